@@ -1,0 +1,66 @@
+# `make help` lists the targets. Everything a target needs is installed by the target.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_CLUSTER ?= zkop-test
+NODES ?= 3
+TESTBED = $(BIN)/python -m testbed --name $(TEST_CLUSTER)
+
+.DEFAULT_GOAL := help
+.PHONY: help check unit servers e2e test faults bench crds requirements cluster cluster-down image demo demo-down clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/runtime.txt requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements/runtime.txt
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+check: $(STAMP) ## Lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests bench
+	PYTHONPATH=operator $(BIN)/lint-imports
+
+unit: $(STAMP) ## Tests of the pure parts (seconds)
+	$(BIN)/pytest -n 2 tests/unit tests/properties
+
+servers: $(STAMP) ## Tests against real ZooKeeper servers and a real API server
+	$(BIN)/python -m testbed build --only servers
+	$(BIN)/pytest -n 2 --dist loadfile tests/contract tests/integration tests/faults
+
+e2e: $(STAMP) ## Tests of the operator's image on a whole cluster
+	./tests/e2e/run $(BIN)/python $(TEST_CLUSTER) $(NODES)
+
+test: check unit servers e2e ## All of the above
+
+faults: $(STAMP) ## Every case of every fault class (long)
+	$(BIN)/pytest -m exhaustive --timeout 7200 tests/properties tests/integration tests/faults
+
+bench: $(STAMP) ## Figures, as ratios within one run
+	$(BIN)/python -m bench
+
+crds: $(STAMP) ## Write crds/ and the reference from the types
+	$(BIN)/python -m zkoperator crds --write crds
+
+requirements: $(STAMP) ## Pin the dependencies again, with hashes
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o requirements/runtime.txt pyproject.toml
+	cd requirements && ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o dev.txt dev.in
+
+cluster: $(STAMP) ## A local Kubernetes of NODES nodes
+	$(BIN)/python -m testbed up --nodes $(NODES)
+
+cluster-down: $(STAMP) ## Remove it, leaving nothing
+	$(BIN)/python -m testbed down
+
+demo: $(STAMP) ## The story: a cluster, a change both ways, a killed leader, growth
+	$(BIN)/python -m testbed.demo
+
+clean: ## Remove clusters, caches of this checkout and the virtual environment
+	-test ! -x $(BIN)/python || { $(BIN)/python -m testbed down; $(BIN)/python -m testbed --name $(TEST_CLUSTER) down; }
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist operator/*.egg-info

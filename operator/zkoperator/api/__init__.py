@@ -1,0 +1,1 @@
+"""The pydantic models of both kinds: the single source of `crds/*.yaml`."""

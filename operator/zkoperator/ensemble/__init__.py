@@ -1,0 +1,1 @@
+"""ZooKeeperCluster: observe, validate, plan, apply, status."""

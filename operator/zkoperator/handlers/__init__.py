@@ -1,0 +1,1 @@
+"""kopf registration: every handler is a few lines that wake a loop."""

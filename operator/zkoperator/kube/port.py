@@ -1,0 +1,116 @@
+"""What the operator needs of the Kubernetes API, as a Protocol on plain dicts shaped like the YAML.
+
+Callers depend on this alone; `client.py` implements it on HTTP and `tests/support/fake_kube.py` in memory, and one
+contract suite runs against both.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Manifest = dict[str, Any]
+"""A Kubernetes object (or a part of one) exactly as its YAML reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of object as the API serves it. `group` is empty for the core group."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` of its manifests."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
+EVENTS = Resource("events.k8s.io", "v1", "Event", "events")
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
+PERSISTENT_VOLUME_CLAIMS = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+PODS = Resource("", "v1", "Pod", "pods")
+SECRETS = Resource("", "v1", "Secret", "secrets")
+SERVICES = Resource("", "v1", "Service", "services")
+DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments")
+STATEFUL_SETS = Resource("apps", "v1", "StatefulSet", "statefulsets")
+DAEMON_SETS = Resource("apps", "v1", "DaemonSet", "daemonsets")
+LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases")
+POD_DISRUPTION_BUDGETS = Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
+ZOOKEEPER_CLUSTERS = Resource("zkoperator.dev", "v1alpha1", "ZooKeeperCluster", "zookeeperclusters")
+CONFIG_SYNCS = Resource("zkoperator.dev", "v1alpha1", "ConfigSync", "configsyncs")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All pages of one LIST, and the collection's resourceVersion from which a watch may start."""
+
+    items: tuple[Manifest, ...]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One line of a watch. An ERROR line never arrives here: it is raised as `GoneError` or `TransientError`."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    object: Manifest
+
+
+class KubeApi(Protocol):
+    """A client for any kind of object.
+
+    Errors, for every method: `TransientError` (network, 5xx, 429 with its Retry-After, 401 after a refresh of
+    credentials), `UnknownOutcomeError` (a write whose answer was lost), `ConflictError` (409, any failed
+    precondition), `ForbiddenError` (403), `InvalidError` (400 and 422, with the server's field paths).
+    """
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        """Return the object as it is now, or None when there is none."""
+
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+        """Return every object of the kind, paged inside; an empty `namespace` means all namespaces."""
+
+    def watch(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", resource_version: str
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield changes after `resource_version` until the server closes the stream. Raises `GoneError` on a 410."""
+
+    async def create(self, resource: Resource, namespace: str, manifest: Manifest) -> Manifest:
+        """Create the object. `ConflictError` when the name is taken."""
+
+    async def apply(
+        self, resource: Resource, namespace: str, manifest: Manifest, *, subresource: str = "", dry_run: bool = False
+    ) -> Manifest:
+        """Server-side apply as field manager `zkoperator`, forced; creates when missing.
+
+        `metadata.resourceVersion` or `metadata.uid` in the manifest are preconditions.
+        """
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: Manifest,
+        *,
+        resource_version: str | None = None,
+        subresource: str = "",
+    ) -> Manifest | None:
+        """JSON merge patch, conditional when `resource_version` is given. None when the object is gone."""
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        grace_period_s: int | None = None,
+    ) -> bool:
+        """Delete under the given preconditions. False when there was nothing; `ConflictError` for another uid."""

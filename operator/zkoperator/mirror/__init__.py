@@ -1,0 +1,1 @@
+"""ConfigSync: observe, validate, plan, apply, status."""

@@ -1,0 +1,1 @@
+"""The level-triggered loop, back-off, clock and leader lease that both kinds run on."""

@@ -1,0 +1,233 @@
+"""What the operator needs of ZooKeeper, as Protocols.
+
+Callers depend on this alone; `session.py` implements it on the wire and `tests/support/fake_zk.py` in memory, and one
+contract suite runs against both.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from zkoperator.errors import ConflictError, TransientError, ZkOperatorError
+
+
+class NoNodeError(ZkOperatorError):
+    """There is no znode at the path."""
+
+
+class NodeExistsError(ConflictError):
+    """There is a znode at the path already."""
+
+
+class BadVersionError(ConflictError):
+    """The znode (or the configuration) has another version than the one asked for."""
+
+
+class NotEmptyError(ConflictError):
+    """The znode has children."""
+
+
+class SessionLostError(TransientError):
+    """The session expired or was closed: its ephemerals and watches are gone."""
+
+
+class NewConfigNoQuorumError(TransientError):
+    """No quorum of the new configuration is connected and in sync, so the reconfiguration was refused."""
+
+
+class ReconfigInProgressError(TransientError):
+    """Another reconfiguration is not committed yet."""
+
+
+class MultiError(ZkOperatorError):
+    """A multi was rolled back whole. `index` is the operation that failed, `cause` its error."""
+
+    def __init__(self, index: int, cause: ZkOperatorError) -> None:
+        super().__init__(f"operation {index}: {cause}")
+        self.index = index
+        self.cause = cause
+
+
+class Stat(NamedTuple):
+    """A znode's stat, in the order of the wire. Times are milliseconds since the epoch."""
+
+    czxid: int
+    mzxid: int
+    ctime: int
+    mtime: int
+    version: int
+    cversion: int
+    aversion: int
+    ephemeral_owner: int
+    data_length: int
+    num_children: int
+    pzxid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One read of a znode. `zxid` is the server's last processed zxid at that moment (the reply header)."""
+
+    data: bytes
+    stat: Stat
+    zxid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """One read of a znode's children, names without the path."""
+
+    names: tuple[str, ...]
+    stat: Stat
+    zxid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acl:
+    """One ACL entry; `perms` is the bit mask of the wire (READ 1, WRITE 2, CREATE 4, DELETE 8, ADMIN 16)."""
+
+    perms: int
+    scheme: str
+    id: str
+
+
+OPEN_ACL = (Acl(31, "world", "anyone"),)
+CREATOR_ACL = (Acl(31, "auth", ""),)
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create a persistent znode, or an ephemeral one."""
+
+    path: str
+    data: bytes
+    acl: tuple[Acl, ...] = OPEN_ACL
+    ephemeral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Write data over exactly this version (-1: any)."""
+
+    path: str
+    data: bytes
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete exactly this version (-1: any)."""
+
+    path: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Fail the whole multi unless the znode has exactly this version."""
+
+    path: str
+    version: int
+
+
+Operation = Create | Set | Delete | Check
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A committed multi: the zxid of the transaction and, for each operation, the new stat where the server gives one."""
+
+    zxid: int
+    stats: tuple[Stat | None, ...]
+
+
+class EventType(StrEnum):
+    """What a watch of a subtree can say of a znode."""
+
+    CREATED = "created"
+    DELETED = "deleted"
+    DATA_CHANGED = "data_changed"
+    CHILDREN_CHANGED = "children_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class ZnodeEvent:
+    """One notification. `zxid` is that of the change, or -1 from servers older than 3.9."""
+
+    type: EventType
+    path: str
+    zxid: int
+
+
+class ConnectionState(StrEnum):
+    """CONNECTED again after anything else means: watches are gone and every picture is stale until read again."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
+class Zk(Protocol):
+    """One session. Every call has a deadline and raises instead of waiting for a reconnect.
+
+    Errors, for every method: `TransientError` (not connected, deadline of a read), `UnknownOutcomeError` (a write whose
+    reply was lost), `SessionLostError`, `ForbiddenError` (NoAuth, names the path), `InvalidError` (malformed or larger
+    than the request limit; refused before it is sent), and those named in each method.
+    """
+
+    @property
+    def state(self) -> ConnectionState:
+        """The connection as known now."""
+
+    @property
+    def session_id(self) -> int:
+        """0 while there is no session."""
+
+    @property
+    def last_zxid(self) -> int:
+        """The highest zxid seen in any reply of this session."""
+
+    async def get(self, path: str) -> Node:
+        """Read data and stat. `NoNodeError`."""
+
+    async def exists(self, path: str) -> Stat | None:
+        """Read the stat, None when there is no such znode."""
+
+    async def children(self, path: str) -> Children:
+        """List the children. `NoNodeError`."""
+
+    async def create(self, op: Create) -> Stat:
+        """Create one znode. `NodeExistsError`, `NoNodeError` (no parent)."""
+
+    async def set(self, op: Set) -> Stat:
+        """Write one znode. `NoNodeError`, `BadVersionError`."""
+
+    async def delete(self, op: Delete) -> None:
+        """Delete one znode. `NoNodeError`, `BadVersionError`, `NotEmptyError`."""
+
+    async def multi(self, ops: Sequence[Operation]) -> Committed:
+        """Commit all operations or none. `MultiError` names the one that failed."""
+
+    async def sync(self, path: str) -> None:
+        """Let the connected server catch up with the leader."""
+
+    async def reconfig(
+        self, *, joining: Sequence[str] = (), leaving: Sequence[int] = (), from_config: int
+    ) -> tuple[str, int]:
+        """Change the membership from exactly the version `from_config`; returns the new configuration text and version.
+
+        `BadVersionError`, `NewConfigNoQuorumError`, `ReconfigInProgressError`; needs the superuser.
+        """
+
+    async def add_watch(self, path: str, *, recursive: bool = True) -> None:
+        """Watch a subtree (3.6 and newer) until the connection ends. It gives no catch-up: read after it."""
+
+    def on_event(self, listener: Callable[[ZnodeEvent], None]) -> Callable[[], None]:
+        """Call the listener for each notification, in the order of the wire relative to replies; returns its removal."""
+
+    def on_state(self, listener: Callable[[ConnectionState], None]) -> Callable[[], None]:
+        """Call the listener at each change of state; returns its removal."""
+
+    async def close(self) -> None:
+        """End the session; its ephemerals vanish at once."""
