@@ -1,11 +1,12 @@
 """What the operator needs of ZooKeeper, as Protocols.
 
-Callers depend on this alone; `session.py` implements it on the wire and `tests/support/fake_zk.py` in memory, and one
-contract suite runs against both.
+Callers depend on this alone; `session.py` implements it on the wire and `tests/support/fake_zk.py` in memory,
+and one contract suite runs against both.
 """
 
+from asyncio import Future
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -136,7 +137,7 @@ Operation = Create | Set | Delete | Check
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A committed multi: the zxid of the transaction and, for each operation, the new stat where the server gives one."""
+    """A committed multi: its zxid and, for each operation, the new stat where the server gives one."""
 
     zxid: int
     stats: tuple[Stat | None, ...]
@@ -161,19 +162,29 @@ class ZnodeEvent:
 
 
 class ConnectionState(StrEnum):
-    """CONNECTED again after anything else means: watches are gone and every picture is stale until read again."""
+    """CONNECTED again means: watches are gone and every picture is stale until it is read again."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
     CLOSED = "closed"
 
 
-class Zk(Protocol):
-    """One session. Every call has a deadline and raises instead of waiting for a reconnect.
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A digest identity. The password never appears in its repr, so it may stand in keys and messages."""
 
-    Errors, for every method: `TransientError` (not connected, deadline of a read), `UnknownOutcomeError` (a write whose
-    reply was lost), `SessionLostError`, `ForbiddenError` (NoAuth, names the path), `InvalidError` (malformed or larger
-    than the request limit; refused before it is sent), and those named in each method.
+    username: str
+    password: str = field(repr=False)
+
+
+class Zk(Protocol):
+    """One session. Every call has one deadline, within which it also waits for a connection; never longer.
+
+    Errors, for every method: `TransientError` (no connection or no reply within the deadline, a read whose
+    connection was lost), `UnknownOutcomeError` (a write that was sent and whose reply was lost or late),
+    `SessionLostError` (the session was closed), `ForbiddenError` (NoAuth, names the path), `InvalidError`
+    (malformed or larger than the request limit; refused before it is sent), and those named in each method.
+    After an expiry a new session is opened by itself: `session_id` differs at the next CONNECTED.
     """
 
     @property
@@ -189,7 +200,10 @@ class Zk(Protocol):
         """The highest zxid seen in any reply of this session."""
 
     async def get(self, path: str) -> Node:
-        """Read data and stat. `NoNodeError`."""
+        """Read data and stat (null data reads as empty). `NoNodeError`."""
+
+    def start_get(self, path: str) -> Future[Node]:
+        """Send the read of `get` now, from a callback and without a task; errors arrive in the future."""
 
     async def exists(self, path: str) -> Stat | None:
         """Read the stat, None when there is no such znode."""
@@ -215,7 +229,9 @@ class Zk(Protocol):
     async def reconfig(
         self, *, joining: Sequence[str] = (), leaving: Sequence[int] = (), from_config: int
     ) -> tuple[str, int]:
-        """Change the membership from exactly the version `from_config`; returns the new configuration text and version.
+        """Change the membership from exactly the version `from_config`.
+
+        Returns the text of the new configuration and its version.
 
         `BadVersionError`, `NewConfigNoQuorumError`, `ReconfigInProgressError`; needs the superuser.
         """
@@ -223,11 +239,30 @@ class Zk(Protocol):
     async def add_watch(self, path: str, *, recursive: bool = True) -> None:
         """Watch a subtree (3.6 and newer) until the connection ends. It gives no catch-up: read after it."""
 
-    def on_event(self, listener: Callable[[ZnodeEvent], None]) -> Callable[[], None]:
-        """Call the listener for each notification, in the order of the wire relative to replies; returns its removal."""
+    def on_event(self, listener: Callable[[ZnodeEvent], None], *, under: str = "/") -> Callable[[], None]:
+        """Call the listener for each notification at or below `under`; returns its removal.
+
+        Listeners run in the order of the wire: an event is heard before any reply that reflects its change
+        settles. With the last listener of a path, the watch set on exactly that path is taken off the server
+        as well.
+        """
 
     def on_state(self, listener: Callable[[ConnectionState], None]) -> Callable[[], None]:
         """Call the listener at each change of state; returns its removal."""
 
     async def close(self) -> None:
         """End the session; its ephemerals vanish at once."""
+
+
+class ZkConnector(Protocol):
+    """Opens sessions; what the reconcilers are given instead of addresses of an adapter."""
+
+    async def open(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
+        """Return a session to `host:port` members at once, in state CONNECTING. The caller closes it."""
+
+
+class MemberProbe(Protocol):
+    """Asks one member for itself by a four-letter word."""
+
+    async def ask(self, host: str, port: int, word: str) -> str:
+        """Return the whole answer. `TransientError` on any failure, the deadline included."""
