@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from zkoperator.errors import TransientError
+
 Manifest = dict[str, Any]
 """A Kubernetes object (or a part of one) exactly as its YAML reads."""
 
@@ -45,6 +47,14 @@ ZOOKEEPER_CLUSTERS = Resource("zkoperator.dev", "v1alpha1", "ZooKeeperCluster", 
 CONFIG_SYNCS = Resource("zkoperator.dev", "v1alpha1", "ConfigSync", "configsyncs")
 
 
+class GoneError(TransientError):
+    """410: the version from which a watch should start is compacted. List again and watch from there."""
+
+
+class NoSuchKindError(TransientError):
+    """The server does not serve this kind: its CustomResourceDefinition is not installed yet. Worth a slow retry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """All pages of one LIST, and the collection's resourceVersion from which a watch may start."""
@@ -66,7 +76,8 @@ class KubeApi(Protocol):
 
     Errors, for every method: `TransientError` (network, 5xx, 429 with its Retry-After, 401 after a refresh of
     credentials), `UnknownOutcomeError` (a write whose answer was lost), `ConflictError` (409, any failed
-    precondition), `ForbiddenError` (403), `InvalidError` (400 and 422, with the server's field paths).
+    precondition), `ForbiddenError` (403), `InvalidError` (400 and 422, with the server's field paths),
+    `NoSuchKindError` (404 of a whole kind).
     """
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:

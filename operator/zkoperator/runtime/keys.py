@@ -1,0 +1,13 @@
+"""The name under which an object is reconciled."""
+
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """Namespace and name of one custom resource."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"

@@ -1,0 +1,296 @@
+"""The level-triggered loop: wakes in, one running pass a key, whatever failed again later.
+
+The content of an event decides nothing here; a wake only says "look at this key again". This is the one place that
+catches every exception: it classifies, backs off with jitter and reports, so that one poisoned key never slows another.
+All methods are called on the event loop's own thread.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from zkoperator.errors import TransientError
+from zkoperator.runtime.backoff import Backoff, spread_s
+from zkoperator.runtime.clock import MONOTONIC, Clock, Timer
+from zkoperator.runtime.keys import Key
+from zkoperator.runtime.outcome import Outcome, Pass, classify, frames
+from zkoperator.runtime.queue import FairQueue
+from zkoperator.runtime.timers import KeyedTimers
+
+Reconcile = Callable[[Key], Awaitable[float | None]]
+
+RETRY = Backoff(first_s=0.5, limit_s=60.0)
+SLOW_RETRY = Backoff(first_s=10.0, limit_s=300.0)
+
+_CONFLICTS_AT_ONCE = 2
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What the loop remembers of one key.
+
+    `failures` counts the passes in a row that did not succeed; `told` is what the log said last of it.
+    """
+
+    running: bool = False
+    woken: bool = False
+    forgotten: bool = False
+    failures: int = 0
+    not_before_s: float = 0.0
+    told: tuple[Outcome, str] = (Outcome.SUCCESS, "")
+
+
+class KeyedLoop:
+    """Runs `reconcile(key)` until the world of each key is as it should be.
+
+    Args:
+        name: kind of the keys, for logs.
+        reconcile: returns the seconds after which to look again, or None for "when woken, or at the next resync".
+        concurrency: passes that run at once, of different keys.
+        backoff: after `TransientError` and unexpected exceptions, and for conflicts that repeat.
+        slow_backoff: after `UnsafeError` and `ForbiddenError`, which somebody else must resolve.
+        resync_s: longest time without a pass, give or take a tenth. A key that raised `InvalidError` has no timer: it
+            waits for a wake.
+        pass_limit_s: a pass that takes longer is cancelled and counts as a transient failure.
+        grace_s: time that running passes get to finish when `run` is cancelled.
+        clock: monotonic time.
+        report: told of every finished pass.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reconcile: Reconcile,
+        *,
+        concurrency: int = 16,
+        backoff: Backoff = RETRY,
+        slow_backoff: Backoff = SLOW_RETRY,
+        resync_s: float = 600.0,
+        pass_limit_s: float = 300.0,
+        grace_s: float = 10.0,
+        clock: Clock = MONOTONIC,
+        report: Callable[[Pass], None] = lambda _: None,
+    ) -> None:
+        self._name = name
+        self._reconcile = reconcile
+        self._concurrency = concurrency
+        self._backoff = backoff
+        self._slow_backoff = slow_backoff
+        self._resync_s = resync_s
+        self._pass_limit_s = pass_limit_s
+        self._grace_s = grace_s
+        self._clock = clock
+        self._report = report
+        self._log = logging.getLogger(f"{__name__}.{name}")
+        self._entries: dict[Key, _Entry] = {}
+        self._queue = FairQueue()
+        self._timers = KeyedTimers()
+        self._alarm: Timer | None = None
+        self._alarm_s = float("inf")
+        self._passes: set[asyncio.Task[None]] = set()
+        self._open = False
+        self._progress_s = clock.now_s()
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait for a pass now."""
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        """Passes that run now."""
+        return len(self._passes)
+
+    def stalled_s(self) -> float:
+        """Return the seconds for which work has waited while no pass began or ended; 0 while `run` is not active.
+
+        One pass may rightly take up to `pass_limit_s`; anything beyond it means that the loop is dead.
+        """
+        if not self._open:
+            return 0.0
+        now_s = self._clock.now_s()
+        busy = self._passes or len(self._queue) > 0
+        since_s = min(self._progress_s if busy else now_s, self._timers.next_s())
+        return max(0.0, now_s - since_s)
+
+    def wake(self, key: Key) -> None:
+        """Ask for a pass of the key. Any number of wakes during its pass cause exactly one more pass."""
+        entry = self._entries.setdefault(key, _Entry())
+        entry.forgotten = False
+        if entry.running:
+            entry.woken = True
+            return
+        self._admit(key, entry)
+        self._pump()
+
+    def wake_all(self, keys: Iterable[Key]) -> None:
+        """Ask for a pass of each key."""
+        for key in keys:
+            self.wake(key)
+
+    def forget(self, key: Key) -> None:
+        """Drop the key with its timers and failures; a running pass of it goes on. A later wake brings it back."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        self._queue.discard(key)
+        self._timers.cancel(key)
+        if entry.running:
+            entry.forgotten, entry.woken = True, False
+        else:
+            del self._entries[key]
+
+    async def run(self) -> None:
+        """Serve until cancelled; then start nothing more and let running passes finish within `grace_s`.
+
+        May be called again afterwards: keys that were woken meanwhile, or whose pass was cut off, are served then.
+        """
+        self._open = True
+        self._progress_s = self._clock.now_s()
+        try:
+            self._pump()
+            self._arm()
+            await asyncio.Event().wait()
+        finally:
+            self._open = False
+            self._disarm()
+            await self._drain()
+
+    async def _drain(self) -> None:
+        try:
+            if self._passes:
+                await asyncio.wait(self._passes, timeout=self._grace_s)
+        finally:
+            for task in self._passes:
+                task.cancel()
+        if self._passes:
+            await asyncio.wait(self._passes)
+
+    def _admit(self, key: Key, entry: _Entry) -> None:
+        """Queue a woken key; one that keeps failing is paced, however often it is woken."""
+        now_s = self._clock.now_s()
+        if entry.not_before_s > now_s:
+            self._schedule(key, min(entry.not_before_s, self._timers.at_s(key)))
+            return
+        if not len(self._queue) and not self._passes:
+            self._progress_s = now_s
+        self._timers.cancel(key)
+        self._queue.push_news(key)
+
+    def _pump(self) -> None:
+        while self._open and len(self._queue) and len(self._passes) < self._concurrency:
+            key = self._queue.pop()
+            entry = self._entries[key]
+            entry.running = True
+            self._progress_s = self._clock.now_s()
+            task = asyncio.create_task(self._pass(key, entry), name=f"{self._name} {key}")
+            self._passes.add(task)
+            task.add_done_callback(self._passed)
+
+    def _passed(self, task: asyncio.Task[None]) -> None:
+        self._passes.discard(task)
+        self._progress_s = self._clock.now_s()
+        self._pump()
+
+    async def _pass(self, key: Key, entry: _Entry) -> None:
+        started_s = self._clock.now_s()
+        try:
+            outcome, error, again_s = await self._attempt(key)
+        except asyncio.CancelledError:
+            # Cut off at a stop: nobody knows how far it came, so it is looked at first when `run` is called again.
+            entry.running = False
+            self._settle(key, entry, delay_s=0.0)
+            raise
+        entry.running = False
+        self._tell(key, entry, outcome, error)
+        self._settle(key, entry, self._delay_s(entry, outcome, error, again_s))
+        self._report(Pass(key, outcome, self._clock.now_s() - started_s, error))
+
+    async def _attempt(self, key: Key) -> tuple[Outcome, Exception | None, float | None]:
+        limit = asyncio.timeout(self._pass_limit_s)
+        try:
+            async with limit:
+                return Outcome.SUCCESS, None, await self._reconcile(key)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            # What the pass waited for was cancelled (a closing session, say), not the pass.
+            return Outcome.TRANSIENT, TransientError("something that the pass waited for was cancelled"), None
+        except Exception as raised:  # noqa: BLE001 - the one place where every error must end
+            late = f"the pass took longer than {self._pass_limit_s:g} s and was cancelled"
+            outcome, error = classify(TransientError(late) if limit.expired() else raised)
+            return outcome, error, None
+
+    def _delay_s(self, entry: _Entry, outcome: Outcome, error: Exception | None, again_s: float | None) -> float | None:
+        """Count the outcome and return the seconds to the next pass; None: only a wake brings it."""
+        if outcome is Outcome.SUCCESS:
+            entry.failures, entry.not_before_s = 0, 0.0
+            resync_s = spread_s(self._resync_s)
+            return resync_s if again_s is None else max(0.0, min(again_s, resync_s))
+        entry.failures += 1
+        if outcome is Outcome.CONFLICT and entry.failures <= _CONFLICTS_AT_ONCE:
+            return 0.0
+        if entry.failures > 1:
+            entry.not_before_s = self._clock.now_s() + self._backoff.first_s
+        if outcome is Outcome.INVALID:
+            return None
+        slow = outcome in {Outcome.UNSAFE, Outcome.FORBIDDEN}
+        delay_s = (self._slow_backoff if slow else self._backoff).delay_s(entry.failures)
+        asked_s = error.retry_after_s if isinstance(error, TransientError) else None
+        return max(delay_s, asked_s or 0.0)
+
+    def _settle(self, key: Key, entry: _Entry, delay_s: float | None) -> None:
+        if entry.forgotten:
+            del self._entries[key]
+            return
+        if delay_s is not None and delay_s > 0:
+            self._schedule(key, self._clock.now_s() + delay_s)
+        if entry.woken or delay_s == 0:
+            entry.woken = False
+            self._admit(key, entry)
+
+    def _schedule(self, key: Key, at_s: float) -> None:
+        self._timers.set(key, at_s)
+        if self._open and at_s < self._alarm_s:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Keep one alarm of the clock, at the earliest timer of all."""
+        self._disarm()
+        self._alarm_s = self._timers.next_s()
+        if self._alarm_s < float("inf"):
+            self._alarm = self._clock.call_later(max(0.0, self._alarm_s - self._clock.now_s()), self._ring)
+
+    def _disarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._alarm_s = None, float("inf")
+
+    def _ring(self) -> None:
+        now_s = self._clock.now_s()
+        if not len(self._queue) and not self._passes:
+            self._progress_s = now_s
+        for key in self._timers.pop_due(now_s):
+            self._queue.push_due(key)
+        self._pump()
+        self._arm()
+
+    def _tell(self, key: Key, entry: _Entry, outcome: Outcome, error: Exception | None) -> None:
+        """Log transitions only: the first failure of each sort, and the recovery."""
+        told = (outcome, "" if error is None else type(error).__name__)
+        if told == entry.told or (outcome is Outcome.CONFLICT and entry.failures < _CONFLICTS_AT_ONCE):
+            return
+        entry.told = told
+        extra = {"kind": self._name, "object_namespace": key.namespace, "object_name": key.name}
+        if error is None:
+            self._log.info("%s: reconciled again", key, extra=extra)
+        elif outcome is Outcome.UNEXPECTED:
+            self._log.error("%s: unexpected error, retrying with back-off\n%s", key, frames(error), extra=extra)
+        else:
+            self._log.warning("%s: %s: %s", key, outcome, error, extra=extra)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
