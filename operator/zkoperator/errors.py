@@ -37,7 +37,7 @@ class UnsafeError(ZkOperatorError):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with an object: `path` as in the manifest (`spec.replicas`), `message` says what to write instead."""
+    """One thing wrong with an object: `path` as in the manifest (`spec.replicas`), `message` what to write instead."""
 
     path: str
     message: str

@@ -1,0 +1,28 @@
+# The operator's image: no compiler in the end, non-root, read-only root file system.
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS dependencies
+WORKDIR /build
+RUN python3 -m venv --without-pip /opt/zkoperator
+COPY requirements/runtime.txt requirements/runtime.txt
+# Tests of libraries and unused clients are half of the weight; nothing of them is imported.
+RUN python3 -m pip --python /opt/zkoperator/bin/python install --no-cache-dir --no-compile --require-hashes -r requirements/runtime.txt
+
+FROM dependencies AS package
+COPY operator operator
+RUN cp -r operator/zkoperator "$(/opt/zkoperator/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/"
+
+FROM ${BASE_IMAGE}
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="zkoperator" \
+      org.opencontainers.image.description="ZooKeeper ensembles and znode/ConfigMap synchronisation on Kubernetes" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=package /opt/zkoperator /opt/zkoperator
+ENV PATH=/opt/zkoperator/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["python", "-m", "zkoperator"]
+CMD ["run"]

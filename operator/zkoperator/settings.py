@@ -1,0 +1,116 @@
+"""Every setting of the operator, once: the flags of `run`, their `ZKOPERATOR_*` variables and their meaning.
+
+`cli` turns `OPTIONS` into arguments, the Deployment sets the variables; a flag wins over its variable.
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from zkoperator.errors import FieldError, InvalidError
+
+DEFAULT_IMAGE = "docker.io/library/zookeeper:3.9.5"
+VARIABLE_PREFIX = "ZKOPERATOR_"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.replace(",", " ").split() if word)
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError(f"write a number of 1 or more, not {text}")
+    return number
+
+
+def _port(text: str) -> int:
+    if not 0 <= (number := int(text)) <= 65535:
+        raise ValueError(f"write a port from 0 (any free one) to 65535, not {text}")
+    return number
+
+
+def _yes_no(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"write true or false, not {text}")
+    return text.lower() == "true"
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"write one of {', '.join(choices)}, not {text}")
+        return text
+
+    return parse
+
+
+def _address(text: str) -> str:
+    ipaddress.ip_address(text)
+    return text
+
+
+def _option(default: Any, parse: Callable[[str], Any], meaning: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one run. Field `log_level` is the flag `--log-level` and the variable `ZKOPERATOR_LOG_LEVEL`."""
+
+    namespaces: tuple[str, ...] = _option((), _words, "namespaces to act in, separated by commas; none given: all")
+    default_image: str = _option(DEFAULT_IMAGE, str, "ZooKeeper image of clusters that name none")
+    allowed_hosts: tuple[str, ...] = _option(
+        (),
+        _words,
+        "ensembles outside that ConfigSyncs may name in hosts: host, host:port or *.domain; none given: none",
+    )
+    cluster_domain: str = _option("cluster.local", str, "DNS domain of the Kubernetes cluster")
+    lease: bool = _option(True, _yes_no, "act only while holding the Lease; false for a single process")
+    lease_name: str = _option("zkoperator", str, "name of the Lease")
+    namespace: str = _option("zkoperator-system", str, "namespace of the operator itself, where the Lease is")
+    identity: str = _option("", str, "name of this replica in the Lease; default: the host name and a random part")
+    log_format: str = _option("text", _one_of("text", "json"), "text or json")
+    log_level: str = _option("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error")
+    bind_address: str = _option("0.0.0.0", _address, "address of /livez, /readyz and /metrics")  # noqa: S104
+    port: int = _option(8080, _port, "port of /livez, /readyz and /metrics")
+    workers: int = _option(16, _positive, "objects of one kind reconciled at the same time")
+    resync_seconds: int = _option(600, _positive, "look at every object again at least this often")
+    kubeconfig: str = _option("", str, "kubeconfig file; default: the service account, then $KUBECONFIG")
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a field: `ZKOPERATOR_LOG_FORMAT` for `log_format`."""
+    return VARIABLE_PREFIX + name.upper()
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a field: `--log-format` for `log_format`."""
+    return "--" + name.replace("_", "-")
+
+
+def read_settings(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
+    """Read flags (by field name, None when absent) over variables over defaults.
+
+    Raises:
+        InvalidError: with every setting that cannot be read, and every unknown `ZKOPERATOR_*` variable.
+    """
+    values: dict[str, Any] = {}
+    errors = [
+        FieldError(name, "unknown variable; `zkoperator run --help` lists the settings")
+        for name in sorted(environ)
+        if name.startswith(VARIABLE_PREFIX) and name not in {variable_of(f.name) for f in fields(Settings)}
+    ]
+    for option in fields(Settings):
+        source, text = flag_of(option.name), flags.get(option.name)
+        if text is None:
+            source, text = variable_of(option.name), environ.get(variable_of(option.name))
+        if text is None:
+            continue
+        try:
+            values[option.name] = option.metadata["parse"](text)
+        except ValueError as error:
+            errors.append(FieldError(source, str(error)))
+    if errors:
+        raise InvalidError(tuple(errors))
+    return Settings(**values)
