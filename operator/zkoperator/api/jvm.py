@@ -1,0 +1,140 @@
+"""Which flags of the JVM a user may pass.
+
+Flags reach a shell and the JVM of a pod that holds the superuser's credential. So they are a closed list of prefixes,
+in characters that no shell looks at: nothing that runs a command, reads or writes a file by name, loads an agent or
+opens a debug port, and nothing that sets a ZooKeeper property past `spec.config`.
+"""
+
+import re
+from typing import Final
+
+from zkoperator.api.rules import Rule
+
+ALLOWED_PREFIXES: Final = (
+    "-XX:+UseG1GC",
+    "-XX:+UseZGC",
+    "-XX:+UseShenandoahGC",
+    "-XX:+UseParallelGC",
+    "-XX:+UseSerialGC",
+    "-XX:+ZGenerational",
+    "-XX:G1",
+    "-XX:MaxGCPauseMillis=",
+    "-XX:GCTimeRatio=",
+    "-XX:InitiatingHeapOccupancyPercent=",
+    "-XX:ParallelGCThreads=",
+    "-XX:ConcGCThreads=",
+    "-XX:+ParallelRefProcEnabled",
+    "-XX:+DisableExplicitGC",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-XX:+AlwaysPreTouch",
+    "-XX:+PerfDisableSharedMem",
+    "-XX:+UseStringDeduplication",
+    "-XX:+UseCompressedOops",
+    "-XX:-UseCompressedOops",
+    "-XX:+UseTransparentHugePages",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+CrashOnOutOfMemoryError",
+    "-XX:ActiveProcessorCount=",
+    "-XX:MaxDirectMemorySize=",
+    "-XX:MaxMetaspaceSize=",
+    "-XX:MetaspaceSize=",
+    "-XX:ReservedCodeCacheSize=",
+    "-XX:SoftRefLRUPolicyMSPerMB=",
+    "-XX:NativeMemoryTracking=",
+    "-Xss",
+    "-Xlog:gc",
+    "-Xlog:safepoint",
+    "-Djute.maxbuffer=",
+    "-Djava.net.preferIPv4Stack=",
+    "-Djava.net.preferIPv6Addresses=",
+    "-Duser.timezone=",
+    "-Dznode.container.",
+)
+"""A flag is allowed when it starts with one of these."""
+
+REFUSED_PREFIXES: Final = (
+    ("-Xmx", "write spec.jvm.heapPercent and the memory limit instead"),
+    ("-Xms", "write spec.jvm.heapPercent and the memory limit instead"),
+    ("-XX:MaxRAM", "write spec.jvm.heapPercent and the memory limit instead"),
+    ("-XX:MaxHeap", "write spec.jvm.heapPercent and the memory limit instead"),
+    ("-XX:InitialRAM", "write spec.jvm.heapPercent and the memory limit instead"),
+    ("-XX:InitialHeap", "write spec.jvm.heapPercent and the memory limit instead"),
+    ("-Dzookeeper.", "write the property in spec.config, without the prefix, where it is allowed"),
+    ("-Dsun.net.inetaddr.", "the operator sets short name caches itself"),
+    ("-XX:OnError", "it runs a command"),
+    ("-XX:OnOutOfMemoryError", "it runs a command"),
+    ("-agent", "it loads code or opens a debug port"),
+    ("-javaagent", "it loads code"),
+    ("-Xrun", "it loads code or opens a debug port"),
+    ("-Xdebug", "it opens a debug port"),
+    ("-Dcom.sun.management.", "it opens a management port; metrics are on port 7000"),
+)
+"""Flags whose refusal has a reason of its own."""
+
+CHARACTERS: Final = r"[A-Za-z0-9:+=.,_%/-]+"
+"""What a flag may consist of: no white space, quotes, wildcards or anything else that a shell expands."""
+
+_UNKNOWN: Final = "it is not on the list of flags that may be set; see the reference of spec.jvm.flags"
+_MAX_NAMED = 5
+
+
+def refusal(flag: str) -> str | None:
+    """Return why the flag may not be passed, or None when it may be."""
+    if re.fullmatch(CHARACTERS, flag) is None:
+        return "write one flag an entry, without spaces, quotes or wildcards"
+    if flag.startswith(ALLOWED_PREFIXES):
+        return "write it without file=: logs go to the standard output" if "file=" in flag else None
+    return next((why for prefix, why in REFUSED_PREFIXES if flag.startswith(prefix)), _UNKNOWN)
+
+
+def _starts(flag: str, prefixes: tuple[str, ...]) -> str:
+    return " || ".join(f"{flag}.startsWith('{prefix}')" for prefix in prefixes)
+
+
+def _character_rule() -> Rule:
+    return Rule(
+        "write one flag an entry, without spaces, quotes or wildcards",
+        cel=f"self.all(f, f.matches(r'^{CHARACTERS}$'))",
+        holds=lambda flags: all(re.fullmatch(CHARACTERS, flag) is not None for flag in flags),
+    )
+
+
+def _refused_rules() -> tuple[Rule, ...]:
+    reasons = dict.fromkeys(why for _, why in REFUSED_PREFIXES)
+    return tuple(_refused_rule(why) for why in reasons)
+
+
+def _refused_rule(why: str) -> Rule:
+    prefixes = tuple(prefix for prefix, reason in REFUSED_PREFIXES if reason == why)
+    return Rule(
+        f"remove the flags that start with {', '.join(prefixes)}: {why}",
+        cel=f"!self.exists(f, {_starts('f', prefixes)})",
+        holds=lambda flags: not any(flag.startswith(prefixes) for flag in flags),
+    )
+
+
+def _known_rule() -> Rule:
+    told = (*ALLOWED_PREFIXES, *(prefix for prefix, _ in REFUSED_PREFIXES))
+
+    def unknown(flags: tuple[str, ...]) -> list[str]:
+        return [repr(flag) for flag in flags if not flag.startswith(told)]
+
+    return Rule(
+        f"remove the flag: {_UNKNOWN}",
+        cel=f"self.all(f, {_starts('f', told)})",
+        holds=lambda flags: not unknown(flags),
+        message_cel=f"'remove ' + self.filter(f, !({_starts('f', told)})).join(', ') + ': {_UNKNOWN}'",
+        explain=lambda flags: f"remove {', '.join(unknown(flags)[:_MAX_NAMED])}: {_UNKNOWN}",
+    )
+
+
+def _file_rule() -> Rule:
+    return Rule(
+        "write -Xlog without file=: logs go to the standard output",
+        cel="!self.exists(f, f.contains('file='))",
+        holds=lambda flags: not any("file=" in flag for flag in flags),
+    )
+
+
+FLAG_RULES = (_character_rule(), *_refused_rules(), _known_rule(), _file_rule())
+"""All rules of `spec.jvm.flags`."""

@@ -1,0 +1,89 @@
+"""The words of conditions: types and reasons of both kinds. They are contract: runbooks and alerts name them."""
+
+from enum import StrEnum
+
+
+class ClusterCondition(StrEnum):
+    """The conditions of a ZooKeeperCluster."""
+
+    READY = "Ready"
+    """The newest spec is fully in place and every voter serves in sync."""
+    AVAILABLE = "Available"
+    """A quorum serves."""
+    PROGRESSING = "Progressing"
+    """A change is being carried out, or is blocked."""
+    DEGRADED = "Degraded"
+    """Something is wrong."""
+
+
+class ClusterReason(StrEnum):
+    """Why a condition of a ZooKeeperCluster is as it is."""
+
+    IN_SYNC = "InSync"
+    QUORUM_SERVES = "QuorumServes"
+    SETTLED = "Settled"
+    HEALTHY = "Healthy"
+
+    BOOTSTRAPPING = "Bootstrapping"
+    SCALING_UP = "ScalingUp"
+    SCALING_DOWN = "ScalingDown"
+    ROLLING_RESTART = "RollingRestart"
+    UPGRADING = "Upgrading"
+    REPAIRING = "Repairing"
+    APPLYING = "Applying"
+    BLOCKED = "Blocked"
+    PAUSED = "Paused"
+
+    MEMBER_DOWN = "MemberDown"
+    QUORUM_LOST = "QuorumLost"
+    MAJORITY_WIPED = "MajorityWiped"
+    INVALID_SPEC = "InvalidSpec"
+    CONFIG_DRIFT = "ConfigDrift"
+    FOREIGN_OBJECT = "ForeignObject"
+    POD_FAILING = "PodFailing"
+    UNSCHEDULABLE = "Unschedulable"
+    FORBIDDEN = "Forbidden"
+    UNKNOWN = "Unknown"
+
+
+class SyncCondition(StrEnum):
+    """The conditions of a ConfigSync."""
+
+    READY = "Ready"
+    """Every selected key is equal on both sides as far as known at `status.zxid`."""
+    CONNECTED = "Connected"
+    """There is a session with the ensemble."""
+    CONFLICTED = "Conflicted"
+    """Some keys were edited differently on both sides and wait for a decision."""
+    DELETIONS_HELD = "DeletionsHeld"
+    """A plan with many deletions waits for approval."""
+
+
+class SyncReason(StrEnum):
+    """Why a condition of a ConfigSync is as it is."""
+
+    IN_SYNC = "InSync"
+    SYNCING = "Syncing"
+    CONNECTED = "Connected"
+    NO_CONFLICT = "NoConflict"
+    NOTHING_HELD = "NothingHeld"
+
+    CONFLICT = "Conflict"
+    DELETIONS_HELD = "DeletionsHeld"
+    DISCONNECTED = "Disconnected"
+    TARGET_OWNED = "TargetOwned"
+    TARGET_NOT_ADOPTED = "TargetNotAdopted"
+    SOURCE_CLAIMED = "SourceClaimed"
+    SOURCE_MISSING = "SourceMissing"
+    KEY_INVALID = "KeyInvalid"
+    TOO_LARGE = "TooLarge"
+    FORBIDDEN = "Forbidden"
+    SOURCE_REGRESSED = "SourceRegressed"
+    BASE_LOST = "BaseLost"
+    FLAPPING = "Flapping"
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+    HOST_NOT_ALLOWED = "HostNotAllowed"
+    CREDENTIALS_NOT_FOUND = "CredentialsNotFound"
+    INVALID_SPEC = "InvalidSpec"
+    PAUSED = "Paused"
+    DRY_RUN = "DryRun"

@@ -1,0 +1,108 @@
+"""A rule that is written once and executed twice: as CEL by the API server, as Python by the operator.
+
+The API server refuses most bad objects before anybody sees them. The operator checks again, because the installed
+CRD may be older than itself and because `render` works without a server.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+ERROR_TYPE = "rules"
+"""The type of the pydantic error that carries failed rules in its context, as `failures: [(field, message), ...]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition on a value.
+
+    Args:
+        message: What is wrong and what to write instead, without the field's own path.
+        cel: The condition for the API server, on `self`; empty when the schema says the same by other means.
+        holds: The condition for the operator; None for a rule on a change (`oldSelf`), which one object cannot break.
+        field: The offending field below the value, as `retention.whenScaled`; empty for the value itself.
+        message_cel: CEL for a message that names the offending part.
+        explain: The same message from Python; empty text falls back to `message`.
+    """
+
+    message: str
+    cel: str = ""
+    holds: Callable[[Any], bool] | None = None
+    field: str = ""
+    message_cel: str = ""
+    explain: Callable[[Any], str] | None = None
+
+    def failure(self, value: Any) -> tuple[str, str] | None:
+        """Return `(field, message)` when the value breaks the rule."""
+        if self.holds is None or self.holds(value):
+            return None
+        return self.field, (self.explain(value) if self.explain is not None else "") or self.message
+
+    def to_schema(self) -> dict[str, Any]:
+        """Return the entry for `x-kubernetes-validations`."""
+        entry: dict[str, Any] = {"rule": self.cel, "message": self.message}
+        if self.field:
+            entry["fieldPath"] = f".{self.field}"
+        if self.message_cel:
+            entry["messageExpression"] = self.message_cel
+        return entry
+
+
+def matching(regex: str, message: str) -> Rule:
+    r"""Return the rule that a text matches `regex` from its first to its last character.
+
+    The expression is in RE2's syntax (code points as `\x{e000}`) and must mean the same to Python's `re`.
+    """
+    compiled = re.compile(re.sub(r"\\x\{([0-9a-f]{4})\}", r"\\u\1", regex))
+    return Rule(
+        message,
+        cel=f"self.matches(r'^(?:{regex})$')",
+        holds=lambda text: compiled.fullmatch(text) is not None,
+    )
+
+
+def immutable(why: str) -> Rule:
+    """Return the rule that a value, once set, stays; `why` says what to do instead."""
+    return Rule(f"cannot be changed: {why}", cel="self == oldSelf")
+
+
+def check(rules: tuple[Rule, ...], value: Any) -> None:
+    """Raise one error that carries every rule broken by the value."""
+    failures = [failure for rule in rules if (failure := rule.failure(value)) is not None]
+    if failures:
+        raise PydanticCustomError(
+            ERROR_TYPE, "{summary}", {"summary": "; ".join(message for _, message in failures), "failures": failures}
+        )
+
+
+def schema_of(rules: tuple[Rule, ...]) -> dict[str, Any]:
+    """Return what the rules add to a JSON schema."""
+    entries = [rule.to_schema() for rule in rules if rule.cel != ""]
+    return {"x-kubernetes-validations": entries} if entries else {}
+
+
+class Rules:
+    """Annotates a field with rules: `path: Annotated[str, Rules(...)]`. For a model, set `Model.rules` instead."""
+
+    def __init__(self, *rules: Rule) -> None:
+        self._rules = rules
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the rules after the type."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Add the rules to the schema of the type, behind those that it already has."""
+        inner = dict(handler(schema))
+        mine = schema_of(self._rules).get("x-kubernetes-validations", [])
+        if mine:
+            inner["x-kubernetes-validations"] = [*inner.get("x-kubernetes-validations", []), *mine]
+        return inner
+
+    def _checked(self, value: Any) -> Any:
+        check(self._rules, value)
+        return value

@@ -1,0 +1,369 @@
+"""ConfigSync: a znode subtree and a ConfigMap that follow one another, as asked for and as observed."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from zkoperator.api.meta import Conditions, Model, ObjectMeta
+from zkoperator.api.rules import Rule, Rules, immutable, matching
+from zkoperator.api.types import CONTROL_CHARACTERS, ObjectName
+
+MAX_CONFLICTS = 20
+"""Conflicts that are listed; `conflictCount` has all."""
+MAX_NAME_LENGTH = 63
+"""Longest name of a ConfigSync: it is the value of a label on the ConfigMap."""
+
+_SEGMENT = rf"[^/{CONTROL_CHARACTERS}\x{{0080}}-\x{{009f}}\x{{e000}}-\x{{f8ff}}\x{{fff0}}-\x{{ffff}}]+"
+
+
+def _below(reserved: str) -> Rule:
+    return Rule(
+        f"choose another subtree: {reserved} belongs to {'ZooKeeper' if reserved == '/zookeeper' else 'the operator'}",
+        cel=f"self != '{reserved}' && !self.startsWith('{reserved}/')",
+        holds=lambda path: path != reserved and not path.startswith(f"{reserved}/"),
+    )
+
+
+ZnodePath = Annotated[
+    str,
+    Field(min_length=1, max_length=1024),
+    Rules(
+        matching(
+            rf"(/{_SEGMENT})+",
+            "write an absolute path such as /apps/shop: a '/' before each name, none at the end, no control characters",
+        ),
+        Rule(
+            "remove '.' and '..' from the path: write each name as it is",
+            cel=r"!self.matches(r'/\.\.?(/|$)')",
+            holds=lambda path: not {".", ".."} & set(path.split("/")),
+        ),
+        _below("/zookeeper"),
+        _below("/zkoperator"),
+    ),
+]
+
+_HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+
+Hosts = Annotated[
+    str,
+    Field(min_length=1, max_length=2048),
+    Rules(
+        matching(
+            rf"{_HOST}(,{_HOST})*",
+            "write host:port,host:port without spaces and without a path (the path goes to spec.zookeeper.path)",
+        )
+    ),
+]
+
+Glob = Annotated[
+    str,
+    Field(min_length=1, max_length=256),
+    Rules(
+        matching(
+            rf"[^/{CONTROL_CHARACTERS}][^{CONTROL_CHARACTERS}]*",
+            "write a pattern on the path below the root, such as db/** or *.json, without a leading '/'",
+        )
+    ),
+]
+
+
+class ClusterRef(Model):
+    """A ZooKeeperCluster of the same namespace."""
+
+    name: ObjectName
+    """Its name."""
+
+
+class ZooKeeperSide(Model):
+    """The subtree of znodes."""
+
+    rules: ClassVar = (
+        Rule(
+            "write exactly one of clusterRef (an ensemble of this namespace) and hosts (any other ensemble)",
+            cel="has(self.clusterRef) != has(self.hosts)",
+            holds=lambda side: (side.cluster_ref is None) != (side.hosts is None),
+        ),
+    )
+
+    cluster_ref: ClusterRef | None = None
+    """A ZooKeeperCluster of the same namespace."""
+    hosts: Hosts | None = None
+    """Connect string of any ensemble, where the operator's list of allowed hosts permits it."""
+    path: Annotated[
+        ZnodePath,
+        Rules(
+            immutable(
+                "the ConfigMap holds the state of this subtree; create another ConfigSync for another path, and delete "
+                "this one when it is not needed"
+            )
+        ),
+    ]
+    """The root of the subtree, absolute."""
+    credentials_secret: ObjectName | None = None
+    """Secret of the same namespace with `username` and `password` for digest authentication."""
+
+
+class ConfigMapSide(Model):
+    """The ConfigMap."""
+
+    name: ObjectName | None = None
+    """Its name, in the same namespace; the name of the ConfigSync when absent. Created when missing."""
+
+
+class Direction(StrEnum):
+    """Which side follows which."""
+
+    TWO_WAY = "TwoWay"
+    ZOOKEEPER_TO_CONFIG_MAP = "ZooKeeperToConfigMap"
+    CONFIG_MAP_TO_ZOOKEEPER = "ConfigMapToZooKeeper"
+
+
+class ConflictPolicy(StrEnum):
+    """What happens to a key that was edited differently on both sides."""
+
+    HOLD = "Hold"
+    PREFER_ZOOKEEPER = "PreferZooKeeper"
+    PREFER_CONFIG_MAP = "PreferConfigMap"
+
+
+class AdoptionPolicy(StrEnum):
+    """What happens to keys that differ at the first synchronisation with an existing ConfigMap."""
+
+    UNION = "Union"
+    PREFER_ZOOKEEPER = "PreferZooKeeper"
+    PREFER_CONFIG_MAP = "PreferConfigMap"
+    REQUIRE_EQUAL = "RequireEqual"
+
+
+class DeletionPolicy(StrEnum):
+    """Whether the deletion of a key on one side deletes it on the other."""
+
+    PROPAGATE = "Propagate"
+    RETAIN = "Retain"
+
+
+class DeletionGuard(Model):
+    """How many deletions at once need an approval."""
+
+    max_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 50
+    """A plan that deletes more keys than this waits."""
+    max_percent: Annotated[int, Field(ge=0, le=100)] = 30
+    """A plan that deletes at least 5 keys and a larger share of all than this waits."""
+
+
+class Ephemerals(StrEnum):
+    """Whether ephemeral znodes are keys."""
+
+    EXCLUDE = "Exclude"
+    INCLUDE = "Include"
+
+
+class Keys(Model):
+    """Which znodes of the subtree are keys."""
+
+    include: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=32)] = ("**",)
+    """Patterns on the path below the root; `*` within a name, `**` across names."""
+    exclude: Annotated[tuple[Glob, ...], Field(max_length=32)] = ()
+    """Patterns that take out what `include` selects."""
+    ephemerals: Ephemerals = Ephemerals.EXCLUDE
+    """`Include` only with direction ZooKeeperToConfigMap: a live registry of services as a ConfigMap."""
+
+
+class WorkloadKind(StrEnum):
+    """Kinds that can be restarted after a change."""
+
+    DEPLOYMENT = "Deployment"
+    STATEFUL_SET = "StatefulSet"
+    DAEMON_SET = "DaemonSet"
+
+
+class Workload(Model):
+    """A workload of the same namespace."""
+
+    kind: WorkloadKind
+    """Its kind."""
+    name: ObjectName
+    """Its name."""
+
+
+class Mode(StrEnum):
+    """What the operator does with a difference."""
+
+    ACTIVE = "Active"
+    DRY_RUN = "DryRun"
+    PAUSED = "Paused"
+
+
+class OnDelete(StrEnum):
+    """What happens to the data when the ConfigSync is deleted."""
+
+    RETAIN = "Retain"
+    DELETE_CONFIG_MAP = "DeleteConfigMap"
+    DELETE_ZNODES = "DeleteZnodes"
+
+
+def _ephemerals_are_pulled(spec: "ConfigSyncSpec") -> bool:
+    return spec.keys.ephemerals is Ephemerals.EXCLUDE or spec.direction is Direction.ZOOKEEPER_TO_CONFIG_MAP
+
+
+class ConfigSyncSpec(Model):
+    """The tie that is wanted."""
+
+    rules: ClassVar = (
+        Rule(
+            "write Exclude, or direction: ZooKeeperToConfigMap: a ConfigMap cannot keep an ephemeral znode alive",
+            field="keys.ephemerals",
+            cel="self.keys.ephemerals != 'Include' || self.direction == 'ZooKeeperToConfigMap'",
+            holds=_ephemerals_are_pulled,
+        ),
+    )
+
+    zookeeper: ZooKeeperSide
+    """The subtree of znodes."""
+    config_map: ConfigMapSide = ConfigMapSide()
+    """The ConfigMap."""
+    direction: Direction = Direction.TWO_WAY
+    """Which side follows which."""
+    conflict_policy: ConflictPolicy = ConflictPolicy.HOLD
+    """A key that was edited differently on both sides: wait for a decision, or prefer one side."""
+    adoption_policy: AdoptionPolicy = AdoptionPolicy.UNION
+    """The first synchronisation with an existing ConfigMap: keys of both sides, or prefer one, or none may differ."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.PROPAGATE
+    """`Retain`: the other side keeps a deleted key, detached until it is created again."""
+    deletion_guard: DeletionGuard = DeletionGuard()
+    """How many deletions at once need an approval."""
+    keys: Keys = Keys()
+    """Which znodes of the subtree are keys."""
+    rollout: Annotated[
+        tuple[Workload, ...],
+        Rules(
+            Rule(
+                "remove the workload that is listed twice",
+                holds=lambda workloads: len({(w.kind, w.name) for w in workloads}) == len(workloads),
+            )
+        ),
+        Field(
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kind", "name"]},
+        ),
+    ] = ()
+    """Workloads that are restarted once for each settled content."""
+    mode: Mode = Mode.ACTIVE
+    """`DryRun`: the plan is in the status, nothing is written. `Paused`: nothing is done."""
+    on_delete: OnDelete = OnDelete.RETAIN
+    """What happens to the data when the ConfigSync is deleted."""
+
+
+_Word = Annotated[str, Field(max_length=253)]
+_Count = Annotated[int, Field(ge=0)]
+
+
+class Conflict(Model):
+    """A key that was edited differently on both sides. Values are never shown, only their hashes."""
+
+    key: _Word
+    """The key of the ConfigMap."""
+    path: Annotated[str, Field(max_length=1024)] = ""
+    """The path of the znode."""
+    since: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When it was first seen."""
+    zookeeper: _Word = ""
+    """Short hash of the znode's value; empty when the znode is absent."""
+    config_map: _Word = ""
+    """Short hash of the key's value; empty when the key is absent."""
+    manager: _Word = ""
+    """Field manager that last wrote the ConfigMap's side."""
+
+
+class Pending(Model):
+    """A plan that is not carried out: a dry run, or one that waits for approval."""
+
+    creates: _Count = 0
+    """Keys that would be created."""
+    updates: _Count = 0
+    """Keys that would be changed."""
+    deletes: _Count = 0
+    """Keys that would be deleted."""
+    hash: Annotated[str, Field(max_length=64)] = ""
+    """Identifies the plan: the value of the annotation that approves it."""
+
+
+class SyncBase(Model):
+    """What is known of the last synchronised state beside the ConfigMap, so that its loss is noticed."""
+
+    config_map_uid: Annotated[str, Field(alias="configMapUID", max_length=64)] = ""
+    """uid of the ConfigMap that carried it."""
+    digest: Annotated[str, Field(max_length=64)] = ""
+    """Hash of the base."""
+    ledger: bool = False
+    """Whether the ledger znode was written."""
+
+
+class ConfigSyncStatus(Model):
+    """The tie as observed."""
+
+    observed_generation: _Count = 0
+    """The generation of the spec that this status speaks of."""
+    config_map: _Word = ""
+    """Name of the ConfigMap."""
+    zxid: _Word = ""
+    """The state of the subtree that the ConfigMap has, hexadecimal with 0x."""
+    keys: _Count = 0
+    """Keys that are equal on both sides."""
+    bytes: _Count = 0
+    """Bytes of their values."""
+    last_sync_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When something was last written."""
+    conflict_count: _Count = 0
+    """Number of conflicts."""
+    conflicts: Annotated[
+        tuple[Conflict, ...],
+        Field(
+            max_length=MAX_CONFLICTS,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]},
+        ),
+    ] = ()
+    """The first conflicts."""
+    pending: Pending | None = None
+    """A plan that is not carried out."""
+    base: SyncBase | None = None
+    """What is known of the last synchronised state."""
+    conditions: Conditions = ()
+    """Ready, Connected, Conflicted and DeletionsHeld."""
+
+
+class ConfigSync(Model):
+    """A znode subtree and a ConfigMap: a change on either side appears on the other, by version-checked writes."""
+
+    rules: ClassVar = (
+        Rule(
+            f"write a shorter name, at most {MAX_NAME_LENGTH} characters: it is a label on the ConfigMap",
+            field="metadata.name",
+            cel=f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
+            holds=lambda sync: len(sync.metadata.name) <= MAX_NAME_LENGTH,
+        ),
+        Rule(
+            "choose another ConfigMap: those whose names start with kube- belong to Kubernetes",
+            field="spec.configMap.name",
+            cel="!(has(self.spec.configMap.name) ? self.spec.configMap.name : self.metadata.name).startsWith('kube-')",
+            holds=lambda sync: not sync.config_map_name.startswith("kube-"),
+        ),
+        Rule(
+            "cannot be changed: the ConfigMap holds the state of this ConfigSync; create another ConfigSync",
+            field="spec.configMap.name",
+            cel="(has(self.spec.configMap.name) ? self.spec.configMap.name : self.metadata.name)"
+            " == (has(oldSelf.spec.configMap.name) ? oldSelf.spec.configMap.name : self.metadata.name)",
+        ),
+    )
+
+    metadata: ObjectMeta
+    spec: ConfigSyncSpec
+    """The tie that is wanted."""
+    status: ConfigSyncStatus = ConfigSyncStatus()
+    """The tie as observed."""
+
+    @property
+    def config_map_name(self) -> str:
+        """Name of the ConfigMap."""
+        return self.spec.config_map.name or self.metadata.name

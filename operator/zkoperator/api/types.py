@@ -1,0 +1,89 @@
+"""The texts and numbers that fields are made of, each with its bounds and its rule."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from zkoperator.api.rules import Rule, Rules, matching
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_QUANTITY = r"[+-]?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?"
+
+CONTROL_CHARACTERS = r"\x00-\x1f\x7f"
+"""For a character class: what may stand in no value, as it could end a line of a configuration file."""
+
+ObjectName = Annotated[
+    str,
+    Field(min_length=1, max_length=253),
+    Rules(matching(_SUBDOMAIN, "write the name of an object: lower-case letters, digits, '-' and '.'")),
+]
+
+LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
+LabelValue = Annotated[str, Field(max_length=63)]
+AnnotationValue = Annotated[str, Field(max_length=16384)]
+
+ImageReference = Annotated[
+    str,
+    Field(min_length=1, max_length=512),
+    Rules(
+        matching(
+            r"[A-Za-z0-9][A-Za-z0-9._:/@-]*",
+            "write an image as registry/repository:tag or registry/repository@sha256:digest, without spaces",
+        )
+    ),
+]
+
+StorageSize = Annotated[
+    str,
+    Field(min_length=1, max_length=32),
+    Rules(
+        matching(
+            r"[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?", "write a size larger than nothing, such as 10Gi"
+        )
+    ),
+]
+
+
+def _quantity(value: Any) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(_QUANTITY, value) is not None:
+        return value
+    raise PydanticCustomError("quantity", "write an amount such as 500m, 2 or 1Gi")
+
+
+Quantity = Annotated[
+    int | str,
+    PlainValidator(_quantity),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": f"^(?:{_QUANTITY})$",
+            "x-kubernetes-int-or-string": True,
+        }
+    ),
+]
+
+OPERATOR_PREFIXES = ("zkoperator.dev/", "statefulset.kubernetes.io/")
+OPERATOR_KEYS = tuple(
+    f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "managed-by", "version")
+)
+"""With the prefixes: labels and annotations of a pod that are the operator's or Kubernetes' own."""
+
+
+def no_operator_keys() -> Rule:
+    """Return the rule that a map of labels or annotations leaves the operator's own keys alone."""
+    prefixes = " && ".join(f"!k.startsWith('{prefix}')" for prefix in OPERATOR_PREFIXES)
+    return Rule(
+        f"remove {', '.join(OPERATOR_KEYS)} and keys that start with {' or '.join(OPERATOR_PREFIXES)}: "
+        "the operator and Kubernetes set these themselves",
+        cel=f"self.all(k, !(k in {list(OPERATOR_KEYS)}) && {prefixes})",
+        holds=lambda keys: not any(key in OPERATOR_KEYS or key.startswith(OPERATOR_PREFIXES) for key in keys),
+    )
+
+
+RawObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+"""A part of a Kubernetes type whose full schema would be larger than ours; checked when the pod is created."""

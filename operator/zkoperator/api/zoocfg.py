@@ -1,0 +1,304 @@
+"""Which keys of zoo.cfg a user may set, with what values, and why the others are refused.
+
+Pure data and functions, used by the CRD (CEL), by the models and by whoever writes the file. The list of what may be
+set is closed: a new key is added here after its effect on membership, durability and access is known. Names and
+meanings are those of the ZooKeeper 3.9 administrator's guide.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zkoperator.api.rules import Rule
+from zkoperator.api.types import CONTROL_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A key whose value is a whole number from `least` to `most`."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A key whose value is one of some words."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Keys that are refused for one reason: exact names, and prefixes that end in a dot or are otherwise complete."""
+
+    why: str
+    keys: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+    def covers(self, key: str) -> bool:
+        """Tell whether the key is refused for this reason."""
+        return key in self.keys or key.startswith(self.prefixes)
+
+
+_BOOLEAN = Choice(("true", "false"))
+_INT_MAX = 2**31 - 1
+
+ALLOWED: Mapping[str, Number | Choice] = {
+    # time
+    "tickTime": Number(100, 60_000),
+    "initLimit": Number(2, 10_000),
+    "syncLimit": Number(2, 10_000),
+    "connectToLearnerMasterLimit": Number(0, 10_000),
+    "cnxTimeout": Number(100, 600_000),
+    "minSessionTimeout": Number(100, 86_400_000),
+    "maxSessionTimeout": Number(1_000, 86_400_000),
+    "fastleader.minNotificationInterval": Number(10, 60_000),
+    "fastleader.maxNotificationInterval": Number(100, 600_000),
+    "leaderConnectDelayDuringRetryMs": Number(1, 60_000),
+    # connections
+    "maxClientCnxns": Number(0, 1_000_000),
+    "maxCnxns": Number(0, 10_000_000),
+    "connectionMaxTokens": Number(0, _INT_MAX),
+    "connectionTokenFillTime": Number(1, _INT_MAX),
+    "connectionTokenFillCount": Number(1, _INT_MAX),
+    "connectionFreezeTime": Number(-1, _INT_MAX),
+    "localSessionsEnabled": _BOOLEAN,
+    "localSessionsUpgradingEnabled": _BOOLEAN,
+    # requests
+    "globalOutstandingLimit": Number(1, 1_000_000),
+    "requestThrottleLimit": Number(0, 1_000_000),
+    "requestThrottleStallTime": Number(1, 600_000),
+    "requestThrottleDropStale": _BOOLEAN,
+    "requestStaleLatencyCheck": _BOOLEAN,
+    "requestStaleConnectionCheck": _BOOLEAN,
+    "largeRequestMaxBytes": Number(1, _INT_MAX),
+    "largeRequestThreshold": Number(-1, _INT_MAX),
+    "throttledOpWaitTime": Number(0, 600_000),
+    "maxResponseCacheSize": Number(0, 1_000_000),
+    "maxGetChildrenResponseCacheSize": Number(0, 1_000_000),
+    "flushDelay": Number(0, 10_000),
+    "maxWriteQueuePollTime": Number(0, 10_000),
+    "maxBatchSize": Number(0, 1_000_000),
+    "leaderServes": Choice(("yes", "no")),
+    "enableEagerACLCheck": _BOOLEAN,
+    "extendedTypesEnabled": _BOOLEAN,
+    "audit.enable": _BOOLEAN,
+    # storage
+    "snapCount": Number(100, _INT_MAX),
+    "preAllocSize": Number(64, 4_194_304),
+    "snapSizeLimitInKb": Number(0, _INT_MAX),
+    "txnLogSizeLimitInKb": Number(-1, _INT_MAX),
+    "commitLogCount": Number(1, 1_000_000),
+    "snapshot.compression.method": Choice(("gz", "snappy")),
+    "fsync.warningthresholdms": Number(1, 600_000),
+    "autopurge.snapRetainCount": Number(3, 10_000),
+    "autopurge.purgeInterval": Number(1, 8_760),
+}
+"""Every key that may be set."""
+
+REFUSED: tuple[Refusal, ...] = (
+    Refusal(
+        "membership is the operator's job, by dynamic reconfiguration; write spec.replicas",
+        keys=(
+            *("standaloneEnabled", "reconfigEnabled", "dynamicConfigFile", "peerType", "oraclePath", "initConfig"),
+            *("electionAlg", "observerMasterPort", "syncEnabled", "leader.reconfigEnabled"),
+        ),
+        prefixes=("server.", "group.", "weight.", "multiAddress."),
+    ),
+    Refusal(
+        "files and ports belong to the pod that the operator makes; write spec.storage for the volume",
+        keys=(
+            *("dataDir", "dataLogDir", "clientPort", "clientPortAddress", "secureClientPort"),
+            *("secureClientPortAddress", "electionPortBindRetry", "quorumListenOnAllIPs", "clientPortListenBacklog"),
+        ),
+    ),
+    Refusal(
+        "it would let ZooKeeper lose acknowledged writes or vote with an empty disk; there is no safe value",
+        keys=("forceSync", "fsync", "readonlymode.enabled"),
+        prefixes=("snapshot.trust.", "db.autocreate", "datadir.autocreate", "unsafe", "serializeLastProcessedZxid"),
+    ),
+    Refusal(
+        "access control stays enforced and the superuser is the operator's; use ACLs on the znodes",
+        keys=(
+            *("skipACL", "superUser", "sessionRequireClientSASLAuth", "requireClientAuthScheme", "jaasLoginRenew"),
+            *("allowSaslFailedClients", "ensembleAuthName", "fips-mode"),
+        ),
+        prefixes=(
+            *("authProvider", "DigestAuthenticationProvider.", "X509AuthenticationProvider.", "quorum.auth."),
+            *("enforce.auth.", "kerberos.", "quorum.cnxn.", "sasl."),
+        ),
+    ),
+    Refusal(
+        "TLS is not offered by this version of the operator; keep traffic inside the cluster with a NetworkPolicy",
+        keys=(
+            "sslQuorum",
+            "portUnification",
+            "client.portUnification",
+            "serverCnxnFactory",
+            "sslQuorumReloadCertFiles",
+        ),
+        prefixes=("ssl.", "client.certReload"),
+    ),
+    Refusal(
+        "the operator and its probes rely on these commands, the AdminServer on loopback and metrics on port 7000",
+        keys=("4lw.commands.whitelist",),
+        prefixes=("admin.", "metricsProvider.", "4lw."),
+    ),
+    Refusal(
+        "it is a property of the JVM, which zoo.cfg cannot set; write -Djute.maxbuffer=... in spec.jvm.flags",
+        keys=("jute.maxbuffer",),
+    ),
+)
+"""Keys that are refused for a reason worth telling. Any other key is refused as not known."""
+
+_PLAIN_NUMBER = r"-?[0-9]{1,10}"
+_MAX_NAMED = 5
+
+
+def refusal(key: str) -> str | None:
+    """Return why the key may not be set, or None when it may be."""
+    if key in ALLOWED:
+        return None
+    for reason in REFUSED:
+        if reason.covers(key):
+            return reason.why
+    return "it is not on the list of keys that may be set; see the reference of spec.config"
+
+
+def value_error(key: str, value: str) -> str | None:
+    """Return what to write instead of the value, or None when it is good. The key must be an allowed one."""
+    match ALLOWED[key]:
+        case Number(least, most):
+            good = re.fullmatch(_PLAIN_NUMBER, value) is not None and least <= int(value) <= most
+            return None if good else f"write a whole number from {least} to {most}"
+        case Choice(words):
+            return None if value in words else f"write one of: {', '.join(words)}"
+
+
+def combination_error(config: Mapping[str, str]) -> str | None:
+    """Return what is wrong between values that are good by themselves (times: ticks and milliseconds)."""
+    tick = int(config.get("tickTime", "2000"))
+    least = int(config.get("minSessionTimeout", str(2 * tick)))
+    most = int(config.get("maxSessionTimeout", str(20 * tick)))
+    if least > most:
+        return f"minSessionTimeout ({least} ms) must not be above maxSessionTimeout ({most} ms)"
+    return None
+
+
+def _named(keys: list[str]) -> str:
+    shown = (re.sub(f"[{CONTROL_CHARACTERS}]", "?", key) for key in sorted(keys)[:_MAX_NAMED])
+    return ", ".join(shown)
+
+
+def _list(words: tuple[str, ...] | list[str]) -> str:
+    return "[" + ", ".join(f"'{word}'" for word in words) + "]"
+
+
+def _covered(reason: Refusal) -> str:
+    parts = [f"k in {_list(reason.keys)}"] if reason.keys else []
+    return " || ".join([*parts, *(f"k.startsWith('{prefix}')" for prefix in reason.prefixes)])
+
+
+def _refusal_rule(reason: Refusal) -> Rule:
+    def refused(config: Mapping[str, str]) -> list[str]:
+        return [key for key in config if key not in ALLOWED and reason.covers(key)]
+
+    return Rule(
+        f"remove the key: {reason.why}",
+        cel=f"self.all(k, !({_covered(reason)}))",
+        holds=lambda config: not refused(config),
+        message_cel=f"'remove ' + self.filter(k, {_covered(reason)}).join(', ') + '{_quoted(reason.why)}'",
+        explain=lambda config: f"remove {_named(refused(config))}: {reason.why}",
+    )
+
+
+def _quoted(why: str) -> str:
+    return ": " + why.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _unknown_rule() -> Rule:
+    why = "not on the list of keys that may be set; see the reference of spec.config"
+    known = f"k in {_list(list(ALLOWED))} || " + " || ".join(_covered(reason) for reason in REFUSED)
+
+    def unknown(config: Mapping[str, str]) -> list[str]:
+        return [key for key in config if key not in ALLOWED and not any(reason.covers(key) for reason in REFUSED)]
+
+    return Rule(
+        f"remove the keys that are {why}",
+        cel=f"self.all(k, {known})",
+        holds=lambda config: not unknown(config),
+        message_cel=f"'remove ' + self.filter(k, !({known})).join(', ') + ': {why}'",
+        explain=lambda config: f"remove {_named(unknown(config))}: {why}",
+    )
+
+
+def _bad_values(config: Mapping[str, str], kind: type[Number | Choice]) -> list[str]:
+    return [
+        f"{key}: {error}"
+        for key, value in sorted(config.items())
+        if isinstance(ALLOWED.get(key), kind) and (error := value_error(key, value)) is not None
+    ]
+
+
+def _number_rule() -> Rule:
+    rows = [f"['{k}', '{n.least}', '{n.most}']" for k, n in ALLOWED.items() if isinstance(n, Number)]
+    table = f"[{', '.join(rows)}]"
+    value = "self[n[0]]"
+    good = f"({value}.matches(r'^{_PLAIN_NUMBER}$') && int({value}) >= int(n[1]) && int({value}) <= int(n[2]))"
+    broken = f"{table}.filter(n, n[0] in self && !{good})"
+    return Rule(
+        "write whole numbers within the bounds of the reference of spec.config",
+        cel=f"{table}.all(n, !(n[0] in self) || {good})",
+        holds=lambda config: not _bad_values(config, Number),
+        message_cel=f"{broken}.map(n, n[0] + ': write a whole number from ' + n[1] + ' to ' + n[2]).join('; ')",
+        explain=lambda config: "; ".join(_bad_values(config, Number)[:_MAX_NAMED]),
+    )
+
+
+def _choice_rules() -> tuple[Rule, ...]:
+    return tuple(_choice_rule(words) for words in sorted({c.words for c in ALLOWED.values() if isinstance(c, Choice)}))
+
+
+def _choice_rule(words: tuple[str, ...]) -> Rule:
+    keys = [key for key, kind in ALLOWED.items() if kind == Choice(words)]
+
+    def wrong(config: Mapping[str, str]) -> list[str]:
+        return [key for key in keys if config.get(key, words[0]) not in words]
+
+    broken = f"{_list(keys)}.filter(k, k in self && !(self[k] in {_list(words)}))"
+    return Rule(
+        f"write one of {', '.join(words)} (in quotes) for {', '.join(keys)}",
+        cel=f"{_list(keys)}.all(k, !(k in self) || self[k] in {_list(words)})",
+        holds=lambda config: not wrong(config),
+        message_cel=f"{broken}.join(', ') + ': write one of {', '.join(words)}, in quotes'",
+        explain=lambda config: f"{_named(wrong(config))}: write one of {', '.join(words)}, in quotes",
+    )
+
+
+def _line_rule() -> Rule:
+    control = re.compile(f"[{CONTROL_CHARACTERS}]")
+    return Rule(
+        "remove line breaks and control characters from keys and values: each entry is one line of zoo.cfg",
+        cel=f"self.all(k, !k.matches(r'[{CONTROL_CHARACTERS}]') && !self[k].matches(r'[{CONTROL_CHARACTERS}]'))",
+        holds=lambda config: not any(control.search(text) for item in config.items() for text in item),
+    )
+
+
+def _combination_rule() -> Rule:
+    def error(config: Mapping[str, str]) -> str:
+        sound = not _bad_values(config, Number)
+        return (combination_error(config) or "") if sound else ""
+
+    return Rule("minSessionTimeout must not be above maxSessionTimeout", holds=lambda c: not error(c), explain=error)
+
+
+CONFIG_RULES = (
+    _line_rule(),
+    *(_refusal_rule(reason) for reason in REFUSED),
+    _unknown_rule(),
+    _number_rule(),
+    *_choice_rules(),
+    _combination_rule(),
+)
+"""All rules of `spec.config`."""
