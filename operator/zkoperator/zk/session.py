@@ -1,0 +1,303 @@
+"""One ZooKeeper session on asyncio: it survives servers, connections and its own expiry.
+
+Implements the `Zk` port on `connection.py`. Nothing here blocks, and every call has one deadline that also covers the
+wait for a connection. After an expiry a new session is opened by itself.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from ssl import SSLContext
+from typing import Any
+
+from zkoperator.errors import FieldError, InvalidError, TransientError
+from zkoperator.runtime.backoff import Backoff
+from zkoperator.zk import port, wire
+from zkoperator.zk.connection import REPLY_LIMIT_BYTES, Call, Connection
+from zkoperator.zk.dial import Dialer, DialSettings
+from zkoperator.zk.dispatch import Dispatcher
+from zkoperator.zk.hosts import Address, parse_hosts
+from zkoperator.zk.paths import path_problem
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How a session behaves; the defaults suit an operator beside the ensemble."""
+
+    session_timeout_s: float = 10.0
+    request_timeout_s: float = 10.0
+    connect_timeout_s: float = 3.0
+    close_timeout_s: float = 1.0
+    request_limit_bytes: int = wire.REQUEST_LIMIT_BYTES
+    reply_limit_bytes: int = REPLY_LIMIT_BYTES
+    backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.1, limit_s=5.0))
+
+
+DEFAULTS = SessionSettings()
+
+
+def connect(
+    hosts: Sequence[str],
+    *,
+    credential: port.Credential | None = None,
+    ssl: SSLContext | None = None,
+    settings: SessionSettings = DEFAULTS,
+) -> "ZkSession":
+    """Open a session in the running loop and return at once, in state CONNECTING.
+
+    Raises:
+        InvalidError: an entry of `hosts` is not host:port, or carries a chroot suffix.
+    """
+    return ZkSession(parse_hosts(hosts), credential, ssl, settings)
+
+
+class ZkSession:
+    """The `Zk` port on the wire; see there for what every method promises."""
+
+    def __init__(
+        self,
+        addresses: tuple[Address, ...],
+        credential: port.Credential | None,
+        ssl: SSLContext | None,
+        settings: SessionSettings,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        limits = DialSettings(settings.session_timeout_s, settings.connect_timeout_s, settings.reply_limit_bytes)
+        self._dialer = Dialer(addresses, credential, ssl, limits)
+        self._state = port.ConnectionState.CONNECTING
+        self._connection: Connection | None = None
+        self._waiting: deque[Call] = deque()
+        self._deadline_timer: asyncio.TimerHandle | None = None
+        self._dispatcher = Dispatcher()
+        self._state_listeners: list[Callable[[port.ConnectionState], None]] = []
+        self._watched: set[str] = set()
+        self._runner = self._loop.create_task(self._run(), name=f"zk-session {addresses[0]}")
+
+    @property
+    def state(self) -> port.ConnectionState:
+        """The connection as known now."""
+        return self._state
+
+    @property
+    def session_id(self) -> int:
+        """0 while there is no session."""
+        return self._dialer.identity.session_id
+
+    @property
+    def last_zxid(self) -> int:
+        """The highest zxid seen in any reply of this session."""
+        return self._dialer.identity.last_zxid
+
+    def set_hosts(self, hosts: Sequence[str]) -> None:
+        """Use other members from the next connect on; the present connection stays."""
+        self._dialer.addresses = parse_hosts(hosts)
+
+    async def get(self, path: str) -> port.Node:
+        """Read data and stat."""
+        _check_path(path)
+        node: port.Node = await self._start(wire.get(path))
+        return node
+
+    def start_get(self, path: str) -> asyncio.Future[port.Node]:
+        """Send the read now; errors arrive in the future."""
+        try:
+            _check_path(path)
+        except InvalidError as error:
+            return self._failed(error)
+        return self._start(wire.get(path))
+
+    async def exists(self, path: str) -> port.Stat | None:
+        """Read the stat."""
+        _check_path(path)
+        try:
+            stat: port.Stat = await self._start(wire.exists(path))
+        except port.NoNodeError:
+            return None
+        return stat
+
+    async def children(self, path: str) -> port.Children:
+        """List the children."""
+        _check_path(path)
+        listing: port.Children = await self._start(wire.children(path))
+        return listing
+
+    async def create(self, op: port.Create) -> port.Stat:
+        """Create one znode."""
+        _check_path(op.path)
+        stat: port.Stat = await self._start(wire.create(op))
+        return stat
+
+    async def set(self, op: port.Set) -> port.Stat:
+        """Write one znode."""
+        _check_path(op.path)
+        stat: port.Stat = await self._start(wire.set_data(op))
+        return stat
+
+    async def delete(self, op: port.Delete) -> None:
+        """Delete one znode."""
+        _check_path(op.path)
+        await self._start(wire.delete(op))
+
+    async def multi(self, ops: Sequence[port.Operation]) -> port.Committed:
+        """Commit all operations or none."""
+        for op in ops:
+            _check_path(op.path)
+        committed: port.Committed = await self._start(wire.multi(ops))
+        return committed
+
+    async def sync(self, path: str) -> None:
+        """Let the connected server catch up with the leader."""
+        _check_path(path)
+        await self._start(wire.sync(path))
+
+    async def reconfig(
+        self, *, joining: Sequence[str] = (), leaving: Sequence[int] = (), from_config: int
+    ) -> tuple[str, int]:
+        """Change the membership from exactly the version `from_config`."""
+        answer: tuple[str, int] = await self._start(wire.reconfig(joining, leaving, from_config))
+        return answer
+
+    async def add_watch(self, path: str, *, recursive: bool = True) -> None:
+        """Watch a subtree until the connection ends."""
+        _check_path(path)
+        self._watched.add(path)
+        await self._start(wire.add_watch(path, recursive=recursive))
+
+    def on_event(self, listener: Callable[[port.ZnodeEvent], None], *, under: str = "/") -> Callable[[], None]:
+        """Call the listener for each notification at or below `under`; it must not raise."""
+        self._dispatcher.add(under, listener)
+
+        def remove() -> None:
+            if self._dispatcher.remove(under, listener):
+                self._stop_watching(under)
+
+        return remove
+
+    def on_state(self, listener: Callable[[port.ConnectionState], None]) -> Callable[[], None]:
+        """Call the listener at each change of state; it must not raise."""
+        self._state_listeners.append(listener)
+
+        def remove() -> None:
+            if listener in self._state_listeners:
+                self._state_listeners.remove(listener)
+
+        return remove
+
+    async def close(self) -> None:
+        """End the session; its ephemerals vanish at once."""
+        if self._state is port.ConnectionState.CLOSED:
+            return
+        connection = self._connection
+        farewell = self._start(wire.close()) if connection is not None else None
+        self._set_state(port.ConnectionState.CLOSED)
+        if connection is not None and farewell is not None:
+            farewell.add_done_callback(_forget_outcome)
+            await asyncio.wait((farewell,), timeout=self._settings.close_timeout_s)
+            connection.drop("closed")
+        self._runner.cancel()
+        await asyncio.wait((self._runner,))
+        self._end_calls()
+
+    def _start(self, request: wire.Request) -> asyncio.Future[Any]:
+        if self._state is port.ConnectionState.CLOSED:
+            return self._failed(port.SessionLostError("the session was closed"))
+        if request.frame_bytes > self._settings.request_limit_bytes:
+            return self._failed(self._too_large(request))
+        deadline = self._loop.time() + self._settings.request_timeout_s
+        call = Call(request, self._loop.create_future(), deadline)
+        if self._connection is not None:
+            self._connection.send(call)
+        else:
+            self._waiting.append(call)
+        if self._deadline_timer is None:
+            self._deadline_timer = self._loop.call_at(deadline, self._sweep)
+        return call.future
+
+    def _failed(self, error: Exception) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        future.set_exception(error)
+        return future
+
+    def _too_large(self, request: wire.Request) -> InvalidError:
+        limit = self._settings.request_limit_bytes
+        message = f"the request has {request.frame_bytes} bytes, ZooKeeper takes at most {limit}"
+        return InvalidError((FieldError(request.subject.path, message),))
+
+    def _sweep(self) -> None:
+        """Fail what is overdue. All calls have the same patience, so both queues are in the order of deadlines."""
+        now = self._loop.time()
+        while self._waiting and (self._waiting[0].future.done() or self._waiting[0].deadline <= now):
+            call = self._waiting.popleft()
+            call.fail(TransientError(f"{call.request.subject.path}: not connected: {self._dialer.problem}"))
+        due = [self._waiting[0].deadline] if self._waiting else []
+        sent = self._connection.overdue(now) if self._connection is not None else None
+        due += [sent] if sent is not None else []
+        self._deadline_timer = self._loop.call_at(min(due), self._sweep) if due else None
+
+    def _stop_watching(self, path: str) -> None:
+        if path not in self._watched:
+            return
+        self._watched.discard(path)
+        if self._connection is not None and self._state is port.ConnectionState.CONNECTED:
+            # Nobody waits for the outcome: a watch that stays costs the server a little, the next connection nothing.
+            self._start(wire.remove_watches(path)).add_done_callback(_forget_outcome)
+
+    def _set_state(self, state: port.ConnectionState) -> None:
+        self._state = state
+        for listener in tuple(self._state_listeners):
+            listener(state)
+
+    def _end_calls(self) -> None:
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
+        for call in self._waiting:
+            call.fail(port.SessionLostError("the session was closed"))
+        self._waiting.clear()
+
+    async def _run(self) -> None:
+        failures = 0
+        while self._state is not port.ConnectionState.CLOSED:
+            connection = await self._dialer.dial(self._dispatcher.dispatch)
+            if connection is None:
+                failures += 1
+                await asyncio.sleep(self._settings.backoff.delay_s(failures))
+                continue
+            failures = 0
+            self._adopt(connection)
+            await connection.ended
+
+    def _adopt(self, connection: Connection) -> None:
+        if connection.ended.done():
+            self._dialer.lost(connection.ended.result())
+            return
+        connection.on_end = self._lost
+        self._connection = connection
+        while self._waiting:
+            call = self._waiting.popleft()
+            if not call.future.done():
+                connection.send(call)
+        self._set_state(port.ConnectionState.CONNECTED)
+
+    def _lost(self, reason: str) -> None:
+        """Runs before the calls in flight fail, so that whoever hears of a failure knows the state already."""
+        self._connection = None
+        self._dialer.lost(reason)
+        if self._state is port.ConnectionState.CONNECTED:
+            logger.info("lost the connection of session %#x: %s", self.session_id & (1 << 64) - 1, reason)
+            self._set_state(port.ConnectionState.CONNECTING)
+
+
+def _check_path(path: str) -> None:
+    problem = path_problem(path)
+    if problem is not None:
+        raise InvalidError((FieldError(path, problem),))
+
+
+def _forget_outcome(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
