@@ -4,7 +4,7 @@ Callers depend on this alone; `client.py` implements it on HTTP and `tests/suppo
 contract suite runs against both.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -88,8 +88,11 @@ class KubeApi(Protocol):
 
     def watch(
         self, resource: Resource, namespace: str = "", *, labels: str = "", resource_version: str
-    ) -> AsyncIterator[WatchEvent]:
-        """Yield changes after `resource_version` until the server closes the stream. Raises `GoneError` on a 410."""
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Yield changes after `resource_version` until the server closes the stream. Raises `GoneError` on a 410.
+
+        The connection is held until the generator is closed: iterate inside `contextlib.aclosing`.
+        """
 
     async def create(self, resource: Resource, namespace: str, manifest: Manifest) -> Manifest:
         """Create the object. `ConflictError` when the name is taken."""

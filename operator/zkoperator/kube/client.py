@@ -1,0 +1,211 @@
+"""The Kubernetes API over HTTP: `KubeApi` on plain dicts, one short method a verb."""
+
+import json
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+from zkoperator.errors import TransientError, UnknownOutcomeError
+from zkoperator.kube.failures import Request, is_missing, translate, translate_watch_error
+from zkoperator.kube.lines import LineBuffer
+from zkoperator.kube.port import GoneError, Listing, Manifest, Resource, WatchEvent
+from zkoperator.kube.transport import Answer, Call, Transport
+
+FIELD_MANAGER = "zkoperator"
+
+_PAGE = 500
+_PAGED_ATTEMPTS = 3
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+
+
+class KubeClient:
+    """A `KubeApi` on a transport.
+
+    Args:
+        transport: shared by all clients of the process.
+        before_write: runs at the last moment before a write leaves and may raise to stop it; this is where a lost
+            lease fences the writes of running passes.
+        deadline_s: for every request; a page of a list gets four times as much.
+        inactivity_s: a watch that brings neither an event nor a bookmark for so long is taken for dead. The server
+            sends a bookmark about once a minute.
+        watch_s: after about so many seconds the server is asked to end a watch, so that clients spread over servers.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        before_write: Callable[[], None] = lambda: None,
+        deadline_s: float = 15.0,
+        inactivity_s: float = 90.0,
+        watch_s: float = 300.0,
+    ) -> None:
+        self._transport = transport
+        self._before_write = before_write
+        self._deadline_s = deadline_s
+        self._inactivity_s = inactivity_s
+        self._watch_s = watch_s
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        """Return the object, or None."""
+        request = Request("get", resource, namespace, name)
+        answer = await self._send(request, "GET", {})
+        return None if is_missing(answer.code, answer.body) else _object(request, answer)
+
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+        """Return all pages as one. A continue token that expires on the way starts the list again."""
+        for _ in range(_PAGED_ATTEMPTS):
+            with suppress(GoneError):
+                return await self._list(resource, namespace, labels, limit=_PAGE)
+        # The pages take longer than the server keeps their version: then everything in one answer.
+        return await self._list(resource, namespace, labels, limit=0)
+
+    async def _list(self, resource: Resource, namespace: str, labels: str, *, limit: int) -> Listing:
+        request = Request("list", resource, namespace, "")
+        params = {"limit": str(limit)} | ({"labelSelector": labels} if labels else {})
+        items: list[Manifest] = []
+        while True:
+            page = _object(request, await self._send(request, "GET", params))
+            items += page.get("items") or ()
+            metadata = page["metadata"]
+            params["continue"] = metadata.get("continue") or ""
+            if not params["continue"]:
+                break
+        for item in items:
+            # The items of a list of a built-in kind do not say what they are; callers need not know.
+            item.setdefault("apiVersion", resource.api_version)
+            item.setdefault("kind", resource.kind)
+        return Listing(tuple(items), metadata["resourceVersion"])
+
+    async def watch(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", resource_version: str
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Yield events until the server ends the watch; `TransientError` when it breaks in any other way."""
+        request = Request("watch", resource, namespace, "")
+        params = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(round(random.uniform(0.8, 1.2) * self._watch_s)),  # noqa: S311 - no secret
+        } | ({"labelSelector": labels} if labels else {})
+        call = Call("GET", _path(request), params)
+        lines = LineBuffer()
+        async with self._transport.stream(
+            request, call, deadline_s=self._deadline_s, inactivity_s=self._inactivity_s
+        ) as body:
+            async for chunk in body.iter_any():
+                for line in lines.feed(chunk):
+                    yield _event(request, line)
+        if lines.pending:
+            raise TransientError(f"{request}: the stream ended in the middle of a line")
+
+    async def create(self, resource: Resource, namespace: str, manifest: Manifest) -> Manifest:
+        """Create the object."""
+        request = Request("create", resource, namespace, "")
+        return _object(request, await self._send(request, "POST", {}, manifest))
+
+    async def apply(
+        self, resource: Resource, namespace: str, manifest: Manifest, *, subresource: str = "", dry_run: bool = False
+    ) -> Manifest:
+        """Server-side apply, forced."""
+        request = Request("patch", resource, namespace, manifest["metadata"]["name"], subresource)
+        params = {"fieldManager": FIELD_MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
+        body = {"apiVersion": resource.api_version, "kind": resource.kind} | manifest
+        return _object(request, await self._send(request, "PATCH", params, body, _APPLY))
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: Manifest,
+        *,
+        resource_version: str | None = None,
+        subresource: str = "",
+    ) -> Manifest | None:
+        """JSON merge patch."""
+        request = Request("patch", resource, namespace, name, subresource)
+        if resource_version is not None:
+            patch = patch | {"metadata": patch.get("metadata", {}) | {"resourceVersion": resource_version}}
+        answer = await self._send(request, "PATCH", {"fieldManager": FIELD_MANAGER}, patch, _MERGE)
+        return None if is_missing(answer.code, answer.body) else _object(request, answer)
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        grace_period_s: int | None = None,
+    ) -> bool:
+        """Delete; dependents follow in the background."""
+        request = Request("delete", resource, namespace, name)
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "gracePeriodSeconds": grace_period_s,
+            "preconditions": {name: value for name, value in preconditions.items() if value is not None},
+        }
+        answer = await self._send(request, "DELETE", {}, options)
+        if is_missing(answer.code, answer.body):
+            return False
+        _object(request, answer)
+        return True
+
+    async def _send(
+        self,
+        request: Request,
+        method: str,
+        params: dict[str, str],
+        body: Manifest | None = None,
+        content_type: str = "application/json",
+    ) -> Answer:
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        return await self._transport.send(
+            request,
+            Call(method, _path(request), params, data, content_type),
+            deadline_s=self._deadline_s * (4 if request.verb == "list" else 1),
+            before=self._before_write if request.is_write else _nothing,
+        )
+
+
+def _nothing() -> None:
+    return None
+
+
+def _path(request: Request) -> str:
+    resource = request.resource
+    parts = ["apis", resource.group, resource.version] if resource.group else ["api", resource.version]
+    if resource.namespaced and request.namespace:
+        parts += ["namespaces", request.namespace]
+    parts += [resource.plural, request.name, request.subresource]
+    return "/" + "/".join(quote(part, safe="") for part in parts if part)
+
+
+def _object(request: Request, answer: Answer) -> Manifest:
+    if answer.code >= 400:
+        raise translate(request, answer.code, answer.body, answer.headers)
+    return _parse(request, answer.body)
+
+
+def _parse(request: Request, text: bytes) -> dict[str, Any]:
+    with suppress(ValueError):
+        parsed = json.loads(text)
+        if isinstance(parsed, dict):
+            return parsed
+    kind = UnknownOutcomeError if request.is_write else TransientError
+    raise kind(f"{request}: the answer is not a JSON object")
+
+
+def _event(request: Request, line: bytes) -> WatchEvent:
+    event = _parse(request, line)
+    if event.get("type") == "ERROR":
+        raise translate_watch_error(request, event["object"])
+    return WatchEvent(event["type"], event["object"])

@@ -1,0 +1,129 @@
+"""From the API server's answers to the operator's errors."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zkoperator.errors import (
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    InvalidError,
+    TransientError,
+    UnknownOutcomeError,
+    ZkOperatorError,
+)
+from zkoperator.kube.port import GoneError, Manifest, NoSuchKindError, Resource
+
+_ECHOED_VALUE = re.compile(r'^(Invalid value|Unsupported value|Duplicate value): ("(\\.|[^"\\])*"|[^:]*)(: |$)')
+_TOO_LARGE = "request is too large"
+_OPAQUE = frozenset({"configmaps", "secrets"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for, as far as an error message names it."""
+
+    verb: str
+    resource: Resource
+    namespace: str
+    name: str
+    subresource: str = ""
+
+    @property
+    def is_write(self) -> bool:
+        """Whether a lost answer leaves the outcome unknown."""
+        return self.verb not in {"get", "list", "watch"}
+
+    def __str__(self) -> str:
+        what = f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
+        group = f".{self.resource.group}" if self.resource.group else ""
+        whose = f" {self.name}" if self.name else ""
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {what}{group}{whose}{where}"
+
+
+def is_missing(code: int, body: bytes) -> bool:
+    """Whether the answer says that this one object is not there, rather than its whole kind."""
+    return code == 404 and not _is_unknown_kind(_status(body))
+
+
+def translate(request: Request, code: int, body: bytes, headers: Mapping[str, str]) -> ZkOperatorError:
+    """Return the error that an answer of `code` >= 400 means. The object in question never gets into a message."""
+    status = _status(body)
+    message = str(status.get("message") or f"HTTP {code}")
+    match code:
+        case 403:
+            return ForbiddenError(f"may not {request}: {message}")
+        case 404 if _is_unknown_kind(status):
+            crd = f"{request.resource.plural}.{request.resource.api_version}"
+            return NoSuchKindError(f"the API server does not serve {crd}: is its definition installed?")
+        case 409:
+            return ConflictError(f"{request}: {message}")
+        case 410:
+            return GoneError(f"{request}: {message}")
+        case 400 | 405 | 413 | 415 | 422:
+            return InvalidError(_field_errors(request, code, status, message))
+        case 500 if _TOO_LARGE in message:
+            return InvalidError((FieldError(request.resource.kind, f"{request}: {_TOO_LARGE}; make it smaller"),))
+        case 404:
+            return TransientError(f"{request}: {message}")
+    retry_after_s = _retry_after_s(headers, status)
+    if request.is_write and code >= 500:
+        # A server or proxy that gave up may have passed the write on.
+        return UnknownOutcomeError(f"{request}: HTTP {code}", retry_after_s=retry_after_s)
+    return TransientError(f"{request}: HTTP {code}", retry_after_s=retry_after_s)
+
+
+def translate_watch_error(request: Request, status: Manifest) -> TransientError:
+    """Return the error that an ERROR line of a watch means."""
+    code = status.get("code")
+    reason = f"{request}: {status.get('reason') or 'error'} ({code}) in the stream"
+    if code == 410:
+        return GoneError(reason)
+    return TransientError(reason, retry_after_s=_retry_after_s({}, status))
+
+
+def _status(body: bytes) -> Manifest:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _is_unknown_kind(status: Manifest) -> bool:
+    """A missing object's Status names the object; an unknown path gets plain text or a Status without details."""
+    return not (status.get("details") or {}).get("name")
+
+
+def _field_errors(request: Request, code: int, status: Manifest, message: str) -> tuple[FieldError, ...]:
+    causes = (status.get("details") or {}).get("causes") or []
+    found = tuple(
+        FieldError(str(cause.get("field") or request.resource.kind), without_value(str(cause.get("message") or "")))
+        for cause in causes
+    )
+    if found:
+        return found
+    if request.resource.plural in _OPAQUE:
+        # The text of a malformed request may quote what was sent.
+        message = f"refused with HTTP {code} {status.get('reason') or ''}".strip()
+    return (FieldError(request.resource.kind, f"{request}: {message}"),)
+
+
+def without_value(message: str) -> str:
+    """Return the rule that a value broke without the value, which the API server quotes."""
+    return _ECHOED_VALUE.sub(lambda found: found[1] + found[3], message, count=1)
+
+
+def _retry_after_s(headers: Mapping[str, str], status: Manifest) -> float | None:
+    details: dict[str, Any] = status.get("details") or {}
+    for given in (headers.get("Retry-After"), details.get("retryAfterSeconds")):
+        try:
+            return max(0.0, float(str(given)))
+        except ValueError:
+            # Absent, or an HTTP date: those would have to be compared with the wall clock.
+            continue
+    return None

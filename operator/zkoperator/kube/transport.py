@@ -1,0 +1,248 @@
+"""HTTP to the API server: sessions, credentials and their renewal, deadlines, and the fate of a write.
+
+Knows nothing of Kubernetes objects. Bodies are never logged and never part of an error.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+
+import aiohttp
+
+from zkoperator.errors import TransientError, UnknownOutcomeError
+from zkoperator.kube.credentials import Credentials, CredentialSource
+from zkoperator.kube.failures import Request, translate
+
+_CREDENTIALS_AGE_S = 30.0
+_HEADERS = {"User-Agent": "zkoperator", "Accept": "application/json", "Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request, relative to the server."""
+
+    method: str
+    path: str
+    params: Mapping[str, str]
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP response."""
+
+    code: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """For metrics: one request as it went. `code` is 0 when no answer came."""
+
+    verb: str
+    resource: str
+    code: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    session: aiohttp.ClientSession
+    credentials: Credentials
+    loaded_s: float
+
+
+class Transport:
+    """One HTTP client for everything that a process asks of the API server.
+
+    Args:
+        source: of credentials; asked again every half minute, and renewed after a 401 or a failed TLS handshake.
+        concurrency: requests in flight at once, watches not counted.
+        report: told of every request.
+    """
+
+    def __init__(
+        self,
+        source: CredentialSource,
+        *,
+        concurrency: int = 32,
+        report: Callable[[Exchange], None] = lambda _: None,
+    ) -> None:
+        self._source = source
+        self._slots = asyncio.Semaphore(concurrency)
+        self._report = report
+        self._login: _Login | None = None
+        self._login_lock = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        if self._login is not None:
+            await self._login.session.close()
+            self._login = None
+
+    async def send(
+        self, request: Request, call: Call, *, deadline_s: float, before: Callable[[], None] = lambda: None
+    ) -> Answer:
+        """Send and read the whole answer, whatever its code (401 excepted) is.
+
+        `before` runs at the last moment before the request leaves and may raise to stop it. Raises `TransientError`
+        when the request cannot have reached the server, or only read; `UnknownOutcomeError` for any other write.
+        """
+        started_s = time.monotonic()
+        code = 0
+        try:
+            async with self._deadline(request, deadline_s), self._slots:
+                answer = await self._authorized(request, call, before)
+            code = answer.code
+            return answer
+        finally:
+            self._report(Exchange(request.verb, request.resource.plural, code, time.monotonic() - started_s))
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Request, call: Call, *, deadline_s: float, inactivity_s: float
+    ) -> AsyncGenerator[aiohttp.StreamReader, None]:
+        """Open a long answer and hand out its body; `TransientError` when it breaks, or is silent for too long."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=deadline_s, sock_read=inactivity_s)
+        with _as_transient(request):
+            login = await self._logged_in()
+            async with self._request(login, call, timeout) as response:
+                self._report(Exchange(request.verb, request.resource.plural, response.status, 0.0))
+                if response.status == 401:
+                    await self._renew(login)
+                if response.status >= 400:
+                    raise translate(request, response.status, await response.read(), response.headers)
+                yield response.content
+
+    @asynccontextmanager
+    async def _deadline(self, request: Request, deadline_s: float) -> AsyncGenerator[None, None]:
+        try:
+            async with asyncio.timeout(deadline_s):
+                yield
+        except TimeoutError as error:
+            raise _lost(request, f"no answer within {deadline_s:g} s") from error
+
+    async def _authorized(self, request: Request, call: Call, before: Callable[[], None]) -> Answer:
+        """Send with the credentials at hand; a 401 did nothing, so it is repeated once with renewed ones."""
+        login = await self._logged_in()
+        answer = await self._exchange(request, login, call, before)
+        if answer.code != 401:
+            return answer
+        login = await self._renew(login)
+        answer = await self._exchange(request, login, call, before)
+        if answer.code == 401:
+            raise TransientError(f"{request}: the API server refuses our credentials (401), renewed ones too")
+        return answer
+
+    async def _exchange(self, request: Request, login: _Login, call: Call, before: Callable[[], None]) -> Answer:
+        before()
+        try:
+            async with self._request(login, call, aiohttp.ClientTimeout(total=None)) as response:
+                return Answer(response.status, await response.read(), response.headers)
+        except aiohttp.ClientConnectorError as error:
+            self._distrust(error)
+            raise TransientError(f"{request}: cannot connect to the API server: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise _lost(request, type(error).__name__) from error
+
+    def _request(
+        self, login: _Login, call: Call, timeout: aiohttp.ClientTimeout
+    ) -> "aiohttp.client._RequestContextManager":
+        headers = dict(_HEADERS)
+        if login.credentials.authorization is not None:
+            headers["Authorization"] = login.credentials.authorization
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        return login.session.request(
+            call.method,
+            login.credentials.server + call.path,
+            params=call.params,
+            data=call.body,
+            headers=headers,
+            timeout=timeout,
+            server_hostname=login.credentials.tls_server_name,
+            proxy=login.credentials.proxy,
+            allow_redirects=False,
+        )
+
+    def _distrust(self, error: aiohttp.ClientConnectorError) -> None:
+        """Have the next request load everything again when TLS failed: the authority may have been rotated."""
+        if self._login is not None and isinstance(
+            error, (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError)
+        ):
+            self._login = replace(self._login, loaded_s=float("-inf"))
+
+    async def _logged_in(self) -> _Login:
+        login = self._login
+        if login is not None and time.monotonic() - login.loaded_s < _CREDENTIALS_AGE_S:
+            return login
+        async with self._login_lock:
+            if self._login is not login and self._login is not None:
+                return self._login
+            distrusted = login is not None and login.loaded_s == float("-inf")
+            load = self._source.renew if distrusted else self._source.current
+            return self._adopt(await asyncio.to_thread(load), fresh=distrusted)
+
+    async def _renew(self, refused: _Login) -> _Login:
+        async with self._login_lock:
+            if self._login is not None and self._login is not refused:
+                return self._login  # somebody else was refused too, and has renewed them
+            return self._adopt(await asyncio.to_thread(self._source.renew), fresh=True)
+
+    def _adopt(self, credentials: Credentials, *, fresh: bool) -> _Login:
+        """Keep the session when only the token changed, so that no connection is cut."""
+        old = self._login
+        if (
+            old is not None
+            and not fresh
+            and replace(credentials, authorization=old.credentials.authorization) == (old.credentials)
+        ):
+            session = old.session
+        else:
+            session = _new_session(credentials)
+            if old is not None:
+                self._retire(old.session)
+        self._login = _Login(session, credentials, time.monotonic())
+        return self._login
+
+    def _retire(self, session: aiohttp.ClientSession) -> None:
+        """Close a session that was replaced, once the requests that are on it have met their deadlines."""
+
+        async def close_later() -> None:
+            try:
+                await asyncio.sleep(_CREDENTIALS_AGE_S)
+            finally:
+                await session.close()
+
+        task = asyncio.create_task(close_later())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+def _new_session(credentials: Credentials) -> aiohttp.ClientSession:
+    tls = credentials.ssl_context()
+    connector = aiohttp.TCPConnector(limit=0, ssl=True if tls is None else tls, ttl_dns_cache=10)
+    return aiohttp.ClientSession(connector=connector, trust_env=False)
+
+
+def _lost(request: Request, why: str) -> TransientError:
+    if request.is_write:
+        return UnknownOutcomeError(f"{request}: {why}, so it may have happened")
+    return TransientError(f"{request}: {why}")
+
+
+@contextmanager
+def _as_transient(request: Request) -> Generator[None, None, None]:
+    """Turn every broken connection in its body into a `TransientError`."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError) as error:
+        raise TransientError(f"{request}: {type(error).__name__}") from error

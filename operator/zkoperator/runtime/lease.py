@@ -1,0 +1,284 @@
+"""Who acts: a leader lease measured by monotonic clocks alone.
+
+The holder trusts itself for `hold_s` from the moment *before* it sent its last successful renewal. A standby takes over
+when it has seen no sign of life for the whole lease, from the moment *after* it first saw the last one. As the second
+span is longer and begins later, two of them never act at once, whatever the wall clocks say and however long a process
+was stopped. A holder that was stopped by a signal finds itself past its time when it goes on, because `is_leader`
+compares moments rather than reading a flag.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from zkoperator.errors import ConflictError, ForbiddenError, TransientError, ZkOperatorError
+from zkoperator.kube.port import LEASES, KubeApi, Manifest
+from zkoperator.runtime.backoff import spread_s
+from zkoperator.runtime.clock import MONOTONIC, Clock
+
+_T = TypeVar("_T")
+_LONGEST_LEASE_S = 60.0
+_FORBIDDEN_POLL_S = 5.0
+
+
+class NotLeaderError(TransientError):
+    """A write was stopped because the lease may belong to somebody else by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. A killed holder is replaced after `lease_s` and two polls at most.
+
+    `lease_s - hold_s` is the time that a write which left just before the end has to arrive, and the allowance for
+    clocks that run at different speeds.
+    """
+
+    lease_s: float = 10.0
+    hold_s: float = 7.0
+    renew_every_s: float = 2.0
+    poll_every_s: float = 1.0
+    request_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.request_s + self.renew_every_s < self.hold_s < self.lease_s:
+            raise ValueError("a lease needs request_s + renew_every_s < hold_s < lease_s")
+
+
+_TIMING = Timing()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A version of the Lease, and when we saw it first. Every renewal makes another one: a sign of life."""
+
+    version: str
+    since_s: float
+
+
+class Elector:
+    """Acquires the lease, renews it, and knows until when it may be trusted.
+
+    Args:
+        api: the Kubernetes API; not one whose writes are fenced by this very lease.
+        namespace: of the operator.
+        name: of the Lease.
+        identity: unique for this process, never used again by another one.
+        timing: see `Timing`.
+        clock: monotonic time.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        namespace: str,
+        name: str,
+        identity: str,
+        *,
+        timing: Timing = _TIMING,
+        clock: Clock = MONOTONIC,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._timing = timing
+        self._clock = clock
+        self._until_s = float("-inf")
+        self._leading = False
+        self._version: str | None = None
+        self._seen: _Seen | None = None
+        self._renewed_at = datetime.fromtimestamp(0, UTC)
+        self._acquired = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._lost.set()
+        self._progress_s = clock.now_s()
+        self._log = logging.getLogger(__name__)
+        self.problem: str | None = None
+
+    def is_leader(self) -> bool:
+        """Whether we may act at this very moment."""
+        return self._leading and self._clock.now_s() < self._until_s
+
+    def require(self) -> None:
+        """Raise `NotLeaderError` unless we may act: the last check before each write leaves."""
+        if not self.is_leader():
+            raise NotLeaderError("the leader lease is lost or too old to be trusted: nothing is written")
+
+    async def wait_acquired(self) -> None:
+        """Return when we lead."""
+        await self._acquired.wait()
+
+    async def wait_lost(self) -> None:
+        """Return when we do not lead (any more): everything that acts has to be stopped then."""
+        await self._lost.wait()
+
+    def stalled_s(self) -> float:
+        """Return the seconds since the last attempt ended; attempts end within their deadline, whatever the API does."""
+        return self._clock.now_s() - self._progress_s
+
+    async def run(self) -> None:
+        """Stand by, lead, stand by ... until cancelled; then release the lease if it is ours.
+
+        Stop everything that acts before cancelling this: a standby may take over within a poll.
+        """
+        try:
+            while True:
+                delay_s = await self._turn()
+                self._progress_s = self._clock.now_s()
+                await self._clock.sleep(delay_s)
+        finally:
+            held = self._leading
+            self._lose("stopping")
+            if held:
+                await self._release()
+
+    async def _turn(self) -> float:
+        """Try once to get or keep the lease; return the seconds until the next try."""
+        self._expire()
+        poll_s = spread_s(self._timing.poll_every_s)
+        try:
+            await (self._renew() if self._leading else self._stand_by())
+            self._tell(None)
+        except ConflictError:
+            # Somebody wrote to the Lease. What it says now decides.
+            self._version = None
+            poll_s = 0.0 if self._leading else poll_s
+        except ForbiddenError as error:
+            self._tell(str(error))
+            poll_s = _FORBIDDEN_POLL_S
+        except ZkOperatorError as error:
+            self._version = None
+            self._tell(str(error))
+        else:
+            poll_s = self._timing.renew_every_s if self._leading else poll_s
+        self._expire()
+        if not self._leading:
+            return poll_s
+        # Never sleep past the moment at which the loss has to be told.
+        return min(poll_s, max(0.0, self._until_s - self._clock.now_s()))
+
+    async def _renew(self) -> None:
+        """Write a sign of life, over exactly the version that we know to be ours."""
+        if self._version is None:
+            lease = await self._get()
+            if _holder(lease) != self._identity:
+                self._lose(f"the Lease belongs to {_holder(lease) or 'nobody'}")
+                return
+            self._version = _version(lease)
+        await self._write(self._version, {})
+
+    async def _stand_by(self) -> None:
+        """Take the Lease when it is free, ours of an unknown outcome, or its holder shows no sign of life."""
+        lease = await self._get()
+        if lease is None:
+            sent_s = self._clock.now_s()
+            self._adopt(await self._within(self._api.create(LEASES, self._namespace, self._new())), sent_s)
+        elif _holder(lease) in {"", self._identity} or self._is_dead(lease):
+            transitions = (lease.get("spec") or {}).get("leaseTransitions") or 0
+            await self._write(_version(lease), {"acquireTime": self._stamp(), "leaseTransitions": transitions + 1})
+
+    async def _write(self, version: str, more: Manifest) -> None:
+        spec = self._spec() | more
+        sent_s = self._clock.now_s()
+        written = await self._within(
+            self._api.patch(LEASES, self._namespace, self._name, {"spec": spec}, resource_version=version)
+        )
+        if written is None:
+            raise ConflictError("the Lease was deleted")
+        self._adopt(written, sent_s)
+
+    def _adopt(self, lease: Manifest, sent_s: float) -> None:
+        """The Lease is ours. We may trust it from before the request left, however late the answer came."""
+        self._expire()
+        self._version = _version(lease)
+        self._until_s = sent_s + self._timing.hold_s
+        if not self._leading and self._clock.now_s() < self._until_s:
+            self._leading = True
+            self._lost.clear()
+            self._acquired.set()
+            self._log.info("%s holds the lease %s/%s", self._identity, self._namespace, self._name)
+
+    def _is_dead(self, lease: Manifest) -> bool:
+        """Whether this version has been there for a whole lease of our own clock."""
+        now_s = self._clock.now_s()
+        if self._seen is None or self._seen.version != _version(lease):
+            self._seen = _Seen(_version(lease), now_s)
+        return now_s - self._seen.since_s >= self._lease_s(lease)
+
+    def _lease_s(self, lease: Manifest) -> float:
+        """The holder's own lease counts where it is the longer one: it may run with other settings than ours."""
+        theirs = (lease.get("spec") or {}).get("leaseDurationSeconds") or 0
+        return max(self._timing.lease_s, min(float(theirs), _LONGEST_LEASE_S))
+
+    def _expire(self) -> None:
+        if self._leading and self._clock.now_s() >= self._until_s:
+            self._lose("it could not be renewed in time")
+
+    def _lose(self, why: str) -> None:
+        if not self._leading:
+            return
+        self._leading = False
+        self._until_s = float("-inf")
+        self._acquired.clear()
+        self._lost.set()
+        self._log.info("%s does not hold the lease any more: %s", self._identity, why)
+
+    async def _release(self) -> None:
+        try:
+            lease = await self._get()
+            if _holder(lease) == self._identity:
+                free = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._stamp()}
+                patch = {"spec": free}
+                await self._within(
+                    self._api.patch(LEASES, self._namespace, self._name, patch, resource_version=_version(lease))
+                )
+        except ZkOperatorError as error:
+            self._log.warning("the lease could not be released, so a standby waits for its end: %s", error)
+
+    async def _get(self) -> Manifest | None:
+        return await self._within(self._api.get(LEASES, self._namespace, self._name))
+
+    async def _within(self, request: Coroutine[Any, Any, _T]) -> _T:
+        """Await a request no longer than its deadline, nor past the end of our own time."""
+        left_s = self._until_s - self._clock.now_s() if self._leading else self._timing.request_s
+        try:
+            async with asyncio.timeout(max(0.0, min(self._timing.request_s, left_s))):
+                return await request
+        except TimeoutError as error:
+            raise TransientError("the API server did not answer in time for the lease") from error
+
+    def _new(self) -> Manifest:
+        return {
+            "apiVersion": LEASES.api_version,
+            "kind": LEASES.kind,
+            "metadata": {"name": self._name, "namespace": self._namespace},
+            "spec": self._spec() | {"acquireTime": self._stamp(), "leaseTransitions": 0},
+        }
+
+    def _spec(self) -> Manifest:
+        return {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": round(self._timing.lease_s),
+            "renewTime": self._stamp(),
+        }
+
+    def _stamp(self) -> str:
+        """Return the wall clock's time, for readers only; it always moves, so that each renewal makes a new version."""
+        self._renewed_at = max(datetime.now(UTC), self._renewed_at + timedelta(microseconds=1))
+        return self._renewed_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def _tell(self, problem: str | None) -> None:
+        before, self.problem = self.problem, problem
+        if problem is not None and before is None:
+            self._log.warning("cannot read or write the lease %s/%s: %s", self._namespace, self._name, problem)
+
+
+def _holder(lease: Manifest | None) -> str:
+    return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
+
+
+def _version(lease: Manifest | None) -> str:
+    return str(((lease or {}).get("metadata") or {}).get("resourceVersion") or "")
