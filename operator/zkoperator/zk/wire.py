@@ -13,6 +13,7 @@ from kazoo.security import ACL, Id
 
 from zkoperator.zk import port
 from zkoperator.zk.codes import OK, ROLLED_BACK, RUNTIME_INCONSISTENCY, Subject, error_of
+from zkoperator.zk.membership import config_version
 
 REQUEST_LIMIT_BYTES = 1_048_575
 """The server cuts the connection, and every request in flight with it, on a longer frame (jute.maxbuffer)."""
@@ -223,16 +224,10 @@ def _decode_nothing(buffer: bytes, offset: int, zxid: int) -> None:
 def _decode_reconfigured(buffer: bytes, offset: int, zxid: int) -> tuple[str, int]:
     data, _ = kz.read_buffer(buffer, offset)
     text = (data or b"").decode()
-    return text, config_version(text)
-
-
-def config_version(text: str) -> int:
-    """Return the version that a dynamic configuration states (it is written in hexadecimal); -1 when it has none."""
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        if key.strip() == "version":
-            return int(value, 16)
-    return -1
+    version = config_version(text)
+    if version is None:
+        raise ValueError("a configuration without a version")
+    return text, version
 
 
 def _decode_multi(buffer: bytes, offset: int, zxid: int, subjects: tuple[Subject, ...]) -> port.Committed:

@@ -1,0 +1,68 @@
+"""Asks one member for itself: four-letter words over its client port, read to the end of the stream."""
+
+import asyncio
+import ssl as tls
+from dataclasses import dataclass
+
+from zkoperator.errors import TransientError
+
+ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+"""`mntr` of a large ensemble has some 20 kB; whatever sends more than this is no ZooKeeper."""
+
+_CHUNK_BYTES = 65536
+
+
+async def four_letter_word(
+    host: str, port: int, word: str, *, timeout_s: float = 5.0, ssl: tls.SSLContext | None = None
+) -> str:
+    """Send the word and return the whole answer.
+
+    Raises:
+        TransientError: unreachable, too slow, or nothing answered.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await _exchange(host, port, word, ssl)
+    except TimeoutError as error:
+        raise TransientError(f"{word} to {host}:{port}: no whole answer within {timeout_s:g} s") from error
+    except (OSError, UnicodeError) as error:
+        raise TransientError(f"{word} to {host}:{port}: {_name_of(error)}") from error
+    if not answer:
+        raise TransientError(f"{word} to {host}:{port}: an empty answer")
+    return answer.decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class SocketProbe:
+    """The `MemberProbe` on the wire."""
+
+    timeout_s: float = 5.0
+    ssl: tls.SSLContext | None = None
+
+    async def ask(self, host: str, port: int, word: str) -> str:
+        """Return the whole answer. `TransientError` on any failure, the deadline included."""
+        return await four_letter_word(host, port, word, timeout_s=self.timeout_s, ssl=self.ssl)
+
+
+async def _exchange(host: str, port: int, word: str, ssl: tls.SSLContext | None) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port, ssl=ssl)
+    try:
+        writer.write(word.encode("ascii"))
+        await writer.drain()
+        return await _read_to_end(reader)
+    finally:
+        writer.transport.abort()
+
+
+async def _read_to_end(reader: asyncio.StreamReader) -> bytes:
+    answer = bytearray()
+    while part := await reader.read(_CHUNK_BYTES):
+        answer += part
+        if len(answer) > ANSWER_LIMIT_BYTES:
+            raise ConnectionAbortedError(f"more than {ANSWER_LIMIT_BYTES} bytes")
+    return bytes(answer)
+
+
+def _name_of(error: Exception) -> str:
+    named = error.strerror if isinstance(error, OSError) else None
+    return named or type(error).__name__
