@@ -115,14 +115,20 @@ def wait_for(what: str, probe: Callable[[], bool], *, limit_s: float, servers: S
         time.sleep(0.02)
 
 
-def run(*argv: str | Path, cwd: Path | None = None, text_in: str | None = None, what: str = "") -> str:
+def run(
+    *argv: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    text_in: str | None = None,
+    what: str = "",
+) -> str:
     """Run a command to its end and return its standard output.
 
     Raises:
         TestbedError: It failed; with the end of what it said.
     """
     command = [str(part) for part in argv]
-    done = subprocess.run(command, cwd=cwd, input=text_in, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=env, input=text_in, capture_output=True, text=True, check=False)
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-25:])
         raise TestbedError(f"{what or command[0]} failed with exit code {done.returncode}:\n{said}")
