@@ -116,7 +116,7 @@ class Elector:
         await self._lost.wait()
 
     def stalled_s(self) -> float:
-        """Return the seconds since the last attempt ended; attempts end within their deadline, whatever the API does."""
+        """Return the seconds since the last attempt ended: at most a deadline and a poll while `run` is alive."""
         return self._clock.now_s() - self._progress_s
 
     async def run(self) -> None:
