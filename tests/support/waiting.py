@@ -2,16 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isawaitable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
 async def eventually(
-    probe: Callable[[], Awaitable[T] | T], *, within_s: float = 30, every_s: float = 0.05
-) -> T:
+    probe: Callable[[], Coroutine[Any, Any, T]], *, within_s: float = ..., every_s: float = ...
+) -> T: ...
+@overload
+async def eventually(probe: Callable[[], Awaitable[T] | T], *, within_s: float = ..., every_s: float = ...) -> T: ...
+async def eventually(probe: Callable[[], Any], *, within_s: float = 30, every_s: float = 0.05) -> Any:
     """Call `probe` until it returns something true, and return that.
 
     An AssertionError of the probe counts as "not yet"; any other exception is raised at once. At the deadline

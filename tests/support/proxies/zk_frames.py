@@ -193,7 +193,7 @@ def _skip(frame: bytes, offset: int, code: int) -> int:
 
 
 def _after_buffer(frame: bytes, offset: int) -> int:
-    return offset + 4 + max(_INT.unpack_from(frame, offset)[0], 0)
+    return offset + 4 + max(int(_INT.unpack_from(frame, offset)[0]), 0)
 
 
 def _after_acl(frame: bytes, offset: int) -> int:
