@@ -49,9 +49,9 @@ _ResourceName = Annotated[str, Field(min_length=1, max_length=317)]
 class Resources(Model):
     """Compute resources of each member, as in a container."""
 
-    requests: Annotated[dict[_ResourceName, Quantity], Field(default_factory=dict, max_length=16)]
+    requests: Annotated[dict[_ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
     """What the scheduler reserves, such as `cpu: 500m` and `memory: 1Gi`."""
-    limits: Annotated[dict[_ResourceName, Quantity], Field(default_factory=dict, max_length=16)]
+    limits: Annotated[dict[_ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
     """What a member may use at most; the heap is computed from `memory`."""
 
 
@@ -143,9 +143,9 @@ class ZooKeeperClusterSpec(Model):
             Annotated[str, Field(min_length=1, max_length=128)],
             Annotated[str, Field(min_length=1, max_length=256)],
         ],
-        Field(default_factory=dict, max_length=64),
+        Field(max_length=64),
         Rules(*CONFIG_RULES),
-    ]
+    ] = Field(default_factory=dict)
     """Entries of zoo.cfg, from a list of allowed keys; values are texts, so numbers stand in quotes."""
     log_level: LogLevel = LogLevel.INFO
     """Least severity of the lines that members write to the standard output."""

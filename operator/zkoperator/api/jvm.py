@@ -120,10 +120,9 @@ def _known_rule() -> Rule:
         return [repr(flag) for flag in flags if not flag.startswith(told)]
 
     return Rule(
-        f"remove the flag: {_UNKNOWN}",
+        f"remove the flag that starts with none of {', '.join(ALLOWED_PREFIXES)}",
         cel=f"self.all(f, {_starts('f', told)})",
         holds=lambda flags: not unknown(flags),
-        message_cel=f"'remove ' + self.filter(f, !({_starts('f', told)})).join(', ') + ': {_UNKNOWN}'",
         explain=lambda flags: f"remove {', '.join(unknown(flags)[:_MAX_NAMED])}: {_UNKNOWN}",
     )
 

@@ -73,10 +73,15 @@ def _field_errors(line: ErrorDetails) -> Iterator[FieldError]:
     context = line.get("ctx", {})
     if line["type"] == ERROR_TYPE:
         for field, message in context["failures"]:
-            yield FieldError(".".join(part for part in (path, field) if part != ""), message)
+            yield FieldError(_joined(path, field), message)
         return
     template = _MESSAGES.get(line["type"])
     yield FieldError(path or "(object)", template.format(**context) if template is not None else line["msg"])
+
+
+def _joined(path: str, field: str) -> str:
+    separator = "." if path and field and not field.startswith("[") else ""
+    return f"{path}{separator}{field}"
 
 
 def _path(loc: Sequence[str | int]) -> str:

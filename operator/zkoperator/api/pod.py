@@ -94,16 +94,18 @@ Affinity = Annotated[
 ]
 
 
+_Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=64), Rules(no_operator_keys())]
+_Annotations = Annotated[dict[LabelKey, AnnotationValue], Field(max_length=64), Rules(no_operator_keys())]
+
+
 class Pod(Model):
     """Placement and labels of the members' pods."""
 
-    labels: Annotated[dict[LabelKey, LabelValue], Field(default_factory=dict, max_length=64), Rules(no_operator_keys())]
+    labels: _Labels = Field(default_factory=dict)
     """More labels for the pods."""
-    annotations: Annotated[
-        dict[LabelKey, AnnotationValue], Field(default_factory=dict, max_length=64), Rules(no_operator_keys())
-    ]
+    annotations: _Annotations = Field(default_factory=dict)
     """More annotations for the pods."""
-    node_selector: Annotated[dict[LabelKey, LabelValue], Field(default_factory=dict, max_length=64)]
+    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=64)] = Field(default_factory=dict)
     """Labels that a node must have."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints that the members put up with."""

@@ -24,32 +24,35 @@ class Rule:
         message: What is wrong and what to write instead, without the field's own path.
         cel: The condition for the API server, on `self`; empty when the schema says the same by other means.
         holds: The condition for the operator; None for a rule on a change (`oldSelf`), which one object cannot break.
-        field: The offending field below the value, as `retention.whenScaled`; empty for the value itself.
-        message_cel: CEL for a message that names the offending part.
-        explain: The same message from Python; empty text falls back to `message`.
+        field: The offending field below the value, as `keys.ephemerals`, or `[autopurge.purgeInterval]` for the key
+            of a map; empty for the value itself.
+        explain: A message that names the offending part, for the operator. (A `messageExpression` that does so is
+            beyond the API server's cost limit for maps, whose keys have no bound.)
     """
 
     message: str
     cel: str = ""
     holds: Callable[[Any], bool] | None = None
     field: str = ""
-    message_cel: str = ""
     explain: Callable[[Any], str] | None = None
 
     def failure(self, value: Any) -> tuple[str, str] | None:
         """Return `(field, message)` when the value breaks the rule."""
         if self.holds is None or self.holds(value):
             return None
-        return self.field, (self.explain(value) if self.explain is not None else "") or self.message
+        return self.field, self.explain(value) if self.explain is not None else self.message
 
     def to_schema(self) -> dict[str, Any]:
         """Return the entry for `x-kubernetes-validations`."""
-        entry: dict[str, Any] = {"rule": self.cel, "message": self.message}
+        if self.field.startswith("metadata."):
+            # The API server takes no fieldPath into metadata, so the message names the field.
+            return {"rule": self.cel, "message": f"{self.field}: {self.message}"}
         if self.field:
-            entry["fieldPath"] = f".{self.field}"
-        if self.message_cel:
-            entry["messageExpression"] = self.message_cel
-        return entry
+            return {"rule": self.cel, "message": self.message, "fieldPath": self._field_path()}
+        return {"rule": self.cel, "message": self.message}
+
+    def _field_path(self) -> str:
+        return f"['{self.field[1:-1]}']" if self.field.startswith("[") else f".{self.field}"
 
 
 def matching(regex: str, message: str) -> Rule:

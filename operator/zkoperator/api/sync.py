@@ -237,15 +237,15 @@ class ConfigSyncSpec(Model):
     """Which znodes of the subtree are keys."""
     rollout: Annotated[
         tuple[Workload, ...],
+        Field(
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kind", "name"]},
+        ),
         Rules(
             Rule(
                 "remove the workload that is listed twice",
                 holds=lambda workloads: len({(w.kind, w.name) for w in workloads}) == len(workloads),
             )
-        ),
-        Field(
-            max_length=16,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kind", "name"]},
         ),
     ] = ()
     """Workloads that are restarted once for each settled content."""

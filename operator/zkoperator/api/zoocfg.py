@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from zkoperator.api.rules import Rule
 from zkoperator.api.types import CONTROL_CHARACTERS
 
+_PLAIN_NUMBER = r"-?[0-9]{1,10}"
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -20,12 +22,38 @@ class Number:
     least: int
     most: int
 
+    @property
+    def advice(self) -> str:
+        """What to write."""
+        return f"write a whole number from {self.least} to {self.most}, in quotes"
+
+    def accepts(self, value: str) -> bool:
+        """Tell whether the text is such a number."""
+        return re.fullmatch(_PLAIN_NUMBER, value) is not None and self.least <= int(value) <= self.most
+
+    def cel(self, value: str) -> str:
+        """Return `accepts` as CEL on the expression `value`."""
+        return f"{value}.matches(r'^{_PLAIN_NUMBER}$') && int({value}) >= {self.least} && int({value}) <= {self.most}"
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A key whose value is one of some words."""
 
     words: tuple[str, ...]
+
+    @property
+    def advice(self) -> str:
+        """What to write."""
+        return f"write {' or '.join(self.words)}, in quotes"
+
+    def accepts(self, value: str) -> bool:
+        """Tell whether the text is one of the words."""
+        return value in self.words
+
+    def cel(self, value: str) -> str:
+        """Return `accepts` as CEL on the expression `value`."""
+        return f"{value} in {_list(self.words)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,28 +180,22 @@ REFUSED: tuple[Refusal, ...] = (
 )
 """Keys that are refused for a reason worth telling. Any other key is refused as not known."""
 
-_PLAIN_NUMBER = r"-?[0-9]{1,10}"
 _MAX_NAMED = 5
+_SESSION_KEYS = ("tickTime", "minSessionTimeout", "maxSessionTimeout")
+UNKNOWN = "it is not on the list of keys that may be set; see the reference of spec.config"
 
 
 def refusal(key: str) -> str | None:
     """Return why the key may not be set, or None when it may be."""
     if key in ALLOWED:
         return None
-    for reason in REFUSED:
-        if reason.covers(key):
-            return reason.why
-    return "it is not on the list of keys that may be set; see the reference of spec.config"
+    return next((reason.why for reason in REFUSED if reason.covers(key)), UNKNOWN)
 
 
 def value_error(key: str, value: str) -> str | None:
     """Return what to write instead of the value, or None when it is good. The key must be an allowed one."""
-    match ALLOWED[key]:
-        case Number(least, most):
-            good = re.fullmatch(_PLAIN_NUMBER, value) is not None and least <= int(value) <= most
-            return None if good else f"write a whole number from {least} to {most}"
-        case Choice(words):
-            return None if value in words else f"write one of: {', '.join(words)}"
+    kind = ALLOWED[key]
+    return None if kind.accepts(value) else kind.advice
 
 
 def combination_error(config: Mapping[str, str]) -> str | None:
@@ -191,7 +213,7 @@ def _named(keys: list[str]) -> str:
     return ", ".join(shown)
 
 
-def _list(words: tuple[str, ...] | list[str]) -> str:
+def _list(words: tuple[str, ...]) -> str:
     return "[" + ", ".join(f"'{word}'" for word in words) + "]"
 
 
@@ -201,78 +223,40 @@ def _covered(reason: Refusal) -> str:
 
 
 def _refusal_rule(reason: Refusal) -> Rule:
+    covered = (*reason.keys, *(f"{prefix}*" for prefix in reason.prefixes))
+
     def refused(config: Mapping[str, str]) -> list[str]:
         return [key for key in config if key not in ALLOWED and reason.covers(key)]
 
     return Rule(
-        f"remove the key: {reason.why}",
+        f"remove the key ({', '.join(covered)}): {reason.why}",
         cel=f"self.all(k, !({_covered(reason)}))",
         holds=lambda config: not refused(config),
-        message_cel=f"'remove ' + self.filter(k, {_covered(reason)}).join(', ') + '{_quoted(reason.why)}'",
         explain=lambda config: f"remove {_named(refused(config))}: {reason.why}",
     )
 
 
-def _quoted(why: str) -> str:
-    return ": " + why.replace("\\", "\\\\").replace("'", "\\'")
-
-
 def _unknown_rule() -> Rule:
-    why = "not on the list of keys that may be set; see the reference of spec.config"
-    known = f"k in {_list(list(ALLOWED))} || " + " || ".join(_covered(reason) for reason in REFUSED)
+    known = " || ".join([f"k in {_list(tuple(ALLOWED))}", *(_covered(reason) for reason in REFUSED)])
 
     def unknown(config: Mapping[str, str]) -> list[str]:
         return [key for key in config if key not in ALLOWED and not any(reason.covers(key) for reason in REFUSED)]
 
     return Rule(
-        f"remove the keys that are {why}",
+        f"remove the key that is none of {', '.join(ALLOWED)}",
         cel=f"self.all(k, {known})",
         holds=lambda config: not unknown(config),
-        message_cel=f"'remove ' + self.filter(k, !({known})).join(', ') + ': {why}'",
-        explain=lambda config: f"remove {_named(unknown(config))}: {why}",
+        explain=lambda config: f"remove {_named(unknown(config))}: {UNKNOWN}",
     )
 
 
-def _bad_values(config: Mapping[str, str], kind: type[Number | Choice]) -> list[str]:
-    return [
-        f"{key}: {error}"
-        for key, value in sorted(config.items())
-        if isinstance(ALLOWED.get(key), kind) and (error := value_error(key, value)) is not None
-    ]
-
-
-def _number_rule() -> Rule:
-    rows = [f"['{k}', '{n.least}', '{n.most}']" for k, n in ALLOWED.items() if isinstance(n, Number)]
-    table = f"[{', '.join(rows)}]"
-    value = "self[n[0]]"
-    good = f"({value}.matches(r'^{_PLAIN_NUMBER}$') && int({value}) >= int(n[1]) && int({value}) <= int(n[2]))"
-    broken = f"{table}.filter(n, n[0] in self && !{good})"
+def _value_rule(key: str, kind: Number | Choice) -> Rule:
+    value = f"self['{key}']"
     return Rule(
-        "write whole numbers within the bounds of the reference of spec.config",
-        cel=f"{table}.all(n, !(n[0] in self) || {good})",
-        holds=lambda config: not _bad_values(config, Number),
-        message_cel=f"{broken}.map(n, n[0] + ': write a whole number from ' + n[1] + ' to ' + n[2]).join('; ')",
-        explain=lambda config: "; ".join(_bad_values(config, Number)[:_MAX_NAMED]),
-    )
-
-
-def _choice_rules() -> tuple[Rule, ...]:
-    return tuple(_choice_rule(words) for words in sorted({c.words for c in ALLOWED.values() if isinstance(c, Choice)}))
-
-
-def _choice_rule(words: tuple[str, ...]) -> Rule:
-    keys = [key for key, kind in ALLOWED.items() if kind == Choice(words)]
-
-    def wrong(config: Mapping[str, str]) -> list[str]:
-        return [key for key in keys if config.get(key, words[0]) not in words]
-
-    broken = f"{_list(keys)}.filter(k, k in self && !(self[k] in {_list(words)}))"
-    return Rule(
-        f"write one of {', '.join(words)} (in quotes) for {', '.join(keys)}",
-        cel=f"{_list(keys)}.all(k, !(k in self) || self[k] in {_list(words)})",
-        holds=lambda config: not wrong(config),
-        message_cel=f"{broken}.join(', ') + ': write one of {', '.join(words)}, in quotes'",
-        explain=lambda config: f"{_named(wrong(config))}: write one of {', '.join(words)}, in quotes",
+        kind.advice,
+        field=key if key.isidentifier() else f"[{key}]",
+        cel=f"!('{key}' in self) || ({kind.cel(value)})",
+        holds=lambda config: key not in config or kind.accepts(config[key]),
     )
 
 
@@ -285,20 +269,19 @@ def _line_rule() -> Rule:
     )
 
 
-def _combination_rule() -> Rule:
+def _session_rule() -> Rule:
     def error(config: Mapping[str, str]) -> str:
-        sound = not _bad_values(config, Number)
+        sound = all(value_error(key, config[key]) is None for key in _SESSION_KEYS if key in config)
         return (combination_error(config) or "") if sound else ""
 
-    return Rule("minSessionTimeout must not be above maxSessionTimeout", holds=lambda c: not error(c), explain=error)
+    return Rule("", holds=lambda config: not error(config), explain=error)
 
 
 CONFIG_RULES = (
     _line_rule(),
     *(_refusal_rule(reason) for reason in REFUSED),
     _unknown_rule(),
-    _number_rule(),
-    *_choice_rules(),
-    _combination_rule(),
+    *(_value_rule(key, kind) for key, kind in ALLOWED.items()),
+    _session_rule(),
 )
 """All rules of `spec.config`."""

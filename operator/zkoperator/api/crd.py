@@ -1,0 +1,270 @@
+"""The CustomResourceDefinitions, made from the models.
+
+Pydantic's JSON schema is not what Kubernetes calls a structural schema. `structural` rewrites it and raises on anything
+whose translation it does not know, so that a new kind of field cannot slip through half-translated.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zkoperator.api.cluster import ZooKeeperCluster
+from zkoperator.api.meta import GROUP, VERSION, Model
+from zkoperator.api.sync import ConfigSync
+
+Schema = dict[str, Any]
+
+_KEPT = frozenset(
+    {
+        *("type", "description", "enum", "format", "pattern", "required", "anyOf", "nullable"),
+        *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+        *("x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+        *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"),
+    }
+)
+_DROPPED = frozenset({"title", "examples"})
+_REWRITTEN = frozenset({"$ref", "default", "properties", "items", "additionalProperties", "propertyNames"})
+_NULL = {"type": "null"}
+
+
+class SchemaError(ValueError):
+    """A model says something that a structural schema cannot, or that nobody has translated yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of `kubectl get`. Columns with a priority above 0 are shown with `-o wide` only."""
+
+    name: str
+    path: str
+    type: str = "string"
+    description: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a CustomResourceDefinition says beside the schema."""
+
+    model: type[Model]
+    plural: str
+    short: str
+    columns: tuple[Column, ...]
+    scale: Mapping[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The kind as in manifests."""
+        return self.model.__name__
+
+
+def _condition(kind: str, field: str) -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{field}'
+
+
+_AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+CLUSTER = Kind(
+    ZooKeeperCluster,
+    "zookeeperclusters",
+    "zk",
+    (
+        Column("Replicas", ".spec.replicas", "integer", "Voting members that are wanted"),
+        Column("Voters", ".status.replicas", "integer", "Voters in the committed configuration", 1),
+        Column("Serving", ".status.readyReplicas", "integer", "Members that are ready"),
+        Column("Leader", ".status.leader", description="Pod of the leader"),
+        Column("Version", ".status.version", description="Version of ZooKeeper; empty while members differ"),
+        Column("Available", _condition("Available", "status"), description="Whether a quorum serves"),
+        Column("Ready", _condition("Ready", "status"), description="Whether the newest spec is fully in place"),
+        Column("Reason", _condition("Ready", "reason"), description="Why it is ready or not"),
+        _AGE,
+        Column("Message", _condition("Ready", "message"), description="What is the case, and what to do about it"),
+        Column("Endpoint", ".status.endpoint", description="Address of the client Service", priority=1),
+    ),
+    scale={
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    },
+)
+
+SYNC = Kind(
+    ConfigSync,
+    "configsyncs",
+    "zksync",
+    (
+        Column("Path", ".spec.zookeeper.path", description="Root of the subtree"),
+        Column("ConfigMap", ".status.configMap", description="The ConfigMap"),
+        Column("Direction", ".spec.direction", description="Which side follows which"),
+        Column("Ready", _condition("Ready", "status"), description="Whether every selected key is equal on both sides"),
+        Column("Reason", _condition("Ready", "reason"), description="Why it is ready or not"),
+        Column("Keys", ".status.keys", "integer", "Keys that are equal on both sides"),
+        Column("Zxid", ".status.zxid", description="The state of the subtree that the ConfigMap has"),
+        _AGE,
+        Column("Conflicts", ".status.conflictCount", "integer", "Keys that wait for a decision", 1),
+        Column("Message", _condition("Ready", "message"), description="What is the case and what to do", priority=1),
+    ),
+)
+
+KINDS = (CLUSTER, SYNC)
+
+
+def definition(kind: Kind) -> Schema:
+    """Return the CustomResourceDefinition as a manifest."""
+    names = {
+        "kind": kind.name,
+        "listKind": f"{kind.name}List",
+        "plural": kind.plural,
+        "singular": kind.name.lower(),
+        "shortNames": [kind.short],
+        "categories": ["all"],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}", "labels": {"app.kubernetes.io/name": "zkoperator"}},
+        "spec": {"group": GROUP, "names": names, "scope": "Namespaced", "versions": [_version(kind)]},
+    }
+
+
+def _version(kind: Kind) -> Schema:
+    schema = root_schema(kind.model)
+    check_structural(schema)
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}, **({"scale": dict(kind.scale)} if kind.scale is not None else {})},
+        "additionalPrinterColumns": [_column(column) for column in kind.columns],
+        "schema": {"openAPIV3Schema": schema},
+    }
+
+
+def _column(column: Column) -> Schema:
+    entry: Schema = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    if column.description:
+        entry["description"] = column.description
+    if column.priority:
+        entry["priority"] = column.priority
+    return entry
+
+
+def root_schema(model: type[Model]) -> Schema:
+    """Return the structural schema of a whole object. `metadata` is the API server's and stays open."""
+    raw = model.model_json_schema(by_alias=True)
+    schema = structural(raw, raw.get("$defs", {}), set(raw) - {"$defs"})
+    properties = schema["properties"]
+    _drop_defaults(properties["status"])
+    envelope = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+    parts = {"spec": properties["spec"], "status": properties["status"]}
+    return {**schema, "required": ["spec"], "properties": {**envelope, **parts}}
+
+
+def _drop_defaults(schema: Schema) -> None:
+    """Take the defaults off a status: what the operator did not write shall not appear in it."""
+    schema.pop("default", None)
+    for child in (*schema.get("properties", {}).values(), *filter(None, [schema.get("items")])):
+        _drop_defaults(child)
+
+
+def structural(node: Mapping[str, Any], defs: Mapping[str, Any], keys: Iterable[str] | None = None) -> Schema:
+    """Return the node as a structural schema: references inlined, nulls gone, only known keywords.
+
+    Raises:
+        SchemaError: On a keyword or a shape without a known translation.
+    """
+    merged = _resolved(node, defs)
+    present = set(merged if keys is None else keys)
+    unknown = present - _KEPT - _DROPPED - _REWRITTEN
+    if unknown:
+        raise SchemaError(f"no translation for {sorted(unknown)} in {merged.get('title', merged)}")
+    out: Schema = {key: merged[key] for key in merged if key in _KEPT}
+    _add_children(out, merged, defs)
+    if "default" in merged and not _is_empty_list(merged["default"]):
+        out["default"] = _default(merged["default"], out)
+    return out
+
+
+def _is_empty_list(value: Any) -> bool:
+    return value in ([], None)
+
+
+def _resolved(node: Mapping[str, Any], defs: Mapping[str, Any]) -> Schema:
+    """Return the node with its reference and its optionality replaced by what they stand for."""
+    own = dict(node)
+    if "anyOf" in own and _NULL in own["anyOf"]:
+        others = [option for option in own.pop("anyOf") if option != _NULL]
+        if len(others) != 1:
+            raise SchemaError(f"a union cannot be expressed: {node}")
+        own = {**_resolved(others[0], defs), **own}
+    if "$ref" in own:
+        name = own.pop("$ref").removeprefix("#/$defs/")
+        target = _resolved(defs[name], {key: value for key, value in defs.items() if key != name})
+        own = {**target, **own}
+    return own
+
+
+def _add_children(out: Schema, merged: Schema, defs: Mapping[str, Any]) -> None:
+    if "properties" in merged:
+        out["properties"] = {key: structural(child, defs) for key, child in merged["properties"].items()}
+    if "items" in merged:
+        out["items"] = structural(merged["items"], defs)
+    extra = merged.get("additionalProperties", False)
+    if isinstance(extra, Mapping):
+        out["additionalProperties"] = structural(extra, defs)
+    elif extra and "x-kubernetes-preserve-unknown-fields" not in out:
+        raise SchemaError(f"free-form object without x-kubernetes-preserve-unknown-fields: {merged}")
+
+
+def _default(value: Any, schema: Schema) -> Any:
+    """Return the default without what the defaults of the fields inside say already."""
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or properties is None:
+        return value
+    return {
+        key: inner
+        for key, item in value.items()
+        if (inner := _default(item, properties[key])) != properties[key].get("default") and not _is_empty(inner)
+    }
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == [] or value == {}
+
+
+_BOUNDING = ("enum", "format", "maxLength")
+
+
+def check_structural(schema: Schema, path: str = "") -> None:
+    """Raise unless the schema has a type everywhere and a bound on every text, list and map.
+
+    Without bounds the API server refuses CEL rules as too costly.
+
+    Raises:
+        SchemaError: With the path of the offending node.
+    """
+    if "x-kubernetes-int-or-string" in schema:
+        return
+    kind = schema.get("type")
+    if kind is None:
+        raise SchemaError(f"{path}: no type")
+    envelope = path in {".apiVersion", ".kind", ".metadata"}
+    if not envelope and not _is_bounded(schema):
+        raise SchemaError(f"{path}: no bound on a {kind}")
+    for name, child in schema.get("properties", {}).items():
+        check_structural(child, f"{path}.{name}")
+    for keyword in ("items", "additionalProperties"):
+        if keyword in schema:
+            check_structural(schema[keyword], f"{path}.{keyword}")
+
+
+def _is_bounded(schema: Schema) -> bool:
+    match schema["type"]:
+        case "string":
+            return any(keyword in schema for keyword in _BOUNDING)
+        case "array":
+            return "maxItems" in schema
+        case "object" if "additionalProperties" in schema:
+            return "maxProperties" in schema
+        case _:
+            return True

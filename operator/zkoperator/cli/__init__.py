@@ -1,0 +1,76 @@
+"""The command line: `python -m zkoperator COMMAND`, and the same as the kubectl plugin `kubectl zk COMMAND`.
+
+One file a command, each with `NAME`, `HELP`, `configure(parser)` and `run(arguments) -> exit status`. What a command
+shows is computed by pure functions and printed in one place.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from zkoperator import __version__
+from zkoperator.cli import crds, docs, version
+from zkoperator.errors import InvalidError, ZkOperatorError
+
+
+class Command(Protocol):
+    """What the module of a command offers."""
+
+    @property
+    def NAME(self) -> str:  # noqa: N802 - a constant of a module
+        """The word after `zkoperator`."""
+
+    @property
+    def HELP(self) -> str:  # noqa: N802 - a constant of a module
+        """One line for the list of commands."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it and return the exit status."""
+
+
+COMMANDS: tuple[Command, ...] = (crds, docs, version)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 failed with a message, 2 wrong usage."""
+    arguments = parser().parse_args(argv)
+    command: Command = arguments.command
+    try:
+        return command.run(arguments)
+    except ZkOperatorError as error:
+        for line in _lines(error):
+            print(f"error: {line}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output (`head`) has seen enough. Without this the interpreter complains at its exit.
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    program = Path(sys.argv[0]).name
+    name = program.replace("-", " ", 1) if program.startswith("kubectl-") else "zkoperator"
+    top = argparse.ArgumentParser(
+        prog=name, description="ZooKeeper on Kubernetes: ensembles, and znodes as ConfigMaps."
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        sub = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
+        command.configure(sub)
+        sub.set_defaults(command=command)
+    return top
+
+
+def _lines(error: ZkOperatorError) -> tuple[str, ...]:
+    if isinstance(error, InvalidError):
+        return tuple(map(str, error.errors))
+    return (str(error),)
