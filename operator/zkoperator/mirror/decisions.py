@@ -1,0 +1,153 @@
+"""What has to happen for every key of a ConfigSync: the merge table applied to a whole snapshot. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from zkoperator.api.reasons import SyncReason
+from zkoperator.mirror.base import Detached, Side, short
+from zkoperator.mirror.codec import Unmappable
+from zkoperator.mirror.content import Content, Held
+from zkoperator.mirror.merge import Action, KeyState, Rules, decide
+from zkoperator.mirror.push import MAX_VALUE_BYTES, blocked_by
+from zkoperator.mirror.selection import Selection
+from zkoperator.mirror.snapshot import Snapshot, selected_path
+from zkoperator.zk.picture import digest_of
+
+EMPTY_DIGEST: Final = short(digest_of(b""))
+
+
+class Problem(NamedTuple):
+    """A key (or path) that cannot be synchronised; everything else goes on."""
+
+    reason: SyncReason
+    name: str
+    message: str
+
+
+class Decision(NamedTuple):
+    """One key for which something has to happen."""
+
+    key: str
+    path: str
+    action: Action
+    zookeeper: bytes | None
+    config_map: bytes | None
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether carrying it out deletes the key on one side."""
+        if self.action is Action.TO_CONFIG_MAP:
+            return self.zookeeper is None
+        return self.action is Action.TO_ZOOKEEPER and self.config_map is None
+
+
+@dataclass(slots=True)
+class Decisions:
+    """The outcome for all keys.
+
+    Args:
+        open: keys for which something has to happen, conflicts included.
+        equal: number of keys that are equal on both sides.
+        equal_bytes: bytes of their values.
+        dropped: keys of the base that are not selected any more.
+        hollowed: open deletions of empty keys whose znode only became a parent: they never count as deletions.
+    """
+
+    open: list[Decision] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    equal: int = 0
+    equal_bytes: int = 0
+    dropped: set[str] = field(default_factory=set)
+    hollowed: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInput:
+    """Both sides and their base. `content` is None while there is no ConfigMap."""
+
+    snapshot: Snapshot
+    content: Content | None
+    digests: Mapping[str, bytes]
+    detached: Mapping[str, Detached]
+    resolve: Mapping[str, Side]
+    selection: Selection
+
+
+def decide_all(given: MergeInput, rules: Rules) -> Decisions:
+    """Return what has to happen, key by key in a stable order."""
+    found = Decisions()
+    for unmappable in given.snapshot.unmappable:
+        found.problems.append(Problem(SyncReason.KEY_INVALID, unmappable.name, unmappable.reason))
+    for path in sorted(given.snapshot.picture.unreadable):
+        found.problems.append(Problem(SyncReason.FORBIDDEN, path or "/", "the ensemble refuses to show this znode"))
+    for key, path in _universe(given, rules, found):
+        _decide_key(key, path, given, rules, found)
+    return found
+
+
+def _universe(given: MergeInput, rules: Rules, found: Decisions) -> Iterator[tuple[str, str]]:
+    """Yield every key that takes part, with its path."""
+    yield from sorted((key, given.snapshot.paths[key]) for key in given.snapshot.keys)
+    held = given.content.keys if given.content is not None else {}
+    others = {*held, *given.digests, *given.detached} - given.snapshot.keys.keys()
+    for key in sorted(others):
+        path = given.snapshot.paths.get(key) or selected_path(key, given.selection)
+        if isinstance(path, str):
+            if not _is_out_of_reach(key, path, given, rules, found):
+                yield key, path
+        elif isinstance(path, Unmappable) and rules.pushes and key in held:
+            found.problems.append(Problem(SyncReason.KEY_INVALID, key, path.reason))
+        elif path is None and (key in given.digests or key in given.detached):
+            found.dropped.add(key)
+
+
+def _is_out_of_reach(key: str, path: str, given: MergeInput, rules: Rules, found: Decisions) -> bool:
+    """Whether nothing can be concluded or done about a key that the snapshot does not have."""
+    if given.snapshot.is_unknown(path):
+        return True
+    if not rules.pushes or given.content is None or key not in given.content.keys:
+        return False
+    why = "its znode is ephemeral" if key in given.snapshot.taken else blocked_by(path, given.snapshot)
+    if why is None:
+        return False
+    found.problems.append(Problem(SyncReason.KEY_INVALID, key, why))
+    return True
+
+
+def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Decisions) -> None:
+    znode = given.snapshot.keys.get(key)
+    held = given.content.keys.get(key) if given.content is not None else None
+    base = given.digests.get(key)
+    zookeeper = short(znode.digest) if znode is not None else None
+    config_map = short(held.digest) if held is not None else None
+    detached = given.detached.get(key)
+    if held is not None and zookeeper == config_map:
+        found.equal += 1
+        found.equal_bytes += held.length
+        if base == zookeeper and detached is None:
+            return
+    if znode is None and config_map == EMPTY_DIGEST and key in given.snapshot.hollow:
+        _decide_hollow(key, path, base, rules, found)
+        return
+    state = KeyState(base, zookeeper, config_map, detached, given.resolve.get(key))
+    action = decide(state, rules)
+    if action is Action.TO_ZOOKEEPER and _is_too_large(key, held, found):
+        return
+    if action is not Action.NOTHING:
+        found.open.append(Decision(key, path, action, zookeeper, config_map))
+
+
+def _decide_hollow(key: str, path: str, base: bytes | None, rules: Rules, found: Decisions) -> None:
+    """An empty key on an empty parent is as good as equal, unless it came from the znode while that was a leaf."""
+    if base == EMPTY_DIGEST and rules.pulls:
+        found.hollowed.add(key)
+        found.open.append(Decision(key, path, Action.TO_CONFIG_MAP, None, EMPTY_DIGEST))
+
+
+def _is_too_large(key: str, held: Held | None, found: Decisions) -> bool:
+    if held is None or held.length <= MAX_VALUE_BYTES:
+        return False
+    message = f"{held.length} bytes; at most {MAX_VALUE_BYTES} can be pushed to a znode"
+    found.problems.append(Problem(SyncReason.TOO_LARGE, key, message))
+    return True

@@ -1,0 +1,36 @@
+"""What one pass has read of both sides: the input of the planner. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zkoperator.mirror.content import Content
+from zkoperator.mirror.ledger import Ledger
+from zkoperator.zk.picture import Picture
+from zkoperator.zk.port import OPEN_ACL, Acl
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Both sides as read by one pass.
+
+    Args:
+        picture: the subtree, consistent.
+        content: the ConfigMap; None when there is none.
+        value_of: the value of a key of that ConfigMap.
+        ledger: None when there is none.
+        ledger_is_mine: whether this process has fenced it.
+        claimed_by: the ConfigSync that pushes to an overlapping subtree, "" when none does.
+        missing_above: absolute paths above a missing root that have to be created, outermost first.
+        acl: of znodes that are created.
+        flapping: keys that are held because both sides keep reverting one another.
+    """
+
+    picture: Picture
+    content: Content | None
+    value_of: Callable[[str], bytes]
+    ledger: Ledger | None = None
+    ledger_is_mine: bool = False
+    claimed_by: str = ""
+    missing_above: tuple[str, ...] = ()
+    acl: tuple[Acl, ...] = OPEN_ACL
+    flapping: frozenset[str] = frozenset()

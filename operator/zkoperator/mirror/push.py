@@ -1,0 +1,217 @@
+"""The multi of a push: which znodes are created, set and deleted, over which versions, in which order. Pure.
+
+Deletions come first, children before parents; then creations, parents before children; then sets. A znode that keeps
+other children is emptied instead of deleted, and an existing one is never written without its version.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from zkoperator.mirror.base import short
+from zkoperator.mirror.ledger import Ledger, encode_ledger, next_push
+from zkoperator.mirror.names import ledger_path
+from zkoperator.mirror.snapshot import Snapshot, is_session_owned
+from zkoperator.zk.paths import join
+from zkoperator.zk.picture import Znode, digest_of
+from zkoperator.zk.port import OPEN_ACL, Acl, Create, Delete, Operation, Set
+
+MAX_REQUEST_BYTES: Final = 700_000
+"""A larger edit is split; the server's own limit is 1,048,575 bytes for the whole request."""
+MAX_VALUE_BYTES: Final = 900_000
+"""The largest value that is sent to ZooKeeper at all."""
+MAX_OPERATIONS: Final = 1_000
+_OVERHEAD_BYTES: Final = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One key as the ConfigMap has it: `value` None is a deletion."""
+
+    key: str
+    path: str
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PushMulti:
+    """One multi: the operations, the ledger that goes with them, and what is expected of it.
+
+    Args:
+        operations: everything, the ledger's own set included, which comes last.
+        ledger: the ledger as it will be, still with the version that it must have before.
+        keys: the keys that are pushed.
+        expected_czxid: operation index -> creation of the znode that was read; another one after the commit means
+            that a foreign re-creation with the same version was overwritten.
+        rest: number of edits that wait for the next multi.
+    """
+
+    operations: tuple[Operation, ...]
+    ledger: Ledger
+    keys: tuple[str, ...]
+    expected_czxid: Mapping[int, int]
+    rest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PushInput:
+    """Everything that a push is made of.
+
+    Args:
+        snapshot: the picture that was merged.
+        ledger: as last read.
+        sync_uid: names the ledger.
+        annotated_zxid: of the annotation, the one written in the same plan included.
+        resource_version: of the ConfigMap that is pushed.
+        missing_above: absolute paths above the root that do not exist, outermost first.
+        acl: of znodes that are created.
+    """
+
+    snapshot: Snapshot
+    ledger: Ledger
+    sync_uid: str
+    annotated_zxid: int
+    resource_version: str
+    missing_above: tuple[str, ...] = ()
+    acl: tuple[Acl, ...] = OPEN_ACL
+
+
+def blocked_by(path: str, snapshot: Snapshot) -> str | None:
+    """Say why no znode can be created at the path: an ancestor that takes no children."""
+    for ancestor in _ancestors(path):
+        znode = snapshot.picture.nodes.get(ancestor)
+        if znode is not None and is_session_owned(znode):
+            return f"{ancestor or 'the root'} is ephemeral and takes no children"
+    return None
+
+
+def plan_push(edits: list[Edit], given: PushInput) -> PushMulti | None:
+    """Return the first multi of the edits, None when there is nothing to push."""
+    if not edits:
+        return None
+    batch = _first_batch(edits)
+    return _Builder(batch, given).build(rest=len(edits) - len(batch))
+
+
+def _first_batch(edits: list[Edit]) -> list[Edit]:
+    """Take edits in the order in which they may be split: deletions from the leaves up, then the rest from the root."""
+    deletions = sorted((edit for edit in edits if edit.value is None), key=lambda edit: edit.path, reverse=True)
+    writes = sorted((edit for edit in edits if edit.value is not None), key=lambda edit: edit.path)
+    batch: list[Edit] = []
+    size = 0
+    for edit in [*deletions, *writes]:
+        size += len(edit.value or b"") + 2 * len(edit.path) + len(edit.key) + _OVERHEAD_BYTES
+        if batch and (size > MAX_REQUEST_BYTES or len(batch) >= MAX_OPERATIONS):
+            break
+        batch.append(edit)
+    return batch
+
+
+class _Builder:
+    """Collects the operations of one multi."""
+
+    def __init__(self, edits: list[Edit], given: PushInput) -> None:
+        self._given = given
+        self._nodes = given.snapshot.picture.nodes
+        self._root = given.snapshot.picture.root
+        self._edits = edits
+        self._writes = {edit.path: edit.value for edit in edits if edit.value is not None}
+        self._deleted: set[str] = set()
+        self._pruned: set[str] = set()
+        self._made: set[str] = set()
+        self._operations: list[Operation] = []
+        self._expected: dict[int, int] = {}
+        self._parents = {ancestor for path in self._writes for ancestor in _ancestors(path)}
+        self._kept = self._parents | set(self._writes)
+        self._deleted_children: dict[str, int] = {}
+
+    def build(self, *, rest: int) -> PushMulti:
+        self._delete()
+        self._create_missing_above()
+        for path in sorted(self._writes):
+            self._write(path, self._writes[path])
+        ledger = self._next_ledger()
+        own = Set(ledger_path(self._given.sync_uid), encode_ledger(ledger), self._given.ledger.version)
+        keys = tuple(edit.key for edit in self._edits)
+        return PushMulti((*self._operations, own), ledger, keys, self._expected, rest)
+
+    def _delete(self) -> None:
+        for edit in sorted(self._edits, key=lambda edit: edit.path, reverse=True):
+            znode = self._nodes.get(edit.path)
+            if edit.value is not None or znode is None:
+                continue
+            if self._is_childless(edit.path, znode):
+                self._remove(edit.path, znode)
+            else:
+                self._set(edit.path, b"", znode)
+
+    def _is_childless(self, path: str, znode: Znode) -> bool:
+        if path == "" or path in self._kept:
+            return False
+        return znode.num_children == self._deleted_children.get(path, 0)
+
+    def _remove(self, path: str, znode: Znode) -> None:
+        """Delete, and prune upwards what was created by a push only to hold this."""
+        self._operations.append(Delete(self._absolute(path), znode.version))
+        self._deleted.add(path)
+        parent = _parent(path)
+        self._deleted_children[parent] = self._deleted_children.get(parent, 0) + 1
+        above = self._nodes.get(parent)
+        if above is None or parent not in self._given.ledger.parents or above.data_length > 0:
+            return
+        if self._is_childless(parent, above):
+            self._pruned.add(parent)
+            self._remove(parent, above)
+
+    def _create_missing_above(self) -> None:
+        if not self._writes:
+            return
+        for path in self._given.missing_above:
+            self._operations.append(Create(path, b"", self._given.acl))
+
+    def _write(self, path: str, value: bytes) -> None:
+        znode = self._nodes.get(path)
+        if znode is not None:
+            self._set(path, value, znode)
+            return
+        for ancestor in _ancestors(path):
+            if ancestor not in self._nodes and ancestor not in self._made and ancestor not in self._writes:
+                self._operations.append(Create(self._absolute(ancestor), b"", self._given.acl))
+                self._made.add(ancestor)
+        if path == "" or path not in self._made:
+            self._operations.append(Create(self._absolute(path), value, self._given.acl))
+
+    def _set(self, path: str, value: bytes, znode: Znode) -> None:
+        self._expected[len(self._operations)] = znode.czxid
+        self._operations.append(Set(self._absolute(path), value, znode.version))
+
+    def _next_ledger(self) -> Ledger:
+        return next_push(
+            self._given.ledger,
+            annotated_zxid=self._given.annotated_zxid,
+            pushed={edit.key: digest for edit in self._edits if (digest := self._base_of(edit)) != b""},
+            resource_version=self._given.resource_version,
+            made=frozenset(self._made - {""}),
+            pruned=frozenset(self._pruned),
+        )
+
+    def _base_of(self, edit: Edit) -> bytes | None:
+        """Return the key's new base; b"" for none: an empty value on a parent is no key of the znode's side."""
+        if edit.value is None:
+            return None
+        return b"" if edit.value == b"" and edit.path in self._parents else short(digest_of(edit.value))
+
+    def _absolute(self, path: str) -> str:
+        return self._root if path == "" else join(self._root, path)
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _ancestors(path: str) -> list[str]:
+    """Return the paths above, the root first; nothing for the root."""
+    if path == "":
+        return []
+    segments = path.split("/")
+    return ["", *("/".join(segments[:depth]) for depth in range(1, len(segments)))]

@@ -1,0 +1,144 @@
+"""A raw ConfigSync becomes one frozen value, or all of its errors. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zkoperator.api.parse import parse
+from zkoperator.api.sync import (
+    AdoptionPolicy,
+    ConfigSync,
+    ConfigSyncStatus,
+    DeletionPolicy,
+    Ephemerals,
+    Mode,
+    OnDelete,
+    Workload,
+)
+from zkoperator.errors import FieldError, InvalidError
+from zkoperator.mirror.base import Side
+from zkoperator.mirror.guard import Limits
+from zkoperator.mirror.merge import Rules
+from zkoperator.mirror.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
+from zkoperator.mirror.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the subtree is: a ZooKeeperCluster of the namespace, or hosts outside; and its credentials, if any."""
+
+    root: str
+    cluster: str | None
+    hosts: tuple[str, ...]
+    secret: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedSync:
+    """A ConfigSync that can be acted on. `rules` is without an adoption policy: that is for a first pass to add.
+
+    `resolve` and `approved` are the annotations by which somebody decides; `status` is the one last written.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    config_map: str
+    source: Source
+    rules: Rules
+    adoption: AdoptionPolicy
+    limits: Limits
+    selection: Selection
+    ephemerals: bool
+    rollout: tuple[Workload, ...]
+    mode: Mode
+    on_delete: OnDelete
+    resolve: Mapping[str, Side]
+    approved: str
+    deleting: bool
+    has_finalizer: bool
+    status: ConfigSyncStatus
+
+    @property
+    def pushes(self) -> bool:
+        """Whether znodes are written."""
+        return self.rules.pushes
+
+    @property
+    def synced_before(self) -> bool:
+        """Whether status remembers a former synchronisation."""
+        return self.status.zxid != ""
+
+
+def validate(raw: Mapping[str, Any]) -> ValidatedSync:
+    """Return the typed ConfigSync.
+
+    Raises:
+        InvalidError: with every error, paths as in the manifest.
+    """
+    parsed = parse(ConfigSync, raw)
+    if isinstance(parsed, tuple):
+        raise InvalidError(parsed)
+    annotations = parsed.metadata.annotations
+    resolve, errors = _resolutions(annotations.get(RESOLVE_ANNOTATION, ""))
+    if errors:
+        raise InvalidError(errors)
+    return _validated(parsed, raw, resolve)
+
+
+def is_deleting(raw: Mapping[str, Any]) -> bool:
+    """Whether the object waits for its finalizers."""
+    return raw["metadata"].get("deletionTimestamp") is not None
+
+
+def finalizers_of(raw: Mapping[str, Any]) -> list[str]:
+    """Return all finalizers of a raw object."""
+    return list(raw["metadata"].get("finalizers") or [])
+
+
+def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str, Side]) -> ValidatedSync:
+    spec, meta = parsed.spec, parsed.metadata
+    zookeeper = spec.zookeeper
+    return ValidatedSync(
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        generation=meta.generation,
+        config_map=parsed.config_map_name,
+        source=Source(
+            root=zookeeper.path,
+            cluster=zookeeper.cluster_ref.name if zookeeper.cluster_ref is not None else None,
+            hosts=tuple(zookeeper.hosts.split(",")) if zookeeper.hosts is not None else (),
+            secret=zookeeper.credentials_secret,
+        ),
+        rules=Rules(spec.direction, spec.conflict_policy, retain=spec.deletion_policy is DeletionPolicy.RETAIN),
+        adoption=spec.adoption_policy,
+        limits=Limits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
+        selection=Selection(zookeeper.path, spec.keys.include, spec.keys.exclude),
+        ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE,
+        rollout=spec.rollout,
+        mode=spec.mode,
+        on_delete=spec.on_delete,
+        resolve=resolve,
+        approved=meta.annotations.get(APPROVE_ANNOTATION, "").strip(),
+        deleting=is_deleting(raw),
+        has_finalizer=FINALIZER in finalizers_of(raw),
+        status=parsed.status,
+    )
+
+
+def _resolutions(text: str) -> tuple[dict[str, Side], tuple[FieldError, ...]]:
+    """Read `<key>=zookeeper,<key>=configmap`."""
+    found: dict[str, Side] = {}
+    errors: list[FieldError] = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        key, _, side = entry.rpartition("=")
+        if key.strip() and side.strip() in list(Side):
+            found[key.strip()] = Side(side.strip())
+        else:
+            errors.append(FieldError(_RESOLVE_FIELD, f"{entry!r}: write <key>=zookeeper or <key>=configmap"))
+    return found, tuple(errors)
+
+
+_RESOLVE_FIELD = f"metadata.annotations[{RESOLVE_ANNOTATION}]"
