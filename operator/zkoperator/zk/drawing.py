@@ -1,0 +1,142 @@
+"""What a tree feed knows so far, and the pictures it hands out of it. No I/O.
+
+A picture shares the feed's dictionary until the next change, so a tree that is idle is held once.
+"""
+
+from collections.abc import Iterable, Set
+from types import MappingProxyType
+
+from zkoperator.zk.picture import Picture, Znode, digest_of, is_at_or_below
+from zkoperator.zk.port import Node, Stat
+
+
+class Drawing:
+    """Znodes by relative path ("" is the root), and the paths that may not be read."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._nodes: dict[str, Znode] = {}
+        self._unreadable: set[str] = set()
+        self._valued: set[str] = set()
+        self._is_shared = False
+
+    def __contains__(self, relative: str) -> bool:
+        return relative in self._nodes
+
+    def node(self, relative: str) -> Znode | None:
+        """Return what is known of one znode."""
+        return self._nodes.get(relative)
+
+    def is_unreadable(self, relative: str) -> bool:
+        """Whether exactly this path was refused."""
+        return relative in self._unreadable
+
+    def is_hidden(self, relative: str) -> bool:
+        """Whether an unreadable znode lies above the path, so that nothing is to be known of it."""
+        if not self._unreadable:
+            return False
+        while relative:
+            relative = relative.rpartition("/")[0]
+            if relative in self._unreadable:
+                return True
+        return False
+
+    def store(self, relative: str, node: Node) -> None:
+        """Take over one read. A value that was forgotten and has not changed stays forgotten."""
+        old = self._nodes.get(relative)
+        new = _znode(node, old)
+        self._unreadable.discard(relative)
+        if new != old:
+            self._put(relative, new)
+
+    def restat(self, relative: str, stat: Stat) -> None:
+        """Take over what the children's coming and going changed in their parent."""
+        old = self._nodes.get(relative)
+        if old is not None and old.czxid == stat.czxid and old.pzxid <= stat.pzxid:
+            self._put(relative, old._replace(pzxid=stat.pzxid, num_children=stat.num_children))
+
+    def remove(self, relative: str) -> None:
+        """The znode is gone, and with it whatever could not be read below it."""
+        self._drop((relative,) if relative in self._nodes else ())
+        if self._unreadable:
+            self._unreadable = {path for path in self._unreadable if not is_at_or_below(path, relative)}
+
+    def hide(self, relative: str) -> None:
+        """The znode may not be read: it and all below it are unknown from now on."""
+        old = self._nodes.get(relative)
+        if old is not None:
+            below = self._nodes if old.num_children else (relative,)
+            self._drop([path for path in below if is_at_or_below(path, relative)])
+            self._unreadable = {path for path in self._unreadable if not is_at_or_below(path, relative)}
+        self._unreadable.add(relative)
+
+    def begin_walk(self) -> None:
+        """Permissions may have changed in any way: find out anew which paths may not be read."""
+        self._unreadable = set()
+
+    def end_walk(self, found: Set[str]) -> None:
+        """Drop what a complete walk did not find."""
+        self._drop([path for path in self._nodes if path not in found])
+
+    def forget_values(self) -> None:
+        """Keep the digests of all values and not the values."""
+        valued, self._valued = self._valued, set()
+        if valued:
+            self._own()
+        for path in valued:
+            self._nodes[path] = self._nodes[path]._replace(data=None)
+
+    def recall(self, relative: str, node: Node) -> bool:
+        """Put a forgotten value back; False when the znode is not the one that was known."""
+        known = self._nodes.get(relative)
+        if known is None or (known.czxid, known.mzxid) != (node.stat.czxid, node.stat.mzxid):
+            return False
+        self._put(relative, known._replace(data=node.data))
+        return True
+
+    def picture(self, zxid: int) -> Picture:
+        """Return the present knowledge as the subtree's state at `zxid`."""
+        self._is_shared = True
+        has_root = "" in self._nodes or "" in self._unreadable
+        return Picture(
+            self._root, zxid, MappingProxyType(self._nodes), frozenset(self._unreadable), root_exists=has_root
+        )
+
+    def _put(self, relative: str, znode: Znode) -> None:
+        self._own()
+        self._nodes[relative] = znode
+        if znode.data is not None:
+            self._valued.add(relative)
+
+    def _drop(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._own()
+            del self._nodes[path]
+            self._valued.discard(path)
+
+    def _own(self) -> None:
+        if self._is_shared:
+            self._nodes = dict(self._nodes)
+            self._is_shared = False
+
+
+def _znode(node: Node, old: Znode | None) -> Znode:
+    stat = node.stat
+    is_same_write = old is not None and (old.czxid, old.mzxid) == (stat.czxid, stat.mzxid)
+    digest = old.digest if old is not None and is_same_write else digest_of(node.data)
+    is_forgotten = old is not None and old.data is None and old.digest == digest
+    # One int object where the numbers are equal, as they are for most znodes: they are a third of what a znode costs.
+    czxid = stat.czxid
+    mzxid = czxid if stat.mzxid == czxid else stat.mzxid
+    pzxid = czxid if stat.pzxid == czxid else stat.pzxid
+    return Znode(
+        digest,
+        None if is_forgotten else node.data,
+        czxid,
+        mzxid,
+        pzxid,
+        stat.version,
+        stat.num_children,
+        stat.ephemeral_owner,
+        stat.data_length,
+    )

@@ -1,0 +1,345 @@
+"""An exact picture of a subtree at one zxid, kept current by one recursive watch.
+
+Why it is exact (`picture` is a state that really existed, a multi is in it whole or not at all):
+
+- A reply's zxid is the version of the state that it was read from, and on one connection every event up to that zxid
+  arrives before the reply. Servers apply a transaction with no read in flight, so there is nothing in between.
+- Every event that is heard asks for a read, sent after it, of what it touched: the znode's data, or the stat of its
+  parent. The picture counts only while no such read is missing or under way. Then all replies together reflect every
+  event heard, and the last reply's zxid Z covers each of them: what was put together is the subtree at Z.
+- A watch ends with its connection and gives no catch-up, so after each reconnect it is set again *before* the whole
+  subtree is read again.
+
+What no watch can tell is a change of permissions; the next full read finds it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Coroutine
+from functools import partial
+from typing import Any
+
+from zkoperator.errors import ForbiddenError, TransientError, ZkOperatorError
+from zkoperator.runtime.backoff import Backoff
+from zkoperator.zk.drawing import Drawing
+from zkoperator.zk.picture import Picture
+from zkoperator.zk.port import Children, ConnectionState, EventType, Node, NoNodeError, Stat, Zk, ZnodeEvent
+
+logger = logging.getLogger(__name__)
+
+_UNKNOWN_ZXID = 1 << 63
+"""Later than anything: servers before 3.9 do not say which transaction an event belongs to."""
+
+_BACKOFF = Backoff(first_s=0.1, limit_s=5.0)
+
+
+class TreeFeed:
+    """Follows the subtree at `root` on a session that it may share with thousands of other feeds.
+
+    `on_change` is called, in the event loop and with nothing in it that may raise, when a new picture is ready and
+    when the picture was lost with its connection; not at the short times in between, while a change is being read.
+    At most `window` reads are under way at once.
+    """
+
+    def __init__(self, zk: Zk, root: str, *, on_change: Callable[[], None], window: int = 256) -> None:
+        self._zk = zk
+        self._root = root
+        self._prefix = root if root == "/" else f"{root}/"
+        self._on_change = on_change
+        self._window = window
+        self._drawing = Drawing(root)
+        self._picture: Picture | None = None
+        self._is_consistent = False
+        self._is_live = False
+        self._is_announced = False
+        self._epoch = 0
+        self._failures = 0
+        self._restart = asyncio.Event()
+        self._found: set[str] | None = None
+        self._dirty: dict[str, None] = {}
+        self._dirty_stats: dict[str, None] = {}
+        self._reading: dict[str, ZnodeEvent | None] = {}
+        self._stating: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def picture(self) -> Picture | None:
+        """Return the subtree at one zxid; None while disconnected, before the first read and while catching up."""
+        if not self._is_consistent:
+            return None
+        if self._picture is None:
+            self._picture = self._drawing.picture(self._zk.last_zxid)
+        return self._picture
+
+    def forget_values(self) -> None:
+        """Keep only the digests of the values read so far; later changes bring their values again."""
+        self._drawing.forget_values()
+        self._redraw()
+
+    async def recall(self, paths: Collection[str]) -> bool:
+        """Read forgotten values of these relative paths again, for the next `picture()` of the same zxid.
+
+        False when one of them is no longer what the picture shows, or cannot be read now: the picture is stale then,
+        and `on_change` follows.
+        """
+        epoch = self._epoch
+        wanted = [path for path in paths if self._is_forgotten(path)]
+        for start in range(0, len(wanted), self._window):
+            part = wanted[start : start + self._window]
+            futures = [self._zk.start_get(self._absolute(path)) for path in part]
+            nodes = await asyncio.gather(*futures, return_exceptions=True)
+            if epoch != self._epoch:
+                return False
+            for path, node in zip(part, nodes, strict=True):
+                if not isinstance(node, Node) or not self._drawing.recall(path, node):
+                    self._need_data(path, None)
+        self._pump()
+        self._redraw()
+        return self._is_consistent
+
+    async def run(self) -> None:
+        """Keep the picture until cancelled.
+
+        Raises:
+            SessionLostError: the session was closed.
+            InvalidError: the root is no valid path, or the server is older than 3.6.
+        """
+        removers = (
+            self._zk.on_event(self._heard, under=self._root),
+            self._zk.on_state(self._state_changed),
+        )
+        try:
+            while True:
+                await self._follow_once()
+                await self._pause()
+        finally:
+            for remove in removers:
+                remove()
+            self._lose()
+
+    async def _follow_once(self) -> None:
+        """Watch, read everything, and stay current until the connection or a read is lost."""
+        epoch = self._epoch
+        self._restart.clear()
+        try:
+            # A server may be behind what an earlier connection saw; after a sync it is not.
+            await asyncio.gather(self._zk.add_watch(self._root), self._zk.sync(self._root))
+        except TransientError as error:
+            if self._zk.state is ConnectionState.CLOSED:
+                raise
+            self._fail(error)
+            return
+        if epoch == self._epoch:
+            self._begin_walk()
+            await self._restart.wait()
+
+    async def _pause(self) -> None:
+        if self._failures:
+            await asyncio.sleep(_BACKOFF.delay_s(self._failures))
+
+    def _begin_walk(self) -> None:
+        self._is_live = True
+        self._found = set()
+        self._drawing.begin_walk()
+        self._dirty[""] = None
+        self._pump()
+
+    def _state_changed(self, state: ConnectionState) -> None:
+        if state is not ConnectionState.CONNECTED:
+            self._lose()
+            self._announce(ready=False)
+
+    def _fail(self, error: ZkOperatorError) -> None:
+        self._failures += 1
+        logger.debug("%s: reading again: %s", self._root, error)
+        self._lose()
+        self._announce(ready=False)
+
+    def _announce(self, *, ready: bool) -> None:
+        """Tell of every picture that is ready, and once of its loss."""
+        was_announced, self._is_announced = self._is_announced, ready
+        if ready or was_announced:
+            self._on_change()
+
+    def _lose(self) -> None:
+        """Nothing is known to be current any more; what is under way belongs to the past."""
+        self._epoch += 1
+        self._is_consistent = self._is_live = False
+        self._found = None
+        self._picture = None
+        for pending in (self._dirty, self._dirty_stats, self._reading, self._stating):
+            pending.clear()
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        self._restart.set()
+
+    def _heard(self, event: ZnodeEvent) -> None:
+        """Take note in the order of the wire, and ask at once for what must be read."""
+        path = event.path[len(self._prefix) :]
+        if not self._is_live or event.type is EventType.CHILDREN_CHANGED or self._drawing.is_hidden(path):
+            return
+        self._is_consistent = False
+        if event.type is EventType.DELETED:
+            self._need_absence(path, event)
+        else:
+            self._need_data(path, event)
+        if event.type is EventType.DELETED or (event.type is EventType.CREATED and path):
+            self._need_stat(path.rpartition("/")[0], event)
+        self._pump()
+
+    def _need_data(self, path: str, event: ZnodeEvent | None) -> None:
+        self._is_consistent = False
+        if path not in self._reading:
+            self._dirty[path] = None
+        elif event is not None:
+            self._reading[path] = event
+
+    def _need_absence(self, path: str, event: ZnodeEvent) -> None:
+        """A deletion needs no read of the znode: a later creation would have an event of its own."""
+        if path in self._reading:
+            self._reading[path] = event
+        else:
+            self._erase(path)
+
+    def _erase(self, path: str) -> None:
+        self._dirty.pop(path, None)
+        self._drawing.remove(path)
+        if self._found is not None:
+            self._found.discard(path)
+
+    def _need_stat(self, parent: str, event: ZnodeEvent) -> None:
+        """Refresh the parent's child count; for deletions this is also the reply that covers the event."""
+        if parent in self._stating:
+            self._stating[parent] = max(self._stating[parent], _zxid_of(event))
+        else:
+            self._dirty_stats[parent] = None
+
+    def _pump(self) -> None:
+        """Send what is due as far as the window allows; when nothing is left, the picture stands."""
+        room = self._window - len(self._reading) - len(self._tasks)
+        while room > 0 and (self._dirty or self._dirty_stats):
+            room -= 1
+            if self._dirty:
+                path = _take(self._dirty)
+                self._reading[path] = None
+                future = self._zk.start_get(self._absolute(path))
+                future.add_done_callback(partial(self._data_arrived, path, self._epoch))
+            else:
+                path = _take(self._dirty_stats)
+                self._stating[path] = 0
+                self._spawn(self._zk.exists(self._absolute(path)), partial(self._stat_arrived, path))
+        if self._is_live and not (self._reading or self._tasks or self._is_consistent):
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._found is not None:
+            self._drawing.end_walk(self._found)
+            self._found = None
+        self._failures = 0
+        self._is_consistent = True
+        self._picture = None
+        self._announce(ready=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]], None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._finished, self._epoch, done))
+
+    def _finished(self, epoch: int, done: Callable[[asyncio.Task[Any]], None], task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or epoch != self._epoch:
+            _ = task.cancelled() or task.exception()
+            return
+        try:
+            done(task)
+        except ZkOperatorError as error:
+            self._fail(error)
+        else:
+            self._pump()
+
+    def _data_arrived(self, path: str, epoch: int, future: asyncio.Future[Node]) -> None:
+        if future.cancelled() or epoch != self._epoch:
+            _ = future.cancelled() or future.exception()
+            return
+        heard = self._reading.pop(path)
+        try:
+            self._draw(path, future.result(), heard)
+        except NoNodeError:
+            if heard is None or heard.type is EventType.DELETED:
+                self._erase(path)
+            else:
+                self._dirty[path] = None
+        except ForbiddenError:
+            if heard is None:
+                self._drawing.hide(path)
+            else:
+                self._dirty[path] = None
+        except ZkOperatorError as error:
+            self._fail(error)
+            return
+        self._pump()
+
+    def _draw(self, path: str, node: Node, heard: ZnodeEvent | None) -> None:
+        if heard is not None and heard.type is EventType.DELETED:
+            # Had the znode been gone when it was read, there would be no data: the deletion is the later one.
+            self._erase(path)
+            return
+        if heard is not None and _zxid_of(heard) > node.zxid:
+            self._dirty[path] = None
+            return
+        was_unreadable = self._drawing.is_unreadable(path)
+        self._drawing.store(path, node)
+        if self._found is not None:
+            self._found.add(path)
+        if node.stat.num_children and (was_unreadable or self._found is not None):
+            self._spawn(self._zk.children(self._absolute(path)), partial(self._listing_arrived, path))
+
+    def _listing_arrived(self, path: str, task: asyncio.Task[Children]) -> None:
+        try:
+            names = task.result().names
+        except NoNodeError:
+            # Its deletion has been heard by now, or another creation after it.
+            return
+        except ForbiddenError:
+            self._drawing.hide(path)
+            return
+        for name in names:
+            child = f"{path}/{name}" if path else name
+            is_known = self._found is not None and child in self._found
+            if not is_known and child not in self._reading:
+                self._dirty[child] = None
+
+    def _stat_arrived(self, path: str, task: asyncio.Task[Stat | None]) -> None:
+        heard_zxid = self._stating.pop(path)
+        stat: Stat | None = None
+        try:
+            stat = task.result()
+        except ForbiddenError:
+            if path in self._drawing:
+                self._dirty[path] = None
+        if stat is not None:
+            self._drawing.restat(path, stat)
+        if heard_zxid > (stat.pzxid if stat is not None else 0):
+            self._dirty_stats[path] = None
+
+    def _redraw(self) -> None:
+        """The same state in another form: the zxid of the picture stands."""
+        if self._picture is not None:
+            self._picture = self._drawing.picture(self._picture.zxid)
+
+    def _is_forgotten(self, path: str) -> bool:
+        node = self._drawing.node(path)
+        return node is not None and node.data is None
+
+    def _absolute(self, relative: str) -> str:
+        return self._prefix + relative if relative else self._root
+
+
+def _take(pending: dict[str, None]) -> str:
+    path = next(iter(pending))
+    del pending[path]
+    return path
+
+
+def _zxid_of(event: ZnodeEvent) -> int:
+    return event.zxid if event.zxid > 0 else _UNKNOWN_ZXID
