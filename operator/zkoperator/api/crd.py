@@ -4,7 +4,7 @@ Pydantic's JSON schema is not what Kubernetes calls a structural schema. `struct
 whose translation it does not know, so that a new kind of field cannot slip through half-translated.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,7 +152,7 @@ def _column(column: Column) -> Schema:
 def root_schema(model: type[Model]) -> Schema:
     """Return the structural schema of a whole object. `metadata` is the API server's and stays open."""
     raw = model.model_json_schema(by_alias=True)
-    schema = structural(raw, raw.get("$defs", {}), set(raw) - {"$defs"})
+    schema = structural({key: value for key, value in raw.items() if key != "$defs"}, raw.get("$defs", {}))
     properties = schema["properties"]
     _drop_defaults(properties["status"])
     envelope = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
@@ -167,19 +167,18 @@ def _drop_defaults(schema: Schema) -> None:
         _drop_defaults(child)
 
 
-def structural(node: Mapping[str, Any], defs: Mapping[str, Any], keys: Iterable[str] | None = None) -> Schema:
+def structural(node: Mapping[str, Any], defs: Mapping[str, Any]) -> Schema:
     """Return the node as a structural schema: references inlined, nulls gone, only known keywords.
 
     Raises:
         SchemaError: On a keyword or a shape without a known translation.
     """
-    merged = _resolved(node, defs)
-    present = set(merged if keys is None else keys)
-    unknown = present - _KEPT - _DROPPED - _REWRITTEN
+    merged, inner_defs = _resolved(node, defs)
+    unknown = set(merged) - _KEPT - _DROPPED - _REWRITTEN
     if unknown:
         raise SchemaError(f"no translation for {sorted(unknown)} in {merged.get('title', merged)}")
     out: Schema = {key: merged[key] for key in merged if key in _KEPT}
-    _add_children(out, merged, defs)
+    _add_children(out, merged, inner_defs)
     if "default" in merged and not _is_empty_list(merged["default"]):
         out["default"] = _default(merged["default"], out)
     return out
@@ -189,19 +188,24 @@ def _is_empty_list(value: Any) -> bool:
     return value in ([], None)
 
 
-def _resolved(node: Mapping[str, Any], defs: Mapping[str, Any]) -> Schema:
-    """Return the node with its reference and its optionality replaced by what they stand for."""
+def _resolved(node: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[Schema, Mapping[str, Any]]:
+    """Return the node with its reference and its optionality replaced by what they stand for.
+
+    Beside it, the definitions that may be used inside: a structural schema cannot refer to what it is part of.
+    """
     own = dict(node)
     if "anyOf" in own and _NULL in own["anyOf"]:
         others = [option for option in own.pop("anyOf") if option != _NULL]
         if len(others) != 1:
             raise SchemaError(f"a union cannot be expressed: {node}")
-        own = {**_resolved(others[0], defs), **own}
-    if "$ref" in own:
-        name = own.pop("$ref").removeprefix("#/$defs/")
-        target = _resolved(defs[name], {key: value for key, value in defs.items() if key != name})
-        own = {**target, **own}
-    return own
+        own = {**others[0], **own}
+    if "$ref" not in own:
+        return own, defs
+    name = own.pop("$ref").removeprefix("#/$defs/")
+    if name not in defs:
+        raise SchemaError(f"{name} contains itself")
+    target, inner = _resolved(defs[name], {key: value for key, value in defs.items() if key != name})
+    return {**target, **own}, inner
 
 
 def _add_children(out: Schema, merged: Schema, defs: Mapping[str, Any]) -> None:

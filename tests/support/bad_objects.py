@@ -1,0 +1,252 @@
+"""Objects that hold it wrong, each with the field and the advice that whoever refuses it must give.
+
+One table for both judges: the operator's models (unit tests) and a real API server with our CRDs (integration tests).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+Spec = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A manifest with one thing wrong.
+
+    `says` is part of the operator's message; `server_says` part of the API server's where that one is in its own words.
+    """
+
+    claim: str
+    kind: str
+    spec: Spec
+    field: str
+    says: str
+    server_says: str = ""
+    name: str = "main"
+    server_field: str = ""
+
+    def __str__(self) -> str:
+        return self.claim.replace(" ", "-")
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return {
+            "apiVersion": "zkoperator.dev/v1alpha1",
+            "kind": self.kind,
+            "metadata": {"name": self.name},
+            "spec": self.spec,
+        }
+
+
+def _cluster(claim: str, spec: Spec, where: str, says: str, server_says: str = "", **more: str) -> Bad:
+    return Bad(claim, "ZooKeeperCluster", spec, where, says, server_says, **more)
+
+
+def _config(claim: str, config: dict[str, str], says: str, server_says: str = "", key: str = "") -> Bad:
+    return _cluster(claim, {"config": config}, f"spec.config{key}", says, server_says)
+
+
+def _flag(claim: str, flag: str, says: str, server_says: str = "") -> Bad:
+    return _cluster(claim, {"jvm": {"flags": [flag]}}, "spec.jvm.flags", says, server_says)
+
+
+_SOURCE = {"clusterRef": {"name": "main"}, "path": "/apps/shop"}
+
+
+def _sync(claim: str, spec: Spec, where: str, says: str, server_says: str = "", **more: str) -> Bad:
+    return Bad(claim, "ConfigSync", {"zookeeper": _SOURCE, **spec}, where, says, server_says, **more)
+
+
+def _path(claim: str, path: str, says: str) -> Bad:
+    return _sync(claim, {"zookeeper": {**_SOURCE, "path": path}}, "spec.zookeeper.path", says)
+
+
+def _hosts(claim: str, hosts: str) -> Bad:
+    return _sync(claim, {"zookeeper": {"hosts": hosts, "path": "/a"}}, "spec.zookeeper.hosts", "write host:port")
+
+
+CLUSTERS = (
+    _cluster("no member", {"replicas": 0}, "spec.replicas", "at least 1", "greater than or equal to 1"),
+    _cluster("ten members", {"replicas": 10}, "spec.replicas", "at most 9", "less than or equal to 9"),
+    _cluster("replicas as text", {"replicas": "3"}, "spec.replicas", "whole number, without quotes", "type integer"),
+    _cluster(
+        "storage of another kind", {"storage": {"type": "Disk"}}, "spec.storage.type", "'Persistent'", '"Persistent"'
+    ),
+    _cluster("image with a space", {"image": "zookeeper: 3.9"}, "spec.image", "registry/repository:tag"),
+    _cluster("image with a line break", {"image": "zookeeper\nx"}, "spec.image", "registry/repository:tag"),
+    _cluster(
+        "pull policy of its own", {"imagePullPolicy": "Sometimes"}, "spec.imagePullPolicy", "'Always'", '"Always"'
+    ),
+    _cluster(
+        "pull secret without a name",
+        {"imagePullSecrets": [{"name": "Not A Name"}]},
+        "spec.imagePullSecrets[0].name",
+        "lower-case letters",
+    ),
+    _cluster("paused as text", {"paused": "yes"}, "spec.paused", "true or false", "type boolean"),
+    _cluster("log level of its own", {"logLevel": "LOUD"}, "spec.logLevel", "'INFO'", '"INFO"'),
+    _cluster("heap of everything", {"jvm": {"heapPercent": 100}}, "spec.jvm.heapPercent", "at most 80", "equal to 80"),
+    _cluster("cpu in words", {"resources": {"limits": {"cpu": "two"}}}, "spec.resources.limits.cpu", "500m", "match"),
+    _cluster("volume of no size", {"storage": {"size": "0"}}, "spec.storage.size", "such as 10Gi"),
+    _cluster("volume in words", {"storage": {"size": "10 GB"}}, "spec.storage.size", "such as 10Gi"),
+    _cluster(
+        "retention in words",
+        {"storage": {"retention": {"whenScaled": "Keep"}}},
+        "spec.storage.retention.whenScaled",
+        "'Retain'",
+        '"Retain"',
+    ),
+    _cluster("the operator's label", {"pod": {"labels": {"app.kubernetes.io/name": "x"}}}, "spec.pod.labels", "remove"),
+    _cluster("the operator's prefix", {"pod": {"labels": {"zkoperator.dev/x": "x"}}}, "spec.pod.labels", "remove"),
+    _cluster(
+        "the operator's annotation",
+        {"pod": {"annotations": {"zkoperator.dev/x": "x"}}},
+        "spec.pod.annotations",
+        "remove",
+    ),
+    _cluster(
+        "effect of its own",
+        {"pod": {"tolerations": [{"effect": "Never"}]}},
+        "spec.pod.tolerations[0].effect",
+        "'NoSchedule'",
+        '"NoSchedule"',
+    ),
+    _cluster(
+        "no time to stop",
+        {"pod": {"terminationGracePeriodSeconds": 0}},
+        "spec.pod.terminationGracePeriodSeconds",
+        "at least 5",
+        "equal to 5",
+    ),
+    _cluster(
+        "priority class in words", {"pod": {"priorityClassName": "Very High"}}, "spec.pod.priorityClassName", "lower"
+    ),
+    _cluster(
+        "name too long for labels", {}, "metadata.name", "at most 49", "at most 49", name="m" * 50, server_field=" "
+    ),
+    _cluster("name that no Service may have", {}, "metadata.name", "starts with a", name="1zk", server_field=" "),
+    _cluster("name with a dot", {}, "metadata.name", "starts with a letter", name="zk.main", server_field=" "),
+    _config("membership by hand", {"server.1": "a:2888:3888;2181"}, "spec.replicas"),
+    _config("reconfiguration off", {"reconfigEnabled": "false"}, "membership is the operator's job"),
+    _config("data elsewhere", {"dataDir": "/tmp"}, "write spec.storage"),
+    _config("another client port", {"clientPort": "2182"}, "files and ports"),
+    _config("writes not on disk", {"forceSync": "no"}, "lose acknowledged writes"),
+    _config("votes of the forgetful", {"snapshot.trust.empty": "true"}, "vote with an empty disk"),
+    _config("access control off", {"skipACL": "yes"}, "access control stays enforced"),
+    _config(
+        "another superuser", {"DigestAuthenticationProvider.superDigest": "super:x"}, "superuser is the operator's"
+    ),
+    _config("own TLS", {"ssl.keyStore.location": "/x"}, "TLS is not offered"),
+    _config("all commands", {"4lw.commands.whitelist": "*"}, "the operator and its probes"),
+    _config("metrics elsewhere", {"metricsProvider.className": "x.Y"}, "the operator and its probes"),
+    _config("a JVM property", {"jute.maxbuffer": "1"}, "-Djute.maxbuffer"),
+    _config("a key that nobody knows", {"tickTimes": "2000"}, "not on the list", "none of tickTime"),
+    _config("a second line", {"tickTime": "2000\nskipACL=yes"}, "remove line breaks"),
+    _config("a second line in the key", {"a=b\nskipACL": "yes"}, "remove line breaks"),
+    _config("a carriage return", {"snapCount": "1000\r"}, "remove line breaks"),
+    _config("ticks in words", {"tickTime": "2s"}, "from 100 to 60000", key=".tickTime"),
+    _config("ticks too short", {"tickTime": "99"}, "from 100 to 60000", key=".tickTime"),
+    _config("ticks too long", {"tickTime": "60001"}, "from 100 to 60000", key=".tickTime"),
+    _config("no purge", {"autopurge.purgeInterval": "0"}, "from 1 to 8760", key="[autopurge.purgeInterval]"),
+    _config("a leader in doubt", {"leaderServes": "maybe"}, "write yes or no", key=".leaderServes"),
+    _flag("heap by flag", "-Xmx2g", "spec.jvm.heapPercent"),
+    _flag("heap by percentage", "-XX:MaxRAMPercentage=90", "spec.jvm.heapPercent"),
+    _flag("a property past the list", "-Dzookeeper.skipACL=yes", "spec.config"),
+    _flag("a command on error", "-XX:OnOutOfMemoryError=reboot", "it runs a command"),
+    _flag("an agent", "-javaagent:x.jar", "loads code"),
+    _flag("a debug port", "-agentlib:jdwp=transport", "debug port"),
+    _flag("a management port", "-Dcom.sun.management.jmxremote.port=1", "management port"),
+    _flag("an old debug port", "-Xdebug", "debug port"),
+    _flag("loaded code", "-Xrunhprof", "loads code"),
+    _flag("own name caches", "-Dsun.net.inetaddr.ttl=60", "short name caches"),
+    _flag("a log in a file", "-Xlog:gc:file=gc.log", "without file="),
+    _flag("a shell's command", "-Xss1m$(reboot)", "without spaces"),
+    _flag("two flags in one", "-Xss1m -Xmx2g", "without spaces"),
+    _flag("a flag that nobody knows", "-XX:+UnlockDiagnosticVMOptions", "not on the list", "none of"),
+)
+
+SYNCS = (
+    _sync("both sources", {"zookeeper": {**_SOURCE, "hosts": "a:2181"}}, "spec.zookeeper", "exactly one of"),
+    _sync("no source", {"zookeeper": {"path": "/apps"}}, "spec.zookeeper", "exactly one of"),
+    _sync("no path", {"zookeeper": {"clusterRef": {"name": "main"}}}, "spec.zookeeper.path", "is missing", "Required"),
+    _path("path without a slash", "apps/shop", "absolute path such as /apps/shop"),
+    _path("path that ends in a slash", "/apps/shop/", "none at the end"),
+    _path("the whole tree", "/", "absolute path"),
+    _path("an empty name", "/apps//shop", "absolute path"),
+    _path("a line break", "/apps\n/shop", "no control characters"),
+    _path("a character that ZooKeeper refuses", "/apps/\ue000", "no control characters"),
+    _path("the parent", "/apps/../zookeeper", "remove '.' and '..'"),
+    _path("the directory itself", "/apps/.", "remove '.' and '..'"),
+    _path("ZooKeeper's own", "/zookeeper", "choose another subtree"),
+    _path("below ZooKeeper's own", "/zookeeper/quota", "choose another subtree"),
+    _path("the ledger", "/zkoperator", "choose another subtree"),
+    _path("below the ledger", "/zkoperator/ledger", "choose another subtree"),
+    _hosts("hosts with a path", "zk:2181/apps"),
+    _hosts("hosts with a space", "a:2181, b:2181"),
+    _hosts("a URL", "http://zk:2181"),
+    _sync(
+        "credentials in words",
+        {"zookeeper": {**_SOURCE, "credentialsSecret": "My Secret"}},
+        "spec.zookeeper.credentialsSecret",
+        "lower-case letters",
+    ),
+    _sync(
+        "cluster in words",
+        {"zookeeper": {"clusterRef": {"name": "other/main"}, "path": "/a"}},
+        "spec.zookeeper.clusterRef.name",
+        "lower-case letters",
+    ),
+    _sync("a ConfigMap of Kubernetes", {"configMap": {"name": "kube-root-ca.crt"}}, "spec.configMap.name", "kube-"),
+    _sync("a ConfigMap of Kubernetes by default", {}, "spec.configMap.name", "kube-", name="kube-proxy"),
+    _sync("a ConfigMap elsewhere", {"configMap": {"name": "other/shop"}}, "spec.configMap.name", "lower-case"),
+    _sync("a name that no label can hold", {}, "metadata.name", "at most 63", name="s" * 64, server_field=" "),
+    _sync("another direction", {"direction": "Both"}, "spec.direction", "'TwoWay'", '"TwoWay"'),
+    _sync("the newest wins", {"conflictPolicy": "Newest"}, "spec.conflictPolicy", "'Hold'", '"Hold"'),
+    _sync("another adoption", {"adoptionPolicy": "Merge"}, "spec.adoptionPolicy", "'Union'", '"Union"'),
+    _sync("another deletion", {"deletionPolicy": "Ignore"}, "spec.deletionPolicy", "'Retain'", '"Retain"'),
+    _sync(
+        "a guard below nothing",
+        {"deletionGuard": {"maxKeys": -1}},
+        "spec.deletionGuard.maxKeys",
+        "at least 0",
+        "equal to 0",
+    ),
+    _sync(
+        "a guard above all",
+        {"deletionGuard": {"maxPercent": 101}},
+        "spec.deletionGuard.maxPercent",
+        "at most 100",
+        "equal to 100",
+    ),
+    _sync(
+        "ephemerals from a ConfigMap",
+        {"keys": {"ephemerals": "Include"}},
+        "spec.keys.ephemerals",
+        "direction: ZooKeeperToConfigMap",
+    ),
+    _sync("no pattern", {"keys": {"include": []}}, "spec.keys.include", "at least 1", "at least 1 items"),
+    _sync(
+        "a pattern from the root", {"keys": {"include": ["/db/**"]}}, "spec.keys.include[0]", "without a leading '/'"
+    ),
+    _sync("a pattern with a tab", {"keys": {"exclude": ["a\tb"]}}, "spec.keys.exclude[0]", "write a pattern"),
+    _sync(
+        "too many patterns", {"keys": {"exclude": ["x"] * 33}}, "spec.keys.exclude", "at most 32", "at most 32 items"
+    ),
+    _sync("a long pattern", {"keys": {"exclude": ["x" * 257]}}, "spec.keys.exclude[0]", "at most 256", "more than 256"),
+    _sync("a job", {"rollout": [{"kind": "Job", "name": "x"}]}, "spec.rollout[0].kind", "'Deployment'", '"Deployment"'),
+    _sync(
+        "a nameless workload", {"rollout": [{"kind": "Deployment"}]}, "spec.rollout[0].name", "is missing", "Required"
+    ),
+    _sync(
+        "a workload twice",
+        {"rollout": [{"kind": "Deployment", "name": "a"}] * 2},
+        "spec.rollout",
+        "listed twice",
+        "Duplicate value",
+        server_field="spec.rollout[1]",
+    ),
+    _sync("another mode", {"mode": "Off"}, "spec.mode", "'Active'", '"Active"'),
+    _sync("another end", {"onDelete": "DeleteAll"}, "spec.onDelete", "'Retain'", '"Retain"'),
+)
+
+BAD_OBJECTS = (*CLUSTERS, *SYNCS)
