@@ -96,10 +96,17 @@ def remove(value: Json, path: Path, name: str = "") -> None:
             del value[key]
     elif isinstance(value, list):
         for item in [item for item in value if _key_element(name, item) == element]:
-            if rest:
+            if len(path) > 2 or path[1][2:] not in MERGE_KEYS[name]:
                 remove(item, rest)
-            if not rest or set(item) <= set(MERGE_KEYS[name]):
+            elif set(item) <= set(MERGE_KEYS[name]):
                 value.remove(item)
+
+
+def is_merge_key(path: Path, name: str = "") -> bool:
+    """Whether the leaf is part of the key of a list item: it goes last, and with it the item."""
+    if len(path) == 2 and path[0].startswith("k:"):
+        return path[1][2:] in MERGE_KEYS[name]
+    return len(path) > 2 and is_merge_key(path[1:], path[0][2:])
 
 
 def fields_v1(paths: set[Path]) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class KubeClient:
     async def create(self, resource: Resource, namespace: str, manifest: Manifest) -> Manifest:
         """Create the object."""
         request = Request("create", resource, namespace, "")
-        return _object(request, await self._send(request, "POST", {}, manifest))
+        return _object(request, await self._send(request, "POST", {}, _typed(resource, manifest)))
 
     async def apply(
         self, resource: Resource, namespace: str, manifest: Manifest, *, subresource: str = "", dry_run: bool = False
@@ -113,8 +113,7 @@ class KubeClient:
         """Server-side apply, forced."""
         request = Request("patch", resource, namespace, manifest["metadata"]["name"], subresource)
         params = {"fieldManager": FIELD_MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
-        body = {"apiVersion": resource.api_version, "kind": resource.kind} | manifest
-        return _object(request, await self._send(request, "PATCH", params, body, _APPLY))
+        return _object(request, await self._send(request, "PATCH", params, _typed(resource, manifest), _APPLY))
 
     async def patch(
         self,
@@ -178,6 +177,10 @@ class KubeClient:
 
 def _nothing() -> None:
     return None
+
+
+def _typed(resource: Resource, manifest: Manifest) -> Manifest:
+    return {"apiVersion": resource.api_version, "kind": resource.kind} | manifest
 
 
 def _path(request: Request) -> str:

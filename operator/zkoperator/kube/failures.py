@@ -17,7 +17,9 @@ from zkoperator.errors import (
 )
 from zkoperator.kube.port import GoneError, Manifest, NoSuchKindError, Resource
 
-_ECHOED_VALUE = re.compile(r'^(Invalid value|Unsupported value|Duplicate value): ("(\\.|[^"\\])*"|[^:]*)(: |$)')
+_ECHOED_VALUE = re.compile(
+    r'^(Invalid value|Unsupported value|Duplicate value)(?:: (?:"(?:\\.|[^"\\])*"|[^:]*))?(: |$)', re.S
+)
 _TOO_LARGE = "request is too large"
 _OPAQUE = frozenset({"configmaps", "secrets"})
 
@@ -60,6 +62,8 @@ def translate(request: Request, code: int, body: bytes, headers: Mapping[str, st
         case 404 if _is_unknown_kind(status):
             crd = f"{request.resource.plural}.{request.resource.api_version}"
             return NoSuchKindError(f"the API server does not serve {crd}: is its definition installed?")
+        case 422 if _is_other_uid(status):
+            return ConflictError(f"{request}: another object has the name")
         case 409:
             return ConflictError(f"{request}: {message}")
         case 410:
@@ -99,11 +103,19 @@ def _is_unknown_kind(status: Manifest) -> bool:
     return not (status.get("details") or {}).get("name")
 
 
+def _is_other_uid(status: Manifest) -> bool:
+    """An apply with the uid of an earlier object of the name is called invalid rather than a conflict."""
+    return {cause.get("field") for cause in _causes(status)} == {"metadata.uid"}
+
+
+def _causes(status: Manifest) -> list[Manifest]:
+    return (status.get("details") or {}).get("causes") or []
+
+
 def _field_errors(request: Request, code: int, status: Manifest, message: str) -> tuple[FieldError, ...]:
-    causes = (status.get("details") or {}).get("causes") or []
     found = tuple(
         FieldError(str(cause.get("field") or request.resource.kind), without_value(str(cause.get("message") or "")))
-        for cause in causes
+        for cause in _causes(status)
     )
     if found:
         return found
@@ -115,7 +127,7 @@ def _field_errors(request: Request, code: int, status: Manifest, message: str) -
 
 def without_value(message: str) -> str:
     """Return the rule that a value broke without the value, which the API server quotes."""
-    return _ECHOED_VALUE.sub(lambda found: found[1] + found[3], message, count=1)
+    return _ECHOED_VALUE.sub(lambda found: found[1] + found[2], message, count=1)
 
 
 def _retry_after_s(headers: Mapping[str, str], status: Manifest) -> float | None:

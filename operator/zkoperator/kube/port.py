@@ -102,7 +102,8 @@ class KubeApi(Protocol):
     ) -> Manifest:
         """Server-side apply as field manager `zkoperator`, forced; creates when missing.
 
-        `metadata.resourceVersion` or `metadata.uid` in the manifest are preconditions.
+        `metadata.resourceVersion` and `metadata.uid` in the manifest are preconditions. The version alone does not keep
+        the server from creating the object anew when it was deleted meanwhile; the uid does.
         """
 
     async def patch(

@@ -4,6 +4,7 @@ Knows nothing of Kubernetes objects. Bodies are never logged and never part of a
 """
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +17,7 @@ from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request, translate
 
 _CREDENTIALS_AGE_S = 30.0
+_LARGE = 256 * 1024
 _HEADERS = {"User-Agent": "zkoperator", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -165,7 +167,7 @@ class Transport:
             call.method,
             login.credentials.server + call.path,
             params=call.params,
-            data=call.body,
+            data=_payload(call.body),
             headers=headers,
             timeout=timeout,
             server_hostname=login.credentials.tls_server_name,
@@ -231,6 +233,11 @@ def _new_session(credentials: Credentials) -> aiohttp.ClientSession:
     tls = credentials.ssl_context()
     connector = aiohttp.TCPConnector(limit=0, ssl=True if tls is None else tls, ttl_dns_cache=10)
     return aiohttp.ClientSession(connector=connector, trust_env=False)
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    """A large body is handed over as a file, which aiohttp sends in pieces instead of all at once."""
+    return body if body is None or len(body) < _LARGE else io.BytesIO(body)
 
 
 def _lost(request: Request, why: str) -> TransientError:
