@@ -43,7 +43,8 @@ def _cluster(claim: str, spec: Spec, where: str, says: str, server_says: str = "
 
 
 def _config(claim: str, config: dict[str, str], says: str, server_says: str = "", key: str = "") -> Bad:
-    return _cluster(claim, {"config": config}, f"spec.config{key}", says, server_says)
+    # The API server writes the path of a key in a notation of its own: spec.config.[tickTime].
+    return _cluster(claim, {"config": config}, f"spec.config{key}", says, server_says, server_field="spec.config")
 
 
 def _flag(claim: str, flag: str, says: str, server_says: str = "") -> Bad:
