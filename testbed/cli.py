@@ -1,34 +1,145 @@
 """The command line of the testbed."""
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from testbed import binaries, jars
+from testbed import addons, binaries, cluster, jars, local, network
 from testbed.errors import TestbedError
+from testbed.layout import layout
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.command(arguments) or 0)
+        arguments.command(arguments)
     except TestbedError as error:
         print(f"testbed: {error}", file=sys.stderr)
         return 1
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="testbed", description="A real Kubernetes and real ZooKeeper servers.")
     parser.add_argument("--name", default="zkop", help="the cluster (default: %(default)s)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    build = commands.add_parser("build", help="build what is missing, once")
-    build.add_argument("--only", choices=["servers"], help="servers: what tests without pods need")
-    build.set_defaults(command=_build)
+
+    def add(name: str, command: Callable[[argparse.Namespace], None], what: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=what, description=what)
+        added.set_defaults(command=command)
+        return added
+
+    build = add("build", _build, "build what is missing, once")
+    build.add_argument("--only", choices=["servers"], help="servers: only what tests without pods need")
+    up = add("up", _up, "bring a cluster up")
+    up.add_argument("--nodes", type=int, default=1, help="(default: %(default)s)")
+    up.add_argument("--operator", action="store_true", help="with the operator's image on the nodes")
+    add("down", _down, "remove a cluster; its logs stay")
+    add("status", _status, "show the nodes and the memory of their processes")
+    add("kubeconfig", _kubeconfig, "print the path of the administrator's kubeconfig")
+    add("load", _load, "put an image archive on every node").add_argument("archive", type=Path)
+    add("load-operator", _load_operator, "build the operator's image and put it on every node")
+    for name, command, what in (
+        ("exec", _exec, "run a command that reaches the API server, Services and pods"),
+        ("on", _on, "run a command in the network of a node"),
+    ):
+        added = add(name, command, what)
+        if name == "on":
+            added.add_argument("node")
+        added.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD ...")
+    for name, command, what in (
+        ("cut", _cut, "pull the network cable of a node"),
+        ("heal", _heal, "put the network cable of a node back"),
+    ):
+        add(name, command, what).add_argument("node")
+    add("addons", _addons, "(internal) a process of a cluster").add_argument("--nodes", type=int, required=True)
     return parser
 
 
 def _build(arguments: argparse.Namespace) -> None:
-    binaries.kubernetes()
-    for version in jars.VERSIONS:
-        jars.release(version)
+    if arguments.only == "servers":
+        binaries.kubernetes()
+        for version in jars.VERSIONS:
+            jars.release(version)
+    else:
+        local.prepare(with_operator=True)
+
+
+def _up(arguments: argparse.Namespace) -> None:
+    made = local.up(arguments.name, arguments.nodes, with_operator=arguments.operator)
+    print(f"kubeconfig: {made.kubeconfig}")
+    print(f"try:        {_command(arguments.name)} exec -- kubectl get nodes")
+
+
+def _down(arguments: argparse.Namespace) -> None:
+    cluster.remove(arguments.name)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    running = cluster.find(arguments.name)
+    for group, processes in running.memory().items():
+        detail = ", ".join(f"{name} {size}" for name, size in sorted(processes.items()))
+        print(f"{group:14} {sum(processes.values()):5} MB: {detail}")
+    _become(running, ["kubectl", "get", "nodes", "-L", "topology.kubernetes.io/zone"], running.layout.name)
+
+
+def _kubeconfig(arguments: argparse.Namespace) -> None:
+    print(cluster.find(arguments.name).kubeconfig)
+
+
+def _load(arguments: argparse.Namespace) -> None:
+    cluster.find(arguments.name).load(arguments.archive)
+
+
+def _load_operator(arguments: argparse.Namespace) -> None:
+    local.load_operator(cluster.find(arguments.name))
+
+
+def _exec(arguments: argparse.Namespace) -> None:
+    running = cluster.find(arguments.name)
+    _become(running, _argv(arguments), running.layout.name)
+
+
+def _on(arguments: argparse.Namespace) -> None:
+    running = cluster.find(arguments.name)
+    _become(running, _argv(arguments), running.layout.node(arguments.node).netns)
+
+
+def _cut(arguments: argparse.Namespace) -> None:
+    running = cluster.find(arguments.name).layout
+    network.cut(running, running.node(arguments.node))
+
+
+def _heal(arguments: argparse.Namespace) -> None:
+    running = cluster.find(arguments.name).layout
+    network.heal(running, running.node(arguments.node))
+
+
+def _addons(arguments: argparse.Namespace) -> None:
+    made = cluster.Cluster(layout(arguments.name, arguments.nodes))
+    addons.run(made.plane, made.layout)
+
+
+def _argv(arguments: argparse.Namespace) -> list[str]:
+    argv = list(arguments.argv)
+    if argv[:1] == ["--"]:
+        argv = argv[1:]
+    if not argv:
+        raise TestbedError(f"which command? for example: {_command(arguments.name)} exec -- kubectl get pods -A")
+    return argv
+
+
+def _become(running: cluster.Cluster, argv: Sequence[str], netns: str) -> None:
+    network.enter(netns)
+    sys.stdout.flush()
+    try:
+        os.execvpe(argv[0], list(argv), running.environment())
+    except OSError as error:
+        raise TestbedError(f"{argv[0]}: {error.strerror}") from error
+
+
+def _command(name: str) -> str:
+    return "python -m testbed" if name == "zkop" else f"python -m testbed --name {name}"

