@@ -1,0 +1,159 @@
+"""kopf in a thread and an event loop of its own, started again whenever it ends.
+
+It ends by itself on an HTTP 410, on an error line in a watch and on a line that is cut, and then it cancels every task
+of its event loop. So it gets a loop that holds nothing else, and nothing depends on it but the speed of a wake.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+
+import kopf
+
+from zkoperator.handlers.kopf_settings import narrow_settings
+from zkoperator.handlers.registration import Wake, register, register_login
+from zkoperator.kube.credentials import CredentialSource
+from zkoperator.runtime.backoff import Backoff
+from zkoperator.runtime.clock import MONOTONIC, Clock
+from zkoperator.runtime.keys import Key
+
+RESTART = Backoff(first_s=0.5, limit_s=30.0)
+
+_LONG_LIFE_S = 120.0
+_STOP_S = 5.0
+
+
+class Supervisor:
+    """Keeps one kopf running.
+
+    Args:
+        source: of kopf's credentials.
+        namespaces: to watch; empty: all.
+        wake_cluster: called on the event loop of `run` for every event of a ZooKeeperCluster.
+        wake_sync: the same for a ConfigSync.
+        clock: monotonic time.
+        backoff: between the end of one life and the start of the next.
+    """
+
+    def __init__(
+        self,
+        source: CredentialSource,
+        namespaces: tuple[str, ...],
+        *,
+        wake_cluster: Wake,
+        wake_sync: Wake,
+        clock: Clock = MONOTONIC,
+        backoff: Backoff = RESTART,
+    ) -> None:
+        self._source = source
+        self._namespaces = namespaces
+        self._wake_cluster = wake_cluster
+        self._wake_sync = wake_sync
+        self._clock = clock
+        self._backoff = backoff
+        self._log = logging.getLogger(__name__)
+        self.lives = 0
+
+    async def run(self) -> None:
+        """Run kopf until cancelled."""
+        # What it has to say is either of interest to nobody (each request that it repeats) or said below.
+        logging.getLogger("kopf").setLevel(logging.CRITICAL)
+        short_lives = 0
+        while True:
+            born_s = self._clock.now_s()
+            self.lives += 1
+            error = await self._live()
+            if self._clock.now_s() - born_s > _LONG_LIFE_S:
+                short_lives = 0
+            short_lives += 1
+            delay_s = self._backoff.delay_s(short_lives)
+            reason = "by itself" if error is None else f"with {type(error).__name__}"
+            self._log.warning("kopf ended %s and starts again in %.1f s; the slow list goes on", reason, delay_s)
+            await self._clock.sleep(delay_s)
+
+    async def _live(self) -> BaseException | None:
+        """Run one kopf to its end and return what ended it."""
+        life = _Life(self._operator())
+        try:
+            return await life.ended
+        finally:
+            await life.end(_STOP_S)
+
+    def _operator(self) -> Callable[[asyncio.Event], "asyncio.Task[None]"]:
+        registry = kopf.OperatorRegistry()
+        loop = asyncio.get_running_loop()
+        register(registry, _across(loop, self._wake_cluster), _across(loop, self._wake_sync))
+        register_login(registry, self._source)
+
+        def start(stop: asyncio.Event) -> "asyncio.Task[None]":
+            return asyncio.create_task(
+                kopf.operator(
+                    registry=registry,
+                    settings=narrow_settings(),
+                    standalone=True,
+                    clusterwide=not self._namespaces,
+                    namespaces=self._namespaces,
+                    stop_flag=stop,
+                )
+            )
+
+        return start
+
+
+class _Life:
+    """One thread with one event loop with one kopf in it."""
+
+    def __init__(self, start: Callable[[asyncio.Event], "asyncio.Task[None]"]) -> None:
+        self.ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+        self._start = start
+        self._home = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._stop: Callable[[], object] | None = None
+        self._ending = False
+        # A daemon: should it ever hang, it must not keep the process from exiting.
+        self._thread = threading.Thread(target=self._body, name="kopf", daemon=True)
+        self._thread.start()
+
+    async def end(self, limit_s: float) -> None:
+        """Ask it to stop and wait for a while; a thread that does not is abandoned."""
+        with self._lock:
+            self._ending = True
+            if self._stop is not None:
+                self._stop()
+        await asyncio.wait({self.ended}, timeout=limit_s)
+
+    def _body(self) -> None:
+        error: BaseException | None = None
+        try:
+            error = asyncio.run(self._main())
+        finally:
+            with contextlib.suppress(RuntimeError):  # our own loop is closed: the process exits
+                self._home.call_soon_threadsafe(self._settle, error)
+
+    async def _main(self) -> BaseException | None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        with self._lock:
+            if self._ending:
+                return None
+            self._stop = lambda: loop.call_soon_threadsafe(stop.set)
+        task = self._start(stop)
+        await asyncio.wait({task})
+        with self._lock:
+            self._stop = None
+        return None if task.cancelled() else task.exception()
+
+    def _settle(self, error: BaseException | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(error)
+
+
+def _across(loop: asyncio.AbstractEventLoop, wake: Wake) -> Wake:
+    """Call the wake on its own event loop, from any thread."""
+
+    def call(key: Key) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process exits
+            loop.call_soon_threadsafe(wake, key)
+
+    return call
