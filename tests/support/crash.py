@@ -1,0 +1,254 @@
+"""Kill the operator at every write it makes, before and after the commit, and compare with undisturbed runs.
+
+A run drives one workload in a namespace and subtree of its own. The trap in the journal kills the operator at write
+`number`; a keeper starts it again at once. The series ends with the first number that no run reaches. What is compared
+with the reference: every field of the end state (with a mask learnt from undisturbed runs) and how often each object
+and znode was created and deleted.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tests.support.api_client import Recorder
+from tests.support.end_states import Flat, Reference, births_and_deaths, flatten, renamed
+from tests.support.operator import OperatorProcess
+from tests.support.proxies.journal import Phase, Trap, Write
+from tests.support.site import LEDGERS, Plot, Site
+from tests.support.waiting import eventually
+from tests.support.zk_log import read_log
+
+COLLECTIONS = ("core/configmaps", "core/secrets", "core/services", "custom/configsyncs", "custom/zookeeperclusters")
+_PHASES = (Phase.BEFORE, Phase.AFTER)
+
+
+class Workload(Protocol):
+    """What a run does. Both steps must hold whatever happens to the operator meanwhile."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def prepare(self, plot: Plot) -> None:
+        """Make what is there before the operator starts."""
+
+    async def drive(self, plot: Plot) -> None:
+        """Edit, and wait for each result that a user would wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One finished run."""
+
+    state: Flat
+    counts: dict[str, tuple[int, int]]
+    writes: tuple[Write, ...]
+    sprung: Write | None
+    starts: int
+    log: str
+
+
+@dataclass
+class Report:
+    """A series of runs of one workload."""
+
+    workload: str
+    reference: Reference
+    reference_writes: int
+    runs: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.workload}: {self.runs} kills in {self.reference_writes} writes, {len(self.problems)} problems"
+
+
+async def crash_everywhere(
+    site: Site,
+    workload: Workload,
+    *,
+    references: int = 3,
+    numbers: Iterable[int] | None = None,
+    phases: Sequence[Phase] = _PHASES,
+) -> Report:
+    """Run the workload undisturbed, then killed at each write.
+
+    Args:
+        site: Where it runs.
+        workload: What is run.
+        references: Undisturbed runs to learn the mask from.
+        numbers: Writes to be killed at; None is every one until a run ends without a kill.
+        phases: Before the commit, after it, or both.
+    """
+    undisturbed = [await run_once(site, workload) for _ in range(references)]
+    reference = Reference.learn([run.state for run in undisturbed])
+    allowed = [run.counts for run in undisturbed]
+    report = Report(workload.name, reference, max(len(run.writes) for run in undisturbed))
+    for run in undisturbed:
+        report.problems += _complaints("undisturbed", run, reference, allowed, starts=1)
+    for phase in phases:
+        for number in numbers if numbers is not None else range(1, 1000):
+            outcome = await run_once(site, workload, number, phase)
+            if outcome.sprung is None:
+                break
+            report.runs += 1
+            label = f"killed {phase} {outcome.sprung}"
+            report.problems += _complaints(label, outcome, reference, allowed, starts=2)
+    return report
+
+
+def _complaints(
+    label: str, run: Outcome, reference: Reference, allowed: list[dict[str, tuple[int, int]]], *, starts: int
+) -> list[str]:
+    found = [f"{label}: {difference}" for difference in reference.differences(run.state)]
+    for name in sorted({name for counts in (*allowed, run.counts) for name in counts}):
+        expected = {counts.get(name, (0, 0)) for counts in allowed}
+        if run.counts.get(name, (0, 0)) not in expected:
+            found.append(
+                f"{label}: {name} was created and deleted {run.counts.get(name, (0, 0))} times, not {expected}"
+            )
+    if run.starts != starts:
+        found.append(f"{label}: the operator was started {run.starts} times")
+    if (trace := unexpected(run.log)) is not None:
+        found.append(f"{label}: logged an unexpected error:\n{trace}")
+    return found
+
+
+def unexpected(log: str) -> str | None:
+    """The first traceback in a log: an error that nobody has classified."""
+    found = re.search(r"Traceback|KeyError:|TypeError:|AttributeError:", log)
+    return log[found.start() :][:2000] if found else None
+
+
+async def run_once(
+    site: Site, workload: Workload, number: int = 0, phase: Phase = Phase.BEFORE, *, within_s: float = 60
+) -> Outcome:
+    """One run, killed at write `number` (0: not at all)."""
+    site.journal.start_over()
+    async with site.plot() as plot, _recorders(plot) as recorders:
+        await workload.prepare(plot)
+        operator = site.operator(plot.settings)
+        if number:
+            site.journal.set_trap(Trap(number, phase, operator.kill))
+        async with kept(operator) as keeper:
+            try:
+                async with asyncio.timeout(within_s):
+                    await workload.drive(plot)
+                    await quiet(site)
+            except (TimeoutError, AssertionError) as error:
+                raise AssertionError(
+                    f"{workload.name}, {phase} {site.journal.sprung}: {error!r}\n{operator.tail()}"
+                ) from error
+        state = await end_state(plot)
+        counts = _counts(recorders) | await _znode_counts(plot)
+        names = await _names(plot)
+        return Outcome(
+            state=state,
+            counts={k: v for path, v in counts.items() for k in renamed({path: ""}, names)},
+            writes=site.journal.writes,
+            sprung=site.journal.sprung,
+            starts=keeper.starts,
+            log=operator.log.read_text(errors="replace"),
+        )
+
+
+async def quiet(site: Site, *, for_s: float = 0.7, within_s: float = 30) -> None:
+    """Wait until no write has passed the proxies for `for_s`."""
+
+    async def silent() -> bool:
+        before = len(site.journal.writes)
+        await asyncio.sleep(for_s)
+        return len(site.journal.writes) == before
+
+    await eventually(silent, within_s=within_s)
+
+
+@dataclass
+class Keeper:
+    """Starts the operator again whenever it has ended; `starts` counts."""
+
+    starts: int = 1
+
+
+@contextlib.asynccontextmanager
+async def kept(operator: OperatorProcess, *, pause_s: float = 0.02) -> AsyncIterator[Keeper]:
+    """Keep an operator running as a kubelet would, without its back-off."""
+    keeper = Keeper()
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(pause_s)
+            if operator.exit_code is not None:
+                keeper.starts += 1
+                operator.start()
+
+    with operator:
+        task = asyncio.create_task(keep())
+        try:
+            yield keeper
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _recorders(plot: Plot) -> AsyncIterator[dict[str, Recorder]]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(Recorder(plot.site.kube, _path(plot, name))) for name in COLLECTIONS
+        }
+
+
+def _path(plot: Plot, collection: str) -> str:
+    group, _, plural = collection.partition("/")
+    return f"{plot.core if group == 'core' else plot.custom}/{plural}"
+
+
+async def end_state(plot: Plot) -> Flat:
+    """Every field of every object of the namespace, and every znode of the subtree and its ledger."""
+    state: dict[str, Any] = {}
+    for collection in COLLECTIONS:
+        for item in (await plot.site.kube.get(_path(plot, collection)))["items"]:
+            state[f"{collection}/{item['metadata']['name']}"] = item
+    own = (*await _uids(plot), plot.namespace)
+    trees = await plot.tree(plot.root)
+    for path, data in (await plot.tree(LEDGERS)).items():
+        if any(name in path for name in own):
+            trees[path] = data
+    state["znodes"] = {path: (data or b"").decode(errors="replace") for path, data in trees.items()}
+    return renamed(flatten(state), await _names(plot))
+
+
+async def _uids(plot: Plot) -> dict[str, str]:
+    found = {}
+    for collection in COLLECTIONS:
+        for item in (await plot.site.kube.get(_path(plot, collection)))["items"]:
+            found[item["metadata"]["uid"]] = f"<uid of {item['metadata']['name']}>"
+    return found
+
+
+async def _names(plot: Plot) -> dict[str, str]:
+    return await _uids(plot) | {plot.namespace: "<plot>"}
+
+
+def _counts(recorders: dict[str, Recorder]) -> dict[str, tuple[int, int]]:
+    changes = (
+        (f"{collection}/{event['object']['metadata']['name']}", event["type"] != "DELETED")
+        for collection, recorder in recorders.items()
+        for event in recorder.events
+    )
+    return births_and_deaths(changes)
+
+
+async def _znode_counts(plot: Plot) -> dict[str, tuple[int, int]]:
+    own = (*await _uids(plot), plot.namespace)
+
+    def ours(path: str) -> bool:
+        below = path == plot.root or path.startswith(f"{plot.root}/")
+        return below or (path.startswith(LEDGERS) and any(name in path for name in own))
+
+    log = await asyncio.to_thread(read_log, plot.site.data_directory)
+    return births_and_deaths(
+        (path, data is not None) for transaction in log for path, data in transaction.changes if ours(path)
+    )
