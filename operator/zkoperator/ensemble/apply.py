@@ -1,0 +1,212 @@
+"""Carries out steps: the only writing I/O on Kubernetes.
+
+Every write is conditional, and everything that takes something away is preceded by a fresh look.
+"""
+
+import secrets
+from typing import assert_never
+
+from zkoperator.ensemble.build.secret import secret
+from zkoperator.ensemble.drift import covers, repair_patch
+from zkoperator.ensemble.hindrance import ForeignObjectError
+from zkoperator.ensemble.names import MEMBERSHIP
+from zkoperator.ensemble.observe import RESOURCES
+from zkoperator.ensemble.ownership import Owner, owner_of
+from zkoperator.ensemble.reconfigure import Membership
+from zkoperator.ensemble.steps import (
+    ApplyChild,
+    CreateSecret,
+    DeleteClaim,
+    NoteOnClaim,
+    Reconfigure,
+    RecordBootstrap,
+    RemovePods,
+    RestartPod,
+    Step,
+)
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.views import pod_view
+from zkoperator.ensemble.world import PodView, World
+from zkoperator.errors import ConflictError
+from zkoperator.kube.port import (
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    SECRETS,
+    STATEFUL_SETS,
+    ZOOKEEPER_CLUSTERS,
+    KubeApi,
+    Manifest,
+)
+
+_PASSWORD_BYTES = 24
+
+
+class Applier:
+    """Executes the steps of a plan in their order.
+
+    Args:
+        api: the Kubernetes API.
+        membership: reads and changes the committed configuration.
+    """
+
+    def __init__(self, api: KubeApi, membership: Membership) -> None:
+        self._api = api
+        self._membership = membership
+
+    async def apply(self, cluster: ValidatedCluster, world: World, step: Step) -> None:
+        """Execute one step. Any error means: look again before anything else."""
+        match step:
+            case RecordBootstrap():
+                await self._record(cluster, step)
+            case CreateSecret():
+                await self._create_secret(cluster)
+            case ApplyChild():
+                await self._apply_child(cluster, step)
+            case NoteOnClaim():
+                await self._note(cluster, step)
+            case DeleteClaim():
+                await self._delete_claim(cluster, world, step)
+            case Reconfigure():
+                await self._still_asked(cluster)
+                await self._membership.change(cluster, world, step)
+            case RemovePods():
+                await self._remove_pods(cluster, world, step)
+            case RestartPod():
+                await self._restart(cluster, world, step)
+            case _:
+                assert_never(step)
+
+    async def _record(self, cluster: ValidatedCluster, step: RecordBootstrap) -> None:
+        meta = cluster.meta
+        bootstrap = {"members": step.members, "complete": step.complete}
+        if cluster.status.bootstrap is None:
+            await self._no_claim_speaks_against(cluster, step)
+        await self._api.patch(
+            ZOOKEEPER_CLUSTERS,
+            meta.namespace,
+            meta.name,
+            {"status": {"bootstrap": bootstrap}},
+            resource_version=meta.resource_version,
+            subresource="status",
+        )
+
+    async def _no_claim_speaks_against(self, cluster: ValidatedCluster, step: RecordBootstrap) -> None:
+        listing = await self._api.list(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace)
+        noted = [
+            claim["metadata"]["name"]
+            for claim in listing.items
+            if cluster.names.member_of_claim(claim["metadata"]["name"]) is not None
+            and MEMBERSHIP in (claim["metadata"].get("annotations") or {})
+        ]
+        if noted and not step.complete:
+            raise ConflictError(f"claim {noted[0]} belonged to an ensemble, so none may be founded")
+
+    async def _create_secret(self, cluster: ValidatedCluster) -> None:
+        names = cluster.names
+        live = await self._api.get(SECRETS, names.namespace, names.secret)
+        if live is not None:
+            raise ForeignObjectError(
+                f"Secret {names.secret} holds no superuser's password that fits its digest; it is never overwritten: "
+                "delete it to let the operator make a new one"
+            )
+        manifest = secret(cluster, secrets.token_urlsafe(_PASSWORD_BYTES))
+        await self._api.create(SECRETS, names.namespace, manifest)
+
+    async def _apply_child(self, cluster: ValidatedCluster, step: ApplyChild) -> None:
+        resource, manifest = RESOURCES[step.child], step.manifest
+        name, uid = manifest["metadata"]["name"], step.uid
+        if not uid:
+            live = await self._api.get(resource, cluster.names.namespace, name)
+            if live is not None:
+                _refuse_unless_ours(cluster, step, live)
+                uid = live["metadata"]["uid"]
+        wanted = _with_metadata(manifest, uid=uid) if uid else manifest
+        applied = await self._api.apply(resource, cluster.names.namespace, wanted)
+        if not covers(applied, manifest):
+            # What others added stays theirs under server-side apply; a merge patch takes it away.
+            await self._api.patch(
+                resource,
+                cluster.names.namespace,
+                name,
+                repair_patch(applied, manifest),
+                resource_version=applied["metadata"]["resourceVersion"],
+            )
+
+    async def _note(self, cluster: ValidatedCluster, step: NoteOnClaim) -> None:
+        live = await self._api.get(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace, step.claim.name)
+        if live is None or live["metadata"]["uid"] != step.claim.uid:
+            raise ConflictError(f"claim {step.claim.name} has been replaced")
+        others = [ref for ref in live["metadata"].get("ownerReferences") or () if ref["uid"] != cluster.meta.uid]
+        metadata = {
+            "annotations": {MEMBERSHIP: step.membership} if step.membership else {},
+            "ownerReferences": [*others, cluster.plain_owner] if step.owned else others,
+        }
+        await self._api.patch(
+            PERSISTENT_VOLUME_CLAIMS,
+            cluster.names.namespace,
+            step.claim.name,
+            {"metadata": metadata},
+            resource_version=live["metadata"]["resourceVersion"],
+        )
+
+    async def _delete_claim(self, cluster: ValidatedCluster, world: World, step: DeleteClaim) -> None:
+        claim = step.claim
+        await self._still_asked(cluster)
+        await self._membership.confirm_absent(cluster, world, (claim.member,))
+        if await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(claim.member)) is not None:
+            raise ConflictError(f"claim {claim.name} is in use")
+        await self._api.delete(
+            PERSISTENT_VOLUME_CLAIMS,
+            cluster.names.namespace,
+            claim.name,
+            uid=claim.uid,
+            resource_version=claim.resource_version,
+        )
+
+    async def _remove_pods(self, cluster: ValidatedCluster, world: World, step: RemovePods) -> None:
+        await self._still_asked(cluster)
+        await self._membership.confirm_absent(cluster, world, step.removed)
+        manifest = _with_metadata(step.manifest, uid=step.uid, resourceVersion=step.resource_version)
+        await self._api.apply(STATEFUL_SETS, cluster.names.namespace, manifest)
+
+    async def _restart(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> None:
+        await self._still_asked(cluster)
+        await self._pods_as_observed(cluster, world, step)
+        await self._api.delete(PODS, cluster.names.namespace, step.name, uid=step.uid)
+
+    async def _still_asked(self, cluster: ValidatedCluster) -> None:
+        """A plan made from a stale object must not take anything away."""
+        live = await self._api.get(ZOOKEEPER_CLUSTERS, cluster.meta.namespace, cluster.meta.name)
+        meta = live["metadata"] if live is not None else {}
+        same = meta.get("uid") == cluster.meta.uid and meta.get("generation") == cluster.meta.generation
+        if not same or "deletionTimestamp" in meta:
+            raise ConflictError("the cluster has changed since it was observed")
+
+    async def _pods_as_observed(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> None:
+        """The gate judged pods of the informer's picture; each of them must still be the one that answered."""
+        for member in sorted(world.voters | {step.member}):
+            live = await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(member))
+            seen = world.pods.get(member)
+            if _identity(pod_view(member, live) if live is not None else None) != _identity(seen):
+                raise ConflictError(f"pod {cluster.names.pod(member)} has changed since it was observed")
+
+
+def _identity(pod: PodView | None) -> tuple[str, str, bool] | None:
+    return (pod.uid, pod.ip, pod.deleting) if pod is not None else None
+
+
+def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:
+    return {**manifest, "metadata": {**manifest["metadata"], **fields}}
+
+
+def _refuse_unless_ours(cluster: ValidatedCluster, step: ApplyChild, live: Manifest) -> None:
+    match owner_of(cluster, live):
+        case Owner.US:
+            return
+        case Owner.PREDECESSOR:
+            raise ConflictError(f"{step.child.value} {live['metadata']['name']} of the earlier cluster is still there")
+        case Owner.OTHERS:
+            name = live["metadata"]["name"]
+            raise ForeignObjectError(
+                f"{step.child.value} {name} was not made by this operator; delete or rename it, it is never adopted"
+            )

@@ -1,0 +1,91 @@
+"""Kubernetes Events: one for each transition of a condition and for each disruptive step. Pure but for the writing."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zkoperator.api.meta import API_VERSION, Condition, ObjectMeta, Truth
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.steps import Reconfigure, RecordBootstrap, RemovePods, RestartPod, Step
+from zkoperator.kube.port import Manifest
+
+_NOTE_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing worth telling."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+    action: str
+
+
+def transitions(before: tuple[Condition, ...], after: list[dict[str, Any]]) -> tuple[Notice, ...]:
+    """Return a notice for each condition whose status or reason is another one than before."""
+    old = {condition.type: (condition.status.value, condition.reason) for condition in before}
+    return tuple(
+        _of_condition(condition)
+        for condition in after
+        if old.get(condition["type"]) != (condition["status"], condition["reason"]) and _worth_telling(condition, old)
+    )
+
+
+def _worth_telling(condition: dict[str, Any], old: dict[str, tuple[str, str]]) -> bool:
+    """The first status of a new object says nothing yet, and steps speak for themselves."""
+    quiet = (ClusterReason.SETTLED.value, ClusterReason.APPLYING.value)
+    return condition["type"] in old and condition["reason"] not in quiet
+
+
+def _of_condition(condition: dict[str, Any]) -> Notice:
+    good = Truth.FALSE if condition["type"] == ClusterCondition.DEGRADED.value else Truth.TRUE
+    blocked = condition["reason"] in (ClusterReason.BLOCKED.value, ClusterReason.FOREIGN_OBJECT.value)
+    progress = condition["type"] == ClusterCondition.PROGRESSING.value and not blocked
+    kind: Literal["Normal", "Warning"] = "Normal" if progress or condition["status"] == good.value else "Warning"
+    if blocked:
+        kind = "Warning"
+    note = f"{condition['type']} is {condition['status']}: {condition.get('message', '')}"
+    return Notice(kind, condition["reason"], note, "Observe")
+
+
+def of_step(step: Step) -> Notice | None:
+    """Return the notice of a step that was carried out, None for one that is not worth telling."""
+    match step:
+        case RecordBootstrap(members, False):
+            return Notice("Normal", "Bootstrap", f"the ensemble may be founded by {members} members", "Bootstrap")
+        case RecordBootstrap(members, True):
+            return Notice("Normal", "Bootstrap", f"the ensemble of {members} first members is founded", "Bootstrap")
+        case Reconfigure(joining, leaving, _, voters):
+            told = f"added {[server.id for server in joining]}, removed {list(leaving)}, voters {sorted(voters)}"
+            return Notice("Normal", "Reconfigured", told, "Reconfigure")
+        case RemovePods(removed=removed):
+            return Notice("Normal", "PodsRemoved", f"removed the pods of members {list(removed)}", "Scale")
+        case RestartPod(name=name, why=why):
+            return Notice("Normal", "MemberRestarted", f"restarting {name}: {why}", "Restart")
+        case _:
+            return None
+
+
+def event(meta: ObjectMeta, notice: Notice, now: str) -> Manifest:
+    """Return the Event. `now` is RFC 3339 with microseconds; the name follows from the content and the time."""
+    digest = hashlib.sha256(f"{meta.uid}{notice.reason}{notice.note}{now}".encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{meta.name}.{digest}", "namespace": meta.namespace},
+        "eventTime": now,
+        "reportingController": "zkoperator.dev/zkoperator",
+        "reportingInstance": "zkoperator",
+        "action": notice.action,
+        "reason": notice.reason,
+        "type": notice.type,
+        "note": notice.note[:_NOTE_LIMIT],
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": "ZooKeeperCluster",
+            "name": meta.name,
+            "namespace": meta.namespace,
+            "uid": meta.uid,
+        },
+    }

@@ -1,0 +1,116 @@
+"""The one safety gate: whether taking a member away now can cost the quorum or a write.
+
+Every disruption asks it: restart, membership change, removal. Every number that it looked at is in its answer. The
+leader's counts alone are not enough: they include followers that do not vote, and followers in the middle of a
+snapshot; so every voter answers for itself.
+"""
+
+from dataclasses import dataclass
+
+from zkoperator.ensemble.answers import Mode, Serving, Silent
+from zkoperator.ensemble.configuration import Configuration
+from zkoperator.ensemble.world import World
+
+NOBODY: frozenset[int] = frozenset()
+_VOTING_MODES = (Mode.LEADER, Mode.FOLLOWER)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's answer.
+
+    `needed` voters must serve and `serving` of them do; `synced` of `followers` voting followers are in sync by the
+    leader's count (None: it does not say); `versions` are the configuration versions that serving voters act on.
+    """
+
+    open: bool
+    why: str
+    voters: int = 0
+    needed: int = 0
+    serving: int = 0
+    leaders: int = 0
+    followers: int = 0
+    synced: int | None = None
+    versions: tuple[int, ...] = ()
+
+
+def gate(world: World, *, spared: frozenset[int] = NOBODY) -> Verdict:
+    """Decide whether a disruption is safe now.
+
+    Args:
+        world: what was observed.
+        spared: voters that need not serve, because the disruption is about them: one that is down and is replaced, or
+            those that leave the ensemble.
+    """
+    committed = world.committed
+    if committed is None:
+        return Verdict(False, _unknown(world), leaders=len(world.leaders), voters=len(world.voters))
+    needed = committed.voters - spared
+    serving = {member: answer for member in committed.voters if (answer := voting(world, member)) is not None}
+    leading = world.serving(world.leader) if world.leader is not None else None
+    synced = leading.synced_voters if leading is not None else None
+    versions = tuple(sorted({_version(answer) for answer in serving.values()}))
+    why = (
+        _missing(world, needed, frozenset(serving))
+        or _leaving_pods(world, needed)
+        or _disagreement(committed, versions)
+        or _unsynced(synced, len(serving) - 1)
+    )
+    return Verdict(
+        open=not why,
+        why=why or f"all {len(needed)} voters that are needed serve in sync",
+        voters=len(committed.voters),
+        needed=len(needed),
+        serving=len(needed & frozenset(serving)),
+        leaders=len(world.leaders),
+        followers=len(serving) - 1,
+        synced=synced,
+        versions=versions,
+    )
+
+
+def voting(world: World, member: int) -> Serving | None:
+    """Return the answer of a member that says it leads or follows."""
+    answer = world.serving(member)
+    return answer if answer is not None and answer.mode in _VOTING_MODES else None
+
+
+def _version(answer: Serving) -> int:
+    return answer.configuration.version if answer.configuration is not None else -1
+
+
+def _unknown(world: World) -> str:
+    if len(world.leaders) != 1:
+        return f"{len(world.leaders)} members say they lead, exactly 1 must"
+    return "the leader does not tell the committed configuration"
+
+
+def _missing(world: World, needed: frozenset[int], serving: frozenset[int]) -> str:
+    missing = sorted(needed - serving)
+    if not missing:
+        return ""
+    names = ", ".join(_told(world, member) for member in missing)
+    return f"{len(needed) - len(missing)} of {len(needed)} voters that are needed serve; missing: {names}"
+
+
+def _told(world: World, member: int) -> str:
+    answer = world.answer(member)
+    return f"{member} ({answer.why})" if isinstance(answer, Silent) else f"{member} (does not serve)"
+
+
+def _leaving_pods(world: World, needed: frozenset[int]) -> str:
+    going = sorted(member for member in needed if member in world.pods and world.pods[member].deleting)
+    return f"{len(going)} of {len(needed)} voters that are needed are being stopped" if going else ""
+
+
+def _disagreement(committed: Configuration, versions: tuple[int, ...]) -> str:
+    if versions == (committed.version,):
+        return ""
+    told = ", ".join("unknown" if version < 0 else f"{version:x}" for version in versions)
+    return f"voters act on {len(versions)} configurations ({told}), all must act on {committed.version:x}"
+
+
+def _unsynced(synced: int | None, followers: int) -> str:
+    if synced is None:
+        return "the leader does not tell how many followers are in sync"
+    return f"{synced} of {followers} voting followers are in sync" if synced != followers else ""

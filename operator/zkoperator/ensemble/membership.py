@@ -1,0 +1,97 @@
+"""Who votes: growing, shrinking and repairing the committed configuration, one reconfiguration a plan."""
+
+from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.answers import Mode
+from zkoperator.ensemble.configuration import Configuration, Server, server_of
+from zkoperator.ensemble.desired import the_stateful_set, wanted_pods
+from zkoperator.ensemble.gate import gate
+from zkoperator.ensemble.proposal import Proposal
+from zkoperator.ensemble.steps import Reconfigure, RemovePods
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.world import Child, World
+
+
+def joining(cluster: ValidatedCluster, committed: Configuration) -> tuple[Server, ...]:
+    """Return the lines that are missing from the configuration, or stand in it with another role or address."""
+    wanted = (server_of(cluster.names, member) for member in sorted(cluster.members))
+    return tuple(server for server in wanted if committed.find(server.id) != server)
+
+
+def leaving(cluster: ValidatedCluster, committed: Configuration) -> tuple[int, ...]:
+    """Return the members that the spec does not ask for."""
+    return tuple(server.id for server in committed.servers if server.id not in cluster.members)
+
+
+def change_members(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Propose the next reconfiguration, None when the configuration is as it should be."""
+    committed = world.committed
+    if committed is None:
+        return None
+    joiners, leavers = joining(cluster, committed), leaving(cluster, committed)
+    missing = tuple(server.id for server in joiners if not _serves(world, server.id))
+    # All joiners come at once: one after another would pass through two voters, where any loss stops all.
+    ready = joiners if not missing else ()
+    if not joiners and not leavers:
+        return None
+    if not ready and not leavers:
+        return _waiting(cluster, world, missing)
+    voters = (committed.voters - frozenset(leavers)) | {server.id for server in ready}
+    if not voters & committed.voters:
+        return Proposal(ClusterReason.BLOCKED, "", blocked="0 of the present voters would stay")
+    verdict = gate(world, spared=frozenset(leavers))
+    reason, message = _words(cluster, committed, ready, leavers)
+    if not verdict.open:
+        return Proposal(reason, message, blocked=verdict.why)
+    return Proposal(reason, message, Reconfigure(ready, leavers, committed.version, frozenset(voters)))
+
+
+def remove_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Propose to end the pods of members that the committed configuration does not have any more."""
+    wanted, live = wanted_pods(cluster, world), world.children.get(Child.STATEFUL_SET)
+    if world.committed is None or live is None or world.replicas is None or world.replicas <= wanted:
+        return None
+    removed = tuple(range(wanted + 1, world.replicas + 1))
+    if any(world.committed.find(member) is not None for member in removed):
+        return None
+    meta, manifest = live["metadata"], the_stateful_set(cluster, world, wanted)
+    step = RemovePods(manifest, meta["uid"], meta["resourceVersion"], removed)
+    return Proposal(ClusterReason.SCALING_DOWN, f"removing the pods of {_names(cluster, removed)}", step)
+
+
+def await_departure(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Say which pods are still to end after a removal."""
+    going = [pod.name for member, pod in sorted(world.pods.items()) if member > wanted_pods(cluster, world)]
+    if world.committed is None or not going:
+        return None
+    return Proposal(ClusterReason.SCALING_DOWN, f"waiting for the end of {', '.join(going)}")
+
+
+def _serves(world: World, member: int) -> bool:
+    answer, pod = world.serving(member), world.pods.get(member)
+    serves = answer is not None and answer.mode in (Mode.FOLLOWER, Mode.LEADER, Mode.OBSERVER)
+    return serves and pod is not None and not pod.deleting
+
+
+def _waiting(cluster: ValidatedCluster, world: World, missing: tuple[int, ...]) -> Proposal:
+    troubles = [f"{pod.name}: {pod.trouble}" for m in missing if (pod := world.pods.get(m)) is not None and pod.trouble]
+    told = "; ".join(troubles) or f"{_names(cluster, missing)} to serve as non-voters"
+    return Proposal(ClusterReason.SCALING_UP, f"waiting for {told}")
+
+
+def _words(
+    cluster: ValidatedCluster, committed: Configuration, joiners: tuple[Server, ...], leavers: tuple[int, ...]
+) -> tuple[ClusterReason, str]:
+    new = tuple(server.id for server in joiners if committed.find(server.id) is None)
+    parts = [f"adding {_names(cluster, new)}"] if new else []
+    if repaired := tuple(server.id for server in joiners if server.id not in new):
+        parts.append(f"repairing the entries of {_names(cluster, repaired)}")
+    if leavers:
+        parts.append(f"removing {_names(cluster, leavers)}")
+    strangers = any(member > 9 for member in leavers)
+    drifted = repaired or strangers or (new and leavers)
+    reason = ClusterReason.REPAIRING if drifted else ClusterReason.SCALING_UP if new else ClusterReason.SCALING_DOWN
+    return reason, f"{' and '.join(parts)} by reconfiguration"
+
+
+def _names(cluster: ValidatedCluster, members: tuple[int, ...]) -> str:
+    return ", ".join(cluster.names.pod(member) for member in members)

@@ -1,0 +1,143 @@
+"""Looks at one cluster: its children in the API, and every member itself by pod address. The only reading I/O."""
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Protocol
+
+from zkoperator.api.cluster import MAX_REPLICAS
+from zkoperator.ensemble.answers import Answer, Silent, read_answer
+from zkoperator.ensemble.build.secret import digest, password_in
+from zkoperator.ensemble.configuration import Server, parse_servers
+from zkoperator.ensemble.names import CLIENT_PORT, Names
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.views import claim_view, pod_view
+from zkoperator.ensemble.world import Child, ClaimView, PodView, World
+from zkoperator.errors import TransientError
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    NETWORK_POLICIES,
+    PERSISTENT_VOLUME_CLAIMS,
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    SECRETS,
+    SERVICES,
+    STATEFUL_SETS,
+    KubeApi,
+    Manifest,
+    Resource,
+)
+from zkoperator.runtime.keys import Key
+from zkoperator.zk.port import MemberProbe
+
+MOST_PODS = MAX_REPLICAS + 3
+"""Pods are looked for by name up to this many; a StatefulSet scaled higher by hand is scaled back all the same."""
+
+SECRET_S = 60.0
+"""Age in seconds up to which a Secret that was there is believed to be there."""
+
+RESOURCES: dict[Child, Resource] = {
+    Child.CONFIG_MAP: CONFIG_MAPS,
+    Child.MEMBERS_SERVICE: SERVICES,
+    Child.CLIENT_SERVICE: SERVICES,
+    Child.BUDGET: POD_DISRUPTION_BUDGETS,
+    Child.NETWORK_POLICY: NETWORK_POLICIES,
+    Child.STATEFUL_SET: STATEFUL_SETS,
+}
+
+
+class Store(Protocol):
+    """The last known objects, as informers keep them, or live ones."""
+
+    async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        """Return the object, or None. It is shared and not to be modified."""
+
+
+def child_name(names: Names, child: Child) -> str:
+    """Return the name of a child."""
+    return {
+        Child.CONFIG_MAP: names.config_map,
+        Child.MEMBERS_SERVICE: names.members_service,
+        Child.CLIENT_SERVICE: names.client_service,
+        Child.BUDGET: names.budget,
+        Child.NETWORK_POLICY: names.network_policy,
+        Child.STATEFUL_SET: names.stateful_set,
+    }[child]
+
+
+class Observer:
+    """Observes clusters.
+
+    Args:
+        api: for what is read by name only.
+        store: where children are read from.
+        probe: asks members.
+        now_s: monotonic time.
+    """
+
+    def __init__(self, api: KubeApi, store: Store, probe: MemberProbe, now_s: Callable[[], float]) -> None:
+        self._api = api
+        self._store = store
+        self._probe = probe
+        self._now_s = now_s
+        self._secrets: dict[Key, tuple[float, str]] = {}
+
+    async def observe(self, cluster: ValidatedCluster) -> World:
+        """Return what is known now. A member that does not answer is Silent; a failing API raises."""
+        names = cluster.names
+        children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
+        answers, secret_id = await asyncio.gather(self._ask_all(pods), self._secret_id(names))
+        return World(children, pods, claims, answers, _recorded(children), secret_id)
+
+    def forget_secret(self, names: Names) -> None:
+        """Read the Secret again at the next observation."""
+        self._secrets.pop(Key(names.namespace, names.cluster), None)
+
+    async def _children(self, names: Names) -> dict[Child, Manifest]:
+        found = {
+            child: await self._store.fetch(resource, names.namespace, child_name(names, child))
+            for child, resource in RESOURCES.items()
+        }
+        return {child: manifest for child, manifest in found.items() if manifest is not None}
+
+    async def _pods(self, names: Names) -> dict[int, PodView]:
+        members = range(1, MOST_PODS + 1)
+        found = {m: await self._store.fetch(PODS, names.namespace, names.pod(m)) for m in members}
+        return {m: pod_view(m, manifest) for m, manifest in found.items() if manifest is not None}
+
+    async def _claims(self, names: Names) -> dict[int, ClaimView]:
+        members = range(1, MOST_PODS + 1)
+        resource = PERSISTENT_VOLUME_CLAIMS
+        found = {m: await self._store.fetch(resource, names.namespace, names.claim(m)) for m in members}
+        return {m: claim_view(m, manifest) for m, manifest in found.items() if manifest is not None}
+
+    async def _ask_all(self, pods: dict[int, PodView]) -> dict[int, Answer]:
+        asked = [member for member, pod in pods.items() if pod.ip]
+        answers = await asyncio.gather(*(self._ask(pods[member].ip) for member in asked))
+        return dict(zip(asked, answers, strict=True))
+
+    async def _ask(self, ip: str) -> Answer:
+        try:
+            words = await asyncio.gather(*(self._probe.ask(ip, CLIENT_PORT, word) for word in ("srvr", "mntr", "conf")))
+        except TransientError:
+            return Silent("it does not answer")
+        return read_answer(*words)
+
+    async def _secret_id(self, names: Names) -> str | None:
+        key = Key(names.namespace, names.cluster)
+        believed = self._secrets.get(key)
+        if believed is not None and self._now_s() - believed[0] < SECRET_S:
+            return believed[1]
+        manifest = await self._api.get(SECRETS, names.namespace, names.secret)
+        password = password_in(manifest) if manifest is not None else None
+        if password is None:
+            self._secrets.pop(key, None)
+            return None
+        secret_id = sha256(digest(password).encode()).hexdigest()[:16]
+        self._secrets[key] = (self._now_s(), secret_id)
+        return secret_id
+
+
+def _recorded(children: dict[Child, Manifest]) -> tuple[Server, ...]:
+    manifest = children.get(Child.CONFIG_MAP)
+    return parse_servers((manifest.get("data") or {}).get("members", "")) if manifest is not None else ()

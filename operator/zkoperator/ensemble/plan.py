@@ -1,0 +1,102 @@
+"""The next steps, from the validated cluster and what was observed. Pure: the same input gives the same plan."""
+
+from dataclasses import dataclass
+
+from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.claims import claim_steps
+from zkoperator.ensemble.desired import child_steps, is_founded
+from zkoperator.ensemble.founding import bootstrap_steps, refusal
+from zkoperator.ensemble.membership import await_departure, change_members, remove_pods
+from zkoperator.ensemble.ownership import foreign, remains
+from zkoperator.ensemble.proposal import Proposal
+from zkoperator.ensemble.roll import await_restarts, replace_pods
+from zkoperator.ensemble.steps import Reconfigure, RemovePods, RestartPod, Step
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.world import World
+
+SOON_S = 0.25
+BLOCKED_S = 1.0
+IDLE_S = 1.5
+"""Members are asked this often when nothing is to be done: a change of roles has no Kubernetes event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in their order, at most one of them disruptive and that one last.
+
+    `reason` and `message` are the words of the condition Progressing. `settled` says that nothing is to be done.
+    """
+
+    steps: tuple[Step, ...]
+    reason: ClusterReason
+    message: str
+    look_again_s: float
+
+    @property
+    def settled(self) -> bool:
+        """Whether the cluster is as the spec asks."""
+        return self.reason is ClusterReason.SETTLED
+
+    @property
+    def disruptive(self) -> tuple[Step, ...]:
+        """The steps that take something away from the ensemble."""
+        return tuple(step for step in self.steps if isinstance(step, Reconfigure | RemovePods | RestartPod))
+
+
+def make_plan(cluster: ValidatedCluster, world: World) -> Plan:
+    """Return what to do next. A paused cluster gets a plan without steps that says what would be done."""
+    plan = _plan(cluster, world)
+    if not cluster.spec.paused:
+        return plan
+    held = "" if plan.settled else f"; held back: {plan.message}"
+    return Plan((), ClusterReason.PAUSED, f"spec.paused is true{held}", IDLE_S)
+
+
+def _plan(cluster: ValidatedCluster, world: World) -> Plan:
+    if why := foreign(cluster, world):
+        return Plan((), ClusterReason.FOREIGN_OBJECT, why, BLOCKED_S)
+    if why := remains(cluster, world) or refusal(cluster, world):
+        return Plan((), ClusterReason.BLOCKED, why, BLOCKED_S)
+    calm = (*claim_steps(cluster, world), *bootstrap_steps(cluster, world))
+    if cluster.status.bootstrap is None:
+        # Nothing may start before the permission, or its absence, is on record.
+        return Plan(calm, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
+    calm = (*calm, *child_steps(cluster, world))
+    proposal = _proposal(cluster, world)
+    if proposal is None:
+        return _calm(calm)
+    if proposal.blocked:
+        return Plan(calm, ClusterReason.BLOCKED, f"{proposal.message}: {proposal.blocked}", BLOCKED_S)
+    steps = calm if calm or proposal.step is None else (proposal.step,)
+    return Plan(steps, proposal.reason, proposal.message, SOON_S)
+
+
+def _calm(steps: tuple[Step, ...]) -> Plan:
+    if steps:
+        return Plan(steps, ClusterReason.APPLYING, "writing the objects of the cluster", SOON_S)
+    return Plan((), ClusterReason.SETTLED, "nothing to do", IDLE_S)
+
+
+def _proposal(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Return the first disruption that may be taken, else what is awaited, else what is blocked."""
+    if not is_founded(cluster):
+        return _first(replace_pods(cluster, world), _founding(cluster, world))
+    return _first(
+        remove_pods(cluster, world),
+        await_restarts(cluster, world),
+        change_members(cluster, world),
+        replace_pods(cluster, world),
+        await_departure(cluster, world),
+    )
+
+
+def _first(*proposals: Proposal | None) -> Proposal | None:
+    made = [proposal for proposal in proposals if proposal is not None]
+    ranked = sorted(made, key=lambda proposal: (proposal.step is None, bool(proposal.blocked)))
+    return ranked[0] if ranked else None
+
+
+def _founding(cluster: ValidatedCluster, world: World) -> Proposal:
+    serving = sum(world.serving(member) is not None for member in world.voters)
+    message = f"{serving} of {len(world.voters)} first members serve"
+    return Proposal(ClusterReason.BOOTSTRAPPING, message)

@@ -1,0 +1,122 @@
+"""Reconciles ZooKeeperClusters: observe, plan, apply, status. Everything that happens to an ensemble starts here."""
+
+import logging
+from collections.abc import Callable
+
+from zkoperator.ensemble.apply import Applier
+from zkoperator.ensemble.hindrance import hindered
+from zkoperator.ensemble.observe import Observer, Store
+from zkoperator.ensemble.plan import SOON_S, Plan, make_plan
+from zkoperator.ensemble.reconfigure import Membership
+from zkoperator.ensemble.report import Reporter
+from zkoperator.ensemble.status import invalid_status, status_of
+from zkoperator.ensemble.steps import RecordBootstrap
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
+from zkoperator.ensemble.world import World
+from zkoperator.errors import (
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    InvalidError,
+    TransientError,
+    UnsafeError,
+)
+from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest
+from zkoperator.runtime.clock import MONOTONIC, Clock
+from zkoperator.runtime.keys import Key
+from zkoperator.zk.port import MemberProbe, ZkConnector
+
+_log = logging.getLogger(__name__)
+
+
+class EnsembleReconciler:
+    """One pass over one cluster at a time.
+
+    Args:
+        api: the Kubernetes API, for writes and for fresh looks.
+        store: the last known objects, clusters included.
+        probe: asks members for themselves.
+        connector: opens sessions for reconfigurations.
+        defaults: what the operator's settings say of every cluster.
+        clock: monotonic time.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        store: Store,
+        probe: MemberProbe,
+        connector: ZkConnector,
+        defaults: Defaults,
+        clock: Clock = MONOTONIC,
+    ) -> None:
+        now_s: Callable[[], float] = clock.now_s
+        self._api = api
+        self._store = store
+        self._defaults = defaults
+        self._observer = Observer(api, store, probe, now_s)
+        self._applier = Applier(api, Membership(api, connector))
+        self._reporter = Reporter(api, now_s)
+        self._at_rest: set[Key] = set()
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring the cluster one step nearer to its spec.
+
+        Returns:
+            Seconds until the next look, None when there is nothing to look at.
+
+        Raises:
+            ZkOperatorError: as the loop runner classifies them; the status has been written before.
+        """
+        raw = await self._fetch(key)
+        if raw is None or "deletionTimestamp" in raw["metadata"]:
+            self._forget(key)
+            return None
+        cluster = validate(raw, self._defaults)
+        if not isinstance(cluster, ValidatedCluster):
+            await self._refuse(raw, cluster)
+            return None
+        world = await self._observer.observe(cluster)
+        plan = await self._carry_out(cluster, world, make_plan(cluster, world))
+        if plan is None:
+            return SOON_S
+        await self._reporter.write(raw, status_of(cluster, world, plan, self._reporter.now))
+        return plan.look_again_s
+
+    async def plan(self, key: Key) -> Plan | None:
+        """Return what the next pass would do, without doing it. None when there is no valid cluster."""
+        raw = await self._store.fetch(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
+        cluster = validate(raw, self._defaults) if raw is not None else ()
+        if not isinstance(cluster, ValidatedCluster):
+            return None
+        return make_plan(cluster, await self._observer.observe(cluster))
+
+    async def _fetch(self, key: Key) -> Manifest | None:
+        """A cluster at rest is read from the store; one in motion live, as its own status is part of the decision."""
+        if key in self._at_rest:
+            return await self._store.fetch(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
+        return await self._api.get(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
+
+    async def _carry_out(self, cluster: ValidatedCluster, world: World, plan: Plan) -> Plan | None:
+        """Apply the steps. Returns the plan to report, None when what was observed is out of date by now."""
+        key = Key(cluster.meta.namespace, cluster.meta.name)
+        self._at_rest.add(key) if plan.settled else self._at_rest.discard(key)
+        try:
+            for step in plan.steps:
+                await self._applier.apply(cluster, world, step)
+                await self._reporter.tell_step(cluster.meta, step)
+        except ConflictError as error:
+            _log.debug("looking again: %s", error, extra={"about": {"kind": "ZooKeeperCluster", **key._asdict()}})
+            return None
+        except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
+            return hindered(plan, error)
+        return None if any(isinstance(step, RecordBootstrap) for step in plan.steps) else plan
+
+    def _forget(self, key: Key) -> None:
+        self._at_rest.discard(key)
+        self._reporter.forget(key)
+
+    async def _refuse(self, raw: Manifest, errors: tuple[FieldError, ...]) -> None:
+        meta = raw["metadata"]
+        status = invalid_status(raw.get("status") or {}, errors, meta.get("generation", 0), self._reporter.now)
+        await self._reporter.write(raw, status)

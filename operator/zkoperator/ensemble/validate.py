@@ -1,0 +1,112 @@
+"""A raw object becomes one frozen, validated cluster, or all of its errors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from zkoperator.api.cluster import Resources, ZooKeeperCluster, ZooKeeperClusterSpec, ZooKeeperClusterStatus
+from zkoperator.api.meta import API_VERSION, ObjectMeta
+from zkoperator.api.parse import parse
+from zkoperator.ensemble.names import RESTART, Names
+from zkoperator.ensemble.quantity import parse_quantity
+from zkoperator.ensemble.warnings import warnings_of
+from zkoperator.errors import FieldError
+
+_MEBIBYTE = 1024 * 1024
+_MEMORY_WITHOUT_LIMIT = 1024 * _MEBIBYTE
+_LEAST_HEAP_MIB = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the operator's settings say of every cluster."""
+
+    image: str
+    domain: str = "cluster.local"
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedCluster:
+    """A cluster that can be acted on. Builders and planners take nothing else.
+
+    `heap_mib` follows from the memory limit; `image` is the default when the spec names none; `restart` is the text
+    of the restart annotation; `warnings` are sentences about a spec that is valid and unwise.
+    """
+
+    names: Names
+    meta: ObjectMeta
+    spec: ZooKeeperClusterSpec
+    status: ZooKeeperClusterStatus
+    image: str
+    heap_mib: int
+    restart: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> frozenset[int]:
+        """Ids of the voters that the spec asks for."""
+        return frozenset(range(1, self.spec.replicas + 1))
+
+    @property
+    def owner(self) -> dict[str, Any]:
+        """The controller reference of every child."""
+        return {**self.plain_owner, "controller": True}
+
+    @property
+    def plain_owner(self) -> dict[str, Any]:
+        """A reference for what is deleted with the cluster and controlled by something else, or by nothing."""
+        kind, meta = "ZooKeeperCluster", self.meta
+        return {
+            "apiVersion": API_VERSION,
+            "kind": kind,
+            "name": meta.name,
+            "uid": meta.uid,
+            "blockOwnerDeletion": False,
+        }
+
+
+def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster | tuple[FieldError, ...]:
+    """Return the cluster, or every error with its path and what to write instead."""
+    cluster = parse(ZooKeeperCluster, raw)
+    if isinstance(cluster, tuple):
+        return cluster
+    errors = _errors(cluster.spec)
+    if errors:
+        return errors
+    image = cluster.spec.image or defaults.image
+    return ValidatedCluster(
+        names=Names(cluster.metadata.namespace, cluster.metadata.name, defaults.domain),
+        meta=cluster.metadata,
+        spec=cluster.spec,
+        status=cluster.status,
+        image=image,
+        heap_mib=_heap_mib(cluster.spec),
+        restart=cluster.metadata.annotations.get(RESTART, ""),
+        warnings=warnings_of(cluster.spec, image),
+    )
+
+
+def _errors(spec: ZooKeeperClusterSpec) -> tuple[FieldError, ...]:
+    errors = [
+        FieldError(f"spec.resources.requests[{name}]", f"write at most the limit, {spec.resources.limits[name]}")
+        for name, request in spec.resources.requests.items()
+        if name in spec.resources.limits and parse_quantity(request) > parse_quantity(spec.resources.limits[name])
+    ]
+    if _heap_mib(spec) < _LEAST_HEAP_MIB:
+        path = "spec.resources.limits[memory]"
+        errors.append(
+            FieldError(path, f"write more: the heap would be {_heap_mib(spec)} MiB, less than {_LEAST_HEAP_MIB}")
+        )
+    return tuple(errors)
+
+
+def _memory(resources: Resources) -> Decimal:
+    for amounts in (resources.limits, resources.requests):
+        if "memory" in amounts:
+            return parse_quantity(amounts["memory"])
+    return Decimal(_MEMORY_WITHOUT_LIMIT)
+
+
+def _heap_mib(spec: ZooKeeperClusterSpec) -> int:
+    return int(_memory(spec.resources) * spec.jvm.heap_percent / 100 / _MEBIBYTE)

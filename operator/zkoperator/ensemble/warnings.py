@@ -1,0 +1,49 @@
+"""What is valid and unwise about a spec, in sentences for conditions and Events.
+
+Versions and what is wrong with them are from the release notes of ZooKeeper 3.8.5, 3.8.6, 3.9.2 to 3.9.5.
+"""
+
+import re
+
+from zkoperator.api.cluster import StorageType, ZooKeeperClusterSpec
+
+_VERSION = re.compile(r":v?(?P<version>[0-9]+\.[0-9]+\.[0-9]+)(?:[-@].*)?$")
+Version = tuple[int, int, int]
+
+_DANGERS: tuple[tuple[Version, Version, str], ...] = (
+    ((3, 0, 0), (3, 8, 5), "may lose a transaction in a DIFF sync (ZOOKEEPER-4785); use 3.8.6 or 3.9.5"),
+    ((3, 9, 0), (3, 9, 2), "may lose a transaction in a DIFF sync (ZOOKEEPER-4785); use 3.9.5"),
+    ((3, 9, 0), (3, 9, 4), "may lose data (ZOOKEEPER-4925), and snapshots lack a permission check (CVE-2025-58457)"),
+    ((3, 8, 5), (3, 8, 6), "has CVE-2026-24281 and CVE-2026-24308; use 3.8.6"),
+    ((3, 9, 4), (3, 9, 5), "has CVE-2026-24281 and CVE-2026-24308; use 3.9.5"),
+)
+"""From the first version up to, not including, the second."""
+
+
+def image_version(image: str) -> Version | None:
+    """Return the version in the image's tag, None when the tag does not tell."""
+    found = _VERSION.search(image)
+    if found is None:
+        return None
+    major, minor, patch = map(int, found["version"].split("."))
+    return major, minor, patch
+
+
+def version_warnings(image: str) -> tuple[str, ...]:
+    """Return what is known to be dangerous about the version in the image's tag."""
+    version = image_version(image)
+    if version is None:
+        return ()
+    text = ".".join(map(str, version))
+    return tuple(f"ZooKeeper {text} {why}" for first, end, why in _DANGERS if first <= version < end)
+
+
+def warnings_of(spec: ZooKeeperClusterSpec, image: str) -> tuple[str, ...]:
+    """Return every warning about a valid spec."""
+    found = list(version_warnings(image))
+    if spec.replicas % 2 == 0:
+        survives, odd = (spec.replicas - 1) // 2, spec.replicas - 1
+        found.append(f"{spec.replicas} voters survive the loss of {survives}, no more than {odd} would")
+    if spec.storage.type is StorageType.EPHEMERAL:
+        found.append("Ephemeral storage is gone with the pod: the data is lost when a majority of the pods is")
+    return tuple(found)

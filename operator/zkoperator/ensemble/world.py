@@ -1,0 +1,118 @@
+"""What was observed of one cluster at one moment: the only input of the planner beside the validated cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from zkoperator.ensemble.answers import Answer, Mode, Serving, Silent
+from zkoperator.ensemble.configuration import Configuration, Server
+from zkoperator.kube.port import Manifest
+
+
+class Child(StrEnum):
+    """The objects of which each cluster has one."""
+
+    CONFIG_MAP = "ConfigMap"
+    MEMBERS_SERVICE = "headless Service"
+    CLIENT_SERVICE = "Service"
+    BUDGET = "PodDisruptionBudget"
+    NETWORK_POLICY = "NetworkPolicy"
+    STATEFUL_SET = "StatefulSet"
+
+
+class Running(StrEnum):
+    """What the kubelet says of the member's container."""
+
+    YES = "running"
+    NO = "not running"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A member's pod. `trouble` says why it does not come up, as Kubernetes gives it: reason and message."""
+
+    name: str
+    uid: str
+    member: int
+    owner_uid: str
+    ip: str = ""
+    ready: bool = False
+    deleting: bool = False
+    running: Running = Running.UNKNOWN
+    unschedulable: bool = False
+    trouble: str = ""
+    image: str = ""
+    revision: str = ""
+    template: str = ""
+    restart: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimView:
+    """A member's claim. `membership` is the operator's note, `owners` are the uids that it is deleted with."""
+
+    name: str
+    uid: str
+    resource_version: str
+    member: int
+    membership: str = ""
+    owners: tuple[str, ...] = ()
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything observed. A member without an entry in `answers` has no pod that could be asked.
+
+    `secret_id` is None when there is no usable Secret. `recorded` are the members in the ConfigMap as it is.
+    """
+
+    children: Mapping[Child, Manifest] = field(default_factory=dict)
+    pods: Mapping[int, PodView] = field(default_factory=dict)
+    claims: Mapping[int, ClaimView] = field(default_factory=dict)
+    answers: Mapping[int, Answer] = field(default_factory=dict)
+    recorded: tuple[Server, ...] = ()
+    secret_id: str | None = None
+
+    def answer(self, member: int) -> Answer:
+        """Return what the member said."""
+        return self.answers.get(member, Silent("it has no pod that could be asked"))
+
+    def serving(self, member: int) -> Serving | None:
+        """Return the member's answer when it serves."""
+        answer = self.answer(member)
+        return answer if isinstance(answer, Serving) else None
+
+    @property
+    def leaders(self) -> tuple[int, ...]:
+        """Members that say they lead. Anything but one means that it is not known who does."""
+        return tuple(
+            member
+            for member, answer in sorted(self.answers.items())
+            if isinstance(answer, Serving) and answer.mode is Mode.LEADER
+        )
+
+    @property
+    def leader(self) -> int | None:
+        """The one leader, None when there is none or more than one."""
+        return self.leaders[0] if len(self.leaders) == 1 else None
+
+    @property
+    def committed(self) -> Configuration | None:
+        """The committed configuration as the one leader has it; None while that is unknown."""
+        leading = self.serving(self.leader) if self.leader is not None else None
+        return leading.configuration if leading is not None else None
+
+    @property
+    def voters(self) -> frozenset[int]:
+        """The committed voters, or the recorded members while the configuration is unknown."""
+        if self.committed is not None:
+            return self.committed.voters
+        return frozenset(server.id for server in self.recorded if server.voting)
+
+    @property
+    def replicas(self) -> int | None:
+        """What the StatefulSet asks for now, None without one."""
+        stateful_set = self.children.get(Child.STATEFUL_SET)
+        return int(stateful_set["spec"].get("replicas", 1)) if stateful_set is not None else None
