@@ -64,7 +64,7 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class MergeInput:
-    """Both sides and their base. `content` is None while there is no ConfigMap."""
+    """Both sides and their base. `content` is None while there is no ConfigMap; `refused` keys cannot be pushed."""
 
     snapshot: Snapshot
     content: Content | None
@@ -72,6 +72,7 @@ class MergeInput:
     detached: Mapping[str, Detached]
     resolve: Mapping[str, Side]
     selection: Selection
+    refused: frozenset[str] = frozenset()
 
 
 def decide_all(given: MergeInput, rules: Rules) -> Decisions:
@@ -132,7 +133,8 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
         return
     state = KeyState(base, zookeeper, config_map, detached, given.resolve.get(key))
     action = decide(state, rules)
-    if action is Action.TO_ZOOKEEPER and _is_too_large(key, held, found):
+    if action is Action.TO_ZOOKEEPER and (problem := _push_problem(key, held, given)) is not None:
+        found.problems.append(problem)
         return
     if action is not Action.NOTHING:
         found.open.append(Decision(key, path, action, zookeeper, config_map))
@@ -145,9 +147,10 @@ def _decide_hollow(key: str, path: str, base: bytes | None, rules: Rules, found:
         found.open.append(Decision(key, path, Action.TO_CONFIG_MAP, None, EMPTY_DIGEST))
 
 
-def _is_too_large(key: str, held: Held | None, found: Decisions) -> bool:
+def _push_problem(key: str, held: Held | None, given: MergeInput) -> Problem | None:
+    if key in given.refused:
+        return Problem(SyncReason.FORBIDDEN, key, "the ensemble does not let this identity write the znode")
     if held is None or held.length <= MAX_VALUE_BYTES:
-        return False
+        return None
     message = f"{held.length} bytes; at most {MAX_VALUE_BYTES} can be pushed to a znode"
-    found.problems.append(Problem(SyncReason.TOO_LARGE, key, message))
-    return True
+    return Problem(SyncReason.TOO_LARGE, key, message)

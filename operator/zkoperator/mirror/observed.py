@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from zkoperator.mirror.base import Base
 from zkoperator.mirror.content import Content
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.zk.picture import Picture
@@ -16,17 +17,20 @@ class Observed:
     Args:
         picture: the subtree, consistent.
         content: the ConfigMap; None when there is none.
+        base: what its annotation says, None when there is none that can be read.
         value_of: the value of a key of that ConfigMap.
         ledger: None when there is none.
         ledger_is_mine: whether this process has fenced it.
         claimed_by: the ConfigSync that pushes to an overlapping subtree, "" when none does.
         missing_above: absolute paths above a missing root that have to be created, outermost first.
         acl: of znodes that are created.
+        refused: keys whose znodes the ensemble does not let us write.
         flapping: keys that are held because both sides keep reverting one another.
     """
 
     picture: Picture
     content: Content | None
+    base: Base | None
     value_of: Callable[[str], bytes]
     ledger: Ledger | None = None
     ledger_is_mine: bool = False
@@ -34,3 +38,4 @@ class Observed:
     missing_above: tuple[str, ...] = ()
     acl: tuple[Acl, ...] = OPEN_ACL
     flapping: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from typing import Final
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
-from zkoperator.mirror.base import Base, Detached, Side, decode_base
+from zkoperator.mirror.base import Base, Detached, Side
 from zkoperator.mirror.decisions import Decision, Decisions, MergeInput, Problem, decide_all
 from zkoperator.mirror.guard import BaseState, History, history_of, must_hold, plan_hash
 from zkoperator.mirror.ledger import Ledger, effective_digests
@@ -112,7 +112,13 @@ class _Planner:
         if (stop := self._missing_root()) is not None:
             return stop
         given = MergeInput(
-            self._snapshot, self._seen.content, self._digests, self._detached, self._sync.resolve, self._sync.selection
+            self._snapshot,
+            self._seen.content,
+            self._digests,
+            self._detached,
+            self._sync.resolve,
+            self._sync.selection,
+            self._seen.refused,
         )
         decisions = decide_all(given, self._rules)
         if (stop := self._unequal_adoption(decisions)) is not None:
@@ -259,7 +265,7 @@ class _Planner:
 
 def _read_base(sync: ValidatedSync, seen: Observed) -> tuple[BaseState, Base | None]:
     """Return the base, and how much it is worth: another ConfigSync's base is none."""
-    base = decode_base(seen.content.base_text) if seen.content is not None else None
+    base = seen.base
     if base is not None and base.sync_uid == sync.uid:
         return BaseState.KNOWN, base
     return (BaseState.LOST if sync.synced_before else BaseState.FIRST), None

@@ -43,6 +43,7 @@ class PushMulti:
         keys: the keys that are pushed.
         expected_czxid: operation index -> creation of the znode that was read; another one after the commit means
             that a foreign re-creation with the same version was overwritten.
+        touches: key -> absolute paths of its own operations, its created parents included.
         rest: number of edits that wait for the next multi.
     """
 
@@ -50,6 +51,7 @@ class PushMulti:
     ledger: Ledger
     keys: tuple[str, ...]
     expected_czxid: Mapping[int, int]
+    touches: Mapping[str, frozenset[str]]
     rest: int = 0
 
 
@@ -133,7 +135,16 @@ class _Builder:
         ledger = self._next_ledger()
         own = Set(ledger_path(self._given.sync_uid), encode_ledger(ledger), self._given.ledger.version)
         keys = tuple(edit.key for edit in self._edits)
-        return PushMulti((*self._operations, own), ledger, keys, self._expected, rest)
+        return PushMulti((*self._operations, own), ledger, keys, self._expected, self._touches(), rest)
+
+    def _touches(self) -> dict[str, frozenset[str]]:
+        return {
+            edit.key: frozenset(
+                self._absolute(path)
+                for path in (edit.path, *(above for above in _ancestors(edit.path) if above in self._made))
+            )
+            for edit in self._edits
+        }
 
     def _delete(self) -> None:
         for edit in sorted(self._edits, key=lambda edit: edit.path, reverse=True):

@@ -1,0 +1,55 @@
+"""Which ensembles outside may be named by a ConfigSync, and which addresses they may not turn out to be. Pure."""
+
+import ipaddress
+from collections.abc import Iterable
+from enum import IntEnum
+
+from zkoperator.zk.hosts import Address
+
+
+class Permission(IntEnum):
+    """How an allow-list speaks of a host; only an entry that names it exactly permits protected addresses."""
+
+    NONE = 0
+    BY_PATTERN = 1
+    BY_NAME = 2
+
+
+def permission_of(address: Address, allowed: Iterable[str]) -> Permission:
+    """Return what the allow-list (`host`, `host:port` or `*.domain`, a port after each) says of an address."""
+    return max((_match(address, entry.lower()) for entry in allowed), default=Permission.NONE)
+
+
+def protected_reason(resolved: str, protected: frozenset[str]) -> str | None:
+    """Say why a resolved address must not be connected to, None when it may."""
+    ip = ipaddress.ip_address(resolved.partition("%")[0])
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if str(ip) in protected:
+        return "the Kubernetes API server"
+    if ip.is_loopback:
+        return "a loopback address"
+    if ip.is_link_local:
+        return "a link-local address"
+    if ip.is_unspecified or ip.is_multicast:
+        return "no address of a server"
+    return None
+
+
+def _match(address: Address, entry: str) -> Permission:
+    host, name = address.host.lower().rstrip("."), entry
+    if entry.endswith(f":{address.port}") and not _is_address(entry):
+        name = entry.rpartition(":")[0]
+    name = name.removeprefix("[").removesuffix("]")
+    if name == host:
+        return Permission.BY_NAME
+    if name.startswith("*.") and host.endswith(name[1:]) and len(host) > len(name) - 1:
+        return Permission.BY_PATTERN
+    return Permission.NONE
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""When a change of the subtree is written: the first one at once, a burst after it in few writes. Pure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Burst:
+    """The changes of one ConfigSync in time. Times are monotonic seconds.
+
+    The longest wait doubles with every write of the same burst, so a short burst is seen soon and a long one costs few
+    writes; a pause of `quiet_s` ends the burst.
+    """
+
+    quiet_s: float
+    longest_s: float
+    _zxid: int = -1
+    _wrote_s: float = float("-inf")
+    _pending_since_s: float | None = None
+    _changed_s: float = float("-inf")
+    _writes: int = 0
+
+    def wait_s(self, zxid: int, now_s: float) -> float:
+        """Return how long to wait before writing the state at `zxid`; 0: now."""
+        if zxid != self._zxid:
+            self._zxid = zxid
+            self._changed_s = now_s
+        if self._pending_since_s is None:
+            self._pending_since_s = now_s
+            if now_s - self._wrote_s >= self.quiet_s:
+                self._writes = 0
+        if self._writes == 0:
+            return 0.0
+        longest_s = min(self.longest_s, self.quiet_s * (1 << self._writes))
+        until_s = min(self._changed_s + self.quiet_s, self._pending_since_s + longest_s)
+        return max(0.0, until_s - now_s)
+
+    def wrote(self, now_s: float) -> None:
+        """Note a write of everything that was pending."""
+        self._wrote_s = now_s
+        self._pending_since_s = None
+        self._writes = min(self._writes + 1, 30)
+
+    def settled(self) -> None:
+        """Note that nothing is pending after all."""
+        self._pending_since_s = None

@@ -1,0 +1,122 @@
+"""The end of a ConfigSync: what `onDelete` asks for, then ledger and claim, then the finalizer. I/O."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zkoperator.api.reasons import SyncReason
+from zkoperator.api.sync import OnDelete
+from zkoperator.errors import ZkOperatorError
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
+from zkoperator.mirror.apply import Applier
+from zkoperator.mirror.ledger import Ledger, effective_digests
+from zkoperator.mirror.ledgers import release
+from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.names import FINALIZER, SYNC_LABEL
+from zkoperator.mirror.observe import Observer
+from zkoperator.mirror.observed import Observed
+from zkoperator.mirror.pull import pulled_digest
+from zkoperator.mirror.push import Edit, PushInput, plan_push
+from zkoperator.mirror.snapshot import take_snapshot
+from zkoperator.mirror.steps import ClaimLedger
+from zkoperator.mirror.validate import ValidatedSync, finalizers_of
+from zkoperator.mirror.waiting import Waiting
+
+
+class Ending:
+    """Ends ConfigSyncs, and keeps their finalizer as long as there is something to end."""
+
+    def __init__(self, api: KubeApi, observer: Observer, applier: Applier) -> None:
+        self._api = api
+        self._observer = observer
+        self._applier = applier
+
+    async def keep_finalizer(self, sync: ValidatedSync, memory: Memory) -> None:
+        """Set or remove the finalizer, so that it is there exactly while `onDelete` asks for a deletion."""
+        wanted = sync.on_delete is not OnDelete.RETAIN
+        if memory.raw is not None and wanted is not sync.has_finalizer:
+            await self._set_finalizer(memory, memory.raw, wanted=wanted)
+
+    async def finish(self, sync: ValidatedSync, memory: Memory) -> Waiting | None:
+        """Do what `onDelete` asks for and let the object go; return what it still waits for."""
+        if not sync.has_finalizer:
+            return None
+        if sync.on_delete is OnDelete.DELETE_CONFIG_MAP:
+            await self._delete_config_map(sync)
+        if sync.on_delete is OnDelete.DELETE_ZNODES:
+            waiting = await self._delete_znodes(sync, memory)
+            if waiting is not None and waiting.reason is not SyncReason.CLUSTER_NOT_FOUND:
+                return waiting
+        await self.forget(sync, memory)
+        if memory.raw is not None:
+            await self._set_finalizer(memory, memory.raw, wanted=False)
+        return None
+
+    async def forget(self, sync: ValidatedSync, memory: Memory) -> None:
+        """Remove ledger and claim if the ensemble answers; otherwise they stay and harm nobody: their owner is gone."""
+        tree = memory.tree
+        if tree is None or not sync.pushes or not tree.is_connected:
+            return
+        try:
+            await release(tree.zk, sync.source.root, sync.uid)
+        except ZkOperatorError:
+            return
+
+    async def _set_finalizer(self, memory: Memory, raw: Mapping[str, Any], *, wanted: bool) -> None:
+        meta = raw["metadata"]
+        others = [name for name in finalizers_of(raw) if name != FINALIZER]
+        patch = {"metadata": {"finalizers": [*others, FINALIZER] if wanted else others}}
+        written = await self._api.patch(
+            CONFIG_SYNCS, meta["namespace"], meta["name"], patch, resource_version=meta["resourceVersion"]
+        )
+        if written is None:
+            memory.is_stale = True
+        else:
+            memory.saw(written)
+
+    async def _delete_config_map(self, sync: ValidatedSync) -> None:
+        found = await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
+        if found is None or (found["metadata"].get("labels") or {}).get(SYNC_LABEL) != sync.name:
+            return
+        await self._api.delete(CONFIG_MAPS, sync.namespace, sync.config_map, uid=found["metadata"]["uid"])
+
+    async def _delete_znodes(self, sync: ValidatedSync, memory: Memory) -> Waiting | None:
+        """Delete what was synchronised and is unchanged since; whatever somebody edited is somebody's."""
+        while True:
+            seen = await self._observer.observe(sync, memory)
+            if isinstance(seen, Waiting):
+                return seen
+            if seen.ledger is None or not seen.ledger_is_mine:
+                await self._applier.apply((ClaimLedger(seen.ledger),), sync, seen, memory)
+                if memory.claimed_by:
+                    return None
+                continue
+            edits = _unchanged(sync, seen)
+            push = plan_push(edits, _input(sync, seen, seen.ledger)) if edits else None
+            if push is None:
+                return None
+            await self._applier.apply((push,), sync, seen, memory)
+            if push.rest == 0:
+                return None
+            return Waiting(SyncReason.SYNCING, "deleting znodes", 0.1)
+
+
+def _unchanged(sync: ValidatedSync, seen: Observed) -> list[Edit]:
+    if seen.base is None or seen.base.sync_uid != sync.uid:
+        return []
+    known = effective_digests(seen.base, seen.ledger)
+    snapshot = take_snapshot(seen.picture, sync.selection)
+    return [
+        Edit(key, snapshot.paths[key], None)
+        for key, znode in snapshot.keys.items()
+        if known.get(key) == pulled_digest(znode)
+    ]
+
+
+def _input(sync: ValidatedSync, seen: Observed, ledger: Ledger) -> PushInput:
+    return PushInput(
+        snapshot=take_snapshot(seen.picture, sync.selection),
+        ledger=ledger,
+        sync_uid=sync.uid,
+        annotated_zxid=seen.base.zxid if seen.base is not None else 0,
+        resource_version=seen.content.resource_version if seen.content is not None else "",
+    )

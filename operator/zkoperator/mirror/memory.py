@@ -1,0 +1,78 @@
+"""What one process remembers of a ConfigSync between passes. Losing all of it costs reads, nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zkoperator.mirror.debounce import Burst
+from zkoperator.mirror.flap import FlapLog
+from zkoperator.mirror.ledger import Ledger
+from zkoperator.mirror.rollout import RolloutState
+from zkoperator.mirror.target import Target
+from zkoperator.mirror.trees import Tree
+from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.validate import ValidatedSync
+
+
+@dataclass(slots=True)
+class Memory:
+    """The memory of one key. Times are monotonic seconds.
+
+    Args:
+        raw: the custom resource as last read or written.
+        sync: `raw`, validated.
+        is_stale: the custom resource has to be read again.
+        tree: the subtree that is followed.
+        ledger: as last read or written, while `ledger_is_known`.
+        ledger_is_mine: it was fenced by this process on this session.
+        claimed_by: who pushes to an overlapping subtree, believed until `claimed_until_s`.
+        refused: keys whose znodes the ensemble does not let us write, until `refused_until_s`.
+        known_conflicts: for which the ledger has been read again already.
+        told_s: when the status was last written, `owed_s`: since when its numbers lag.
+    """
+
+    burst: Burst
+    flaps: FlapLog
+    raw: Mapping[str, Any] | None = None
+    read_s: float = float("-inf")
+    sync: ValidatedSync | None = None
+    is_stale: bool = True
+    place_s: float = float("-inf")
+    tree: Tree | None = None
+    target: Target = field(default_factory=Target)
+    ledger: Ledger | None = None
+    ledger_is_known: bool = False
+    ledger_is_mine: bool = False
+    claimed_by: str = ""
+    claimed_until_s: float = float("-inf")
+    refused: frozenset[str] = frozenset()
+    refused_until_s: float = float("-inf")
+    known_conflicts: frozenset[str] = frozenset()
+    disconnected_s: float | None = None
+    owed_s: float | None = None
+    managers: Mapping[str, str] = field(default_factory=dict)
+    split: int = 0
+    rollout: RolloutState = field(default_factory=RolloutState)
+
+    def saw(self, raw: Mapping[str, Any]) -> None:
+        """Note the custom resource as the API server has just answered it."""
+        self.raw = raw
+        self.sync = None
+
+    def doubt_ledger(self) -> None:
+        """Read the ledger again; it stays ours if nobody has written it."""
+        self.ledger_is_known = False
+
+    def forget_ledger(self) -> None:
+        """Read and fence the ledger again before the next push."""
+        self.ledger = None
+        self.ledger_is_known = False
+        self.ledger_is_mine = False
+
+
+def new_memory(settings: MirrorSettings) -> Memory:
+    """Return the memory of a key that was never looked at."""
+    return Memory(
+        burst=Burst(settings.quiet_s, settings.longest_burst_s),
+        flaps=FlapLog(settings.flap_window_s, settings.flap_reverts, settings.flap_hold_s),
+    )

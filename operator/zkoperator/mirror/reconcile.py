@@ -1,0 +1,297 @@
+"""ConfigSync: observe, validate, plan, apply, status. One pass of one key. I/O."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from zkoperator.api.meta import Model
+from zkoperator.api.parse import parse
+from zkoperator.api.reasons import SyncReason
+from zkoperator.api.sync import ConfigSyncStatus
+from zkoperator.errors import ForbiddenError, InvalidError
+from zkoperator.kube.port import CONFIG_SYNCS, KubeApi
+from zkoperator.mirror.apply import Applier
+from zkoperator.mirror.content import managers_of
+from zkoperator.mirror.ending import Ending
+from zkoperator.mirror.memory import Memory, new_memory
+from zkoperator.mirror.names import RESOLVE_ANNOTATION
+from zkoperator.mirror.observe import ConfigMaps, Observer
+from zkoperator.mirror.observed import Observed
+from zkoperator.mirror.plan import Plan, make_plan
+from zkoperator.mirror.pull import WriteConfigMap
+from zkoperator.mirror.report import Reporter, now_text
+from zkoperator.mirror.restart import Restarter
+from zkoperator.mirror.status import Told, status_of_errors, status_of_plan, status_of_waiting
+from zkoperator.mirror.steps import ClaimLedger
+from zkoperator.mirror.trees import Sessions
+from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.validate import ValidatedSync, validate
+from zkoperator.mirror.waiting import Waiting
+from zkoperator.runtime.clock import MONOTONIC, Clock
+from zkoperator.runtime.keys import Key
+
+_RESOURCE_AGE_S = 300.0
+_STUCK = (SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.SOURCE_CLAIMED)
+"""Ends of a pass that no event announces the end of."""
+
+
+class MirrorReconciler:
+    """Reconciles all ConfigSyncs of a process; `reconcile` is what the keyed loop calls.
+
+    Args:
+        api: the Kubernetes API.
+        sessions: shared ZooKeeper sessions.
+        config_maps: store of the ConfigMaps with the label `zkoperator.dev/sync`, managedFields included.
+        settings: of all ConfigSyncs.
+        clock: monotonic time.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        sessions: Sessions,
+        config_maps: ConfigMaps,
+        settings: MirrorSettings | None = None,
+        clock: Clock = MONOTONIC,
+    ) -> None:
+        self._api = api
+        self._settings = settings or MirrorSettings()
+        self._clock = clock
+        self._wake: Callable[[Key], None] = lambda _: None
+        self._forget: Callable[[Key], None] = lambda _: None
+        self._memories: dict[Key, Memory] = {}
+        self._by_target: dict[Key, set[Key]] = {}
+        self._by_cluster: dict[Key, set[Key]] = {}
+        self._indexed: dict[Key, ValidatedSync] = {}
+        self._observer = Observer(api, sessions, config_maps, self._settings, clock, lambda key: self._wake(key))
+        self._applier = Applier(api, self._settings, clock)
+        self._reporter = Reporter(api, self._settings, clock)
+        self._restarter = Restarter(api, self._settings, clock, self._reporter)
+        self._ending = Ending(api, self._observer, self._applier)
+
+    def bind(self, wake: Callable[[Key], None], forget: Callable[[Key], None] = lambda _: None) -> None:
+        """Set who is told that a key should be looked at, or never again: `wake` and `forget` of the loop."""
+        self._wake = wake
+        self._forget = forget
+
+    def resource_changed(self, key: Key, resource_version: str = "") -> None:
+        """The ConfigSync was created, changed or deleted; our own status writes, known by their version, are none."""
+        memory = self._memories.get(key)
+        if memory is not None:
+            raw = memory.raw
+            if raw is not None and resource_version and raw["metadata"].get("resourceVersion") == resource_version:
+                return
+            memory.is_stale = True
+        self._wake(key)
+
+    def config_map_changed(self, key: Key) -> None:
+        """A ConfigMap with our label appeared, changed or vanished (its label was taken off, or it was deleted)."""
+        for sync in self._by_target.get(key, ()):
+            self._wake(sync)
+
+    def cluster_changed(self, key: Key) -> None:
+        """A ZooKeeperCluster appeared, changed its members or vanished."""
+        for sync in self._by_cluster.get(key, ()):
+            if (memory := self._memories.get(sync)) is not None:
+                memory.place_s = float("-inf")
+            self._wake(sync)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Do one pass; return the seconds after which to look again, None for "when woken"."""
+        memory = self._memories.setdefault(key, new_memory(self._settings))
+        try:
+            sync = await self._read(key, memory)
+            if sync is None:
+                return None
+            if sync.deleting:
+                return await self._finish(sync, memory)
+            await self._ending.keep_finalizer(sync, memory)
+            seen = await self._observer.observe(sync, memory)
+            if isinstance(seen, Waiting):
+                return await self._report_waiting(seen, sync, memory)
+            plan = make_plan(sync, seen)
+            return await self._carry_out(plan, sync, seen, memory)
+        except ForbiddenError as error:
+            return await self._report_refusal(SyncReason.FORBIDDEN, str(error), memory)
+
+    async def close(self) -> None:
+        """Stop following every subtree."""
+        for memory in self._memories.values():
+            await self._observer.detach(memory)
+        self._memories.clear()
+
+    async def _read(self, key: Key, memory: Memory) -> ValidatedSync | None:
+        """Return the ConfigSync; None when it is gone or cannot be acted on, which is dealt with here."""
+        now_s = self._clock.now_s()
+        if memory.is_stale or now_s - memory.read_s > _RESOURCE_AGE_S:
+            memory.is_stale = False
+            found = await self._api.get(CONFIG_SYNCS, key.namespace, key.name)
+            if found is None:
+                await self._gone(key, memory)
+                return None
+            memory.read_s = now_s
+            if memory.raw is None or found["metadata"].get("resourceVersion") != _version(memory):
+                memory.saw(found)
+        if memory.sync is None and memory.raw is not None:
+            try:
+                memory.sync = validate(memory.raw)
+            except InvalidError as error:
+                await self._report_errors(error, memory)
+                return None
+            self._index(key, memory.sync)
+        return memory.sync
+
+    async def _gone(self, key: Key, memory: Memory) -> None:
+        if memory.sync is not None:
+            await self._ending.forget(memory.sync, memory)
+        await self._observer.detach(memory)
+        self._memories.pop(key, None)
+        self._unindex(key)
+        self._forget(key)
+
+    async def _finish(self, sync: ValidatedSync, memory: Memory) -> float | None:
+        waiting = await self._ending.finish(sync, memory)
+        return await self._report_waiting(waiting, sync, memory) if waiting is not None else None
+
+    async def _carry_out(self, plan: Plan, sync: ValidatedSync, seen: Observed, memory: Memory) -> float | None:
+        """Apply the plan and report; a plan with news that only a stale ledger could explain is made again first."""
+        if _has_new_conflicts(plan, sync, memory):
+            memory.doubt_ledger()
+            return 0.0
+        wait_s = self._debounce(plan, seen, memory)
+        if wait_s > 0:
+            return wait_s
+        try:
+            overwritten = await self._applier.apply(plan.steps, sync, seen, memory)
+        except InvalidError:
+            message = "the API server or the ensemble refused what was written; see the limits in docs/consistency.md"
+            return await self._report_refusal(SyncReason.KEY_INVALID, message, memory)
+        if any(isinstance(step, ClaimLedger) for step in plan.steps):
+            return 0.0
+        self._remember(plan, sync, memory)
+        for path in overwritten:
+            note = f"znode {path} was deleted and created again by somebody else while it was being pushed"
+            await self._reporter.event(memory, "Overwrote", note, "Push")
+        return await self._report(plan, sync, memory)
+
+    def _debounce(self, plan: Plan, seen: Observed, memory: Memory) -> float:
+        """Return how long a pull that is part of a burst still waits. Everything else goes at once."""
+        if len(plan.steps) == 1 and isinstance(step := plan.steps[0], WriteConfigMap) and (step.puts or step.removes):
+            return memory.burst.wait_s(seen.picture.zxid, self._clock.now_s())
+        memory.burst.settled()
+        return 0.0
+
+    def _remember(self, plan: Plan, sync: ValidatedSync, memory: Memory) -> None:
+        now_s = self._clock.now_s()
+        if any(isinstance(step, WriteConfigMap) for step in plan.steps):
+            memory.burst.wrote(now_s)
+        if plan.steps:
+            memory.flaps.note(plan.carried, now_s)
+        memory.flaps.release(sync.resolve)
+        if memory.tree is not None:
+            memory.tree.forget_values()
+
+    async def _report(self, plan: Plan, sync: ValidatedSync, memory: Memory) -> float | None:
+        manifest = await self._observer.config_map(sync, memory)
+        content = memory.target.content(manifest) if manifest is not None else None
+        told = Told(
+            generation=sync.generation,
+            config_map=sync.config_map,
+            now=now_text(),
+            wrote=bool(plan.steps),
+            managers=managers_of(manifest) if manifest is not None and (plan.conflicts or plan.flapping) else {},
+            config_map_uid=content.uid if content is not None else "",
+            has_ledger=memory.ledger is not None,
+            notes=("the last push was too large for one transaction and was split",) if memory.split else (),
+        )
+        await self._settle_annotations(plan, sync, memory)
+        waits = [
+            await self._reporter.tell(memory, status_of_plan(plan, _status(memory), told)),
+            memory.flaps.next_release_s(self._clock.now_s()),
+            0.0 if plan.more else None,
+            self._settings.retry_s if plan.stop in _STUCK or plan.problems else None,
+        ]
+        if plan.stop is None:
+            waits.append(await self._restarter.restart(sync, memory, content))
+        return min((wait_s for wait_s in waits if wait_s is not None), default=None)
+
+    async def _settle_annotations(self, plan: Plan, sync: ValidatedSync, memory: Memory) -> None:
+        """Take off a resolution that has been carried out: it must not decide a later conflict."""
+        waiting = {item.key for item in (*plan.conflicts, *plan.flapping)}
+        if plan.stop is not None or not sync.resolve or waiting & sync.resolve.keys() or memory.raw is None:
+            return
+        meta = memory.raw["metadata"]
+        patch = {"metadata": {"annotations": {RESOLVE_ANNOTATION: None}}}
+        written = await self._api.patch(
+            CONFIG_SYNCS, meta["namespace"], meta["name"], patch, resource_version=meta["resourceVersion"]
+        )
+        if written is not None:
+            memory.saw(written)
+
+    async def _report_waiting(self, waiting: Waiting, sync: ValidatedSync, memory: Memory) -> float | None:
+        told = Told(sync.generation, sync.config_map, now_text())
+        previous = _status(memory)
+        if waiting.silent and previous.conditions:
+            return waiting.again_s
+        reported = replace(waiting, reason=SyncReason.SYNCING, message="connecting") if waiting.silent else waiting
+        lag_s = await self._reporter.tell(memory, status_of_waiting(reported, previous, told))
+        return min((wait_s for wait_s in (lag_s, waiting.again_s) if wait_s is not None), default=None)
+
+    async def _report_refusal(self, reason: SyncReason, message: str, memory: Memory) -> float | None:
+        """Something was refused for reasons that no event will change: tell, and try again after a while."""
+        if memory.sync is None:
+            raise ForbiddenError(message)
+        waiting = Waiting(reason, message, self._settings.retry_s)
+        return await self._report_waiting(waiting, memory.sync, memory)
+
+    async def _report_errors(self, error: InvalidError, memory: Memory) -> None:
+        raw = memory.raw or {"metadata": {}}
+        told = Told(int(raw["metadata"].get("generation", 0)), "", now_text())
+        await self._reporter.tell(memory, status_of_errors(error.errors, _status(memory), told))
+
+    def _index(self, key: Key, sync: ValidatedSync) -> None:
+        self._unindex(key)
+        self._by_target.setdefault(Key(key.namespace, sync.config_map), set()).add(key)
+        if sync.source.cluster is not None:
+            self._by_cluster.setdefault(Key(key.namespace, sync.source.cluster), set()).add(key)
+        self._indexed[key] = sync
+
+    def _unindex(self, key: Key) -> None:
+        sync = self._indexed.pop(key, None)
+        if sync is None:
+            return
+        _discard(self._by_target, Key(key.namespace, sync.config_map), key)
+        if sync.source.cluster is not None:
+            _discard(self._by_cluster, Key(key.namespace, sync.source.cluster), key)
+
+
+def _has_new_conflicts(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
+    """Whether there are conflicts for which the ledger was not read again yet."""
+    conflicts = frozenset(item.key for item in plan.conflicts)
+    is_new = not conflicts <= memory.known_conflicts
+    memory.known_conflicts = conflicts
+    return is_new and sync.pushes
+
+
+def _status(memory: Memory) -> ConfigSyncStatus:
+    """Return the status as last written, also of an object whose spec cannot be read."""
+    if memory.sync is not None:
+        return memory.sync.status
+    parsed = parse(_StatusOnly, {"status": (memory.raw or {}).get("status") or {}})
+    return ConfigSyncStatus() if isinstance(parsed, tuple) else parsed.status
+
+
+class _StatusOnly(Model):
+    """The part of a ConfigSync that only we write."""
+
+    status: ConfigSyncStatus = ConfigSyncStatus()
+
+
+def _version(memory: Memory) -> str:
+    return str(memory.raw["metadata"].get("resourceVersion", "")) if memory.raw is not None else ""
+
+
+def _discard(index: dict[Key, set[Key]], at: Key, key: Key) -> None:
+    keys = index.get(at, set())
+    keys.discard(key)
+    if not keys:
+        index.pop(at, None)

@@ -1,0 +1,88 @@
+"""Telling what a pass has found: the status in one write when it must be told, Events on transitions. I/O."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from zkoperator.api.reasons import SyncCondition, SyncReason
+from zkoperator.errors import ZkOperatorError
+from zkoperator.kube.port import CONFIG_SYNCS, EVENTS, KubeApi
+from zkoperator.mirror.events import event_of
+from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.status import differs_now, merge_patch_of, transitions
+from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.runtime.clock import Clock
+from zkoperator.runtime.keys import Key
+
+_TOLD_BESIDE_READY = (SyncReason.CONFLICT, SyncReason.DELETIONS_HELD)
+
+logger = logging.getLogger(__name__)
+
+
+def now_text() -> str:
+    """Return the wall clock as status shows it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Reporter:
+    """Reports for all ConfigSyncs of a process."""
+
+    def __init__(self, api: KubeApi, settings: MirrorSettings, clock: Clock) -> None:
+        self._api = api
+        self._settings = settings
+        self._clock = clock
+        self._serial = count(int(datetime.now(UTC).timestamp() * 1e6))
+
+    async def tell(self, memory: Memory, status: dict[str, Any]) -> float | None:
+        """Write the status if it says something new; return in how many seconds the rest of it must be told, if any.
+
+        Numbers that move with every change are told together with other news, or after a while.
+        """
+        if memory.raw is None:
+            return None
+        told: Mapping[str, Any] = memory.raw.get("status") or {}
+        if status == told:
+            memory.owed_s = None
+            return None
+        now_s = self._clock.now_s()
+        if not differs_now(told, status):
+            memory.owed_s = now_s if memory.owed_s is None else memory.owed_s
+            wait_s = memory.owed_s + self._settings.status_lag_s - now_s
+            if wait_s > 0:
+                return wait_s
+        await self._write(memory, told, status)
+        return None
+
+    async def event(self, memory: Memory, reason: str, note: str, action: str) -> None:
+        """Emit one Event. A lost Event is nothing to fail for."""
+        if memory.raw is None:
+            return
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        manifest = event_of(memory.raw, reason=reason, note=note, action=action, now=now, serial=next(self._serial))
+        try:
+            await self._api.create(EVENTS, memory.raw["metadata"]["namespace"], manifest)
+        except ZkOperatorError as error:
+            logger.debug("an Event was not written: %s", type(error).__name__)
+
+    async def _write(self, memory: Memory, told: Mapping[str, Any], status: dict[str, Any]) -> None:
+        raw = memory.raw
+        if raw is None:
+            return
+        key = Key(raw["metadata"]["namespace"], raw["metadata"]["name"])
+        patch = merge_patch_of(told, status)
+        written = await self._api.patch(CONFIG_SYNCS, key.namespace, key.name, patch, subresource="status")
+        memory.owed_s = None
+        if written is None:
+            memory.is_stale = True
+            return
+        memory.saw(written)
+        for condition in transitions(told, status):
+            self._log(key, condition)
+            if condition["type"] == SyncCondition.READY or condition["reason"] in _TOLD_BESIDE_READY:
+                await self.event(memory, condition["reason"], condition.get("message") or condition["type"], "Sync")
+
+    def _log(self, key: Key, condition: Mapping[str, Any]) -> None:
+        subject = {"kind": "ConfigSync", "namespace": key.namespace, "name": key.name, "reason": condition["reason"]}
+        logger.info("%s is %s", condition["type"], condition["status"], extra={"about": subject})
