@@ -18,6 +18,7 @@ class Drawing:
         self._nodes: dict[str, Znode] = {}
         self._unreadable: set[str] = set()
         self._valued: set[str] = set()
+        self._has_new_hidden = False
         self._is_shared = False
 
     def __contains__(self, relative: str) -> bool:
@@ -63,20 +64,22 @@ class Drawing:
 
     def hide(self, relative: str) -> None:
         """The znode may not be read: it and all below it are unknown from now on."""
-        old = self._nodes.get(relative)
-        if old is not None:
-            below = self._nodes if old.num_children else (relative,)
-            self._drop([path for path in below if is_at_or_below(path, relative)])
-            self._unreadable = {path for path in self._unreadable if not is_at_or_below(path, relative)}
+        self._drop((relative,) if relative in self._nodes else ())
         self._unreadable.add(relative)
+        self._has_new_hidden = True
 
     def begin_walk(self) -> None:
         """Permissions may have changed in any way: find out anew which paths may not be read."""
         self._unreadable = set()
 
-    def end_walk(self, found: Set[str]) -> None:
-        """Drop what a complete walk did not find."""
-        self._drop([path for path in self._nodes if path not in found])
+    def settle(self, found: Set[str] | None) -> None:
+        """Make the knowledge whole: drop what a complete walk did not find, and what became hidden."""
+        if found is not None:
+            self._drop([path for path in self._nodes if path not in found])
+        if self._has_new_hidden:
+            self._has_new_hidden = False
+            self._drop([path for path in self._nodes if self.is_hidden(path)])
+            self._unreadable = {path for path in self._unreadable if not self.is_hidden(path)}
 
     def forget_values(self) -> None:
         """Keep the digests of all values and not the values."""

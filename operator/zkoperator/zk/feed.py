@@ -126,7 +126,9 @@ class TreeFeed:
         except TransientError as error:
             if self._zk.state is ConnectionState.CLOSED:
                 raise
-            self._fail(error)
+            # A lost connection comes back with the session's own back-off; anything else waits for ours.
+            if epoch == self._epoch:
+                self._fail(error)
             return
         if epoch == self._epoch:
             self._begin_walk()
@@ -176,7 +178,7 @@ class TreeFeed:
     def _heard(self, event: ZnodeEvent) -> None:
         """Take note in the order of the wire, and ask at once for what must be read."""
         path = event.path[len(self._prefix) :]
-        if not self._is_live or event.type is EventType.CHILDREN_CHANGED or self._drawing.is_hidden(path):
+        if not self._is_live or event.type is EventType.CHILDREN_CHANGED or self._is_of_no_interest(path):
             return
         self._is_consistent = False
         if event.type is EventType.DELETED:
@@ -209,7 +211,10 @@ class TreeFeed:
 
     def _need_stat(self, parent: str, event: ZnodeEvent) -> None:
         """Refresh the parent's child count; for deletions this is also the reply that covers the event."""
-        if parent in self._stating:
+        if event.type is EventType.CREATED and not self._is_expected(parent):
+            # A child whose parent nobody told us of: the parent may not be read, and a read is what says so.
+            self._need_data(parent, None)
+        elif parent in self._stating:
             self._stating[parent] = max(self._stating[parent], _zxid_of(event))
         else:
             self._dirty_stats[parent] = None
@@ -232,9 +237,8 @@ class TreeFeed:
             self._settle()
 
     def _settle(self) -> None:
-        if self._found is not None:
-            self._drawing.end_walk(self._found)
-            self._found = None
+        self._drawing.settle(self._found)
+        self._found = None
         self._failures = 0
         self._is_consistent = True
         self._picture = None
@@ -287,11 +291,17 @@ class TreeFeed:
         if heard is not None and _zxid_of(heard) > node.zxid:
             self._dirty[path] = None
             return
-        was_unreadable = self._drawing.is_unreadable(path)
+        if self._drawing.is_hidden(path):
+            return
+        if self._drawing.is_unreadable(path):
+            # What happened below it meanwhile was not followed.
+            self._begin_walk()
+            return
         self._drawing.store(path, node)
-        if self._found is not None:
-            self._found.add(path)
-        if node.stat.num_children and (was_unreadable or self._found is not None):
+        if self._found is None:
+            return
+        self._found.add(path)
+        if node.stat.num_children:
             self._spawn(self._zk.children(self._absolute(path)), partial(self._listing_arrived, path))
 
     def _listing_arrived(self, path: str, task: asyncio.Task[Children]) -> None:
@@ -326,6 +336,12 @@ class TreeFeed:
         """The same state in another form: the zxid of the picture stands."""
         if self._picture is not None:
             self._picture = self._drawing.picture(self._picture.zxid)
+
+    def _is_of_no_interest(self, path: str) -> bool:
+        return not self._is_expected(path) and self._drawing.is_hidden(path)
+
+    def _is_expected(self, path: str) -> bool:
+        return path in self._drawing or path in self._dirty or path in self._reading
 
     def _is_forgotten(self, path: str) -> bool:
         node = self._drawing.node(path)
