@@ -12,10 +12,23 @@ from zkoperator.api.reference import reference
 _NOTICE = "# Generated from operator/zkoperator/api by `python -m zkoperator crds`.\n"
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, so that scripts and configuration files can be read."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def to_yaml(documents: Iterable[Mapping[str, Any]]) -> str:
     """Return the documents as one YAML stream, in the order of their keys."""
     return "---\n".join(
-        yaml.safe_dump(dict(document), sort_keys=False, width=120, allow_unicode=True) for document in documents
+        yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+        for document in documents
     )
 
 

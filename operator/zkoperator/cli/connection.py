@@ -1,0 +1,57 @@
+"""What every command that talks to a cluster has in common: its flags, the client and the namespace."""
+
+import argparse
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kubernetes.config import ConfigException, list_kube_config_contexts
+
+from zkoperator.kube.client import KubeClient
+from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.transport import Transport
+
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_DEADLINE_S = 15.0
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that kubectl has for the same."""
+    parser.add_argument("-n", "--namespace", metavar="NAME", help="namespace; default: that of the current context")
+    parser.add_argument(
+        "--kubeconfig", metavar="FILE", help="kubeconfig; default: $KUBECONFIG, the pod's, ~/.kube/config"
+    )
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; default: the current one")
+
+
+@asynccontextmanager
+async def connect(arguments: argparse.Namespace) -> AsyncIterator[KubeClient]:
+    """Open a client for the cluster that the flags name."""
+    transport = Transport(CredentialSource(arguments.kubeconfig, context=arguments.context))
+    try:
+        yield KubeClient(transport, deadline_s=_DEADLINE_S)
+    finally:
+        await transport.close()
+
+
+def namespace_of(arguments: argparse.Namespace) -> str:
+    """Return the namespace: the flag's, else the context's, else the pod's, else `default`."""
+    if arguments.namespace:
+        return str(arguments.namespace)
+    return _of_context(arguments.kubeconfig, arguments.context) or _of_pod() or "default"
+
+
+def _of_context(kubeconfig: str | None, name: str | None) -> str:
+    try:
+        contexts, current = list_kube_config_contexts(  # type: ignore[no-untyped-call]
+            kubeconfig or os.environ.get("KUBECONFIG")
+        )
+    except (ConfigException, OSError):
+        return ""
+    chosen = next((context for context in contexts if context["name"] == name), current)
+    return str((chosen or {}).get("context", {}).get("namespace") or "")
+
+
+def _of_pod() -> str:
+    return _POD_NAMESPACE.read_text(encoding="utf-8").strip() if _POD_NAMESPACE.exists() else ""

@@ -1,0 +1,99 @@
+"""`status`: ensembles and syncs at a glance, or everything about one of them; also as a live view."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from zkoperator.cli.connection import add_connection, connect, namespace_of
+from zkoperator.cli.glance import (
+    ClusterGlance,
+    SyncGlance,
+    cluster_detail,
+    cluster_glance,
+    cluster_table,
+    sync_detail,
+    sync_glance,
+    sync_table,
+    to_json,
+)
+from zkoperator.cli.output import add_output, print_json, style, wants_json
+from zkoperator.cli.terminal import Style
+from zkoperator.errors import FieldError, InvalidError
+from zkoperator.kube.client import KubeClient
+from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
+
+NAME = "status"
+HELP = "show ensembles and syncs at a glance"
+
+_EVERY_S = 2.0
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("name", nargs="?", help="everything about the objects of this name")
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
+    parser.add_argument("-w", "--watch", action="store_true", help=f"look again every {_EVERY_S:g} s until interrupted")
+    add_connection(parser)
+    add_output(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show it once, or until interrupted. The exit status is 0 whatever the objects' state is."""
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    shown = ""
+    async with connect(arguments) as api:
+        while True:
+            found = await _glances(api, arguments)
+            if wants_json(arguments):
+                print_json([to_json(glance) for glance in found])
+            else:
+                text = page(found, arguments, style(), datetime.now(UTC))
+                shown = _show(text, shown, live=arguments.watch)
+            if not arguments.watch:
+                return 0
+            await asyncio.sleep(_EVERY_S)
+
+
+async def _glances(api: KubeClient, arguments: argparse.Namespace) -> list[ClusterGlance | SyncGlance]:
+    namespace = "" if arguments.all_namespaces else namespace_of(arguments)
+    clusters, syncs = await asyncio.gather(api.list(ZOOKEEPER_CLUSTERS, namespace), api.list(CONFIG_SYNCS, namespace))
+    found: list[ClusterGlance | SyncGlance] = [cluster_glance(raw) for raw in clusters.items]
+    found += [sync_glance(raw) for raw in syncs.items]
+    if arguments.name is None:
+        return found
+    named = [glance for glance in found if glance.name == arguments.name]
+    if not named:
+        where = f"namespace {namespace}" if namespace else "any namespace"
+        message = f"there is no ZooKeeperCluster and no ConfigSync of this name in {where}; try -A"
+        raise InvalidError((FieldError(arguments.name, message),))
+    return named
+
+
+def page(found: Sequence[ClusterGlance | SyncGlance], arguments: argparse.Namespace, look: Style, now: datetime) -> str:
+    """Return the whole text."""
+    clusters = [glance for glance in found if isinstance(glance, ClusterGlance)]
+    syncs = [glance for glance in found if isinstance(glance, SyncGlance)]
+    if arguments.name is not None:
+        details = [*(cluster_detail(c, look, now) for c in clusters), *(sync_detail(s, look, now) for s in syncs)]
+        return "\n\n".join(details)
+    parts = []
+    if clusters:
+        parts.append(cluster_table(clusters, look, namespaced=arguments.all_namespaces))
+    if syncs:
+        parts.append(sync_table(syncs, look, namespaced=arguments.all_namespaces))
+    return "\n\n".join(parts) or "no ZooKeeperCluster and no ConfigSync here; -A looks into all namespaces"
+
+
+def _show(text: str, shown: str, *, live: bool) -> str:
+    """Print the text: over the last one on a terminal, elsewhere only when it changed."""
+    if live and sys.stdout.isatty():
+        print(f"{_CLEAR}{text}", flush=True)
+    elif text != shown:
+        print(text, flush=True)
+    return text

@@ -1,0 +1,69 @@
+"""How things look on a terminal: tables, ages, colours. Pure; whether there are colours is the caller's to say."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+_GAP = "  "
+
+
+class Colour(StrEnum):
+    """SGR parameters of the few colours that are used, each for one meaning."""
+
+    GOOD = "32"
+    WAITING = "33"
+    BAD = "31"
+    DIM = "2"
+    STRONG = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Paints, or leaves everything as it is."""
+
+    colours: bool
+
+    def paint(self, text: str, colour: Colour | None) -> str:
+        """Return the text in the colour."""
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.colours and colour is not None and text else text
+
+
+def wants_colours(*, is_terminal: bool, environ: Mapping[str, str]) -> bool:
+    """Tell whether to paint: only on a terminal that can, and not where `NO_COLOR` is set (no-color.org)."""
+    return is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return aligned columns, without white space at the ends of lines. Cells may be painted."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        _GAP.join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _width(cell: str) -> int:
+    return len(_ESCAPE.sub("", cell))
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * (width - _width(cell))
+
+
+def age(since: str, now: datetime) -> str:
+    """Return how long ago an RFC 3339 time was, in its one or two largest units; empty for no time."""
+    if not since:
+        return ""
+    seconds = max(0, int((now - datetime.fromisoformat(since)).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def printable(text: str) -> str:
+    """Return text from the cluster without control characters: names of znodes may contain escape sequences."""
+    return "".join(character if character.isprintable() else "?" for character in text)
