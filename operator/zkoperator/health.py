@@ -12,8 +12,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-STALLED_S = 300.0
-"""Longer than any deadline of a request times the requests of one pass."""
+STALLED_S = 360.0
+"""Longer than the longest pass that a loop allows."""
 
 Check = Callable[[], str | None]
 """Returns what is wrong in one line, or None."""

@@ -1,5 +1,6 @@
 """What the children of a ZooKeeperCluster are called. Names, labels and annotations are contract."""
 
+import re
 from dataclasses import dataclass
 
 CLIENT_PORT = 2181
@@ -117,3 +118,12 @@ def _member(name: str, prefix: str) -> int | None:
     ordinal = name.removeprefix(prefix)
     plain = name.startswith(prefix) and ordinal.isascii() and ordinal.isdigit() and str(int(ordinal)) == ordinal
     return int(ordinal) + 1 if plain else None
+
+
+_CHILD = re.compile(r"(?:data-)?(?P<cluster>.+)-zk(?:-\d+|-members|-config|-admin)?")
+
+
+def cluster_of_child(name: str) -> str | None:
+    """Return the cluster after which an object is named, None when it has no name of ours."""
+    found = _CHILD.fullmatch(name)
+    return found["cluster"] if found is not None else None

@@ -1,0 +1,137 @@
+"""What the acting replica runs: informers and intakes that wake, loops that reconcile, sessions that they share."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from zkoperator.ensemble.names import MANAGER, cluster_of_child
+from zkoperator.ensemble.observe import RESOURCES
+from zkoperator.ensemble.reconcile import EnsembleReconciler
+from zkoperator.ensemble.store import InformedStore
+from zkoperator.ensemble.validate import Defaults
+from zkoperator.handlers.intake import Intake
+from zkoperator.health import STALLED_S
+from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.informer import Informer
+from zkoperator.kube.port import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS, ZOOKEEPER_CLUSTERS, KubeApi, Resource
+from zkoperator.metrics import Metrics
+from zkoperator.mirror.names import SYNC_LABEL
+from zkoperator.mirror.reconcile import MirrorReconciler
+from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.runtime.keys import Key
+from zkoperator.runtime.loop import KeyedLoop
+from zkoperator.runtime.outcome import Pass
+from zkoperator.settings import Settings
+from zkoperator.zk.admin import SocketProbe
+from zkoperator.zk.pool import SessionConnector, SessionPool
+
+CHILDREN = f"app.kubernetes.io/name=zookeeper,app.kubernetes.io/managed-by={MANAGER}"
+CLUSTERS, SYNCS = "ZooKeeperCluster", "ConfigSync"
+
+_PROBE_S = 2.0
+"""A member answers in a millisecond; one that does not within this time is as good as silent."""
+
+
+class Acting:
+    """Everything that reads and writes while the Lease is held. `run` ends by being cancelled, and then leaves nothing.
+
+    Args:
+        settings: of the process.
+        api: the Kubernetes API; its writes are fenced by the Lease.
+        source: of kopf's credentials.
+        metrics: of the process.
+    """
+
+    def __init__(self, settings: Settings, api: KubeApi, source: CredentialSource, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._sessions = SessionPool(SessionConnector())
+        namespaces = settings.namespaces
+        children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)
+        self._children = {kind: self._informer(api, kind, namespaces) for kind in children}
+        self._children[ZOOKEEPER_CLUSTERS] = Informer(
+            api, ZOOKEEPER_CLUSTERS, namespaces, on_change=self._cluster_changed
+        )
+        self._targets = Informer(
+            api, CONFIG_MAPS, namespaces, labels=SYNC_LABEL, on_change=lambda key: self._mirror.config_map_changed(key)
+        )
+        self._ensemble = EnsembleReconciler(
+            api,
+            InformedStore(self._children),
+            SocketProbe(timeout_s=_PROBE_S),
+            SessionConnector(),
+            Defaults(image=settings.default_image, domain=settings.cluster_domain),
+        )
+        self._mirror = MirrorReconciler(
+            api,
+            self._sessions,
+            self._targets,
+            MirrorSettings(allowed_hosts=settings.allowed_hosts, cluster_domain=settings.cluster_domain),
+        )
+        self._clusters = self._loop(CLUSTERS, self._ensemble.reconcile, settings)
+        self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)
+        self._mirror.bind(self._syncs.wake, self._syncs.forget)
+        self._intake = Intake(
+            api,
+            source,
+            namespaces,
+            wake_cluster=self._clusters.wake,
+            wake_sync=self._mirror.resource_changed,
+        )
+        metrics.watch_queues({CLUSTERS: lambda: self._clusters.depth, SYNCS: lambda: self._syncs.depth})
+
+    async def run(self) -> None:
+        """Act until cancelled. Running passes get to finish; then sessions are closed."""
+        informers = [*self._children.values(), self._targets]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for informer in informers:
+                    group.create_task(informer.run())
+                # A pass before the first list would take what is not listed yet for absent.
+                await asyncio.gather(*(informer.wait_synced() for informer in informers))
+                for part in self._parts():
+                    group.create_task(part)
+        finally:
+            await self._mirror.close()
+            await self._sessions.close()
+
+    def stuck(self) -> str | None:
+        """Return which loop does not move, or None."""
+        for kind, loop in ((CLUSTERS, self._clusters), (SYNCS, self._syncs)):
+            if (seconds := loop.stalled_s()) > STALLED_S:
+                return f"the loop of {kind} has not moved for {seconds:.0f} s"
+        return None
+
+    def unready(self) -> str | None:
+        """Return what has not been listed yet and why, or None."""
+        for informer in (*self._children.values(), self._targets):
+            if not informer.synced:
+                return informer.problem or "listing"
+        return self._intake.problem
+
+    def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return self._clusters.run(), self._syncs.run(), self._intake.run()
+
+    def _informer(self, api: KubeApi, kind: Resource, namespaces: tuple[str, ...]) -> Informer:
+        return Informer(api, kind, namespaces, labels=CHILDREN, on_change=self._child_changed)
+
+    def _loop(
+        self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, float | None]], settings: Settings
+    ) -> KeyedLoop:
+        return KeyedLoop(
+            kind,
+            reconcile,
+            concurrency=settings.workers,
+            resync_s=float(settings.resync_seconds),
+            report=lambda done: self._count(kind, done),
+        )
+
+    def _count(self, kind: str, done: Pass) -> None:
+        self._metrics.count_pass(kind, done.outcome, done.duration_s)
+
+    def _child_changed(self, key: Key) -> None:
+        if (cluster := cluster_of_child(key.name)) is not None:
+            self._clusters.wake(Key(key.namespace, cluster))
+
+    def _cluster_changed(self, key: Key) -> None:
+        self._clusters.wake(key)
+        self._mirror.cluster_changed(key)

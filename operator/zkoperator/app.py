@@ -1,0 +1,121 @@
+"""The composition root: settings -> adapters -> a replica that stands by, acts and ends. `acting` has what acts.
+
+A replica stands by until it holds the Lease, acts until it loses it, and then ends: its successor starts from what it
+observes, so nothing needs to be handed over, and a process that may have been stopped for minutes never goes on with
+what it knew before.
+"""
+
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import uvloop
+
+from zkoperator.acting import Acting
+from zkoperator.health import STALLED_S, HealthServer
+from zkoperator.kube.client import KubeClient
+from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.transport import Exchange, Transport
+from zkoperator.metrics import Metrics
+from zkoperator.runtime.lease import Elector
+from zkoperator.settings import Settings
+
+EXIT_CLEAN = 0
+EXIT_LEASE_LOST = 3
+"""The kubelet starts the container again, and the replica stands by."""
+EXIT_CANNOT_LISTEN = 4
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Run the operator until SIGTERM or SIGINT, or until the Lease is lost; returns the exit status."""
+    return uvloop.run(_Replica(settings).run())
+
+
+class _Replica:
+    """One process: its adapters, its Lease, its port."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._source = CredentialSource(settings.kubeconfig or None)
+        self._stop = asyncio.Event()
+        self._acting: Acting | None = None
+        self._elector: Elector | None = None
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        async with AsyncExitStack() as stack:
+            transport = Transport(self._source, report=self._count_request)
+            stack.push_async_callback(transport.close)
+            health = HealthServer(self._metrics.registry, live={"loops": self._stuck}, ready={"start": self._unready})
+            try:
+                await health.start(self._settings.bind_address, self._settings.port)
+            except OSError as error:
+                _log.error("cannot listen on %s:%d: %s", self._settings.bind_address, self._settings.port, error)
+                return EXIT_CANNOT_LISTEN
+            stack.push_async_callback(health.stop)
+            if not self._settings.lease:
+                self._metrics.watch_leader(lambda: True)
+                return await self._act(KubeClient(transport), asyncio.Event().wait())
+            return await self._stand_by(transport)
+
+    async def _stand_by(self, transport: Transport) -> int:
+        """Act while we hold the Lease. It is released only after everything that acts has ended."""
+        settings = self._settings
+        identity = f"{settings.identity or socket.gethostname()}_{secrets.token_hex(4)}"
+        self._elector = elector = Elector(KubeClient(transport), settings.namespace, settings.lease_name, identity)
+        self._metrics.watch_leader(elector.is_leader)
+        election = asyncio.create_task(elector.run(), name="election")
+        try:
+            _log.info("standing by for the lease %s/%s as %s", settings.namespace, settings.lease_name, identity)
+            await _first(self._stop.wait(), elector.wait_acquired())
+            if self._stop.is_set():
+                return EXIT_CLEAN
+            api = KubeClient(transport, before_write=elector.require)
+            return await self._act(api, elector.wait_lost())
+        finally:
+            election.cancel()
+            await asyncio.gather(election, return_exceptions=True)
+
+    async def _act(self, api: KubeClient, lost: Coroutine[Any, Any, Any]) -> int:
+        self._acting = acting = Acting(self._settings, api, self._source, self._metrics)
+        await _first(self._stop.wait(), lost, acting.run())
+        _log.info("stopped" if self._stop.is_set() else "the lease is lost, ending")
+        return EXIT_CLEAN if self._stop.is_set() else EXIT_LEASE_LOST
+
+    def _stuck(self) -> str | None:
+        if self._elector is not None and self._elector.stalled_s() > STALLED_S:
+            return "the election has not moved for minutes"
+        return self._acting.stuck() if self._acting is not None else None
+
+    def _unready(self) -> str | None:
+        """A standby is ready when it can see the Lease; the acting replica, when it has listed everything once."""
+        if self._acting is not None:
+            return self._acting.unready()
+        return self._elector.problem if self._elector is not None else "starting"
+
+    def _count_request(self, exchange: Exchange) -> None:
+        outcome = f"{exchange.code // 100}xx" if exchange.code else "lost"
+        self._metrics.count_kube_request(exchange.verb, outcome, exchange.duration_s)
+
+
+async def _first(*awaited: Coroutine[Any, Any, Any]) -> None:
+    """Return when the first one ends, with its exception if it has one; the others are cancelled and awaited."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in awaited]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
