@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import yaml
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
 from testbed.api import ApiServer
+from testbed.processes import wait_for
+from testbed.rest import Rest
 from testbed.zookeepers import Ensemble
 from tests.support.api_client import ApiClient, Manifest
 from tests.support.operator import OperatorProcess
@@ -21,7 +23,6 @@ from tests.support.proxies.credentials import Upstream
 from tests.support.proxies.journal import Journal
 from tests.support.proxies.kube import KubeProxy
 from tests.support.proxies.zk import ZkProxy
-from tests.support.waiting import eventually
 
 CRDS = Path(__file__).parents[2] / "crds"
 API = "/apis/zkoperator.dev/v1alpha1"
@@ -170,23 +171,25 @@ def _tree(zookeeper: Any, path: str) -> dict[str, bytes]:
     return found
 
 
-async def install_crds(kube: ApiClient) -> None:
-    """Apply crds/ and wait until both kinds are served."""
+def definitions() -> Iterator[Manifest]:
+    """The documents of crds/."""
     for file in sorted(CRDS.glob("*.yaml")):
-        for document in filter(None, yaml.safe_load_all(file.read_text())):
-            path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{document['metadata']['name']}"
-            await kube.apply(path, document)
+        yield from filter(None, yaml.safe_load_all(file.read_text()))
 
-    async def served() -> bool:
-        try:
-            listed = [await kube.find(f"{API}/{kind}") for kind in ("configsyncs", "zookeeperclusters")]
-        except aiohttp.ClientResponseError as error:
-            if error.status == 429:  # the storage of a new kind is being made
-                return False
-            raise
-        return all(one is not None for one in listed)
 
-    await eventually(served)
+def install_crds_with(rest: Rest) -> None:
+    """Apply crds/ and wait until both kinds are served."""
+    for document in definitions():
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{document['metadata']['name']}"
+        rest.apply(path, document)
+    for kind in ("configsyncs", "zookeeperclusters"):
+        wait_for(f"the API of {kind}", functools.partial(rest.ready, f"{API}/{kind}"), limit_s=60)
+
+
+def _install(api_server: ApiServer) -> None:
+    rest = api_server.rest()
+    install_crds_with(rest)
+    rest.close()
 
 
 @contextlib.asynccontextmanager
@@ -204,7 +207,7 @@ async def site(api_server: ApiServer, zookeeper: Ensemble, directory: Path) -> A
         ZkProxy(zookeeper.servers[0].hosts, journal=journal) as zk_proxy,
         ApiClient(api_server.kubeconfig) as kube,
     ):
-        await install_crds(kube)
+        await asyncio.to_thread(_install, api_server)
         await asyncio.to_thread(client.start, 30)
         try:
             yield Site(
