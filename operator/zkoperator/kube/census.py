@@ -1,7 +1,7 @@
 """A slow list of one kind, which finds what every faster way has missed.
 
-Reconciliation must go on whatever becomes of the framework that watches the custom resources, so every key that exists,
-and every key that has vanished since the last list, is woken about once a minute.
+Reconciliation must go on whatever becomes of the framework that watches the custom resources, so every key that appeared,
+changed or vanished since the last list is woken about once a minute. What did not change costs its line in the list.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 
 from zkoperator.errors import TransientError, ZkOperatorError
-from zkoperator.kube.port import KubeApi, Resource
+from zkoperator.kube.port import KubeApi, Manifest, Resource
 from zkoperator.runtime.backoff import Backoff, spread_s
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
@@ -24,7 +24,7 @@ class Census:
         api: the Kubernetes API.
         resource: the kind.
         namespaces: to list; empty: all.
-        wake: called with every key found and every key that vanished.
+        wake: called with every key that appeared, changed or vanished since the last list.
         every_s: seconds between lists that succeed.
         clock: monotonic time.
         backoff: between lists that fail.
@@ -43,7 +43,7 @@ class Census:
     ) -> None:
         self._api = api
         self._resource = resource
-        self._found: dict[str, frozenset[Key]] = dict.fromkeys(namespaces or ("",), frozenset())
+        self._found: dict[str, dict[Key, str]] = {namespace: {} for namespace in namespaces or ("",)}
         self._wake = wake
         self._every_s = every_s
         self._clock = clock
@@ -77,12 +77,11 @@ class Census:
     async def _count(self) -> None:
         for namespace, before in self._found.items():
             listing = await self._api.list(self._resource, namespace)
-            now = frozenset(
-                Key(item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in listing.items
-            )
+            now = dict(_version(item) for item in listing.items)
             self._found[namespace] = now
-            for key in now | before:
-                self._wake(key)
+            for key in now.keys() | before.keys():
+                if now.get(key) != before.get(key):
+                    self._wake(key)
 
     def _tell(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem
@@ -90,3 +89,8 @@ class Census:
             self._log.info("listing %s again", self._resource.plural)
         elif problem is not None and before is None:
             self._log.warning("cannot list %s: %s", self._resource.plural, problem)
+
+
+def _version(item: Manifest) -> tuple[Key, str]:
+    meta = item["metadata"]
+    return Key(meta.get("namespace", ""), meta["name"]), meta.get("resourceVersion", "")

@@ -17,10 +17,10 @@ from zkoperator.errors import (
 )
 from zkoperator.kube.port import GoneError, Manifest, NoSuchKindError, Resource
 
-_ECHOED_VALUE = re.compile(
-    r'^(Invalid value|Unsupported value|Duplicate value)(?:: (?:"(?:\\.|[^"\\])*"|[^:]*))?(: |$)', re.S
-)
-_TOO_LARGE = "request is too large"
+_ECHO = re.compile(r"(Invalid value|Unsupported value|Duplicate value): ")
+_MALFORMED_CODES = frozenset({400, 405, 413, 415, 422})
+_MALFORMED_SIGNS = ("failed to create typed patch object", "request is too large")
+"""What the server calls an internal error though the object is at fault: its schema, or etcd's limit of 1.5 MiB."""
 _OPAQUE = frozenset({"configmaps", "secrets"})
 
 
@@ -56,25 +56,31 @@ def translate(request: Request, code: int, body: bytes, headers: Mapping[str, st
     """Return the error that an answer of `code` >= 400 means. The object in question never gets into a message."""
     status = _status(body)
     message = str(status.get("message") or f"HTTP {code}")
+    return _refused(request, code, status, message) or _failed(request, code, _retry_after_s(headers, status))
+
+
+def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkOperatorError | None:
+    """Return the error of a request that certainly changed nothing and will not do so as it is."""
     match code:
         case 403:
             return ForbiddenError(f"may not {request}: {message}")
         case 404 if _is_unknown_kind(status):
             crd = f"{request.resource.plural}.{request.resource.api_version}"
             return NoSuchKindError(f"the API server does not serve {crd}: is its definition installed?")
-        case 422 if _is_other_uid(status):
-            return ConflictError(f"{request}: another object has the name")
-        case 409:
-            return ConflictError(f"{request}: {message}")
-        case 410:
-            return GoneError(f"{request}: {message}")
-        case 400 | 405 | 413 | 415 | 422:
-            return InvalidError(_field_errors(request, code, status, message))
-        case 500 if _TOO_LARGE in message:
-            return InvalidError((FieldError(request.resource.kind, f"{request}: {_TOO_LARGE}; make it smaller"),))
         case 404:
             return TransientError(f"{request}: {message}")
-    retry_after_s = _retry_after_s(headers, status)
+        case 410:
+            return GoneError(f"{request}: {message}")
+        case 409:
+            return ConflictError(f"{request}: {message}")
+        case 422 if _is_other_uid(status):
+            return ConflictError(f"{request}: another object has the name")
+    if code in _MALFORMED_CODES or (code == 500 and any(sign in message for sign in _MALFORMED_SIGNS)):
+        return InvalidError(_field_errors(request, code, status, message))
+    return None
+
+
+def _failed(request: Request, code: int, retry_after_s: float | None) -> TransientError:
     if request.is_write and code >= 500:
         # A server or proxy that gave up may have passed the write on.
         return UnknownOutcomeError(f"{request}: HTTP {code}", retry_after_s=retry_after_s)
@@ -126,8 +132,17 @@ def _field_errors(request: Request, code: int, status: Manifest, message: str) -
 
 
 def without_value(message: str) -> str:
-    """Return the rule that a value broke without the value, which the API server quotes."""
-    return _ECHOED_VALUE.sub(lambda found: found[1] + found[2], message, count=1)
+    """Return the rule that a value broke without the value, which the API server quotes before it."""
+    echo = _ECHO.match(message)
+    if echo is None:
+        return message
+    rest = message[echo.end() :]
+    try:
+        end = json.JSONDecoder().raw_decode(rest)[1]
+    except ValueError:
+        # Not JSON: whatever it is, the rule comes after the last colon.
+        end = rest.rfind(": ") if ": " in rest else len(rest)
+    return echo[1] + (rest[end:] if rest[end:].startswith(": ") else "")
 
 
 def _retry_after_s(headers: Mapping[str, str], status: Manifest) -> float | None:

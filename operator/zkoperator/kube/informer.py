@@ -19,6 +19,8 @@ RECONNECT = Backoff(first_s=0.2, limit_s=10.0)
 SLOW_RECONNECT = Backoff(first_s=10.0, limit_s=60.0)
 
 _SHORT_WATCH_S = 1.0
+_SETTLED_WATCH_S = 20.0
+"""Longer than a request may take: a watch that is quiet for so long is open, rather than about to fail."""
 _FRUITLESS_WATCHES = 3
 _FAILURES_WORTH_TELLING = 3
 
@@ -176,9 +178,13 @@ class _Stream:
         started_s = self._clock.now_s()
         self._fruitless += 1
         events = self._api.watch(self._resource, self._namespace, labels=self._labels, resource_version=version)
-        async with aclosing(events):
-            async for event in events:
-                self._take(event)
+        settled = self._clock.call_later(_SETTLED_WATCH_S, self._recovered)
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    self._take(event)
+        finally:
+            settled.cancel()
         if self._clock.now_s() - started_s > _SHORT_WATCH_S:
             self._fruitless = 0
             self._recovered()
