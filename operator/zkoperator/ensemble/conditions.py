@@ -9,6 +9,7 @@ from zkoperator.ensemble.answers import NotServing, Silent
 from zkoperator.ensemble.desired import is_founded
 from zkoperator.ensemble.gate import Verdict
 from zkoperator.ensemble.plan import Plan
+from zkoperator.ensemble.roll import RETURN_S
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import Running, World
 
@@ -16,6 +17,12 @@ Found = tuple[ClusterCondition, Truth, ClusterReason, str]
 
 _REFUSED = (ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN, ClusterReason.INVALID_SPEC)
 """Reasons of a plan that only a person can change."""
+
+ELECTION_S = 5.0
+"""Seconds for which the lack of a leader is an election rather than a fault; Available tells it at once."""
+
+WIPED_S = 30.0
+"""Seconds after which a majority that runs without electing anybody is taken to have lost its volumes."""
 
 RECOVERY = "see docs/recovery.md before anything is deleted"
 
@@ -63,17 +70,15 @@ def available(facts: Facts) -> Found:
 
 def ready(facts: Facts) -> Found:
     """Return whether the newest spec is in place and every voter serves in sync."""
-    plan, members = facts.plan, facts.members
-    late = [member.name for member in members if not member.ready]
-    if plan.settled and facts.verdict.open and not late:
-        told = f"{len(facts.serving)} of {facts.cluster.spec.replicas} voters serve in sync"
-        return ClusterCondition.READY, Truth.TRUE, ClusterReason.IN_SYNC, told
-    reason = plan.reason if not plan.settled else ClusterReason.MEMBER_DOWN
-    if plan.settled:
-        told = facts.verdict.why if not facts.verdict.open else f"not ready: {', '.join(late)}"
-    else:
-        told = plan.message
-    return ClusterCondition.READY, Truth.FALSE, reason, told
+    if not facts.plan.settled:
+        return ClusterCondition.READY, Truth.FALSE, facts.plan.reason, facts.plan.message
+    if not facts.verdict.open:
+        return ClusterCondition.READY, Truth.FALSE, ClusterReason.MEMBER_DOWN, facts.verdict.why
+    if late := [member.name for member in facts.members if not member.ready]:
+        told = f"waiting for the readiness of {', '.join(late)}"
+        return ClusterCondition.READY, Truth.FALSE, ClusterReason.APPLYING, told
+    told = f"{len(facts.serving)} of {facts.cluster.spec.replicas} voters serve in sync"
+    return ClusterCondition.READY, Truth.TRUE, ClusterReason.IN_SYNC, told
 
 
 def progressing(facts: Facts) -> Found:
@@ -98,14 +103,14 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     world = facts.world
     if facts.plan.reason in _REFUSED:
         return facts.plan.reason, facts.plan.message
-    if is_founded(facts.cluster) and not facts.quorum_serves:
+    if is_founded(facts.cluster) and not facts.quorum_serves and world.leaderless_s > ELECTION_S:
         return _lost(facts)
     for member, pod in sorted(world.pods.items()):
         if pod.trouble:
             reason = ClusterReason.UNSCHEDULABLE if pod.unschedulable else ClusterReason.POD_FAILING
             return reason, f"{facts.cluster.names.pod(member)}: {pod.trouble}"
-    down = sorted(world.voters - facts.serving)
-    if down and is_founded(facts.cluster):
+    down = [member for member in sorted(world.voters - facts.serving) if not _is_expected_back(facts, member)]
+    if down and is_founded(facts.cluster) and facts.quorum_serves:
         names = ", ".join(_named(facts, member) for member in down)
         return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(world.voters)} voters do not serve: {names}"
     return _diverged(facts)
@@ -117,13 +122,19 @@ def _lost(facts: Facts) -> tuple[ClusterReason, str]:
         return ClusterReason.UNKNOWN, f"{count}; whether a quorum serves is not known"
     idle = [member for member in world.voters if isinstance(world.answer(member), NotServing)]
     told = f"{count}, {facts.quorum} are needed"
-    if len(idle) >= facts.quorum:
+    if len(idle) >= facts.quorum and world.leaderless_s > WIPED_S:
         # Nothing that they answer says why; a majority that runs and elects nobody has lost its disks, or its network.
         return ClusterReason.MAJORITY_WIPED, (
             f"{told}; {len(idle)} run without electing a leader: unless the network between them is cut, a majority "
             f"has lost its volumes and waits rather than start empty; {RECOVERY}"
         )
     return ClusterReason.QUORUM_LOST, f"{told}; {RECOVERY}"
+
+
+def _is_expected_back(facts: Facts, member: int) -> bool:
+    """Tell whether the member is away because the operator restarts it."""
+    rolling = facts.plan.reason in (ClusterReason.ROLLING_RESTART, ClusterReason.UPGRADING)
+    return rolling and facts.world.away_s.get(member, 0.0) < RETURN_S
 
 
 def _named(facts: Facts, member: int) -> str:

@@ -10,6 +10,17 @@ from zkoperator.ensemble.steps import Reconfigure, RecordBootstrap, RemovePods, 
 from zkoperator.kube.port import Manifest
 
 _NOTE_LIMIT = 1000
+_BAD = tuple(
+    reason.value
+    for reason in (
+        ClusterReason.BLOCKED,
+        ClusterReason.FOREIGN_OBJECT,
+        ClusterReason.FORBIDDEN,
+        ClusterReason.INVALID_SPEC,
+        ClusterReason.MEMBER_DOWN,
+    )
+)
+"""Reasons that are bad news in Ready and Progressing, whose being false is no news by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +50,18 @@ def _worth_telling(condition: dict[str, Any], old: dict[str, tuple[str, str]]) -
 
 
 def _of_condition(condition: dict[str, Any]) -> Notice:
-    good = Truth.FALSE if condition["type"] == ClusterCondition.DEGRADED.value else Truth.TRUE
-    blocked = condition["reason"] in (ClusterReason.BLOCKED.value, ClusterReason.FOREIGN_OBJECT.value)
-    progress = condition["type"] == ClusterCondition.PROGRESSING.value and not blocked
-    kind: Literal["Normal", "Warning"] = "Normal" if progress or condition["status"] == good.value else "Warning"
-    if blocked:
-        kind = "Warning"
     note = f"{condition['type']} is {condition['status']}: {condition.get('message', '')}"
-    return Notice(kind, condition["reason"], note, "Observe")
+    return Notice("Warning" if _is_bad(condition) else "Normal", condition["reason"], note, "Observe")
+
+
+def _is_bad(condition: dict[str, Any]) -> bool:
+    match condition["type"]:
+        case ClusterCondition.DEGRADED.value:
+            return bool(condition["status"] != Truth.FALSE.value)
+        case ClusterCondition.AVAILABLE.value:
+            return bool(condition["status"] != Truth.TRUE.value)
+        case _:
+            return condition["reason"] in _BAD
 
 
 def of_step(step: Step) -> Notice | None:

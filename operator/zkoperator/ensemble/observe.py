@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from zkoperator.api.cluster import MAX_REPLICAS
+from zkoperator.ensemble.absences import Absences
 from zkoperator.ensemble.answers import Answer, Silent, read_answer
 from zkoperator.ensemble.build.secret import digest, password_in
 from zkoperator.ensemble.configuration import Server, parse_servers
@@ -81,17 +82,20 @@ class Observer:
         self._probe = probe
         self._now_s = now_s
         self._secrets: dict[Key, tuple[float, str]] = {}
+        self._absences = Absences()
 
     async def observe(self, cluster: ValidatedCluster) -> World:
         """Return what is known now. A member that does not answer is Silent; a failing API raises."""
         names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
         answers, secret_id = await asyncio.gather(self._ask_all(pods), self._secret_id(names))
-        return World(children, pods, claims, answers, _recorded(children), secret_id)
+        world = World(children, pods, claims, answers, _recorded(children), secret_id)
+        return self._absences.timed(Key(names.namespace, names.cluster), world, self._now_s())
 
-    def forget_secret(self, names: Names) -> None:
-        """Read the Secret again at the next observation."""
-        self._secrets.pop(Key(names.namespace, names.cluster), None)
+    def forget(self, key: Key) -> None:
+        """Drop what is kept of a cluster that is gone."""
+        self._secrets.pop(key, None)
+        self._absences.forget(key)
 
     async def _children(self, names: Names) -> dict[Child, Manifest]:
         found = {

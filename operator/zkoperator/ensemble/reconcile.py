@@ -114,6 +114,7 @@ class EnsembleReconciler:
 
     def _forget(self, key: Key) -> None:
         self._at_rest.discard(key)
+        self._observer.forget(key)
         self._reporter.forget(key)
 
     async def _refuse(self, raw: Manifest, errors: tuple[FieldError, ...]) -> None:

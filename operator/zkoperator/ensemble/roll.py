@@ -10,6 +10,9 @@ from zkoperator.ensemble.steps import RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import Child, PodView, Running, World
 
+RETURN_S = 90.0
+"""Seconds within which a restarted member is awaited without a word; a falsely leading one needs 20 of them."""
+
 
 def replace_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
     """Propose the next pod to replace, None when all pods are of the spec's revision."""
@@ -108,6 +111,8 @@ def _coming(cluster: ValidatedCluster, world: World) -> str:
     away = [m for m in sorted(world.voters) if world.serving(m) is None]
     pods = [world.pods.get(m) for m in away]
     fresh = all(pod is None or pod.deleting or (pod.revision == current and not pod.trouble) for pod in pods)
+    if any(world.away_s.get(member, 0.0) > RETURN_S for member in away):
+        return ""
     return ", ".join(cluster.names.pod(member) for member in away) if fresh else ""
 
 

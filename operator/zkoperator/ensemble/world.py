@@ -66,6 +66,8 @@ class World:
     """Everything observed. A member without an entry in `answers` has no pod that could be asked.
 
     `secret_id` is None when there is no usable Secret. `recorded` are the members in the ConfigMap as it is.
+    `away_s` are the seconds for which a member has not served, and `leaderless_s` those without one leader, as far as
+    this operator has looked on.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -74,6 +76,8 @@ class World:
     answers: Mapping[int, Answer] = field(default_factory=dict)
     recorded: tuple[Server, ...] = ()
     secret_id: str | None = None
+    away_s: Mapping[int, float] = field(default_factory=dict)
+    leaderless_s: float = 0.0
 
     def answer(self, member: int) -> Answer:
         """Return what the member said."""
