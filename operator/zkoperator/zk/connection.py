@@ -8,7 +8,7 @@ import asyncio
 import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import override
 
@@ -71,9 +71,9 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- narrows the type of a stream transport
-        self._transport = transport
-        transport.write(self._greeting)
+        # A cast and no isinstance: uvloop's transports do not derive from asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._greeting)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
