@@ -106,7 +106,8 @@ class Applier:
             memory.forget_ledger()
             raise
         memory.ledger = replace(step.ledger, version=step.ledger.version + 1, mzxid=committed.zxid)
-        memory.split = step.rest
+        memory.parts = memory.parts + 1 if step.rest > 0 or memory.is_splitting else 0
+        memory.is_splitting = step.rest > 0
         return _overwritten(step, committed)
 
     def _refused_push(self, step: PushMulti, error: MultiError, memory: Memory) -> ZkOperatorError:

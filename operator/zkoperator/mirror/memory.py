@@ -28,7 +28,8 @@ class Memory:
         claimed_by: who pushes to an overlapping subtree, believed until `claimed_until_s`.
         refused: keys whose znodes the ensemble does not let us write, until `refused_until_s`.
         known_conflicts: for which the ledger has been read again already.
-        told_s: when the status was last written, `owed_s`: since when its numbers lag.
+        owed_s: since when the numbers of the status lag.
+        parts: transactions that the last push was split into, `is_splitting` while some are left; 0: one was enough.
     """
 
     burst: Burst
@@ -51,7 +52,8 @@ class Memory:
     disconnected_s: float | None = None
     owed_s: float | None = None
     managers: Mapping[str, str] = field(default_factory=dict)
-    split: int = 0
+    parts: int = 0
+    is_splitting: bool = False
     rollout: RolloutState = field(default_factory=RolloutState)
 
     def saw(self, raw: Mapping[str, Any]) -> None:

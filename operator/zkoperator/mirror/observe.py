@@ -81,7 +81,7 @@ class Observer:
             value_of=partial(value_of, manifest if manifest is not None else {}),
             ledger=memory.ledger,
             ledger_is_mine=memory.ledger_is_mine,
-            claimed_by=memory.claimed_by,
+            claimed_by=memory.claimed_by if memory.claimed_until_s > self._clock.now_s() else "",
             missing_above=await _missing_above(tree.zk, picture),
             acl=OPEN_ACL if tree.place.credential is None else CREATOR_ACL,
             flapping=memory.flaps.held(self._clock.now_s()),

@@ -201,7 +201,7 @@ class MirrorReconciler:
             managers=managers_of(manifest) if manifest is not None and (plan.conflicts or plan.flapping) else {},
             config_map_uid=content.uid if content is not None else "",
             has_ledger=memory.ledger is not None,
-            notes=("the last push was too large for one transaction and was split",) if memory.split else (),
+            notes=(f"the last push was split into {memory.parts} transactions",) if memory.parts > 0 else (),
         )
         await self._settle_annotations(plan, sync, memory)
         waits = [

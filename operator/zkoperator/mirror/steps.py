@@ -82,7 +82,7 @@ def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> 
     if not fits_annotation(base, _other_annotations(context)):
         problems.append(Problem(SyncReason.TOO_LARGE, "metadata.annotations", "no room for the base of so many keys"))
         puts, removes = {}, frozenset()
-    elif puts or removes or _base_must_move(context, sorted_, base):
+    elif puts or removes or _base_must_move(context, sorted_, decisions, base):
         write = _write(context, puts, removes, base)
     annotated = base if write is not None else context.base
     push, refused = _push(context, sorted_, annotated)
@@ -172,9 +172,10 @@ def _other_annotations(context: StepContext) -> int:
     return context.seen.content.annotation_bytes if context.seen.content is not None else 0
 
 
-def _base_must_move(context: StepContext, sorted_: Sorted, base: Base) -> bool:
+def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
+    """A key that is no longer selected is forgotten at once: selected again, it counts as never synchronised."""
     old = context.base
-    if old is None or sorted_.records:
+    if old is None or sorted_.records or decisions.dropped:
         return True
     if (old.root_czxid, old.ledger_czxid, old.rebuilt) != (base.root_czxid, base.ledger_czxid, base.rebuilt):
         return True

@@ -1,0 +1,11 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.mirror_world import World, running
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with running() as running_world:
+        yield running_world

@@ -1,0 +1,176 @@
+"""Odd names, odd values, globs and limits: what cannot be synchronised is named, and the rest flows."""
+
+import pytest
+
+from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
+from zkoperator.zk.port import Create
+
+
+async def test_a_key_that_is_too_long_is_named_and_the_rest_flows(world: World) -> None:
+    world.tree(a="1")
+    world.write(Create(f"{ROOT}/{'x' * 300}", b"1"))
+    world.sync()
+    await world.until_reason("KeyInvalid")
+    assert "x" * 300 in world.message()
+    world.node("a", "2")
+    await world.until(lambda: world.data() == {"a": b"2"})
+
+
+@pytest.mark.parametrize("key", ["ends_", "two____separators", "a_x62", "_xff", "a__.."])
+async def test_a_key_that_stands_for_no_path_is_named_and_the_rest_flows(world: World, key: str) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    world.edit(**{key: "1", "fine": "1"})
+    await world.until_reason("KeyInvalid")
+    assert key in world.message()
+    await world.until(lambda: world.at("fine") == b"1")
+    world.edit(**{key: None})
+    await world.until_in_sync()
+
+
+async def test_unselected_znodes_and_keys_are_nobodys_business(world: World) -> None:
+    world.tree(conf__a="1", conf__secret="1", other="1")
+    world.config_map(conf__secret="mine", unrelated="mine")
+    world.sync(keys={"include": ["conf/**"], "exclude": ["**/secret"]})
+    await world.until_in_sync()
+    assert world.data() == {"conf__a": b"1", "conf__secret": b"mine", "unrelated": b"mine"}
+    assert world.at("unrelated") is None
+    world.edit(conf__secret=None, conf__b="2")
+    await world.until(lambda: world.at("conf/b") == b"2")
+    assert world.at("conf/secret") == b"1"
+
+
+async def test_narrowing_the_selection_deletes_nothing(world: World) -> None:
+    world.tree(a="1", b="1")
+    world.sync()
+    await world.until_in_sync()
+    world.spec(keys={"include": ["a"]})
+    await world.quiet()
+    world.edit(b=None)
+    await world.quiet()
+    assert world.at("b") == b"1"
+    world.spec(keys={"include": ["**"]})
+    await world.until(lambda: world.data() == {"a": b"1", "b": b"1"})
+
+
+async def test_ephemerals_are_left_out_unless_asked_for(world: World) -> None:
+    world.tree(a="1")
+    client = world.zk.session()
+    await client.create(Create(f"{ROOT}/live", b"here", ephemeral=True))
+    world.sync("plain", direction="ZooKeeperToConfigMap")
+    world.sync("registry", direction="ZooKeeperToConfigMap", keys={"ephemerals": "Include"})
+    await world.until_in_sync("plain")
+    await world.until_in_sync("registry")
+    assert world.data("plain") == {"a": b"1"}
+    assert world.data("registry") == {"a": b"1", "live": b"here"}
+    await client.close()
+    await world.until(lambda: world.data("registry") == {"a": b"1"})
+
+
+async def test_a_key_on_an_ephemeral_path_is_named(world: World) -> None:
+    world.tree(a="1")
+    client = world.zk.session()
+    await client.create(Create(f"{ROOT}/live", b"here", ephemeral=True))
+    world.sync()
+    await world.until_in_sync()
+    world.edit(live="mine", live__below="mine", fine="1")
+    await world.until_reason("KeyInvalid")
+    assert "live" in world.message()
+    await world.until(lambda: world.at("fine") == b"1")
+    assert world.at("live") == b"here"
+    await client.close()
+
+
+async def test_a_value_that_does_not_fit_is_named_and_the_rest_flows(world: World) -> None:
+    world.tree(big="x" * 700_000, small="1")
+    world.write(Create(f"{ROOT}/huge", b"y" * 600_000))
+    world.sync()
+    await world.until_reason("TooLarge")
+    assert "huge" in world.message()
+    world.node("small", "2")
+    await world.until(lambda: (world.data() or {}).get("small") == b"2")
+    assert "huge" not in (world.data() or {})
+    world.node("big", "small now")
+    await world.until(lambda: len((world.data() or {}).get("huge", b"")) == 600_000)
+    await world.until_in_sync()
+
+
+async def test_a_value_too_large_for_a_znode_is_named_and_the_rest_flows(world: World) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    world.edit(huge="x" * 950_000, fine="1")
+    await world.until_reason("TooLarge")
+    assert "huge" in world.message()
+    await world.until(lambda: world.at("fine") == b"1")
+
+
+async def test_an_edit_above_the_request_limit_is_split_and_the_status_says_so(world: World) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    world.edit(**{f"k{number:04}": "v" for number in range(1500)})
+    await world.until(lambda: world.at("k1499") == b"v", within_s=30)
+    await world.until_in_sync()
+    assert "split" in world.message()
+    await world.quiet()
+    assert len(world.data() or {}) == 1501
+
+
+async def test_a_large_ledger_is_folded_into_the_annotation(world: World) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    uid = world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop")["metadata"]["uid"]  # type: ignore[index]
+    for number in range(3):
+        world.edit(**{f"g{number}-{'n' * 60}-{index:03}": "v" for index in range(300)})
+        await world.until(lambda number=number: world.at(f"g{number}-{'n' * 60}-299") == b"v", within_s=30)
+        await world.quiet()
+    ledger = world.znode(f"/zkoperator/configsyncs/{uid}")
+    assert ledger is not None
+    assert len(ledger) < 150_000
+    await world.restart()
+    await world.quiet()
+    assert world.ready() == ("True", "InSync")
+
+
+async def test_odd_names_round_trip_in_both_directions(world: World) -> None:
+    names = ["_lead", "__two", "tail_", "é", "a b", "x_x5f", "..dots", "LOG_LEVEL", "application.properties", "a_b"]
+    world.tree(plain="1")
+    for name in names:
+        world.write(Create(f"{ROOT}/{name}", name.encode()))
+    world.sync()
+    await world.until_in_sync()
+    data = world.data() or {}
+    assert sorted(data.values()) == sorted([b"1", *(name.encode() for name in names)])
+    assert data["LOG_LEVEL"] == b"LOG_LEVEL"
+    world.edit(**dict.fromkeys(data, "changed"))
+    await world.until(lambda: all(world.at(name) == b"changed" for name in names))
+    assert len(world.zk.tree.children(ROOT, SUPER).names) == len(names) + 1
+
+
+async def test_an_empty_parent_is_no_key_and_an_empty_leaf_is_one(world: World) -> None:
+    world.tree(db__x="1", leaf="")
+    world.sync()
+    await world.until_in_sync()
+    assert world.data() == {"db__x": b"1", "leaf": b""}
+    world.node("leaf/below", "1")
+    await world.until(lambda: world.data() == {"db__x": b"1", "leaf__below": b"1"})
+    world.edit(db="")
+    await world.quiet()
+    assert world.ready() == ("True", "InSync")
+    assert world.at("db") == b""
+
+
+async def test_binary_and_text_move_between_both_maps(world: World) -> None:
+    world.tree(a="text", b=b"\xfe")
+    world.sync()
+    await world.until_in_sync()
+    world.node("a", b"\xff")
+    world.node("b", "text")
+    await world.until(lambda: world.data() == {"a": b"\xff", "b": b"text"})
+    manifest = world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
+    assert manifest is not None
+    assert (set(manifest["data"]), set(manifest["binaryData"])) == ({"b"}, {"a"})

@@ -1,0 +1,308 @@
+"""Conflicts, adoption, deletions, flapping: what is decided, what waits, and who may say so."""
+
+import pytest
+
+from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
+from zkoperator.zk.port import Create, Delete, Set
+
+
+async def _conflict(world: World, **spec: object) -> None:
+    """Both sides of `a` edited differently while the operator is away."""
+    world.tree(a="base", other="1")
+    world.sync(**spec)
+    await world.until_in_sync()
+    await world.stop()
+    world.node("a", "theirs")
+    world.edit(a="mine")
+    await world.start()
+
+
+async def test_an_edit_on_both_sides_is_held_with_both_values_while_the_rest_flows(world: World) -> None:
+    await _conflict(world)
+    await world.until_reason("Conflict")
+    world.node("other", "2")
+    await world.until(lambda: (world.data() or {})["other"] == b"2")
+    assert (world.at("a"), (world.data() or {})["a"]) == (b"theirs", b"mine")
+    status = world.status()
+    assert status["conflictCount"] == 1
+    conflict = status["conflicts"][0]
+    assert (conflict["key"], conflict["path"], conflict["manager"]) == ("a", "a", "kubectl-edit")
+    assert conflict["zookeeper"] != conflict["configMap"]
+    assert world.condition("Conflicted") == ("True", "Conflict")
+    assert "theirs" not in str(status)
+    assert "mine" not in str(status)
+
+
+@pytest.mark.parametrize(("side", "value"), [("zookeeper", b"theirs"), ("configmap", b"mine")])
+async def test_a_resolution_settles_the_conflict_and_is_used_up(world: World, side: str, value: bytes) -> None:
+    await _conflict(world)
+    await world.until_reason("Conflict")
+    world.annotate(resolve=f"a={side}")
+    await world.until_in_sync()
+    await world.until(lambda: (world.at("a"), (world.data() or {})["a"]) == (value, value))
+    await world.until(lambda: "zkoperator.dev/resolve" not in _annotations(world))
+    assert world.status()["conflictCount"] == 0
+
+
+async def test_editing_one_side_to_the_other_value_ends_the_conflict(world: World) -> None:
+    await _conflict(world)
+    await world.until_reason("Conflict")
+    world.edit(a="theirs")
+    await world.until_in_sync()
+    world.edit(a="later")
+    await world.until(lambda: world.at("a") == b"later")
+
+
+@pytest.mark.parametrize(("policy", "value"), [("PreferZooKeeper", b"theirs"), ("PreferConfigMap", b"mine")])
+async def test_a_preference_decides_a_conflict(world: World, policy: str, value: bytes) -> None:
+    await _conflict(world, conflictPolicy=policy)
+    await world.until(lambda: (world.at("a"), (world.data() or {})["a"]) == (value, value))
+    await world.until_in_sync()
+
+
+async def test_the_same_edit_on_both_sides_is_no_conflict(world: World) -> None:
+    world.tree(a="base")
+    world.sync()
+    await world.until_in_sync()
+    await world.stop()
+    world.node("a", "same")
+    world.edit(a="same")
+    await world.start()
+    await world.quiet()
+    assert world.ready() == ("True", "InSync")
+    world.edit(a="later")
+    await world.until(lambda: world.at("a") == b"later")
+
+
+async def test_deleted_here_and_edited_there_is_a_conflict_in_which_the_edit_survives(world: World) -> None:
+    world.tree(a="base", b="base")
+    world.sync()
+    await world.until_in_sync()
+    await world.stop()
+    world.drop("a")
+    world.edit(a="edited", b=None)
+    world.node("b", "edited")
+    await world.start()
+    await world.until_reason("Conflict")
+    assert world.status()["conflictCount"] == 2
+    assert world.data() == {"a": b"edited"}
+    assert world.at("b") == b"edited"
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason", "expected"),
+    [
+        ("Union", "Conflict", {"same": b"1", "differs": b"cm", "mine": b"1", "theirs": b"1"}),
+        ("PreferZooKeeper", "InSync", {"same": b"1", "differs": b"zk", "mine": b"1", "theirs": b"1"}),
+        ("PreferConfigMap", "InSync", {"same": b"1", "differs": b"cm", "mine": b"1", "theirs": b"1"}),
+        ("RequireEqual", "Conflict", {"same": b"1", "differs": b"cm", "mine": b"1"}),
+    ],
+)
+async def test_adoption_of_an_existing_config_map(
+    world: World, policy: str, reason: str, expected: dict[str, bytes]
+) -> None:
+    world.tree(same="1", differs="zk", theirs="1")
+    world.config_map(same="1", differs="cm", mine="1")
+    world.sync(adoptionPolicy=policy)
+    await world.until(lambda: world.ready()[1] == reason)
+    await world.until(lambda: world.data() == expected)
+    assert world.at("mine") == (None if policy == "RequireEqual" else b"1")
+    assert world.at("differs") == (b"cm" if policy == "PreferConfigMap" else b"zk")
+
+
+async def test_an_adoption_policy_does_not_decide_later_conflicts(world: World) -> None:
+    await _conflict(world, adoptionPolicy="PreferZooKeeper")
+    await world.until_reason("Conflict")
+
+
+async def test_retained_keys_are_detached_and_stay_so_across_restarts(world: World) -> None:
+    world.tree(a="1", b="1", keep="1")
+    world.sync(deletionPolicy="Retain")
+    await world.until_in_sync()
+    world.drop("a")
+    world.edit(b=None)
+    await world.quiet()
+    await world.restart()
+    world.edit(a="edited while detached")
+    await world.quiet()
+    assert (world.at("a"), world.at("b")) == (None, b"1")
+    assert world.data() == {"a": b"edited while detached", "keep": b"1"}
+    assert world.ready() == ("True", "InSync")
+    world.edit(b="again")
+    await world.until(lambda: world.at("b") == b"again")
+
+
+async def test_a_detached_key_follows_again_once_it_is_created_again(world: World) -> None:
+    world.tree(a="1", keep="1")
+    world.sync(deletionPolicy="Retain")
+    await world.until_in_sync()
+    world.drop("a")
+    await world.quiet()
+    world.node("a", "2")
+    await world.until(lambda: (world.data() or {})["a"] == b"2")
+    world.edit(a="3")
+    await world.until(lambda: world.at("a") == b"3")
+
+
+async def test_a_mass_deletion_waits_for_its_approval_while_other_keys_flow(world: World) -> None:
+    world.tree(**{f"k{number}": "1" for number in range(10)})
+    world.sync()
+    await world.until_in_sync()
+    world.write(*(Delete(f"{ROOT}/k{number}", -1) for number in range(6)))
+    await world.until_reason("DeletionsHeld")
+    world.node("k9", "2")
+    await world.until(lambda: (world.data() or {})["k9"] == b"2")
+    assert len(world.data() or {}) == 10
+    pending = world.status()["pending"]
+    assert (pending["creates"], pending["updates"], pending["deletes"]) == (0, 0, 6)
+    assert world.condition("DeletionsHeld") == ("True", "DeletionsHeld")
+    world.annotate(approve_deletions="0123456789abcdef")
+    await world.quiet()
+    assert len(world.data() or {}) == 10
+    world.annotate(approve_deletions=pending["hash"])
+    await world.until(lambda: len(world.data() or {}) == 4)
+    await world.until_in_sync()
+    assert world.condition("DeletionsHeld") == ("False", "NothingHeld")
+    assert "pending" not in world.status()
+
+
+async def test_an_approval_is_void_once_the_plan_has_changed(world: World) -> None:
+    world.tree(**{f"k{number}": "1" for number in range(10)})
+    world.sync()
+    await world.until_in_sync()
+    world.edit(**dict.fromkeys((f"k{number}" for number in range(6)), None))
+    await world.until_reason("DeletionsHeld")
+    approved = world.status()["pending"]["hash"]
+    world.edit(k7=None)
+    await world.until(lambda: world.status()["pending"]["deletes"] == 7)
+    world.annotate(approve_deletions=approved)
+    await world.quiet()
+    assert world.at("k0") == b"1"
+    world.annotate(approve_deletions=world.status()["pending"]["hash"])
+    await world.until(lambda: world.at("k0") is None)
+
+
+async def test_fewer_than_five_deletions_never_wait(world: World) -> None:
+    world.tree(a="1", b="1", c="1", d="1")
+    world.sync()
+    await world.until_in_sync()
+    world.write(*(Delete(f"{ROOT}/{name}", -1) for name in "abcd"))
+    await world.until(lambda: world.data() == {})
+
+
+async def test_rivals_on_both_sides_are_recognised_held_and_named(world: World) -> None:
+    world.tree(a="zk", other="1")
+    world.sync()
+    await world.until_in_sync()
+    for _ in range(8):
+        if world.ready()[1] == "Flapping":
+            break
+        world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"data": {"a": "cm"}}, manager="rival")
+        await world.quiet(8)
+        if world.at("a") == b"cm":
+            world.node("a", "zk")
+        await world.quiet(8)
+    await world.until_reason("Flapping")
+    assert "a" in world.message()
+    assert world.status()["conflicts"][0]["manager"] == "rival"
+    world.node("other", "2")
+    await world.until(lambda: (world.data() or {})["other"] == b"2")
+
+
+async def test_a_rival_that_keeps_editing_a_mirror_is_held(world: World) -> None:
+    world.tree(a="zk")
+    world.sync(direction="ZooKeeperToConfigMap")
+    await world.until_in_sync()
+    for _ in range(8):
+        if world.ready()[1] == "Flapping":
+            break
+        world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"data": {"a": "cm"}}, manager="rival")
+        await world.quiet(6)
+    await world.until_reason("Flapping")
+    assert world.status()["conflicts"][0]["manager"] == "rival"
+
+
+async def test_a_client_that_toggles_a_value_on_one_side_is_not_flapping(world: World) -> None:
+    world.tree(a="on")
+    world.sync()
+    await world.until_in_sync()
+    for number in range(12):
+        value = "off" if number % 2 == 0 else "on"
+        world.node("a", value)
+        await world.until(lambda value=value: world.data() == {"a": value.encode()})
+    assert world.ready() == ("True", "InSync")
+
+
+async def test_a_dry_run_shows_its_plan_and_writes_nothing(world: World) -> None:
+    world.tree(a="1", b="1")
+    world.config_map(a="2", c="1")
+    world.sync(mode="DryRun", adoptionPolicy="PreferZooKeeper")
+    await world.until_reason("DryRun")
+    pending = world.status()["pending"]
+    assert (pending["creates"], pending["updates"], pending["deletes"]) == (2, 1, 0)
+    assert world.data() == {"a": b"2", "c": b"1"}
+    assert world.at("c") is None
+    assert world.znode("/zkoperator") is None
+    world.spec(mode="Active")
+    await world.until(lambda: world.data() == {"a": b"1", "b": b"1", "c": b"1"})
+
+
+async def test_pausing_stops_all_writes_until_it_is_active_again(world: World) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    world.spec(mode="Paused")
+    await world.until_reason("Paused")
+    world.node("a", "2")
+    world.edit(b="1")
+    await world.until(lambda: world.status()["pending"]["updates"] == 1)
+    assert (world.data(), world.at("b")) == ({"a": b"1", "b": b"1"}, None)
+    world.spec(mode="Active")
+    await world.until(lambda: (world.data(), world.at("b")) == ({"a": b"2", "b": b"1"}, b"1"))
+
+
+@pytest.mark.parametrize("policy", ["Retain", "DeleteConfigMap", "DeleteZnodes"])
+async def test_the_end_of_a_config_sync(world: World, policy: str) -> None:
+    world.tree(a="1", db__x="1")
+    world.sync(onDelete=policy)
+    await world.until_in_sync()
+    finalizers = world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop")["metadata"].get("finalizers", [])  # type: ignore[index]
+    assert finalizers == ([] if policy == "Retain" else ["zkoperator.dev/configsync"])
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop") is None)
+    await world.quiet()
+    assert (world.data() is None) == (policy == "DeleteConfigMap")
+    assert (world.at("a") is None) == (policy == "DeleteZnodes")
+    assert (world.at("db/x") is None) == (policy == "DeleteZnodes")
+    assert world.znode(ROOT) is not None
+    assert world.zk.tree.children("/zkoperator/configsyncs", SUPER).names == ()
+
+
+async def test_deleting_znodes_spares_what_somebody_else_has_edited(world: World) -> None:
+    world.tree(a="1", b="1")
+    world.sync(onDelete="DeleteZnodes", conflictPolicy="Hold")
+    await world.until_in_sync()
+    await world.stop()
+    world.node("b", "edited")
+    world.write(Create(f"{ROOT}/c", b"new"))
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.start()
+    await world.until(lambda: world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop") is None)
+    assert (world.at("a"), world.at("b"), world.at("c")) == (None, b"edited", b"new")
+
+
+async def test_a_bad_resolution_is_refused_with_the_field_and_the_fix(world: World) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    world.annotate(resolve="a=mine")
+    await world.until_reason("InvalidSpec")
+    assert "zkoperator.dev/resolve" in world.message()
+    world.write(Set(f"{ROOT}/a", b"2", -1))
+
+
+def _annotations(world: World) -> dict[str, str]:
+    found = world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop")
+    assert found is not None
+    return dict(found["metadata"].get("annotations") or {})
