@@ -91,7 +91,7 @@ def _kubeconfig(arguments: argparse.Namespace) -> None:
 
 
 def _load(arguments: argparse.Namespace) -> None:
-    cluster.find(arguments.name).load(arguments.archive)
+    cluster.find(arguments.name).load_archive(arguments.archive)
 
 
 def _load_operator(arguments: argparse.Namespace) -> None:
@@ -135,8 +135,9 @@ def _argv(arguments: argparse.Namespace) -> list[str]:
 def _become(running: cluster.Cluster, argv: Sequence[str], netns: str) -> None:
     network.enter(netns)
     sys.stdout.flush()
+    argv = network.resolving(argv, running.layout.inside_resolv_conf)
     try:
-        os.execvpe(argv[0], list(argv), running.environment())
+        os.execvpe(argv[0], argv, running.environment())
     except OSError as error:
         raise TestbedError(f"{argv[0]}: {error.strerror}") from error
 

@@ -77,6 +77,11 @@ class Layout:
         return self.state / "cluster.json"
 
     @property
+    def inside_resolv_conf(self) -> Path:
+        """The resolv.conf of commands that run inside: names of Services and of pods, and no others."""
+        return self.state / "inside.resolv.conf"
+
+    @property
     def address(self) -> str:
         """The address of the control plane, which is also the name server's."""
         return str(ipaddress.ip_network(self.ranges.machines)[254])

@@ -14,6 +14,7 @@ from testbed.layout import Layout, Node, netns_file
 from testbed.processes import run
 
 _CLONE_NEWNET = 0x40000000
+_RESOLV_CONF = "/etc/resolv.conf"
 _CABLE = "br0"
 
 
@@ -77,6 +78,12 @@ def inside(netns: str) -> Iterator[None]:
             _set_descriptor(own)
     finally:
         os.close(own)
+
+
+def resolving(argv: Sequence[str], resolv_conf: Path) -> list[str]:
+    """Return a command line that runs another one with its own resolv.conf, in a mount namespace of its own."""
+    script = f'mount --bind "$0" {_RESOLV_CONF} && exec "$@"'
+    return ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, str(resolv_conf), *argv]
 
 
 def command_in(netns: str, argv: Sequence[str | Path]) -> list[str]:

@@ -54,6 +54,7 @@ def write_node(cluster: Layout, plane: ControlPlane, authority: Authority, node:
 def write_control_plane(cluster: Layout, plane: ControlPlane) -> None:
     """Write what kube-proxy and CoreDNS of the control plane read, and an empty resolv.conf for the nodes."""
     (cluster.state / "resolv.conf").write_text("")
+    cluster.inside_resolv_conf.write_text(f"nameserver {cluster.address}\noptions ndots:1 timeout:1\n")
     # A node's name, because kube-proxy wants to be one; it makes Services work for webhooks and for tests.
     _write(cluster.state / "kube-proxy.json", _kube_proxy(cluster, plane, cluster.nodes[0].name))
     (cluster.state / "Corefile").write_text(
