@@ -18,6 +18,7 @@ from pathlib import Path
 from testbed import addons, binaries, cgroups, image_store, network, node_files
 from testbed.control_plane import ControlPlane
 from testbed.errors import TestbedError
+from testbed.images import Image
 from testbed.layout import Layout, Node, layout
 from testbed.processes import run, wait_for
 from testbed.rest import ApiError, Rest
@@ -67,14 +68,16 @@ class Cluster:
             remove(self.layout.name)
             raise
 
-    def load(self, archive: Path) -> None:
-        """Import an image archive into every node."""
+    def load(self, image: Image) -> None:
+        """Put an image on every node."""
+        self._on_every_node(lambda node: image_store.load(node.socket, image))
 
-        def import_into(node: Node) -> None:
-            run(*image_store.ctr(node.socket, "images", "import", archive), what=f"import into {node.name}")
-
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(import_into, self.layout.nodes))
+    def load_archive(self, archive: Path) -> None:
+        """Put the images of an archive, as `docker save` writes it, on every node."""
+        if not archive.is_file():
+            raise TestbedError(f"{archive}: no such file")
+        importing = ("images", "import", archive.absolute())
+        self._on_every_node(lambda node: run(*image_store.ctr(node.socket, *importing), what=f"import of {archive}"))
 
     def environment(self) -> dict[str, str]:
         """Return the environment of commands that work with the cluster: KUBECONFIG, and kubectl in PATH."""
@@ -124,6 +127,10 @@ class Cluster:
         self._control(
             "addons", [sys.executable, "-m", "testbed", "--name", self.layout.name, "addons", "--nodes", nodes]
         )
+
+    def _on_every_node(self, act: Callable[[Node], object]) -> None:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(act, self.layout.nodes))
 
     def _apiserver_flags(self) -> list[str]:
         pki = self.plane.pki

@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from testbed import oci
 from testbed.cache import artefact
+from testbed.errors import TestbedError
 from testbed.images import Image
 from testbed.node_files import store_config
 from testbed.processes import Server, run, wait_for
@@ -36,7 +38,7 @@ def store(kind: str, images: Sequence[Image], base: Path | None = None) -> Path:
         _import(root, images)
 
     inputs = [base.parent.name] if base is not None else []
-    inputs += [f"{image.reference} {image.archive.parent.name}" for image in images]
+    inputs += [f"{image.reference} {image.layout.name}" for image in images]
     return artefact(kind, tuple(inputs), build) / "root"
 
 
@@ -50,6 +52,19 @@ def link(base: Path, root: Path) -> None:
             mine = root / database.relative_to(base)
             mine.unlink()
             shutil.copy2(database, mine)
+
+
+def load(socket: Path, image: Image) -> None:
+    """Import an image into the store of a running containerd, sending only the blobs that it does not have."""
+    present = run(*ctr(socket, "content", "ls", "--quiet")).split()
+    members = oci.members(image.layout, without=set(present))
+    pack = ["tar", "-C", str(image.layout), "-cf", "-", *members]
+    with subprocess.Popen(pack, stdout=subprocess.PIPE) as sender:
+        done = subprocess.run(
+            ctr(socket, "images", "import", "-"), stdin=sender.stdout, capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        raise TestbedError(f"import of {image.reference} failed:\n{done.stdout}{done.stderr}")
 
 
 def ctr(socket: Path, *arguments: str | Path) -> list[str]:
@@ -67,7 +82,7 @@ def _import(root: Path, images: Sequence[Image]) -> None:
         try:
             wait_for("containerd", lambda: _answers(socket), limit_s=30, servers=[server])
             for image in images:
-                run(*ctr(socket, "images", "import", image.archive), what=f"import of {image.reference}")
+                load(socket, image)
         finally:
             server.stop()
 

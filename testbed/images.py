@@ -1,4 +1,8 @@
-"""Container images, built without a container engine: archives that containerd, kind and Docker can load."""
+"""Container images, built without a container engine.
+
+An image is kept as an OCI layout (a directory of blobs named by their digest), uncompressed: a layer that two images
+share is on the disk once, and a node is sent only what it does not have.
+"""
 
 import contextlib
 import dataclasses
@@ -10,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from testbed import binaries, jars
+from testbed import binaries, jars, oci
 from testbed.cache import Input, artefact, cache_root, fingerprint
 from testbed.errors import TestbedError
 from testbed.node_files import PAUSE_IMAGE
@@ -22,6 +26,7 @@ PYTHON_IMAGE = "docker.io/library/python:3.11-slim-bookworm"
 
 _CHECKOUT = Path(__file__).parent.parent
 _RECIPES = Path(__file__).parent / "zookeeper"
+_FORMAT = "OCI layout, uncompressed"
 _JAVA_BASE = "localhost/testbed/java:17"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PIP_CONFIG = "/etc/pip.conf"
@@ -37,10 +42,10 @@ rm /usr/lib/python3*/EXTERNALLY-MANAGED
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Image:
-    """A built image: its name in a cluster and its archive."""
+    """A built image: its name in a cluster and the directory of its OCI layout."""
 
     reference: str
-    archive: Path
+    layout: Path
 
 
 def zookeeper_reference(version: str) -> str:
@@ -106,12 +111,15 @@ def _image(
             if base is not None:
                 _ensure_base(base)
             _build(context, reference, base, mounts)
-        archive = directory / "image.tar"
-        _buildah("push", reference, f"docker-archive:{archive}:{reference}")
+        oci.write(reference, directory, _push)
 
-    inputs: list[Input] = [reference, recipe, *files, *(fingerprint(path) for path in files.values())]
+    inputs: list[Input] = [_FORMAT, reference, recipe, *files, *(fingerprint(path) for path in files.values())]
     inputs += [base.reference, base.archive.parent.name] if base is not None else []
-    return Image(reference, artefact(kind, tuple(inputs), build) / "image.tar")
+    return Image(reference, artefact(kind, tuple(inputs), build))
+
+
+def _push(reference: str, target: str) -> None:
+    _buildah("push", "--disable-compression", reference, target)
 
 
 def _build(context: Path, reference: str, base: _Base | None, mounts: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ def load_operator(running: Cluster) -> None:
     """Build the operator's image from the checkout as it is and put it on every node."""
     image = images.operator()
     started = time.monotonic()
-    running.load(image.archive)
+    running.load(image)
     progress(f"{image.reference} is on all nodes after {time.monotonic() - started:.1f} s")
 
 

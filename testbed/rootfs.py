@@ -11,7 +11,10 @@ from testbed.processes import run
 SUITE = "bookworm"
 
 _MIRROR = "http://deb.debian.org/debian"
-_LEFT_OUT = tuple(f"./{path}/*" for path in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man"))
+_LEFT_OUT = tuple(
+    f"./{path}/*"
+    for path in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
+)
 
 
 def rootfs(kind: str, packages: tuple[str, ...], script: str = "") -> Path:
