@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from zkoperator import __version__
-from zkoperator.cli import approve, crds, docs, render, resolve, run, status, version
+from zkoperator.cli import approve, crds, diff, docs, plan, render, resolve, run, status, version
 from zkoperator.errors import InvalidError, ZkOperatorError
 
 
@@ -33,7 +33,7 @@ class Command(Protocol):
         """Do it and return the exit status."""
 
 
-COMMANDS: tuple[Command, ...] = (status, resolve, approve, render, run, crds, docs, version)
+COMMANDS: tuple[Command, ...] = (status, plan, diff, resolve, approve, render, run, crds, docs, version)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,9 +1,11 @@
 """What `status` shows of each object, computed from the raw objects. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
+
+from pydantic.alias_generators import to_camel
 
 from zkoperator.api.cluster import Member, ZooKeeperClusterStatus
 from zkoperator.api.meta import Condition, Model, Truth
@@ -100,12 +102,14 @@ def sync_glance(raw: Mapping[str, Any]) -> SyncGlance:
 
 
 def to_json(glance: ClusterGlance | SyncGlance) -> dict[str, Any]:
-    """Return it as plain values, field by field."""
-    nested = ("members", "conditions", "conflicts")
-    plain = {key: value for key, value in asdict(glance).items() if key not in (*nested, "pending")}
-    lists = {key: [item.manifest() for item in getattr(glance, key)] for key in nested if hasattr(glance, key)}
-    pending = getattr(glance, "pending", None)
-    return {**plain, **lists, **({"pending": pending.manifest()} if pending is not None else {})}
+    """Return it as plain values, in the names and the order of the API."""
+    return {to_camel(field.name): _plain(getattr(glance, field.name)) for field in fields(glance)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Model):
+        return value.manifest()
+    return [item.manifest() for item in value] if isinstance(value, tuple) else value
 
 
 def cluster_table(glances: Iterable[ClusterGlance], style: Style, *, namespaced: bool) -> str:

@@ -1,0 +1,87 @@
+"""`plan`: what the operator would do next with a cluster, and what blocks it. Changes nothing."""
+
+import argparse
+import asyncio
+import os
+import time
+
+from zkoperator.api.cluster import ZooKeeperClusterStatus
+from zkoperator.api.parse import parse
+from zkoperator.cli.connection import add_connection, connect, namespace_of
+from zkoperator.cli.forecast import Forecast, forecast, reported, text
+from zkoperator.cli.objects import fetch
+from zkoperator.cli.output import add_output, print_json, style, wants_json
+from zkoperator.ensemble.answers import Silent
+from zkoperator.ensemble.observe import Observer
+from zkoperator.ensemble.plan import make_plan
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
+from zkoperator.ensemble.world import World
+from zkoperator.errors import ForbiddenError, InvalidError
+from zkoperator.kube.client import KubeClient
+from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest, Resource
+from zkoperator.settings import read_settings
+from zkoperator.zk.admin import SocketProbe
+
+NAME = "plan"
+HELP = "show what the operator would do next with a ZooKeeperCluster, and what blocks it"
+
+_PROBE_S = 3.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("cluster", help="name of the ZooKeeperCluster")
+    add_connection(parser)
+    add_output(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Observe, plan and print."""
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    async with connect(arguments) as api:
+        raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace_of(arguments), arguments.cluster)
+        shown = await _forecast(api, raw)
+    if wants_json(arguments):
+        print_json(shown.to_json())
+    else:
+        print(text(shown, style()))
+    return 0
+
+
+async def _forecast(api: KubeClient, raw: Manifest) -> Forecast:
+    settings = read_settings({}, os.environ)
+    cluster = validate(raw, Defaults(settings.default_image, settings.cluster_domain))
+    if not isinstance(cluster, ValidatedCluster):
+        raise InvalidError(cluster)
+    try:
+        world = await Observer(api, _Live(api), SocketProbe(timeout_s=_PROBE_S), time.monotonic).observe(cluster)
+    except ForbiddenError:
+        return _last_report(raw)
+    if is_out_of_reach(world):
+        return _last_report(raw)
+    return forecast(cluster.names, world, make_plan(cluster, world))
+
+
+def is_out_of_reach(world: World) -> bool:
+    """Tell whether nobody answered though somebody could: then the silence is ours, not the members'."""
+    return bool(world.answers) and all(isinstance(answer, Silent) for answer in world.answers.values())
+
+
+def _last_report(raw: Manifest) -> Forecast:
+    status = parse(ZooKeeperClusterStatus, raw.get("status") or {})
+    conditions = () if isinstance(status, tuple) else status.conditions
+    return reported(raw["metadata"]["name"], conditions)
+
+
+class _Live:
+    """The store of an observer that looks once: every object as it is now."""
+
+    def __init__(self, api: KubeApi) -> None:
+        self._api = api
+
+    async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        """Return the object, or None."""
+        return await self._api.get(resource, namespace, name)

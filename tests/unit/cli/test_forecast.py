@@ -1,0 +1,70 @@
+"""What `plan` says."""
+
+import pytest
+
+from zkoperator.api.meta import Condition, Truth
+from zkoperator.cli.forecast import describe, forecast, reported, text
+from zkoperator.cli.plan import is_out_of_reach
+from zkoperator.cli.terminal import Style
+from zkoperator.ensemble.answers import NotServing, Silent
+from zkoperator.ensemble.configuration import server_of
+from zkoperator.ensemble.names import Names
+from zkoperator.ensemble.plan import make_plan
+from zkoperator.ensemble.steps import CreateSecret, Reconfigure, RecordBootstrap, RestartPod, Step
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
+from zkoperator.ensemble.world import World
+
+NAMES = Names("demo", "main", "cluster.local")
+PLAIN = Style(colours=False)
+
+
+def condition(kind: str, status: Truth, reason: str, message: str) -> Condition:
+    return Condition(
+        type=kind, status=status, reason=reason, message=message, last_transition_time="2026-01-01T00:00:00Z"
+    )
+
+
+def test_the_first_step_of_a_new_cluster_is_the_record_of_its_founding() -> None:
+    cluster = validate({"metadata": {"name": "main", "namespace": "demo"}, "spec": {}}, Defaults("zookeeper:3.9.5"))
+    assert isinstance(cluster, ValidatedCluster)
+    shown = forecast(NAMES, World(), make_plan(cluster, World()))
+    assert shown.steps == ("record that 3 members may found the ensemble",)
+    assert text(shown, PLAIN).startswith("Bootstrapping: recording the first members\n  1. record that 3 members may")
+    assert shown.to_json()["observed"] is True
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (RecordBootstrap(3, complete=True), "record that 3 members have founded the ensemble"),
+        (CreateSecret(), "create Secret main-zk-admin with the superuser's password"),
+        (
+            Reconfigure((server_of(NAMES, 4),), (1,), 7, frozenset({2, 3, 4})),
+            "reconfigure the ensemble to 3 voters: add main-zk-3 and remove main-zk-0",
+        ),
+        (RestartPod(2, "main-zk-1", "uid", "another image", harmless=False), "restart main-zk-1: another image"),
+    ],
+)
+def test_a_step_is_told_in_the_names_that_people_see(step: Step, words: str) -> None:
+    assert describe(step, NAMES) == words
+
+
+def test_the_last_report_says_that_it_is_one_and_how_to_get_better() -> None:
+    shown = reported("main", (condition("Progressing", Truth.TRUE, "Blocked", "1 of 2 followers are in sync"),))
+    assert not shown.observed
+    assert text(shown, PLAIN).startswith("Blocked: 1 of 2 followers are in sync\nas the operator reported last")
+
+
+def test_the_last_report_names_what_is_wrong_beside_what_is_done() -> None:
+    conditions = (
+        condition("Progressing", Truth.FALSE, "Settled", "nothing to do"),
+        condition("Degraded", Truth.TRUE, "MemberDown", "main-zk-2 is down"),
+    )
+    assert reported("main", conditions).message == "nothing to do; main-zk-2 is down"
+    assert reported("main", ()).reason == "Unknown"
+
+
+def test_silence_of_all_is_ours_and_an_answer_of_one_is_not() -> None:
+    assert is_out_of_reach(World(answers={1: Silent("x"), 2: Silent("x")}))
+    assert not is_out_of_reach(World(answers={1: Silent("x"), 2: NotServing()}))
+    assert not is_out_of_reach(World())

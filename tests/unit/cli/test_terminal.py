@@ -1,0 +1,58 @@
+"""How things look on a terminal."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from zkoperator.cli.terminal import Colour, Style, age, printable, table, wants_colours
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "environ", "painted"),
+    [
+        (True, {}, True),
+        (True, {"TERM": "xterm", "NO_COLOR": ""}, True),
+        (False, {"TERM": "xterm"}, False),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"TERM": "dumb"}, False),
+    ],
+)
+def test_colours_are_for_terminals_that_want_them(is_terminal: bool, environ: dict[str, str], painted: bool) -> None:
+    assert wants_colours(is_terminal=is_terminal, environ=environ) is painted
+
+
+def test_columns_line_up_whatever_is_painted() -> None:
+    style = Style(colours=True)
+    shown = table(("A", "B"), [(style.paint("long", Colour.BAD), "x"), ("s", "y")])
+    assert shown.replace("\x1b[31m", "").replace("\x1b[0m", "").splitlines() == ["A     B", "long  x", "s     y"]
+
+
+def test_lines_have_no_white_space_at_their_end() -> None:
+    assert table(("A", "B"), [("x", "")]) == "A  B\nx"
+
+
+def test_nothing_is_painted_without_colours() -> None:
+    assert Style(colours=False).paint("x", Colour.GOOD) == "x"
+    assert Style(colours=True).paint("", Colour.GOOD) == ""
+
+
+@pytest.mark.parametrize(
+    ("since", "shown"),
+    [
+        ("2026-01-01T23:59:59Z", "1s"),
+        ("2026-01-01T23:58:01Z", "119s"),
+        ("2026-01-01T23:00:00Z", "60m"),
+        ("2026-01-01T00:00:00Z", "24h"),
+        ("2025-12-01T00:00:00Z", "32d"),
+        ("2026-01-02T00:00:05Z", "0s"),
+        ("", ""),
+    ],
+)
+def test_an_age_is_in_its_largest_sensible_unit(since: str, shown: str) -> None:
+    assert age(since, NOW) == shown
+
+
+def test_names_from_the_cluster_cannot_drive_the_terminal() -> None:
+    assert printable("a\x1b[2Jb\nc") == "a?[2Jb?c"
