@@ -108,7 +108,7 @@ class Run:
         raise AssertionError("the feed does not come to rest")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 1 << 32), event_zxids=st.booleans(), window=st.sampled_from((1, 2, 256)))
 async def test_every_picture_is_the_subtree_at_its_zxid(seed: int, event_zxids: bool, window: int) -> None:
     run = Run(seed, event_zxids=event_zxids, window=window)

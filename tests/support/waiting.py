@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, TypeVar, overload
 
@@ -10,11 +10,9 @@ T = TypeVar("T")
 
 
 @overload
-async def eventually(
-    probe: Callable[[], Coroutine[Any, Any, T]], *, within_s: float = ..., every_s: float = ...
-) -> T: ...
+async def eventually(probe: Callable[[], Awaitable[T | None]], *, within_s: float = ..., every_s: float = ...) -> T: ...
 @overload
-async def eventually(probe: Callable[[], Awaitable[T] | T], *, within_s: float = ..., every_s: float = ...) -> T: ...
+async def eventually(probe: Callable[[], T | None], *, within_s: float = ..., every_s: float = ...) -> T: ...
 async def eventually(probe: Callable[[], Any], *, within_s: float = 30, every_s: float = 0.05) -> Any:
     """Call `probe` until it returns something true, and return that.
 

@@ -76,10 +76,10 @@ class TreeFeed:
         self._redraw()
 
     async def recall(self, paths: Collection[str]) -> bool:
-        """Read forgotten values of these relative paths again, for the next `picture()` of the same zxid.
+        """Read forgotten values of these relative paths again.
 
-        False when one of them is no longer what the picture shows, or cannot be read now: the picture is stale then,
-        and `on_change` follows.
+        True: `picture()` has them now. False: one of them changed or could not be read, so there is no picture at
+        the moment; `on_change` follows.
         """
         epoch = self._epoch
         wanted = [path for path in paths if self._is_forgotten(path)]

@@ -1,0 +1,297 @@
+"""What a tree feed costs and when it speaks, on the in-memory ensemble."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.support.fake_zk import FakeZk, FakeZkServer, Fault
+from tests.support.waiting import eventually
+from zkoperator.errors import InvalidError
+from zkoperator.zk.feed import TreeFeed
+from zkoperator.zk.picture import Picture, digest_of
+from zkoperator.zk.port import Acl, Create, Delete, SessionLostError, Set
+
+ROOT = "/apps/shop"
+NOBODY = (Acl(31, "digest", "nobody:"),)
+
+
+@dataclass
+class Followed:
+    """A feed that runs, and what it told."""
+
+    server: FakeZkServer
+    zk: FakeZk
+    feed: TreeFeed = field(init=False)
+    task: asyncio.Task[None] = field(init=False)
+    told: list[Picture | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.feed = TreeFeed(self.zk, ROOT, on_change=lambda: self.told.append(self.feed.picture()))
+        self.task = asyncio.create_task(self.feed.run())
+
+    async def picture(self) -> Picture:
+        """Wait for the picture that shows everything committed by now."""
+        zxid = self.server.zxid
+
+        def current() -> Picture | None:
+            picture = self.feed.picture()
+            return picture if picture is not None and (picture.zxid >= zxid) else None
+
+        return await eventually(current, within_s=5, every_s=0)
+
+    async def reads(self, *, of: str = "get") -> int:
+        await self.picture()
+        return self.server.served.get(of, 0)
+
+    def keys(self) -> set[str]:
+        picture = self.feed.picture()
+        assert picture is not None
+        return set(picture.nodes)
+
+
+@pytest.fixture
+def server() -> FakeZkServer:
+    server = FakeZkServer()
+    server.write(Create("/apps", b""), Create(ROOT, b"root"), Create(f"{ROOT}/a", b"1"), Create(f"{ROOT}/b", b"2"))
+    return server
+
+
+@pytest.fixture
+async def followed(server: FakeZkServer) -> AsyncIterator[Followed]:
+    followed = Followed(server, server.session())
+    await followed.picture()
+    yield followed
+    followed.task.cancel()
+    await asyncio.wait((followed.task,))
+
+
+async def test_the_first_picture_has_every_znode_with_its_value(followed: Followed) -> None:
+    picture = await followed.picture()
+    assert {path: node.data for path, node in picture.nodes.items()} == {"": b"root", "a": b"1", "b": b"2"}
+    assert picture.nodes["a"].digest == digest_of(b"1")
+    assert (picture.root_exists, picture.root_czxid) == (True, picture.nodes[""].czxid)
+
+
+async def test_one_change_costs_exactly_one_read(followed: Followed) -> None:
+    before = await followed.reads()
+    followed.server.write(Set(f"{ROOT}/a", b"new", -1))
+    assert await followed.reads() - before == 1
+    assert (await followed.picture()).nodes["a"].data == b"new"
+
+
+async def test_a_created_znode_costs_one_read_and_a_deleted_one_none(followed: Followed) -> None:
+    before = await followed.reads()
+    followed.server.write(Create(f"{ROOT}/c", b"3"))
+    assert await followed.reads() - before == 1
+    followed.server.write(Delete(f"{ROOT}/c", -1))
+    assert await followed.reads() - before == 1
+    assert followed.keys() == {"", "a", "b"}
+    assert await followed.reads(of="children") == 1
+
+
+async def test_a_burst_on_one_znode_is_read_a_few_times_and_ends_on_the_last_value(followed: Followed) -> None:
+    before = await followed.reads()
+    for number in range(500):
+        followed.server.write(Set(f"{ROOT}/a", str(number).encode(), -1))
+    assert (await followed.picture()).nodes["a"].data == b"499"
+    assert await followed.reads() - before <= 3
+
+
+async def test_a_multi_of_fifty_is_seen_whole_or_not_at_all(followed: Followed) -> None:
+    paths = [f"{ROOT}/many-{number}" for number in range(50)]
+    followed.server.write(*(Create(path, b"x") for path in paths))
+    await followed.picture()
+    followed.server.write(*(Set(path, b"y", -1) for path in paths))
+    await followed.picture()
+    followed.server.write(*(Delete(path, -1) for path in paths))
+    await followed.picture()
+    seen = [
+        sorted(node.data or b"" for path, node in told.nodes.items() if path.startswith("many-"))
+        for told in followed.told
+        if told
+    ]
+    assert [b"x"] * 50 in seen
+    assert all(values in ([b"x"] * 50, [b"y"] * 50, []) for values in seen)
+
+
+async def test_there_is_no_picture_while_a_change_is_being_read(followed: Followed) -> None:
+    followed.server.write(Set(f"{ROOT}/a", b"new", -1))
+    await eventually(lambda: followed.feed.picture() is None, within_s=5, every_s=0)
+    assert (await followed.picture()).nodes["a"].data == b"new"
+
+
+async def test_a_picture_in_hand_never_changes(followed: Followed) -> None:
+    old = await followed.picture()
+    before = dict(old.nodes)
+    followed.server.write(Set(f"{ROOT}/a", b"new", -1), Delete(f"{ROOT}/b", -1))
+    await followed.picture()
+    followed.feed.forget_values()
+    assert dict(old.nodes) == before
+
+
+async def test_the_loss_of_the_connection_is_told_once_and_its_return_with_a_picture(followed: Followed) -> None:
+    followed.told.clear()
+    followed.server.down()
+    assert followed.told == [None]
+    followed.server.write(Set(f"{ROOT}/a", b"meanwhile", -1), Delete(f"{ROOT}/b", -1))
+    followed.server.up()
+    picture = await followed.picture()
+    assert {path: node.data for path, node in picture.nodes.items()} == {"": b"root", "a": b"meanwhile"}
+    assert len(followed.told) == 2
+
+
+async def test_a_loss_while_catching_up_is_told_too(followed: Followed) -> None:
+    followed.told.clear()
+    followed.server.inject(Fault.DROP_AFTER, "get")
+    followed.server.write(Set(f"{ROOT}/a", b"new", -1))
+    await followed.picture()
+    assert [told is None for told in followed.told] == [True, False]
+
+
+async def test_an_expired_session_loses_no_change(followed: Followed) -> None:
+    old_session = followed.zk.session_id
+    followed.server.expire(followed.zk)
+    followed.server.write(Set(f"{ROOT}/a", b"meanwhile", -1))
+    assert (await followed.picture()).nodes["a"].data == b"meanwhile"
+    assert followed.zk.session_id != old_session
+    followed.server.write(Set(f"{ROOT}/a", b"later", -1))
+    assert (await followed.picture()).nodes["a"].data == b"later"
+
+
+async def test_forgotten_values_leave_their_digests_and_come_back_when_recalled(followed: Followed) -> None:
+    followed.feed.forget_values()
+    picture = await followed.picture()
+    assert {node.data for node in picture.nodes.values()} == {None}
+    assert picture.nodes["a"].digest == digest_of(b"1")
+    assert await followed.feed.recall(["a", "none"])
+    recalled = await followed.picture()
+    assert (recalled.zxid, recalled.nodes["a"].data, recalled.nodes["b"].data) == (picture.zxid, b"1", None)
+
+
+async def test_a_value_that_did_not_change_stays_forgotten_over_a_reconnect(followed: Followed) -> None:
+    followed.feed.forget_values()
+    followed.server.disconnect()
+    followed.server.write(Set(f"{ROOT}/b", b"new", -1))
+    nodes = (await followed.picture()).nodes
+    assert (nodes["a"].data, nodes["b"].data) == (None, b"new")
+
+
+async def test_recalling_what_changes_meanwhile_ends_on_the_new_value(followed: Followed) -> None:
+    followed.feed.forget_values()
+    followed.server.hold(followed.zk)
+    followed.server.write(Set(f"{ROOT}/a", b"new", -1))
+    recalling = asyncio.create_task(followed.feed.recall(["a", "b"]))
+    await asyncio.sleep(0)
+    followed.server.release(followed.zk)
+    await recalling
+    nodes = (await followed.picture()).nodes
+    assert (nodes["a"].data, nodes["b"].data) == (b"new", b"2")
+
+
+async def test_recall_without_a_connection_is_a_plain_no(followed: Followed) -> None:
+    followed.feed.forget_values()
+    followed.server.inject(Fault.DROP_BEFORE, "get")
+    assert not await followed.feed.recall(["a"])
+    assert (await eventually(followed.feed.picture, within_s=5)).root_exists
+
+
+async def test_a_missing_root_is_a_picture_and_its_creation_a_change(server: FakeZkServer) -> None:
+    server.write(*(Delete(path, -1) for path in (f"{ROOT}/a", f"{ROOT}/b", ROOT)))
+    followed = Followed(server, server.session())
+    picture = await followed.picture()
+    assert (picture.root_exists, dict(picture.nodes), picture.root_czxid) == (False, {}, 0)
+    created = server.write(Create(ROOT, b""), Create(f"{ROOT}/x", b"1"))
+    picture = await followed.picture()
+    assert (picture.root_exists, set(picture.nodes), picture.root_czxid) == (True, {"", "x"}, created.zxid)
+    followed.task.cancel()
+
+
+async def test_a_recreated_root_has_another_czxid(followed: Followed) -> None:
+    before = (await followed.picture()).root_czxid
+    everything = [Delete(path, -1) for path in (f"{ROOT}/a", f"{ROOT}/b", ROOT)]
+    committed = followed.server.write(*everything, Create(ROOT, b"root"))
+    picture = await followed.picture()
+    assert set(picture.nodes) == {""}
+    assert before != picture.root_czxid == committed.zxid
+
+
+async def test_an_unreadable_znode_hides_what_is_below_and_is_not_absent(server: FakeZkServer) -> None:
+    server.write(Create(f"{ROOT}/s", b"", NOBODY), Create(f"{ROOT}/s/t", b""))
+    followed = Followed(server, server.session())
+    picture = await followed.picture()
+    assert (set(picture.nodes), picture.unreadable) == ({"", "a", "b"}, frozenset({"s"}))
+    assert not picture.is_known_absent("s")
+    assert not picture.is_known_absent("s/t")
+    assert picture.is_known_absent("sx")
+    followed.task.cancel()
+
+
+async def test_a_permission_taken_away_turns_a_znode_unknown_at_the_next_full_read(followed: Followed) -> None:
+    followed.server.set_acl(f"{ROOT}/a", NOBODY)
+    followed.server.disconnect()
+    picture = await followed.picture()
+    assert (set(picture.nodes), picture.unreadable) == ({"", "b"}, frozenset({"a"}))
+
+
+async def test_an_unreadable_root_is_unknown_and_not_missing(server: FakeZkServer) -> None:
+    server.set_acl(ROOT, NOBODY)
+    followed = Followed(server, server.session())
+    picture = await followed.picture()
+    assert (picture.root_exists, dict(picture.nodes), picture.unreadable) == (True, {}, frozenset({""}))
+    assert not picture.is_known_absent("a")
+    followed.task.cancel()
+
+
+async def test_a_restored_ensemble_shows_with_its_lower_zxid(followed: Followed) -> None:
+    for _ in range(10):
+        followed.server.write(Set(f"{ROOT}/a", b"", -1))
+    before = (await followed.picture()).zxid
+    older = FakeZkServer()
+    older.write(Create("/apps", b""))
+    followed.server.restore(older.tree)
+    picture = await eventually(followed.feed.picture, within_s=5)
+    assert picture.zxid < before
+    assert not picture.root_exists
+
+
+async def test_feeds_share_a_session_and_a_cancelled_one_takes_its_watch_with_it(server: FakeZkServer) -> None:
+    zk = server.session()
+    first, second = Followed(server, zk), Followed(server, zk)
+    await first.picture()
+    await second.picture()
+    first.task.cancel()
+    await asyncio.wait((first.task,))
+    assert set(zk.watched) == {ROOT}
+    server.write(Set(f"{ROOT}/a", b"new", -1))
+    assert (await second.picture()).nodes["a"].data == b"new"
+    assert first.feed.picture() is None
+    second.task.cancel()
+    await asyncio.wait((second.task,))
+    assert not zk.watched
+
+
+async def test_a_closed_session_ends_the_feed(followed: Followed) -> None:
+    await followed.zk.close()
+    with pytest.raises(SessionLostError):
+        await followed.task
+    assert followed.told[-1] is None
+
+
+async def test_a_malformed_root_ends_the_feed_with_the_reason(server: FakeZkServer) -> None:
+    with pytest.raises(InvalidError, match="'/'"):
+        await TreeFeed(server.session(), "apps/", on_change=lambda: None).run()
+
+
+@pytest.mark.parametrize("root", ["/", "/apps"])
+async def test_roots_above_are_read_whole(server: FakeZkServer, root: str) -> None:
+    zk = server.session()
+    feed = TreeFeed(zk, root, on_change=lambda: None)
+    task = asyncio.create_task(feed.run())
+    picture = await eventually(feed.picture, within_s=5)
+    expected = {path.removeprefix(root).lstrip("/") for path in server.tree.walk(root)}
+    assert set(picture.nodes) == expected
+    server.write(Create("/apps/new", b""))
+    await eventually(lambda: "new" in str(set((feed.picture() or picture).nodes)), within_s=5)
+    task.cancel()
