@@ -24,6 +24,6 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(flags, os.environ)
     configure_logs(log_format=settings.log_format, level=settings.log_level)
     # Imported here so that every other command starts without the libraries of the operator.
-    from zkoperator import app
+    from zkoperator.app import run as operate
 
-    return app.run(settings)
+    return operate(settings)

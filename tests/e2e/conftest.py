@@ -1,0 +1,148 @@
+"""What every end-to-end test starts from: the cluster of KUBECONFIG with the operator installed, and a namespace."""
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kazoo.client import KazooClient
+
+from tests.support.api_client import ApiClient
+from tests.support.waiting import eventually
+
+Manifest = dict[str, Any]
+IMAGE = "docker.io/library/zookeeper:3.9.4"
+SMALL = {"requests": {"cpu": "20m", "memory": "192Mi"}, "limits": {"memory": "384Mi"}}
+
+
+@pytest.fixture
+def kubeconfig() -> Path:
+    return Path(os.environ["KUBECONFIG"])
+
+
+def kubectl(*arguments: str, given: Manifest | list[Manifest] | None = None) -> str:
+    """What a user types; a failure is the test's failure, with kubectl's own words."""
+    objects = {"apiVersion": "v1", "kind": "List", "items": given} if isinstance(given, list) else given
+    done = subprocess.run(
+        ["kubectl", *arguments], input=json.dumps(objects) if objects else None, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+class Space:
+    """A namespace of the test's own, under Pod Security `restricted`."""
+
+    def __init__(self, api: ApiClient, name: str) -> None:
+        self.api = api
+        self.name = name
+
+    def path(self, plural: str, name: str = "") -> str:
+        group = {
+            "zookeeperclusters": "apis/zkoperator.dev/v1alpha1",
+            "configsyncs": "apis/zkoperator.dev/v1alpha1",
+            "statefulsets": "apis/apps/v1",
+            "deployments": "apis/apps/v1",
+            "events": "apis/events.k8s.io/v1",
+            "poddisruptionbudgets": "apis/policy/v1",
+        }.get(plural, "api/v1")
+        return f"/{group}/namespaces/{self.name}/{plural}" + (f"/{name}" if name else "")
+
+    async def get(self, plural: str, name: str) -> Manifest | None:
+        found: Manifest | None = await self.api.find(self.path(plural, name))
+        return found
+
+    async def items(self, plural: str) -> list[Manifest]:
+        items: list[Manifest] = (await self.api.get(self.path(plural)))["items"]
+        return items
+
+    async def apply(self, *objects: Manifest) -> None:
+        await asyncio.to_thread(kubectl, "-n", self.name, "apply", "-f", "-", given=list(objects))
+
+    async def condition(self, plural: str, name: str, kind: str) -> Manifest:
+        """The condition, an empty one while there is none."""
+        found = await self.get(plural, name) or {}
+        conditions = found.get("status", {}).get("conditions", [])
+        return next((item for item in conditions if item["type"] == kind), {"status": "", "reason": ""})
+
+    async def until(self, plural: str, name: str, kind: str, status: str, *, within_s: float = 120) -> Manifest:
+        """Wait for a condition of the newest generation; the failure shows the object's conditions."""
+
+        async def holds() -> Manifest | None:
+            found = await self.get(plural, name)
+            assert found is not None, f"{plural}/{name} is gone"
+            conditions = found.get("status", {}).get("conditions", [])
+            condition = next((item for item in conditions if item["type"] == kind), None)
+            current = condition is not None and condition.get("observedGeneration") == found["metadata"]["generation"]
+            assert condition is not None and current and condition["status"] == status, conditions
+            return condition
+
+        found = await eventually(holds, within_s=within_s, every_s=0.2)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+async def space(kubeconfig: Path) -> AsyncIterator[Space]:
+    name = f"e2e-{secrets.token_hex(4)}"
+    async with ApiClient(kubeconfig) as api:
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        await api.create(
+            "/api/v1/namespaces",
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}},
+        )
+        # A pod made before its namespace has a default ServiceAccount is refused.
+        made = Space(api, name)
+        await eventually(lambda: made.get("serviceaccounts", "default"), within_s=60)
+        try:
+            yield made
+        finally:
+            await api.delete(f"/api/v1/namespaces/{name}")
+
+
+def cluster(replicas: int = 3, name: str = "main", **spec: Any) -> Manifest:
+    return {
+        "apiVersion": "zkoperator.dev/v1alpha1",
+        "kind": "ZooKeeperCluster",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "image": IMAGE,
+            "resources": SMALL,
+            "storage": {"size": "1Gi"},
+            **spec,
+        },
+    }
+
+
+def sync(path: str, name: str = "shop", **spec: Any) -> Manifest:
+    return {
+        "apiVersion": "zkoperator.dev/v1alpha1",
+        "kind": "ConfigSync",
+        "metadata": {"name": name},
+        "spec": {"zookeeper": {"clusterRef": {"name": "main"}, "path": path}, **spec},
+    }
+
+
+class Client:
+    """kazoo on a cluster's client Service: another implementation than the operator's."""
+
+    def __init__(self, space: Space, name: str = "main") -> None:
+        self._kazoo = KazooClient(
+            hosts=f"{name}-zk.{space.name}.svc.cluster.local:2181",
+            connection_retry={"max_tries": -1, "delay": 0.1, "max_delay": 1},
+            command_retry={"max_tries": 5, "delay": 0.1, "max_delay": 1},
+        )
+
+    async def __aenter__(self) -> KazooClient:
+        await asyncio.to_thread(self._kazoo.start, timeout=60)
+        return self._kazoo
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self._kazoo.stop)
+        await asyncio.to_thread(self._kazoo.close)
