@@ -70,6 +70,7 @@ async def crash_everywhere(
     *,
     references: int = 3,
     numbers: Iterable[int] | None = None,
+    ignoring: str = "",
     phases: Sequence[Phase] = _PHASES,
 ) -> Report:
     """Run the workload undisturbed, then killed at each write.
@@ -79,10 +80,11 @@ async def crash_everywhere(
         workload: What is run.
         references: Undisturbed runs to learn the mask from.
         numbers: Writes to be killed at; None is every one until a run ends without a kill.
+        ignoring: A pattern of paths that are not compared, beside the mask that is learnt.
         phases: Before the commit, after it, or both.
     """
     undisturbed = [await run_once(site, workload) for _ in range(references)]
-    reference = Reference.learn([run.state for run in undisturbed])
+    reference = Reference.learn([run.state for run in undisturbed], ignoring)
     allowed = [run.counts for run in undisturbed]
     report = Report(workload.name, reference, max(len(run.writes) for run in undisturbed))
     for run in undisturbed:

@@ -1,6 +1,7 @@
 """End states of runs, flat and without what differs from run to run anyway. Pure."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,13 +51,14 @@ class Reference:
 
     state: Flat
     masked: frozenset[str]
+    ignoring: str = ""
 
     @classmethod
-    def learn(cls, runs: Sequence[Flat]) -> "Reference":
-        """Learn from several undisturbed runs."""
+    def learn(cls, runs: Sequence[Flat], ignoring: str = "") -> "Reference":
+        """Learn from several undisturbed runs; paths that fit the pattern `ignoring` are masked in any case."""
         paths = {path for run in runs for path in run}
         agreed = {path: runs[0][path] for path in paths if len({run.get(path) for run in runs}) == 1}
-        return cls(agreed, frozenset(paths - agreed.keys()))
+        return cls(agreed, frozenset(paths - agreed.keys()), ignoring)
 
     def differences(self, run: Flat) -> tuple[str, ...]:
         """Each unmasked path on which a run differs, with both values."""
@@ -64,7 +66,7 @@ class Reference:
         return tuple(
             f"{path}: {run.get(path, 'absent')} instead of {self.state.get(path, 'absent')}"
             for path in paths
-            if run.get(path) != self.state.get(path)
+            if run.get(path) != self.state.get(path) and not (self.ignoring and re.search(self.ignoring, path))
         )
 
 

@@ -28,6 +28,7 @@ def test_what_undisturbed_runs_differ_in_is_masked_and_the_rest_is_compared() ->
     reference = Reference.learn([{"a": "1", "time": "5"}, {"a": "1", "time": "6", "maybe": "x"}])
     assert reference.masked == {"time", "maybe"}
     assert reference.differences({"a": "1", "time": "9"}) == ()
+    assert Reference.learn([{"a": "1"}], "^a").differences({"a": "2"}) == ()
     assert reference.differences({"a": "2"}) == ("a: 2 instead of 1",)
     assert reference.differences({}) == ("a: absent instead of 1",)
     assert reference.differences({"a": "1", "new": "3"}) == ("new: 3 instead of absent",)
