@@ -47,6 +47,7 @@ bench: $(STAMP) ## Figures, as ratios within one run
 
 crds: $(STAMP) ## Write crds/ and the reference from the types
 	$(BIN)/python -m zkoperator crds --write crds
+	$(BIN)/python -m zkoperator docs --write docs
 
 requirements: $(STAMP) ## Pin the dependencies again, with hashes
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o requirements/runtime.txt pyproject.toml
