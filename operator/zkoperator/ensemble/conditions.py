@@ -133,7 +133,11 @@ def _lost(facts: Facts) -> tuple[ClusterReason, str]:
 
 def _is_expected_back(facts: Facts, member: int) -> bool:
     """Tell whether the member is away because the operator restarts it."""
-    rolling = facts.plan.reason in (ClusterReason.ROLLING_RESTART, ClusterReason.UPGRADING)
+    rolling = facts.plan.reason in (
+        ClusterReason.BOOTSTRAPPING,
+        ClusterReason.ROLLING_RESTART,
+        ClusterReason.UPGRADING,
+    )
     return rolling and facts.world.away_s.get(member, 0.0) < RETURN_S
 
 

@@ -43,6 +43,9 @@ def remains(cluster: ValidatedCluster, world: World) -> str:
     for child, manifest in world.children.items():
         if owner_of(cluster, manifest) is Owner.PREDECESSOR:
             return f"waiting for the deletion of {child.value} {manifest['metadata']['name']} of the earlier cluster"
+    if cluster.status.bootstrap is not None:
+        return ""
+    # Until the first record, pods that still run on the volumes may be those of an earlier cluster.
     ours = _set_uid(world)
     for pod in world.pods.values():
         if pod.owner_uid != ours:

@@ -9,7 +9,7 @@ from zkoperator.ensemble.founding import bootstrap_steps, refusal
 from zkoperator.ensemble.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.ownership import foreign, remains
 from zkoperator.ensemble.proposal import Proposal
-from zkoperator.ensemble.roll import await_restarts, replace_pods
+from zkoperator.ensemble.roll import await_restarts, await_return, replace_pods
 from zkoperator.ensemble.steps import Reconfigure, RemovePods, RestartPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import World
@@ -87,6 +87,7 @@ def _proposal(cluster: ValidatedCluster, world: World) -> Proposal | None:
         change_members(cluster, world),
         replace_pods(cluster, world),
         await_departure(cluster, world),
+        await_return(cluster, world),
     )
 
 

@@ -1,6 +1,6 @@
 """Replacing pods whose revision is not the spec's: those that do not serve first, then followers, the leader last."""
 
-from zkoperator.api.reasons import ClusterReason
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.answers import Mode, NotServing, Silent
 from zkoperator.ensemble.build.statefulset import revision
 from zkoperator.ensemble.gate import Verdict, gate
@@ -9,6 +9,8 @@ from zkoperator.ensemble.proposal import Proposal
 from zkoperator.ensemble.steps import RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import Child, PodView, Running, World
+
+_ROLLS = (ClusterReason.BOOTSTRAPPING, ClusterReason.ROLLING_RESTART, ClusterReason.UPGRADING)
 
 RETURN_S = 90.0
 """Seconds within which a restarted member is awaited without a word; a falsely leading one needs 20 of them."""
@@ -41,6 +43,15 @@ def await_restarts(cluster: ValidatedCluster, world: World) -> Proposal | None:
     if not going:
         return None
     return Proposal(ClusterReason.ROLLING_RESTART, f"waiting for {', '.join(going)} to come back")
+
+
+def await_return(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Go on saying what was begun until the last member serves; without such a beginning its absence is a fault."""
+    begun = next((c.reason for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), "")
+    coming = _coming(cluster, world)
+    if begun not in _ROLLS or not coming:
+        return None
+    return Proposal(ClusterReason(begun), f"waiting for {coming} to serve")
 
 
 def _why(cluster: ValidatedCluster, world: World, pod: PodView) -> str:

@@ -1,0 +1,97 @@
+"""Random lives of an ensemble: spec edits, crashes, lost pods and answers; the planner brings it to rest every time."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.ensemble_world import BAD, BETTER, GOOD, Simulation, raw_cluster, valid
+from zkoperator.ensemble.plan import make_plan
+from zkoperator.ensemble.world import Child
+
+REPLICAS = st.integers(1, 7)
+MEMBERS = st.integers(1, 7)
+EVENTS = st.one_of(
+    st.tuples(st.just("scale"), REPLICAS),
+    st.tuples(st.just("image"), st.sampled_from([GOOD, BETTER])),
+    st.tuples(st.just("config"), st.sampled_from(["2000", "3000", "4000"])),
+    st.tuples(st.just("crash"), MEMBERS),
+    st.tuples(st.just("delete"), MEMBERS),
+    st.tuples(st.just("dark"), MEMBERS),
+    st.tuples(st.just("lose"), st.sampled_from(list(Child))),
+    st.tuples(st.just("policy"), st.sampled_from(["Retain", "Delete"])),
+)
+LIVES = st.lists(st.tuples(EVENTS, st.integers(0, 6)), max_size=8)
+LONG = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def happen(world: Simulation, what: str, value: Any) -> None:
+    world.dark = frozenset()
+    match what:
+        case "scale":
+            world.edit(replicas=value)
+        case "image":
+            world.edit(image=value)
+        case "config":
+            world.edit(config={"tickTime": value})
+        case "crash":
+            world.crash(value)
+        case "delete":
+            world.delete_pod(value)
+        case "dark":
+            world.dark = frozenset({value})
+        case "lose":
+            world.children.pop(value, None)
+        case "policy":
+            world.edit(storage={"retention": {"whenScaled": value}})
+
+
+@LONG
+@given(st.integers(1, 5), LIVES)
+def test_any_life_comes_to_rest_without_losing_a_write(first: int, life: list[tuple[tuple[str, Any], int]]) -> None:
+    world = Simulation(raw_cluster(first))
+    for (what, value), ticks in life:
+        happen(world, what, value)
+        for _ in range(ticks):
+            world.tick()
+    world.dark = frozenset()
+    world.settle()
+    assert world.founded == 1
+    assert all(world.disks[member].last == world.acknowledged for member in world.pods)
+
+
+@LONG
+@given(st.integers(1, 7), st.integers(1, 7))
+def test_a_world_at_rest_has_an_empty_plan(first: int, then: int) -> None:
+    world = Simulation(raw_cluster(first))
+    world.settle()
+    world.edit(replicas=then)
+    world.settle()
+    assert make_plan(valid(world.raw), world.observe()).steps == ()
+
+
+@LONG
+@given(st.sampled_from([3, 5, 7]), st.integers(0, 20), MEMBERS)
+def test_one_wiped_member_at_any_time_loses_nothing(size: int, ticks: int, member: int) -> None:
+    world = Simulation(raw_cluster(size))
+    world.settle()
+    for _ in range(ticks):
+        world.tick()
+    world.wipe(member)
+    world.settle()
+    assert world.founded == 1
+    assert world.acknowledged == world.disks[1].last
+
+
+@LONG
+@given(st.sampled_from([3, 5]), st.integers(0, 12), st.sampled_from([GOOD, BETTER]))
+def test_a_bad_image_takes_one_member_at_most_and_the_next_spec_replaces_it(size: int, ticks: int, good: str) -> None:
+    world = Simulation(raw_cluster(size))
+    world.settle()
+    world.edit(image=BAD)
+    for _ in range(ticks):
+        world.tick()
+        assert sum(pod.image == BAD for pod in world.pods.values()) <= 1
+    world.edit(image=good)
+    world.settle()
+    assert {pod.image for pod in world.pods.values()} == {good}

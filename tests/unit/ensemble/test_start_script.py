@@ -1,0 +1,141 @@
+"""The start procedure, run by a real shell on a real directory; only the server at its end is a stand-in."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from zkoperator.ensemble.build.start import start_script
+
+MEMBERS = "".join(
+    f"server.{n}=main-zk-{n - 1}.main-zk-members.demo.svc.cluster.local:2888:3888:participant;0.0.0.0:2181\n"
+    for n in (1, 2, 3)
+)
+DOMAIN = "main-zk-members.demo.svc.cluster.local"
+
+
+@dataclass
+class Volume:
+    root: Path
+
+    def start(self, pod: str = "main-zk-1", *, word: str = "", permitted: str = "") -> str:
+        """Run the script; returns the dynamic configuration that the server would read."""
+        config, tmp, binary = (self.root / name for name in ("config", "tmp", "bin"))
+        for directory in (config, tmp, binary):
+            directory.mkdir(exist_ok=True)
+        (config / "zoo.cfg").write_text("tickTime=2000\n")
+        (config / "members").write_text(MEMBERS)
+        (config / "bootstrap").write_text(permitted)
+        server = binary / "zkServer.sh"
+        server.write_text('#!/bin/sh\ncat "$ZOOCFGDIR/zoo.cfg"\n')
+        server.chmod(0o755)
+        script = re.sub(r"/(data|config|tmp)/(?=[a-z])", lambda found: f"{self.root}{found[0]}", start_script())
+        done = subprocess.run(
+            ["sh", "-c", script],
+            env={"POD_NAME": pod, "ZK_DOMAIN": DOMAIN, "ZK_BOOTSTRAP": word, "PATH": f"{binary}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (pointer,) = [line for line in done.stdout.splitlines() if line.startswith("dynamicConfigFile=")]
+        return Path(pointer.partition("=")[2]).read_text()
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data" / "data"
+
+    @property
+    def conf(self) -> Path:
+        return self.root / "data" / "conf"
+
+    def put(self, version: str, content: str = MEMBERS) -> None:
+        self.conf.mkdir(parents=True, exist_ok=True)
+        (self.conf / f"zoo.cfg.dynamic.{version}").write_text(content)
+
+    def wipe(self) -> None:
+        subprocess.run(["rm", "-rf", str(self.root / "data")], check=True)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    (tmp_path / "data").mkdir()
+    return Volume(tmp_path)
+
+
+def voters(dynamic: str) -> list[str]:
+    return [line.partition("=")[0] for line in dynamic.splitlines() if ":participant;" in line]
+
+
+def test_a_permitted_first_start_founds_with_the_full_list(volume: Volume) -> None:
+    assert voters(volume.start(word="u", permitted="u")) == ["server.1", "server.2", "server.3"]
+    assert (volume.data / "initialize").exists()
+    assert (volume.data / "myid").read_text() == "2\n"
+
+
+@pytest.mark.parametrize(("word", "permitted"), [("", ""), ("u", ""), ("", "u"), ("u", "other")])
+def test_without_both_words_an_empty_member_joins_as_a_non_voter(volume: Volume, word: str, permitted: str) -> None:
+    dynamic = volume.start(word=word, permitted=permitted)
+    assert voters(dynamic) == ["server.1", "server.3"]
+    assert f"server.2=main-zk-1.{DOMAIN}:2888:3888:observer;0.0.0.0:2181" in dynamic
+    assert not (volume.data / "initialize").exists()
+
+
+def test_a_restart_keeps_the_newest_version_by_number(volume: Volume) -> None:
+    volume.put("f00000000", "server.2=old\n")
+    volume.put("100000000", "server.2=older\n")
+    volume.put("1000000000", "server.2=new\n")
+    volume.put("next", "server.2=next\n")
+    assert volume.start() == "server.2=new\n"
+    assert (volume.conf / "zoo.cfg.dynamic.next").exists()
+
+
+def test_a_restart_with_a_stored_version_ignores_the_permission(volume: Volume) -> None:
+    volume.put("100000000")
+    (volume.data / "version-2").mkdir(parents=True)
+    assert volume.start(word="u", permitted="u") == MEMBERS
+    assert (volume.data / "version-2").exists()
+    assert not (volume.data / "initialize").exists()
+
+
+def test_a_removed_member_that_returns_starts_as_a_non_voter_and_keeps_its_data(volume: Volume) -> None:
+    volume.put("100000000", MEMBERS.splitlines()[0] + "\n")
+    (volume.data / "version-2").mkdir(parents=True)
+    assert voters(volume.start(word="u", permitted="u")) == ["server.1", "server.3"]
+    assert (volume.data / "version-2").exists()
+
+
+def test_a_founder_that_was_killed_before_it_was_established_founds_again(volume: Volume) -> None:
+    volume.start(word="u", permitted="u")
+    (volume.data / "version-2").mkdir()
+    (volume.data / "initialize").unlink()
+    assert len(voters(volume.start(word="u", permitted="u"))) == 3
+    assert (volume.data / "initialize").exists()
+    assert not (volume.data / "version-2").exists()
+
+
+def test_a_volume_wiped_under_a_founders_feet_does_not_found_again(volume: Volume) -> None:
+    volume.start(word="u", permitted="u")
+    volume.wipe()
+    assert voters(volume.start(word="u", permitted="u")) == ["server.1", "server.3"]
+    assert not (volume.data / "initialize").exists()
+
+
+def test_recovery_by_hand_votes_once(volume: Volume) -> None:
+    (volume.root / "data" / "recover").touch()
+    assert len(voters(volume.start())) == 3
+    assert (volume.data / "initialize").exists()
+    (volume.data / "initialize").unlink()
+    assert voters(volume.start()) == ["server.1", "server.3"]
+
+
+def test_the_id_follows_the_pod_when_volumes_are_exchanged(volume: Volume) -> None:
+    volume.put("100000000")
+    volume.start("main-zk-0")
+    volume.start("main-zk-2")
+    assert (volume.data / "myid").read_text() == "3\n"
+
+
+def test_a_joiner_beyond_the_committed_members_sees_all_of_them(volume: Volume) -> None:
+    assert voters(volume.start("main-zk-3")) == ["server.1", "server.2", "server.3"]
