@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from tests.support.bad_objects import BAD_OBJECTS
 from zkoperator.api import crd
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.crd import (
@@ -103,39 +102,6 @@ def _without_empty(value: Any) -> Any:
         return value
     inner = {key: _without_empty(item) for key, item in value.items()}
     return {key: item for key, item in inner.items() if item not in ({}, [])}
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_rule_is_the_reason_why_some_bad_object_is_refused(kind: Kind) -> None:
-    """Take a rule away and a row of the table must go through: no rule without a test that needs it."""
-    refusals = {
-        error.message
-        for bad in BAD_OBJECTS
-        if bad.kind == kind.name
-        for error in _errors(parse(kind.model, bad.manifest))
-    }
-    unused = [
-        rule["message"]
-        for path, node in nodes(root_schema(kind.model))
-        for rule in node.get("x-kubernetes-validations", [])
-        if "oldSelf" not in rule["rule"]
-        and not any(_same_advice(rule["message"], refusal) for refusal in refusals)
-        and not (".config" in path and rule["message"].startswith("write "))
-    ]
-    assert unused == []
-
-
-def _errors(result: Any) -> tuple[Any, ...]:
-    assert isinstance(result, tuple)
-    return result
-
-
-def _same_advice(message: str, refusal: str) -> bool:
-    """The operator names the key where the API server lists all of the kind; what follows the colon is the same."""
-    tail = (
-        message.rpartition("): ")[2] if message.startswith("remove the ") else message.removeprefix("metadata.name: ")
-    )
-    return tail in refusal or ("none of" in message and "is not on the list" in refusal)
 
 
 def test_a_cluster_can_be_scaled_by_kubectl() -> None:

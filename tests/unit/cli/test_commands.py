@@ -1,6 +1,7 @@
 """Commands without a cluster: parsing, messages, and what is computed before anything is asked or written."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,15 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_the_plugin_calls_itself_as_people_call_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/kubectl-zk"])
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert capsys.readouterr().out.startswith("usage: kubectl zk ")
 
 
 def test_no_command_is_wrong_usage() -> None:
