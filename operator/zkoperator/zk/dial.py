@@ -62,6 +62,7 @@ class Dialer:
         self._loop = asyncio.get_running_loop()
         self._connected_at = self._loop.time()
         self._was_refused = False
+        self._last: Address | None = None
 
     def lost(self, reason: str) -> None:
         """Note the end of a connection, from which the session's expiry is counted."""
@@ -71,13 +72,18 @@ class Dialer:
     async def dial(self, on_event: Callable[[ZnodeEvent], None]) -> Connection | None:
         """Try every address of every member once; None when none of them took the session."""
         self._was_refused = False
-        for address in random.sample(self.addresses, len(self.addresses)):
+        for address in self._in_order():
             for resolved in await self._resolve(address):
                 connection = await self._greet(address, resolved, on_event)
                 if connection is not None:
                     return connection
         self._forget_the_future()
         return None
+
+    def _in_order(self) -> list[Address]:
+        """Shuffle, and put the server that was lost last at the end: it may be hung, and the session's time runs."""
+        shuffled = random.sample(self.addresses, len(self.addresses))
+        return sorted(shuffled, key=lambda address: address == self._last)
 
     def _forget_the_future(self) -> None:
         """Drop the zxid floor when servers refuse us for longer than the session can live.
@@ -122,12 +128,13 @@ class Dialer:
             logger.info("new session %#x on %s", answer.session_id & (1 << 64) - 1, address)
         identity.session_id, identity.password = answer.session_id, answer.password
         identity.timeout_s = answer.timeout_ms / 1000
+        self._last = address
 
     async def _answer(
         self, address: Address, resolved: tuple[str, int], connection: Connection
     ) -> wire.Established | None:
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
+            async with asyncio.timeout(self._patience_s()):
                 await self._open(address, resolved, connection)
                 await asyncio.wait((connection.established, connection.ended), return_when="FIRST_COMPLETED")
         except TimeoutError:
@@ -141,6 +148,11 @@ class Dialer:
             self.problem = f"{address}: {connection.ended.result()}"
             return None
         return connection.established.result()
+
+    def _patience_s(self) -> float:
+        """A short session leaves no time to wait long for one server."""
+        limits = self._settings
+        return min(limits.connect_timeout_s, max(1.0, limits.session_timeout_s / 3))
 
     async def _open(self, address: Address, resolved: tuple[str, int], connection: Connection) -> None:
         host, port = resolved
