@@ -9,6 +9,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any, cast
 
 import kopf
 
@@ -21,6 +22,8 @@ from zkoperator.runtime.keys import Key
 
 RESTART = Backoff(first_s=0.5, limit_s=30.0)
 
+# Without one kopf asks for the name of our user, which a pod's numeric user does not have, and ends.
+_IDENTITY = cast("Any", "zkoperator")
 _LONG_LIFE_S = 120.0
 _STOP_S = 5.0
 
@@ -93,6 +96,7 @@ class Supervisor:
                     registry=registry,
                     settings=narrow_settings(),
                     standalone=True,
+                    identity=_IDENTITY,
                     clusterwide=not self._namespaces,
                     namespaces=self._namespaces,
                     stop_flag=stop,
@@ -134,6 +138,8 @@ class _Life:
 
     async def _main(self) -> BaseException | None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        # What ends kopf is told by the supervisor; its other tasks often end the same way, with nobody to ask them.
+        loop.set_exception_handler(lambda _loop, _context: None)
         with self._lock:
             if self._ending:
                 return None

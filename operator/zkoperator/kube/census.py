@@ -1,7 +1,7 @@
 """A slow list of one kind, which finds what every faster way has missed.
 
 Reconciliation must go on whatever becomes of the framework that watches the custom resources, so every key that
-appeared, changed or vanished since the last list is woken about once a minute. What did not change costs a line of the list.
+appeared, changed or vanished since the last list is woken about once a minute. What did not change costs nothing more.
 """
 
 import asyncio
