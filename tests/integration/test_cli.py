@@ -1,7 +1,9 @@
 """The commands on a real API server and a real ZooKeeper server."""
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,25 @@ def test_status_for_programs_is_one_document(command: Command, rest: Rest, names
 def test_status_of_all_namespaces_names_them(command: Command, rest: Rest, namespace: str) -> None:
     create(rest, namespace, "ConfigSync", "shop", sync_spec(), {})
     assert f"{namespace}/shop" in command("status", "-A", everywhere=True)
+
+
+def test_the_live_view_speaks_again_when_something_changed(api_server: ApiServer, rest: Rest, namespace: str) -> None:
+    create(rest, namespace, "ZooKeeperCluster", "main", {}, {})
+    flags = ["--watch", "-n", namespace, "--kubeconfig", str(api_server.kubeconfig)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}
+    words = [sys.executable, "-m", "zkoperator", "status", *flags]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environ) as live:
+        assert live.stdout is not None
+        try:
+            assert "CLUSTER" in live.stdout.readline()
+            assert "unknown" in live.stdout.readline()
+            status = {"observedGeneration": 1, "conditions": [condition("Ready", "True", "InSync")]}
+            path = f"{API}/namespaces/{namespace}/zookeeperclusters/main/status"
+            rest("PATCH", path, {"status": status}, "application/merge-patch+json")
+            live.stdout.readline()
+            assert "ready" in live.stdout.readline()
+        finally:
+            live.terminate()
 
 
 def test_an_empty_namespace_and_a_wrong_name_say_where_else_to_look(command: Command) -> None:

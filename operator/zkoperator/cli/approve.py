@@ -5,9 +5,10 @@ import asyncio
 
 from zkoperator.api.sync import Pending
 from zkoperator.cli.connection import add_connection, connect, namespace_of
-from zkoperator.cli.glance import SyncGlance, pending_text, sync_glance
+from zkoperator.cli.glance import SyncGlance, sync_glance
 from zkoperator.cli.objects import annotate, fetch
 from zkoperator.cli.output import add_output, print_json, wants_json
+from zkoperator.cli.views import pending_text
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror.names import APPROVE_ANNOTATION

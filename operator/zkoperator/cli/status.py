@@ -7,20 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from zkoperator.cli.connection import add_connection, connect, namespace_of
-from zkoperator.cli.glance import (
-    ClusterGlance,
-    SyncGlance,
-    cluster_detail,
-    cluster_glance,
-    cluster_table,
-    sync_detail,
-    sync_glance,
-    sync_table,
-    to_json,
-)
+from zkoperator.cli.glance import ClusterGlance, SyncGlance, cluster_glance, sync_glance, to_json
 from zkoperator.cli.output import add_output, print_json, style, wants_json
 from zkoperator.cli.terminal import Style
-from zkoperator.errors import FieldError, InvalidError
+from zkoperator.cli.views import cluster_detail, cluster_table, sync_detail, sync_table
+from zkoperator.errors import FieldError, InvalidError, TransientError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
 
@@ -46,18 +37,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    shown = ""
     async with connect(arguments) as api:
-        while True:
-            found = await _glances(api, arguments)
-            if wants_json(arguments):
-                print_json([to_json(glance) for glance in found])
-            else:
-                text = page(found, arguments, style(), datetime.now(UTC))
-                shown = _show(text, shown, live=arguments.watch)
-            if not arguments.watch:
-                return 0
+        shown = await _look(api, arguments, "")
+        while arguments.watch:
             await asyncio.sleep(_EVERY_S)
+            try:
+                shown = await _look(api, arguments, shown)
+            except TransientError as error:
+                print(f"{error}; looking again", file=sys.stderr)
+    return 0
+
+
+async def _look(api: KubeClient, arguments: argparse.Namespace, shown: str) -> str:
+    """Show everything once and return what is on the screen now."""
+    found = await _glances(api, arguments)
+    if wants_json(arguments):
+        print_json([to_json(glance) for glance in found])
+        return ""
+    return _show(page(found, arguments, style(), datetime.now(UTC)), shown, live=arguments.watch)
 
 
 async def _glances(api: KubeClient, arguments: argparse.Namespace) -> list[ClusterGlance | SyncGlance]:

@@ -3,18 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from zkoperator.cli.glance import (
-    NOT_SEEN,
-    OUTDATED,
-    cluster_detail,
-    cluster_glance,
-    cluster_table,
-    sync_detail,
-    sync_glance,
-    sync_table,
-    to_json,
-)
+from zkoperator.cli.glance import NOT_SEEN, OUTDATED, cluster_glance, sync_glance, to_json
 from zkoperator.cli.terminal import Style
+from zkoperator.cli.views import cluster_detail, cluster_table, sync_detail, sync_table
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PLAIN = Style(colours=False)
