@@ -34,7 +34,7 @@ class SessionSettings:
     close_timeout_s: float = 1.0
     request_limit_bytes: int = wire.REQUEST_LIMIT_BYTES
     reply_limit_bytes: int = REPLY_LIMIT_BYTES
-    backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.1, limit_s=5.0))
+    backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.05, limit_s=2.0, factor=1.5))
 
 
 DEFAULTS = SessionSettings()
