@@ -3,12 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from testbed import addons, binaries, cluster, jars, local, network
+from testbed import addons, binaries, cluster, jars, local
 from testbed.errors import TestbedError
 from testbed.layout import layout
+from testbed.providers import choose
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--only", choices=["servers"], help="servers: only what tests without pods need")
     up = add("up", _up, "bring a cluster up")
     up.add_argument("--nodes", type=int, default=1, help="(default: %(default)s)")
-    up.add_argument("--operator", action="store_true", help="with the operator's image on the nodes")
+    up.add_argument("--with-operator", action="store_true", help="with the operator's image on the nodes")
     add("down", _down, "remove a cluster; its logs stay")
     add("status", _status, "show the nodes and the memory of their processes")
     add("kubeconfig", _kubeconfig, "print the path of the administrator's kubeconfig")
@@ -69,53 +70,51 @@ def _build(arguments: argparse.Namespace) -> None:
 
 
 def _up(arguments: argparse.Namespace) -> None:
-    made = local.up(arguments.name, arguments.nodes, with_operator=arguments.operator)
-    print(f"kubeconfig: {made.kubeconfig}")
+    provider = choose(arguments.name)
+    provider.up(arguments.nodes, with_operator=arguments.with_operator)
+    print(f"kubeconfig: {provider.kubeconfig()}")
     print(f"try:        {_command(arguments.name)} exec -- kubectl get nodes")
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    cluster.remove(arguments.name)
+    choose(arguments.name).down()
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    running = cluster.find(arguments.name)
-    for group, processes in running.memory().items():
-        detail = ", ".join(f"{name} {size}" for name, size in sorted(processes.items()))
-        print(f"{group:14} {sum(processes.values()):5} MB: {detail}")
-    _become(running, ["kubectl", "get", "nodes", "-L", "topology.kubernetes.io/zone"], running.layout.name)
+    provider = choose(arguments.name)
+    print(provider.describe())
+    nodes = ["kubectl", "get", "nodes", "-L", "topology.kubernetes.io/zone"]
+    _become(provider.inside(nodes), provider.environment())
 
 
 def _kubeconfig(arguments: argparse.Namespace) -> None:
-    print(cluster.find(arguments.name).kubeconfig)
+    print(choose(arguments.name).kubeconfig())
 
 
 def _load(arguments: argparse.Namespace) -> None:
-    cluster.find(arguments.name).load_archive(arguments.archive)
+    choose(arguments.name).load(arguments.archive)
 
 
 def _load_operator(arguments: argparse.Namespace) -> None:
-    local.load_operator(cluster.find(arguments.name))
+    choose(arguments.name).load_operator()
 
 
 def _exec(arguments: argparse.Namespace) -> None:
-    running = cluster.find(arguments.name)
-    _become(running, _argv(arguments), running.layout.name)
+    provider = choose(arguments.name)
+    _become(provider.inside(_argv(arguments)), provider.environment())
 
 
 def _on(arguments: argparse.Namespace) -> None:
-    running = cluster.find(arguments.name)
-    _become(running, _argv(arguments), running.layout.node(arguments.node).netns)
+    provider = choose(arguments.name)
+    _become(provider.on(arguments.node, _argv(arguments)), provider.environment())
 
 
 def _cut(arguments: argparse.Namespace) -> None:
-    running = cluster.find(arguments.name).layout
-    network.cut(running, running.node(arguments.node))
+    choose(arguments.name).cut(arguments.node)
 
 
 def _heal(arguments: argparse.Namespace) -> None:
-    running = cluster.find(arguments.name).layout
-    network.heal(running, running.node(arguments.node))
+    choose(arguments.name).heal(arguments.node)
 
 
 def _addons(arguments: argparse.Namespace) -> None:
@@ -132,12 +131,10 @@ def _argv(arguments: argparse.Namespace) -> list[str]:
     return argv
 
 
-def _become(running: cluster.Cluster, argv: Sequence[str], netns: str) -> None:
-    network.enter(netns)
+def _become(argv: Sequence[str], environment: Mapping[str, str]) -> None:
     sys.stdout.flush()
-    argv = network.resolving(argv, running.layout.inside_resolv_conf)
     try:
-        os.execvpe(argv[0], argv, running.environment())
+        os.execvpe(argv[0], list(argv), environment)
     except OSError as error:
         raise TestbedError(f"{argv[0]}: {error.strerror}") from error
 

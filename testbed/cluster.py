@@ -38,6 +38,7 @@ class Cluster:
 
     def __init__(self, cluster: Layout) -> None:
         self.layout = cluster
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
         self.plane = ControlPlane(
             binaries=binaries.kubernetes(),
             directory=cluster.state,
@@ -92,6 +93,7 @@ class Cluster:
     def _bring_up(self, store: Path) -> None:
         cluster, plane = self.layout, self.plane
         cgroups.create(*(f"{cluster.name}/{group}" for group in (_CONTROL, *(node.cgroup for node in cluster.nodes))))
+        cluster.temporary.mkdir(parents=True)
         network.create(cluster)
         authority = plane.write_files()
         node_files.write_control_plane(cluster, plane)
@@ -170,21 +172,31 @@ class Cluster:
             cgroups.join(f"{self.layout.name}/{cgroup}")
 
         with (self.layout.logs / f"{name}.log").open("ab") as log:
-            subprocess.Popen(
+            self._started[name] = subprocess.Popen(
                 network.command_in(netns, argv),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=_CHECKOUT,
+                # What is killed in mid-work leaves its temporary files; here they go with the cluster.
+                env={**os.environ, "TMPDIR": str(self.layout.temporary)},
                 start_new_session=True,
                 preexec_fn=settle,
             )
 
     def _wait(self, what: str, probe: Callable[[], bool]) -> None:
-        try:
-            wait_for(what, probe, limit_s=_LIMIT_S)
-        except TestbedError as error:
-            raise TestbedError(f"{error}; see the logs in {self.layout.logs}") from error
+        def holds() -> bool:
+            self._raise_if_one_ended()
+            return probe()
+
+        wait_for(f"{what} (logs in {self.layout.logs})", holds, limit_s=_LIMIT_S)
+
+    def _raise_if_one_ended(self) -> None:
+        for name, process in self._started.items():
+            if process.poll() is not None:
+                log = self.layout.logs / f"{name}.log"
+                end = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+                raise TestbedError(f"{name} ended with {process.returncode}; the end of {log}:\n{end}")
 
 
 def find(name: str) -> Cluster:

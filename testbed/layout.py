@@ -67,6 +67,11 @@ class Layout:
         return _RUN / self.name
 
     @property
+    def temporary(self) -> Path:
+        """The directory for temporary files of running processes."""
+        return self.run / "tmp"
+
+    @property
     def logs(self) -> Path:
         """The directory of logs."""
         return self.state / "logs"

@@ -1,10 +1,11 @@
 """A cluster on this machine, with everything that it is made of built or installed first."""
 
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from testbed import binaries, cluster, image_store, images, jars, packages
+from testbed import binaries, cluster, image_store, images, jars, machine, network, packages
 from testbed.cache import progress
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
@@ -13,8 +14,9 @@ from testbed.layout import layout
 
 def prepare(*, with_operator: bool) -> Path:
     """Install and build what is missing and return the image store of the nodes."""
-    packages.require_root()
+    machine.require_root()
     packages.install()
+    machine.raise_limits()
     with ThreadPoolExecutor(max_workers=2) as pool:  # the compiler waits for nothing, the images wait for the network
         compiled = pool.submit(binaries.kubernetes)
         store = pool.submit(_store, with_operator=with_operator)
@@ -22,7 +24,7 @@ def prepare(*, with_operator: bool) -> Path:
         return store.result()
 
 
-def up(name: str, nodes: int, *, with_operator: bool = False) -> Cluster:
+def bring_up(name: str, nodes: int, *, with_operator: bool = False) -> Cluster:
     """Bring a cluster up, or return it when it is up with as many nodes."""
     wanted = layout(name, nodes)
     if _is_up(name):
@@ -32,6 +34,8 @@ def up(name: str, nodes: int, *, with_operator: bool = False) -> Cluster:
                 f"the cluster {name} is up with {len(running.layout.nodes)} nodes: python -m testbed --name {name} down"
             )
         progress(f"the cluster {name} is up already")
+        if with_operator:
+            _load_operator(running)
         return running
     store = prepare(with_operator=with_operator)
     started = time.monotonic()
@@ -41,8 +45,73 @@ def up(name: str, nodes: int, *, with_operator: bool = False) -> Cluster:
     return made
 
 
-def load_operator(running: Cluster) -> None:
-    """Build the operator's image from the checkout as it is and put it on every node."""
+class Local:
+    """The provider of clusters on this machine."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def up(self, nodes: int, *, with_operator: bool) -> None:
+        """Bring it up, with everything that is missing installed and built first."""
+        bring_up(self._name, nodes, with_operator=with_operator)
+
+    def down(self) -> None:
+        """Remove all of it but its logs."""
+        cluster.remove(self._name)
+
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self._running.kubeconfig
+
+    def nodes(self) -> list[str]:
+        """All nodes; the control plane is none."""
+        return [node.name for node in self._running.layout.nodes]
+
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """Run a command in the control plane's network namespace, with the cluster's name server."""
+        return self._in_netns(self._running.layout.name, argv)
+
+    def on(self, node: str, argv: Sequence[str]) -> list[str]:
+        """Run a command in a node's network namespace, with the cluster's name server."""
+        return self._in_netns(self._running.layout.node(node).netns, argv)
+
+    def environment(self) -> Mapping[str, str]:
+        """KUBECONFIG, and kubectl in PATH."""
+        return self._running.environment()
+
+    def load(self, archive: Path) -> None:
+        """Put the images of an archive on every node."""
+        self._running.load_archive(archive)
+
+    def load_operator(self) -> None:
+        """Build the operator's image and put it on every node."""
+        _load_operator(self._running)
+
+    def cut(self, node: str) -> None:
+        """Pull the node's cable."""
+        network.cut(self._running.layout, self._running.layout.node(node))
+
+    def heal(self, node: str) -> None:
+        """Put the cable back."""
+        network.heal(self._running.layout, self._running.layout.node(node))
+
+    def describe(self) -> str:
+        """The memory of the cluster's own processes."""
+        lines = []
+        for group, processes in self._running.memory().items():
+            detail = ", ".join(f"{name} {size}" for name, size in sorted(processes.items()))
+            lines.append(f"{group:14} {sum(processes.values()):5} MB: {detail}")
+        return "\n".join(lines)
+
+    @property
+    def _running(self) -> Cluster:
+        return cluster.find(self._name)
+
+    def _in_netns(self, netns: str, argv: Sequence[str]) -> list[str]:
+        return network.command_in(netns, network.resolving(argv, self._running.layout.inside_resolv_conf))
+
+
+def _load_operator(running: Cluster) -> None:
     image = images.operator()
     started = time.monotonic()
     running.load(image)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from testbed.cache import progress
@@ -52,11 +51,3 @@ def install() -> None:
     run("apt-get", "update", env=env)
     run("apt-get", "install", "--yes", "--no-install-recommends", *packages, env=env, what="installation of packages")
     progress("packages installed")
-
-
-def require_root() -> None:
-    """Raise a TestbedError unless the process may make namespaces and cgroups."""
-    if os.geteuid() != 0:
-        raise TestbedError("the local cluster makes namespaces and cgroups: run it as root")
-    if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode:
-        raise TestbedError("this machine does not let root make network namespaces: a container without privileges?")
