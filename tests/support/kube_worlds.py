@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
+
 from testbed.api import ApiServer
 from tests.support.api_client import ApiClient
 from tests.support.fake_kube import FakeKube
+from tests.support.waiting import eventually
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.port import KubeApi, Manifest, Resource
@@ -91,15 +94,19 @@ async def fake_world() -> AsyncIterator[KubeWorld]:
 
 
 async def install(client: ApiClient, definition: Manifest) -> None:
-    """Install a CustomResourceDefinition and return when its kind is served."""
+    """Install a CustomResourceDefinition and return when its objects can be listed."""
+    spec = definition["spec"]
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    name = definition["metadata"]["name"]
-    await client.apply(f"{path}/{name}", definition)
-    while True:
-        conditions = (await client.get(f"{path}/{name}")).get("status", {}).get("conditions") or []
-        if any(each["type"] == "Established" and each["status"] == "True" for each in conditions):
-            return
-        await asyncio.sleep(0.05)
+    await client.apply(f"{path}/{definition['metadata']['name']}", definition)
+
+    async def served() -> bool:
+        try:
+            await client.get(f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}")
+        except aiohttp.ClientResponseError:
+            return False
+        return True
+
+    await eventually(served)
 
 
 def collection(resource: Resource, namespace: str) -> str:

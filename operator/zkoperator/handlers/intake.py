@@ -4,9 +4,11 @@ import asyncio
 
 from zkoperator.handlers.registration import Wake
 from zkoperator.handlers.supervisor import Supervisor
+from zkoperator.handlers.watchdog import Watchdog
 from zkoperator.kube.census import Census
 from zkoperator.kube.credentials import CredentialSource
-from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi
+from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi, Resource
+from zkoperator.runtime.keys import Key
 
 
 class Intake:
@@ -19,6 +21,7 @@ class Intake:
         wake_cluster: called on the event loop of `run` with keys of ZooKeeperClusters, vanished ones included.
         wake_sync: the same for ConfigSyncs.
         every_s: seconds between lists, give or take a tenth.
+        patience_s: kopf is replaced when it has not told of a change so long after a list found it.
     """
 
     def __init__(
@@ -30,12 +33,43 @@ class Intake:
         wake_cluster: Wake,
         wake_sync: Wake,
         every_s: float = 60.0,
+        patience_s: float = 5.0,
     ) -> None:
-        self._censuses = (
-            Census(api, ZOOKEEPER_CLUSTERS, namespaces, wake=wake_cluster, every_s=every_s),
-            Census(api, CONFIG_SYNCS, namespaces, wake=wake_sync, every_s=every_s),
-        )
-        self.supervisor = Supervisor(source, namespaces, wake_cluster=wake_cluster, wake_sync=wake_sync)
+        clusters = self._kind(api, ZOOKEEPER_CLUSTERS, namespaces, wake_cluster, every_s, patience_s)
+        syncs = self._kind(api, CONFIG_SYNCS, namespaces, wake_sync, every_s, patience_s)
+        self._censuses = (clusters[0], syncs[0])
+        self.supervisor = Supervisor(source, namespaces, wake_cluster=clusters[1], wake_sync=syncs[1])
+
+    def _kind(
+        self,
+        api: KubeApi,
+        resource: Resource,
+        namespaces: tuple[str, ...],
+        wake: Wake,
+        every_s: float,
+        patience_s: float,
+    ) -> tuple[Census, Wake]:
+        """Return the slow list of one kind, and what kopf calls for its events."""
+        watchdog = Watchdog(self._blind, age_s=self._age_s, horizon_s=1.2 * every_s, patience_s=patience_s)
+
+        def found(key: Key) -> None:
+            watchdog.found(key)
+            wake(key)
+
+        census = Census(api, resource, namespaces, wake=found, every_s=every_s)
+
+        def told(key: Key) -> None:
+            watchdog.told(key)
+            census.note(key)
+            wake(key)
+
+        return census, told
+
+    def _blind(self) -> None:
+        self.supervisor.replace()
+
+    def _age_s(self) -> float:
+        return self.supervisor.age_s()
 
     @property
     def problem(self) -> str | None:

@@ -25,7 +25,8 @@ RESTART = Backoff(first_s=0.5, limit_s=30.0)
 # Without one kopf asks for the name of our user, which a pod's numeric user does not have, and ends.
 _IDENTITY = cast("Any", "zkoperator")
 _LONG_LIFE_S = 120.0
-_STOP_S = 5.0
+_STOP_S = 3.0
+_ABANDON_S = 6.0
 
 
 class Supervisor:
@@ -57,7 +58,17 @@ class Supervisor:
         self._clock = clock
         self._backoff = backoff
         self._log = logging.getLogger(__name__)
+        self._blind = asyncio.Event()
+        self._born_s = clock.now_s()
         self.lives = 0
+
+    def age_s(self) -> float:
+        """Return the seconds since kopf was started last; 0 before its first start."""
+        return self._clock.now_s() - self._born_s if self.lives else 0.0
+
+    def replace(self) -> None:
+        """End the kopf that runs, which has gone blind, and start another one."""
+        self._blind.set()
 
     async def run(self) -> None:
         """Run kopf until cancelled."""
@@ -65,32 +76,37 @@ class Supervisor:
         logging.getLogger("kopf").setLevel(logging.CRITICAL)
         short_lives = 0
         while True:
-            born_s = self._clock.now_s()
+            self._born_s = self._clock.now_s()
             self.lives += 1
-            error = await self._live()
-            if self._clock.now_s() - born_s > _LONG_LIFE_S:
-                short_lives = 0
-            short_lives += 1
+            reason = await self._live()
+            short_lives = 1 if self.age_s() > _LONG_LIFE_S else short_lives + 1
             delay_s = self._backoff.delay_s(short_lives)
-            reason = "by itself" if error is None else f"with {type(error).__name__}"
-            self._log.warning("kopf ended %s and starts again in %.1f s; the slow list goes on", reason, delay_s)
+            self._log.warning("kopf %s and starts again in %.1f s; the slow list goes on", reason, delay_s)
             await self._clock.sleep(delay_s)
 
-    async def _live(self) -> BaseException | None:
+    async def _live(self) -> str:
         """Run one kopf to its end and return what ended it."""
+        self._blind.clear()
         life = _Life(self._operator())
+        blind = asyncio.create_task(self._blind.wait())
+        life.ended.add_done_callback(lambda _: blind.cancel())
         try:
-            return await life.ended
+            await asyncio.wait({blind})
         finally:
-            await life.end(_STOP_S)
+            blind.cancel()
+            await life.end()
+        if self._blind.is_set():
+            return "missed a change"
+        error = life.ended.result() if life.ended.done() else None
+        return "ended" if error is None else f"ended with {type(error).__name__}"
 
-    def _operator(self) -> Callable[[asyncio.Event], "asyncio.Task[None]"]:
+    def _operator(self) -> Callable[[], "asyncio.Task[None]"]:
         registry = kopf.OperatorRegistry()
         loop = asyncio.get_running_loop()
         register(registry, _across(loop, self._wake_cluster), _across(loop, self._wake_sync))
         register_login(registry, self._source)
 
-        def start(stop: asyncio.Event) -> "asyncio.Task[None]":
+        def start() -> "asyncio.Task[None]":
             return asyncio.create_task(
                 kopf.operator(
                     registry=registry,
@@ -99,7 +115,6 @@ class Supervisor:
                     identity=_IDENTITY,
                     clusterwide=not self._namespaces,
                     namespaces=self._namespaces,
-                    stop_flag=stop,
                 )
             )
 
@@ -109,7 +124,7 @@ class Supervisor:
 class _Life:
     """One thread with one event loop with one kopf in it."""
 
-    def __init__(self, start: Callable[[asyncio.Event], "asyncio.Task[None]"]) -> None:
+    def __init__(self, start: Callable[[], "asyncio.Task[None]"]) -> None:
         self.ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._start = start
         self._home = asyncio.get_running_loop()
@@ -120,13 +135,13 @@ class _Life:
         self._thread = threading.Thread(target=self._body, name="kopf", daemon=True)
         self._thread.start()
 
-    async def end(self, limit_s: float) -> None:
+    async def end(self) -> None:
         """Ask it to stop and wait for a while; a thread that does not is abandoned."""
         with self._lock:
             self._ending = True
             if self._stop is not None:
                 self._stop()
-        await asyncio.wait({self.ended}, timeout=limit_s)
+        await asyncio.wait({self.ended}, timeout=_ABANDON_S)
 
     def _body(self) -> None:
         error: BaseException | None = None
@@ -144,11 +159,15 @@ class _Life:
             if self._ending:
                 return None
             self._stop = lambda: loop.call_soon_threadsafe(stop.set)
-        task = self._start(stop)
-        await asyncio.wait({task})
+        stopped = asyncio.create_task(stop.wait())  # first, as kopf waits for every task that is younger than itself
+        task = self._start()
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        task.cancel()
+        # What does not end now is cancelled once more, with everything else, when this coroutine returns.
+        await asyncio.wait({task}, timeout=_STOP_S)
         with self._lock:
             self._stop = None
-        return None if task.cancelled() else task.exception()
+        return task.exception() if task.done() and not task.cancelled() else None
 
     def _settle(self, error: BaseException | None) -> None:
         if not self.ended.done():

@@ -56,6 +56,12 @@ class Census:
         """Return when every namespace has been listed once: the kind is installed, and we may read it."""
         await self._listed.wait()
 
+    def note(self, key: Key) -> None:
+        """Take to heart that the key was there: should the next list be without it, its end is a change."""
+        found = self._found.get(key.namespace, self._found.get(""))
+        if found is not None:
+            found.setdefault(key, "")
+
     async def run(self) -> None:
         """List until cancelled."""
         failures = 0
