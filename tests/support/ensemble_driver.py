@@ -83,7 +83,7 @@ async def driven(
         informers[resource] = Informer(api, resource, namespaces, labels=OURS, on_change=wake_owner(resource))
     informers[ZOOKEEPER_CLUSTERS] = Informer(api, ZOOKEEPER_CLUSTERS, namespaces, on_change=wake_cluster)
     reconciler = EnsembleReconciler(
-        api, InformedStore(informers), SocketProbe(timeout_s=1.0), SessionConnector(), Defaults(image)
+        api, InformedStore(informers), SocketProbe(timeout_s=2.0), SessionConnector(), Defaults(image)
     )
     loop = KeyedLoop("ensembles", reconciler.reconcile, backoff=Backoff(first_s=0.2, limit_s=5.0))
     async with asyncio.TaskGroup() as group:

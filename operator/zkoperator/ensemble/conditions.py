@@ -49,6 +49,14 @@ class Facts:
         return self.world.committed is not None and len(self.serving) >= self.quorum
 
     @property
+    def blinks(self) -> bool:
+        """Whether nothing is known but that ready members have not answered for a moment: too little to speak of."""
+        away = self.world.voters - self.serving
+        return bool(away) and all(
+            _is_dark(self.world, member) and self.world.away_s.get(member, 0.0) < ELECTION_S for member in away
+        )
+
+    @property
     def possible(self) -> int:
         """How many voters may serve: those that do, and those of which nothing is known."""
         return sum(1 for member in self.world.voters if member in self.serving or _is_dark(self.world, member))
@@ -57,6 +65,8 @@ class Facts:
 def available(facts: Facts) -> Found:
     """Return whether a quorum serves."""
     count = f"{len(facts.serving)} of {len(facts.world.voters)} voters serve"
+    if (said := _said(facts, ClusterCondition.AVAILABLE)) is not None:
+        return said
     if facts.quorum_serves:
         leader = facts.cluster.names.pod(facts.world.leader or 0)
         return ClusterCondition.AVAILABLE, Truth.TRUE, ClusterReason.QUORUM_SERVES, f"{count}, {leader} leads"
@@ -72,6 +82,8 @@ def ready(facts: Facts) -> Found:
     """Return whether the newest spec is in place and every voter serves in sync."""
     if not facts.plan.settled:
         return ClusterCondition.READY, Truth.FALSE, facts.plan.reason, facts.plan.message
+    if (said := _said(facts, ClusterCondition.READY)) is not None:
+        return said
     if not facts.verdict.open:
         return ClusterCondition.READY, Truth.FALSE, ClusterReason.MEMBER_DOWN, facts.verdict.why
     if late := [member.name for member in facts.members if not member.ready]:
@@ -79,6 +91,14 @@ def ready(facts: Facts) -> Found:
         return ClusterCondition.READY, Truth.FALSE, ClusterReason.APPLYING, told
     told = f"{len(facts.serving)} of {facts.cluster.spec.replicas} voters serve in sync"
     return ClusterCondition.READY, Truth.TRUE, ClusterReason.IN_SYNC, told
+
+
+def _said(facts: Facts, kind: ClusterCondition) -> Found | None:
+    """Return what was said before, while members only blink and it was good."""
+    before = next((c for c in facts.cluster.status.conditions if c.type == kind.value), None)
+    if not facts.blinks or before is None or before.status is not Truth.TRUE:
+        return None
+    return kind, before.status, ClusterReason(before.reason), before.message
 
 
 def progressing(facts: Facts) -> Found:
@@ -103,6 +123,8 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     world = facts.world
     if facts.plan.reason in _REFUSED:
         return facts.plan.reason, facts.plan.message
+    if facts.blinks:
+        return _diverged(facts)
     if is_founded(facts.cluster) and not facts.quorum_serves and world.leaderless_s > ELECTION_S:
         return _lost(facts)
     for member, pod in sorted(world.pods.items()):

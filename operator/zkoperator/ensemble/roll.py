@@ -42,16 +42,23 @@ def await_restarts(cluster: ValidatedCluster, world: World) -> Proposal | None:
     going = [pod.name for _, pod in sorted(world.pods.items()) if pod.deleting and pod.member in cluster.members]
     if not going:
         return None
-    return Proposal(ClusterReason.ROLLING_RESTART, f"waiting for {', '.join(going)} to come back")
+    begun = _begun(cluster)
+    reason = begun if begun is not None else ClusterReason.REPAIRING
+    return Proposal(reason, f"waiting for {', '.join(going)} to come back")
 
 
 def await_return(cluster: ValidatedCluster, world: World) -> Proposal | None:
     """Go on saying what was begun until the last member serves; without such a beginning its absence is a fault."""
-    begun = next((c.reason for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), "")
-    coming = _coming(cluster, world)
-    if begun not in _ROLLS or not coming:
+    begun, coming = _begun(cluster), _coming(cluster, world)
+    if begun is None or not coming:
         return None
-    return Proposal(ClusterReason(begun), f"waiting for {coming} to serve")
+    return Proposal(begun, f"waiting for {coming} to serve")
+
+
+def _begun(cluster: ValidatedCluster) -> ClusterReason | None:
+    """Return the restart that the operator said to be in progress, None when it said nothing of the kind."""
+    said = next((c.reason for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), "")
+    return ClusterReason(said) if said in _ROLLS else None
 
 
 def _why(cluster: ValidatedCluster, world: World, pod: PodView) -> str:
