@@ -81,9 +81,10 @@ class Cluster:
         self._on_every_node(lambda node: run(*image_store.ctr(node.socket, *importing), what=f"import of {archive}"))
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of commands that work with the cluster: KUBECONFIG, and kubectl in PATH."""
+        """Return the environment of commands that work with the cluster: KUBECONFIG, kubectl in PATH, the audit log."""
         path = f"{self.plane.binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PATH": path}
+        audit_log = str(self.plane.audit_log)
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PATH": path, "TESTBED_AUDIT_LOG": audit_log}
 
     def memory(self) -> dict[str, dict[str, int]]:
         """Return the resident memory (MB) of the cluster's own processes, by group and process name."""

@@ -48,6 +48,7 @@ class Space:
             "configsyncs": "apis/zkoperator.dev/v1alpha1",
             "statefulsets": "apis/apps/v1",
             "deployments": "apis/apps/v1",
+            "daemonsets": "apis/apps/v1",
             "events": "apis/events.k8s.io/v1",
             "poddisruptionbudgets": "apis/policy/v1",
         }.get(plural, "api/v1")
@@ -73,18 +74,16 @@ class Space:
     async def until(self, plural: str, name: str, kind: str, status: str, *, within_s: float = 120) -> Manifest:
         """Wait for a condition of the newest generation; the failure shows the object's conditions."""
 
-        async def holds() -> Manifest | None:
+        async def holds() -> Manifest:
             found = await self.get(plural, name)
             assert found is not None, f"{plural}/{name} is gone"
             conditions = found.get("status", {}).get("conditions", [])
             condition = next((item for item in conditions if item["type"] == kind), None)
             current = condition is not None and condition.get("observedGeneration") == found["metadata"]["generation"]
             assert condition is not None and current and condition["status"] == status, conditions
-            return condition
+            return dict(condition)
 
-        found = await eventually(holds, within_s=within_s, every_s=0.2)
-        assert found is not None
-        return found
+        return await eventually(holds, within_s=within_s, every_s=0.2)
 
 
 @pytest.fixture

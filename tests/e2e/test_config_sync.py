@@ -1,11 +1,12 @@
 """ConfigSyncs against the installed operator: an independent client on one side, kubectl and pods on the other."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from kazoo.client import KazooClient
 
-from tests.e2e.conftest import Client, Space, cluster, sync
+from tests.e2e.conftest import Client, Space, cluster, kubectl, sync
 from tests.support.api_client import Recorder
 from tests.support.waiting import eventually
 
@@ -145,6 +146,45 @@ async def test_an_application_is_restarted_once_for_a_settled_content(space: Spa
         await asyncio.to_thread(zk.set, "/apps/shop/colour", b"blue\n")
         after = await eventually(lambda: newer(space, before), within_s=60)
         assert await settled_generation(space) == after, "restarted more than once"
+
+
+async def test_workloads_of_every_kind_are_restarted(space: Space) -> None:
+    await serving(space)
+    labels = {"app": "shop"}
+    pod = application(readinessProbe=None)["spec"]["template"]
+    common = {"selector": {"matchLabels": labels}, "template": pod}
+    daemons = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "shop"}, "spec": common}
+    stateful = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "shop"},
+        "spec": {**common, "serviceName": "shop", "replicas": 0},
+    }
+    daemons["spec"] = {**common, "template": {**pod, "spec": {**pod["spec"], "nodeSelector": {"no": "node"}}}}
+    async with Client(space) as zk:
+        await asyncio.to_thread(put, zk, "/apps/shop/colour", b"red")
+        await space.apply(daemons, stateful)
+        rollout = [{"kind": kind, "name": "shop"} for kind in ("DaemonSet", "StatefulSet")]
+        await space.apply(sync("/apps/shop", rollout=rollout))
+        for plural in ("daemonsets", "statefulsets"):
+            await eventually(partial(restarted, space, plural), within_s=60)
+
+
+async def restarted(space: Space, plural: str) -> bool:
+    found = await space.get(plural, "shop")
+    assert found is not None
+    return bool(found["spec"]["template"]["metadata"].get("annotations"))
+
+
+async def test_a_config_map_is_deleted_with_its_config_sync_when_that_was_asked_for(space: Space) -> None:
+    await serving(space)
+    async with Client(space) as zk:
+        await asyncio.to_thread(put, zk, "/apps/shop/colour", b"red")
+        await space.apply(sync("/apps/shop", onDelete="DeleteConfigMap"))
+        await shows(space, {"colour": "red"})
+        await asyncio.to_thread(kubectl, "-n", space.name, "delete", "zksync", "shop", "--timeout=60s")
+        assert await space.get("configmaps", "shop") is None
+        assert await asyncio.to_thread(zk.exists, "/apps/shop/colour") is not None
 
 
 async def running(space: Space) -> bool:
