@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 Input: TypeAlias = str | Path
 
-_KEPT_OF_A_KIND = 4
+_KEPT_OF_A_KIND = 3
 
 
 def cache_root() -> Path:

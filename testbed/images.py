@@ -26,7 +26,7 @@ PYTHON_IMAGE = "docker.io/library/python:3.11-slim-bookworm"
 
 _CHECKOUT = Path(__file__).parent.parent
 _RECIPES = Path(__file__).parent / "zookeeper"
-_FORMAT = "OCI layout, uncompressed"
+_FORMAT = "OCI layout of uncompressed layers"
 _JAVA_BASE = "localhost/testbed/java:17"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PIP_CONFIG = "/etc/pip.conf"
@@ -119,7 +119,7 @@ def _image(
 
 
 def _push(reference: str, target: str) -> None:
-    _buildah("push", "--disable-compression", reference, target)
+    _buildah("push", "--format=oci", "--disable-compression", reference, target)
 
 
 def _build(context: Path, reference: str, base: _Base | None, mounts: Sequence[str]) -> None:

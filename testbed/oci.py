@@ -1,7 +1,9 @@
 """OCI image layouts on disk: https://github.com/opencontainers/image-spec/blob/main/image-layout.md."""
 
-import contextlib
+import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -9,44 +11,57 @@ from typing import Any
 from testbed.cache import cache_root
 
 _CONTAINERD_NAME = "io.containerd.image.name"
+_BLOBS = Path("blobs") / "sha256"
 
 
 def write(reference: str, directory: Path, push: Callable[[str, str], None]) -> None:
-    """Fill a directory with the layout of one image.
-
-    Blobs that other images of the cache have are linked first, so that `push` copies new ones only.
+    """Fill a directory with the layout of one image; blobs that other images of the cache have are linked to theirs.
 
     Args:
         reference: The name that the image gets in a cluster.
         directory: An empty directory of the cache.
-        push: Copies the image of a name to a target such as `oci:DIRECTORY:NAME`.
+        push: Copies the image of a name to a target such as `dir:DIRECTORY`, the one transport of the builder that
+            leaves layers as they are: to an OCI layout it compresses each of them, each time.
     """
-    blobs = directory / "blobs" / "sha256"
+    blobs = directory / _BLOBS
     blobs.mkdir(parents=True)
-    for blob in cache_root().glob("image-*/blobs/sha256/*"):
-        with contextlib.suppress(FileExistsError):
-            (blobs / blob.name).hardlink_to(blob)
-    push(reference, f"oci:{directory}:{reference}")
-    index = json.loads((directory / "index.json").read_text())
-    index["manifests"][0]["annotations"][_CONTAINERD_NAME] = reference
-    (directory / "index.json").write_text(json.dumps(index))
-    used = {_file_name(digest) for digest in _digests(directory)}
-    for blob in blobs.iterdir():
-        if blob.name not in used:
-            blob.unlink()
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        push(reference, f"dir:{scratch}")
+        manifest = (Path(scratch) / "manifest.json").read_bytes()
+        for digest in _children(json.loads(manifest)):
+            _keep(Path(scratch) / _file_name(digest), blobs)
+    digest = hashlib.sha256(manifest).hexdigest()
+    (blobs / digest).write_bytes(manifest)
+    entry = {
+        "mediaType": json.loads(manifest)["mediaType"],
+        "digest": f"sha256:{digest}",
+        "size": len(manifest),
+        "annotations": {_CONTAINERD_NAME: reference},
+    }
+    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    (directory / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))
 
 
 def members(directory: Path, without: Collection[str] = ()) -> list[str]:
     """Return the files of a layout, relative to it, less the blobs with the given digests."""
-    blobs = [f"blobs/sha256/{_file_name(digest)}" for digest in _digests(directory) if digest not in without]
-    return ["oci-layout", "index.json", *blobs]
-
-
-def _digests(directory: Path) -> list[str]:
-    """Return the digests of manifest, configuration and layers."""
     manifest_digest = json.loads((directory / "index.json").read_text())["manifests"][0]["digest"]
-    manifest: dict[str, Any] = json.loads((directory / "blobs" / "sha256" / _file_name(manifest_digest)).read_text())
-    return [manifest_digest, manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
+    manifest = json.loads((directory / _BLOBS / _file_name(manifest_digest)).read_text())
+    digests = [manifest_digest, *_children(manifest)]
+    return ["oci-layout", "index.json", *(str(_BLOBS / _file_name(one)) for one in digests if one not in without)]
+
+
+def _children(manifest: dict[str, Any]) -> list[str]:
+    return [manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
+
+
+def _keep(blob: Path, blobs: Path) -> None:
+    target = blobs / blob.name
+    if target.exists():  # an image may have the same layer twice
+        return
+    for same in cache_root().glob(f"image-*/{_BLOBS}/{blob.name}"):
+        target.hardlink_to(same)
+        return
+    shutil.move(blob, target)
 
 
 def _file_name(digest: str) -> str:
