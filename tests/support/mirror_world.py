@@ -17,6 +17,7 @@ from zkoperator.mirror.names import SYNC_LABEL
 from zkoperator.mirror.reconcile import MirrorReconciler
 from zkoperator.mirror.tuning import MirrorSettings
 from zkoperator.runtime.backoff import Backoff
+from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
 from zkoperator.zk.pool import SessionPool
@@ -39,6 +40,7 @@ class World:
         self.settings = settings
         self._tasks: list[asyncio.Task[None]] = []
         self.reconciler: MirrorReconciler
+        self.clock: Clock = MONOTONIC
         self.kube.put(ZOOKEEPER_CLUSTERS, cluster())
         self.zk.write(Create("/apps", b""))
 
@@ -50,16 +52,29 @@ class World:
             labels=SYNC_LABEL,
             on_change=lambda key: self.reconciler.config_map_changed(key),
             backoff=QUICK_RETRY,
+            clock=self.clock,
         )
-        self.reconciler = MirrorReconciler(self.kube, self.pool, self.store, self.settings)
-        self.loop = KeyedLoop("ConfigSync", self.reconciler.reconcile, backoff=QUICK_RETRY, slow_backoff=QUICK_RETRY)
+        self.reconciler = MirrorReconciler(self.kube, self.pool, self.store, self.settings, self.clock)
+        self.loop = KeyedLoop(
+            "ConfigSync",
+            self.reconciler.reconcile,
+            backoff=QUICK_RETRY,
+            slow_backoff=QUICK_RETRY,
+            clock=self.clock,
+        )
         self.reconciler.bind(self.loop.wake, self.loop.forget)
         self._tasks = [asyncio.create_task(self.store.run()), asyncio.create_task(self._follow_syncs())]
         await self.store.wait_synced()
         self._tasks.append(asyncio.create_task(self.loop.run()))
 
     async def _follow_syncs(self) -> None:
-        informer = Informer(self.kube, CONFIG_SYNCS, on_change=lambda key: self.reconciler.resource_changed(key))
+        informer = Informer(
+            self.kube,
+            CONFIG_SYNCS,
+            on_change=lambda key: self.reconciler.resource_changed(key),
+            backoff=QUICK_RETRY,
+            clock=self.clock,
+        )
         await informer.run()
 
     async def stop(self) -> None:
@@ -70,6 +85,13 @@ class World:
         self._tasks = []
         await self.reconciler.close()
         await self.pool.close()
+
+    async def abandon(self) -> None:
+        """End the process without a word: its sessions stay open, with whatever they have sent."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
 
     async def restart(self) -> None:
         await self.stop()

@@ -9,6 +9,7 @@ from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi, Manifest
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.mirror.ledgers import Claimant, claim, fence_ledger
 from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.meter import PULL, PUSH, UNMETERED, Meter
 from zkoperator.mirror.observed import Observed
 from zkoperator.mirror.pull import CreateConfigMap, WriteConfigMap, manifest, merge_patch
 from zkoperator.mirror.push import PushMulti
@@ -17,17 +18,21 @@ from zkoperator.mirror.trees import Tree
 from zkoperator.mirror.tuning import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
+from zkoperator.runtime.outcome import Outcome, classify
 from zkoperator.zk.picture import Znode
 from zkoperator.zk.port import Committed, MultiError
 
 logger = logging.getLogger(__name__)
 
+Write = CreateConfigMap | WriteConfigMap | PushMulti
+
 
 class Applier:
     """Writes for all ConfigSyncs of a process. After any failure the next pass looks again instead of repeating."""
 
-    def __init__(self, api: KubeApi, settings: MirrorSettings, clock: Clock) -> None:
+    def __init__(self, api: KubeApi, settings: MirrorSettings, clock: Clock, meter: Meter = UNMETERED) -> None:
         self._api = api
+        self._meter = meter
         self._settings = settings
         self._clock = clock
 
@@ -43,10 +48,22 @@ class Applier:
         for step in steps:
             if isinstance(step, ClaimLedger):
                 await self._claim(step, sync, seen, memory)
-            elif isinstance(step, PushMulti):
+            else:
+                overwritten = await self._write(step, sync, memory)
+        return overwritten
+
+    async def _write(self, step: Write, sync: ValidatedSync, memory: Memory) -> tuple[str, ...]:
+        direction = PUSH if isinstance(step, PushMulti) else PULL
+        overwritten: tuple[str, ...] = ()
+        try:
+            if isinstance(step, PushMulti):
                 overwritten = await self._push(step, memory)
             else:
                 await self._write_config_map(step, sync, memory)
+        except ZkOperatorError as error:
+            self._meter.wrote(direction, classify(error)[0])
+            raise
+        self._meter.wrote(direction, Outcome.SUCCESS)
         return overwritten
 
     async def _claim(self, step: ClaimLedger, sync: ValidatedSync, seen: Observed, memory: Memory) -> None:
@@ -90,6 +107,7 @@ class Applier:
         sync: ValidatedSync,
         memory: Memory,
     ) -> Manifest | None:
+        self._meter.requested("configmap")
         if isinstance(step, CreateConfigMap):
             return await self._api.create(CONFIG_MAPS, sync.namespace, manifest(step, values, sync.name))
         patch = merge_patch(step, values, memory.target.places())

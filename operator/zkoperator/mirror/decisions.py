@@ -14,6 +14,7 @@ from zkoperator.mirror.selection import Selection
 from zkoperator.mirror.snapshot import Snapshot, selected_path
 from zkoperator.zk.picture import digest_of
 
+_SHOWN_CHARACTERS: Final = 12
 EMPTY_DIGEST: Final = short(digest_of(b""))
 
 
@@ -42,6 +43,11 @@ class Decision(NamedTuple):
         return self.action is Action.TO_ZOOKEEPER and self.config_map is None
 
 
+def short_hash(digest: bytes | None) -> str:
+    """Return a digest as status shows it, "" for an absent value."""
+    return "" if digest is None else digest.hex()[:_SHOWN_CHARACTERS]
+
+
 @dataclass(slots=True)
 class Decisions:
     """The outcome for all keys.
@@ -64,7 +70,11 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class MergeInput:
-    """Both sides and their base. `content` is None while there is no ConfigMap; `refused` keys cannot be pushed."""
+    """Both sides and their base. `content` is None while there is no ConfigMap; `refused` keys cannot be pushed.
+
+    `shown` are the conflicts that the status lists, as short hashes of both sides: a resolution settles what the person
+    who made it has seen, not an edit that came later.
+    """
 
     snapshot: Snapshot
     content: Content | None
@@ -73,6 +83,8 @@ class MergeInput:
     resolve: Mapping[str, Side]
     selection: Selection
     refused: frozenset[str] = frozenset()
+    shown: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    all_are_shown: bool = True
 
 
 def decide_all(given: MergeInput, rules: Rules) -> Decisions:
@@ -131,7 +143,7 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
     if znode is None and config_map == EMPTY_DIGEST and key in given.snapshot.hollow:
         _decide_hollow(key, path, base, rules, found)
         return
-    state = KeyState(base, zookeeper, config_map, detached, given.resolve.get(key))
+    state = KeyState(base, zookeeper, config_map, detached, _resolution(key, zookeeper, config_map, given))
     action = decide(state, rules)
     if action is Action.TO_ZOOKEEPER and (problem := _push_problem(key, held, given)) is not None:
         found.problems.append(problem)
@@ -145,6 +157,15 @@ def _decide_hollow(key: str, path: str, base: bytes | None, rules: Rules, found:
     if base == EMPTY_DIGEST and rules.pulls:
         found.hollowed.add(key)
         found.open.append(Decision(key, path, Action.TO_CONFIG_MAP, None, EMPTY_DIGEST))
+
+
+def _resolution(key: str, zookeeper: bytes | None, config_map: bytes | None, given: MergeInput) -> Side | None:
+    if key not in given.resolve:
+        return None
+    seen = given.shown.get(key)
+    if seen == (short_hash(zookeeper), short_hash(config_map)) or (seen is None and not given.all_are_shown):
+        return given.resolve[key]
+    return None
 
 
 def _push_problem(key: str, held: Held | None, given: MergeInput) -> Problem | None:

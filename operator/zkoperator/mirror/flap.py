@@ -36,8 +36,9 @@ class FlapLog:
     _writes: dict[str, deque[_Write]] = field(default_factory=dict)
     _held_until_s: dict[str, float] = field(default_factory=dict)
 
-    def note(self, carried: Iterable[Decision], now_s: float) -> None:
-        """Remember the writes of one pass."""
+    def note(self, carried: Iterable[Decision], now_s: float) -> int:
+        """Remember the writes of one pass; return the number of keys that are held because of them."""
+        held = 0
         for item in carried:
             to_config_map = item.action is Action.TO_CONFIG_MAP
             target = Side.CONFIG_MAP if to_config_map else Side.ZOOKEEPER
@@ -47,8 +48,10 @@ class FlapLog:
             if self._count_reverts(writes, now_s) >= self.reverts:
                 self._held_until_s[item.key] = now_s + self.hold_s
                 writes.clear()
+                held += 1
         while len(self._writes) > MAX_KEYS:
             del self._writes[next(iter(self._writes))]
+        return held
 
     def held(self, now_s: float) -> frozenset[str]:
         """Return the keys that are held now."""

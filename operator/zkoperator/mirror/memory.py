@@ -7,6 +7,7 @@ from typing import Any
 from zkoperator.mirror.debounce import Burst
 from zkoperator.mirror.flap import FlapLog
 from zkoperator.mirror.ledger import Ledger
+from zkoperator.mirror.news import News
 from zkoperator.mirror.rollout import RolloutState
 from zkoperator.mirror.target import Target
 from zkoperator.mirror.trees import Tree
@@ -29,6 +30,7 @@ class Memory:
         refused: keys whose znodes the ensemble does not let us write, until `refused_until_s`.
         known_conflicts: for which the ledger has been read again already.
         owed_s: since when the numbers of the status lag.
+        edits: of the ConfigMap.
         parts: transactions that the last push was split into, `is_splitting` while some are left; 0: one was enough.
     """
 
@@ -51,6 +53,7 @@ class Memory:
     known_conflicts: frozenset[str] = frozenset()
     disconnected_s: float | None = None
     owed_s: float | None = None
+    edits: News = field(default_factory=News)
     managers: Mapping[str, str] = field(default_factory=dict)
     parts: int = 0
     is_splitting: bool = False

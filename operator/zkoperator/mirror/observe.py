@@ -12,8 +12,10 @@ from zkoperator.kube.port import CONFIG_MAPS, KubeApi
 from zkoperator.mirror.content import Content
 from zkoperator.mirror.ledgers import read_ledger
 from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.meter import UNMETERED, Meter
 from zkoperator.mirror.observed import Observed
 from zkoperator.mirror.places import Places
+from zkoperator.mirror.stopwatch import Stopwatch
 from zkoperator.mirror.target import value_of, version_of
 from zkoperator.mirror.trees import Sessions, Tree
 from zkoperator.mirror.tuning import MirrorSettings
@@ -49,6 +51,7 @@ class Observer:
         settings: MirrorSettings,
         clock: Clock,
         wake: Callable[[Key], None],
+        meter: Meter = UNMETERED,
     ) -> None:
         self._api = api
         self._sessions = sessions
@@ -56,6 +59,7 @@ class Observer:
         self._settings = settings
         self._clock = clock
         self._wake = wake
+        self._meter = meter
         self._places = Places(api, settings)
         self._turns = asyncio.Semaphore(settings.tree_reads)
 
@@ -103,7 +107,8 @@ class Observer:
         read = await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
         if read is not None and stored is not None:
             memory.target.wrote(version_of(stored), read, self._clock.now_s())
-        memory.target.must_read = False
+        else:
+            memory.target.forget()
         return read
 
     async def _attach(self, sync: ValidatedSync, memory: Memory) -> Waiting | None:
@@ -122,7 +127,8 @@ class Observer:
         await self.detach(memory)
         zk = await self._sessions.lease(place.hosts, place.credential)
         key = Key(sync.namespace, sync.name)
-        memory.tree = Tree(place, zk, self._turns, partial(self._wake, key))
+        watch = Stopwatch(zk, place.root, self._meter, self._clock.now_s)
+        memory.tree = Tree(place, zk, self._turns, partial(self._wake, key), watch)
         return None
 
     async def detach(self, memory: Memory) -> None:

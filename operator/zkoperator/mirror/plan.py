@@ -119,6 +119,8 @@ class _Planner:
             self._sync.resolve,
             self._sync.selection,
             self._seen.refused,
+            shown={item.key: (item.zookeeper, item.config_map) for item in self._sync.status.conflicts},
+            all_are_shown=self._sync.status.conflict_count <= len(self._sync.status.conflicts),
         )
         decisions = decide_all(given, self._rules)
         if (stop := self._unequal_adoption(decisions)) is not None:

@@ -13,11 +13,13 @@ from zkoperator.mirror.apply import Applier
 from zkoperator.mirror.content import managers_of
 from zkoperator.mirror.ending import Ending
 from zkoperator.mirror.memory import Memory, new_memory
+from zkoperator.mirror.meter import PULL, PUSH, UNMETERED, Meter
 from zkoperator.mirror.names import RESOLVE_ANNOTATION
 from zkoperator.mirror.observe import ConfigMaps, Observer
 from zkoperator.mirror.observed import Observed
 from zkoperator.mirror.plan import Plan, make_plan
-from zkoperator.mirror.pull import WriteConfigMap
+from zkoperator.mirror.pull import CreateConfigMap, WriteConfigMap
+from zkoperator.mirror.push import PushMulti
 from zkoperator.mirror.report import Reporter, now_text
 from zkoperator.mirror.restart import Restarter
 from zkoperator.mirror.status import Told, status_of_errors, status_of_plan, status_of_waiting
@@ -43,6 +45,7 @@ class MirrorReconciler:
         config_maps: store of the ConfigMaps with the label `zkoperator.dev/sync`, managedFields included.
         settings: of all ConfigSyncs.
         clock: monotonic time.
+        meter: counts what is done.
     """
 
     def __init__(
@@ -52,20 +55,23 @@ class MirrorReconciler:
         config_maps: ConfigMaps,
         settings: MirrorSettings | None = None,
         clock: Clock = MONOTONIC,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._api = api
+        self._config_maps = config_maps
         self._settings = settings or MirrorSettings()
         self._clock = clock
+        self._meter = meter
         self._wake: Callable[[Key], None] = lambda _: None
         self._forget: Callable[[Key], None] = lambda _: None
         self._memories: dict[Key, Memory] = {}
         self._by_target: dict[Key, set[Key]] = {}
         self._by_cluster: dict[Key, set[Key]] = {}
         self._indexed: dict[Key, ValidatedSync] = {}
-        self._observer = Observer(api, sessions, config_maps, self._settings, clock, lambda key: self._wake(key))
-        self._applier = Applier(api, self._settings, clock)
-        self._reporter = Reporter(api, self._settings, clock)
-        self._restarter = Restarter(api, self._settings, clock, self._reporter)
+        self._observer = Observer(api, sessions, config_maps, self._settings, clock, lambda key: self._wake(key), meter)
+        self._applier = Applier(api, self._settings, clock, meter)
+        self._reporter = Reporter(api, self._settings, clock, meter)
+        self._restarter = Restarter(api, self._settings, clock, self._reporter, meter)
         self._ending = Ending(api, self._observer, self._applier)
 
     def bind(self, wake: Callable[[Key], None], forget: Callable[[Key], None] = lambda _: None) -> None:
@@ -85,7 +91,12 @@ class MirrorReconciler:
 
     def config_map_changed(self, key: Key) -> None:
         """A ConfigMap with our label appeared, changed or vanished (its label was taken off, or it was deleted)."""
+        for known in (self._memories[sync] for sync in self._by_target.get(key, ()) if sync in self._memories):
+            known.edits.heard(self._clock.now_s())
+        vanished = self._config_maps.get(key) is None
         for sync in self._by_target.get(key, ()):
+            if vanished and (memory := self._memories.get(sync)) is not None:
+                memory.target.doubt()
             self._wake(sync)
 
     def cluster_changed(self, key: Key) -> None:
@@ -147,6 +158,7 @@ class MirrorReconciler:
         self._memories.pop(key, None)
         self._unindex(key)
         self._forget(key)
+        self._meter.forgot(key)
 
     async def _finish(self, sync: ValidatedSync, memory: Memory) -> float | None:
         waiting = await self._ending.finish(sync, memory)
@@ -160,6 +172,7 @@ class MirrorReconciler:
         wait_s = self._debounce(plan, seen, memory)
         if wait_s > 0:
             return wait_s
+        began_s = self._clock.now_s()
         try:
             overwritten = await self._applier.apply(plan.steps, sync, seen, memory)
         except InvalidError:
@@ -168,6 +181,7 @@ class MirrorReconciler:
         if any(isinstance(step, ClaimLedger) for step in plan.steps):
             return 0.0
         self._remember(plan, sync, memory)
+        self._count(plan, memory, began_s)
         for path in overwritten:
             note = f"znode {path} was deleted and created again by somebody else while it was being pushed"
             await self._reporter.event(memory, "Overwrote", note, "Push")
@@ -185,10 +199,25 @@ class MirrorReconciler:
         if any(isinstance(step, WriteConfigMap) for step in plan.steps):
             memory.burst.wrote(now_s)
         if plan.steps:
-            memory.flaps.note(plan.carried, now_s)
+            self._meter.flapped(memory.flaps.note(plan.carried, now_s))
         memory.flaps.release(sync.resolve)
         if memory.tree is not None:
             memory.tree.forget_values()
+
+    def _count(self, plan: Plan, memory: Memory, began_s: float) -> None:
+        """Tell how long what was written has taken from the first word of it."""
+        news = {PUSH: memory.edits, **({PULL: memory.tree.watch.news} if memory.tree is not None else {})}
+        written = {PUSH for step in plan.steps if isinstance(step, PushMulti)}
+        written |= {PULL for step in plan.steps if isinstance(step, WriteConfigMap | CreateConfigMap) and step.puts}
+        written |= {PULL for step in plan.steps if isinstance(step, WriteConfigMap) and step.removes}
+        for direction in written & news.keys():
+            if (since_s := news[direction].since_s) is not None:
+                self._meter.landed(direction, self._clock.now_s() - since_s)
+        if not plan.steps and plan.stop is None:
+            self._meter.idled()
+        if not plan.more:
+            for side in news.values():
+                side.settled(began_s)
 
     async def _report(self, plan: Plan, sync: ValidatedSync, memory: Memory) -> float | None:
         manifest = await self._observer.config_map(sync, memory)
@@ -206,6 +235,7 @@ class MirrorReconciler:
         await self._settle_annotations(plan, sync, memory)
         waits = [
             await self._reporter.tell(memory, status_of_plan(plan, _status(memory), told)),
+            0.0 if _is_resolvable_now(plan, sync, memory) else None,
             memory.flaps.next_release_s(self._clock.now_s()),
             0.0 if plan.more else None,
             self._settings.retry_s if plan.stop in _STUCK or plan.problems else None,
@@ -270,6 +300,11 @@ def _has_new_conflicts(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
     is_new = not conflicts <= memory.known_conflicts
     memory.known_conflicts = conflicts
     return is_new and sync.pushes
+
+
+def _is_resolvable_now(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
+    """Whether a resolution waited only for the status to show its conflict, which it does since this pass."""
+    return memory.sync is None and any(item.key in sync.resolve for item in plan.conflicts)
 
 
 def _status(memory: Memory) -> ConfigSyncStatus:

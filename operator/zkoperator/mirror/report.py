@@ -11,6 +11,7 @@ from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_SYNCS, EVENTS, KubeApi
 from zkoperator.mirror.events import event_of
 from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.meter import UNMETERED, Meter
 from zkoperator.mirror.status import differs_now, merge_patch_of, transitions
 from zkoperator.mirror.tuning import MirrorSettings
 from zkoperator.runtime.clock import Clock
@@ -29,8 +30,9 @@ def now_text() -> str:
 class Reporter:
     """Reports for all ConfigSyncs of a process."""
 
-    def __init__(self, api: KubeApi, settings: MirrorSettings, clock: Clock) -> None:
+    def __init__(self, api: KubeApi, settings: MirrorSettings, clock: Clock, meter: Meter = UNMETERED) -> None:
         self._api = api
+        self._meter = meter
         self._settings = settings
         self._clock = clock
         self._serial = count(int(datetime.now(UTC).timestamp() * 1e6))
@@ -42,6 +44,7 @@ class Reporter:
         """
         if memory.raw is None:
             return None
+        self._meter.told(_key(memory.raw), status)
         told: Mapping[str, Any] = memory.raw.get("status") or {}
         if status == told:
             memory.owed_s = None
@@ -61,6 +64,7 @@ class Reporter:
             return
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         manifest = event_of(memory.raw, reason=reason, note=note, action=action, now=now, serial=next(self._serial))
+        self._meter.requested("event")
         try:
             await self._api.create(EVENTS, memory.raw["metadata"]["namespace"], manifest)
         except ZkOperatorError as error:
@@ -70,8 +74,9 @@ class Reporter:
         raw = memory.raw
         if raw is None:
             return
-        key = Key(raw["metadata"]["namespace"], raw["metadata"]["name"])
+        key = _key(raw)
         patch = merge_patch_of(told, status)
+        self._meter.requested("status")
         written = await self._api.patch(CONFIG_SYNCS, key.namespace, key.name, patch, subresource="status")
         memory.owed_s = None
         if written is None:
@@ -86,3 +91,7 @@ class Reporter:
     def _log(self, key: Key, condition: Mapping[str, Any]) -> None:
         subject = {"kind": "ConfigSync", "namespace": key.namespace, "name": key.name, "reason": condition["reason"]}
         logger.info("%s is %s", condition["type"], condition["status"], extra={"about": subject})
+
+
+def _key(raw: Mapping[str, Any]) -> Key:
+    return Key(raw["metadata"]["namespace"], raw["metadata"]["name"])

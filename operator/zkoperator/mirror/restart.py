@@ -7,6 +7,7 @@ from zkoperator.errors import ForbiddenError
 from zkoperator.kube.port import KubeApi
 from zkoperator.mirror.content import Content
 from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.meter import UNMETERED, Meter
 from zkoperator.mirror.report import Reporter
 from zkoperator.mirror.rollout import RESOURCES, content_hash, current_hash, restart_patch
 from zkoperator.mirror.tuning import MirrorSettings
@@ -20,8 +21,11 @@ _AGAIN_S = 60.0
 class Restarter:
     """Restarts for all ConfigSyncs of a process, few at a time: a change of many must not restart all at once."""
 
-    def __init__(self, api: KubeApi, settings: MirrorSettings, clock: Clock, reporter: Reporter) -> None:
+    def __init__(
+        self, api: KubeApi, settings: MirrorSettings, clock: Clock, reporter: Reporter, meter: Meter = UNMETERED
+    ) -> None:
         self._api = api
+        self._meter = meter
         self._settings = settings
         self._clock = clock
         self._reporter = reporter
@@ -55,6 +59,7 @@ class Restarter:
             state.confirm(workload)
             return None
         patch = restart_patch(sync.name, state.content)
+        self._meter.requested("workload")
         try:
             if await self._api.patch(resource, sync.namespace, workload.name, patch) is None:
                 return _AGAIN_S

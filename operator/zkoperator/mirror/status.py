@@ -10,14 +10,13 @@ from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import MAX_CONFLICTS, ConfigSyncStatus, Conflict, Pending, SyncBase
 from zkoperator.errors import FieldError
 from zkoperator.mirror.base import Base
-from zkoperator.mirror.decisions import Decision, Problem
+from zkoperator.mirror.decisions import Decision, Problem, short_hash
 from zkoperator.mirror.guard import BaseState
 from zkoperator.mirror.names import APPROVE_ANNOTATION, zxid_text
 from zkoperator.mirror.plan import Plan
 from zkoperator.mirror.waiting import Waiting
 
 _NAMED: Final = 5
-_SHORT_HASH: Final = 12
 _GRAVITY: Final = (SyncReason.FORBIDDEN, SyncReason.KEY_INVALID, SyncReason.TOO_LARGE)
 _LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "base")
 """Numbers that move with every change; they alone are no reason to write the status at once."""
@@ -194,14 +193,10 @@ def _conflict(item: Decision, previous: ConfigSyncStatus, told: Told) -> Conflic
         key=item.key,
         path=item.path,
         since=before.since if before is not None else told.now,
-        zookeeper=_short(item.zookeeper),
-        config_map=_short(item.config_map),
+        zookeeper=short_hash(item.zookeeper),
+        config_map=short_hash(item.config_map),
         manager=told.managers.get(item.key, before.manager if before is not None else ""),
     )
-
-
-def _short(digest: bytes | None) -> str:
-    return "" if digest is None else digest.hex()[:_SHORT_HASH]
 
 
 def _pending(plan: Plan) -> Pending | None:

@@ -42,6 +42,12 @@ class Target:
         self._at_s = now_s
         self.must_read = False
 
+    def forget(self) -> None:
+        """Trust the informer, which knows of no such ConfigMap, or has yet to learn that it is gone."""
+        self._latest = None
+        self._replaced.clear()
+        self.must_read = False
+
     def doubt(self) -> None:
         """Have the ConfigMap read again: a write failed, or nobody knows whether it happened."""
         self.must_read = True

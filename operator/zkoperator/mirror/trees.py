@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from zkoperator.errors import ZkOperatorError
+from zkoperator.mirror.stopwatch import Stopwatch
 from zkoperator.zk.feed import TreeFeed
 from zkoperator.zk.picture import Picture
 from zkoperator.zk.port import ConnectionState, Credential, Zk
@@ -41,11 +42,15 @@ class Tree:
         turns: bounds how many trees are read for the first time at once; a tree that cannot be read gives its turn up
             after a while, so that an ensemble that is away holds up nobody else's.
         on_change: called when there is another picture, or none any more.
+        watch: takes the time of what happens here.
     """
 
-    def __init__(self, place: Place, zk: Zk, turns: asyncio.Semaphore, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, place: Place, zk: Zk, turns: asyncio.Semaphore, on_change: Callable[[], None], watch: Stopwatch
+    ) -> None:
         self.place = place
         self.zk = zk
+        self.watch = watch
         self.failure: ZkOperatorError | None = None
         self._turns = turns
         self._has_turn = False
@@ -79,17 +84,21 @@ class Tree:
         await self._turns.acquire()
         self._has_turn = True
         alarm = asyncio.get_running_loop().call_later(_LONGEST_TURN_S, self._end_turn)
+        self.watch.start()
         try:
             await self._feed.run()
         except ZkOperatorError as error:
             self.failure = error
             self._on_change()
         finally:
+            self.watch.stop()
             alarm.cancel()
             self._end_turn()
 
     def _changed(self) -> None:
         self._end_turn()
+        if self._feed.picture() is not None:
+            self.watch.seen()
         self._on_change()
 
     def _end_turn(self) -> None:

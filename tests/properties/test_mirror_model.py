@@ -1,0 +1,32 @@
+"""The crash model: random edits, crashes, lost connections and answers through the real reconciler on the fakes."""
+
+import os
+import time
+
+import pytest
+
+from tests.support.mirror_model import episode
+
+STEPS = 120
+BUDGET_S = 45.0
+EXHAUSTIVE_STEPS = int(os.environ.get("MIRROR_MODEL_STEPS", "1000000"))
+
+
+def test_random_histories_lose_nothing_double_nothing_and_invent_no_conflict() -> None:
+    deadline = time.monotonic() + BUDGET_S
+    seed = 0
+    while seed < 8 or time.monotonic() < deadline:
+        outcome = episode(seed, STEPS)
+        assert outcome.violations == [], f"seed {seed}, {outcome.direction}"
+        seed += 1
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(0)
+def test_a_million_steps_lose_nothing_double_nothing_and_invent_no_conflict() -> None:
+    steps, seed = 0, 1_000_000
+    while steps < EXHAUSTIVE_STEPS:
+        outcome = episode(seed, STEPS)
+        assert outcome.violations == [], f"seed {seed}, {outcome.direction}"
+        steps += outcome.steps
+        seed += 1

@@ -1,0 +1,311 @@
+"""Each of these bugs is put into the real code by one patch, and the crash model must notice it.
+
+A model that lets one of them through has lost its teeth.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.mirror_model import Model, episode
+from zkoperator.errors import ZkOperatorError
+from zkoperator.mirror import apply, decisions, ledgers, merge, observe, plan, pull, push, steps, target
+from zkoperator.mirror.base import encode_base
+from zkoperator.mirror.ledger import Ledger
+from zkoperator.mirror.merge import Action
+from zkoperator.zk import feed
+from zkoperator.zk.picture import Picture
+from zkoperator.zk.port import Set
+
+EPISODES = 60
+STEPS = 100
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_znode_version(patch: pytest.MonkeyPatch) -> None:
+    """Push over any version of the znode."""
+    original = push._Builder._set
+
+    def blind(self: Any, path: str, value: bytes, znode: Any) -> None:
+        original(self, path, value, znode)
+        self._operations[-1] = replace(self._operations[-1], version=-1)
+
+    patch.setattr(push._Builder, "_set", blind)
+
+
+def no_resource_version(patch: pytest.MonkeyPatch) -> None:
+    """Write the ConfigMap over any version."""
+
+    async def send(self: Any, step: Any, values: Any, sync: Any, memory: Any) -> Any:
+        if isinstance(step, pull.CreateConfigMap):
+            return await self._api.create(apply.CONFIG_MAPS, sync.namespace, pull.manifest(step, values, sync.name))
+        patch_ = pull.merge_patch(step, values, memory.target.places())
+        return await self._api.patch(apply.CONFIG_MAPS, sync.namespace, sync.config_map, patch_)
+
+    patch.setattr(apply.Applier, "_send", send)
+
+
+def no_ledger_version(patch: pytest.MonkeyPatch) -> None:
+    """A stale owner's push succeeds: neither fenced nor conditional on the ledger."""
+    original = push._Builder.build
+
+    def build(self: Any, *, rest: int) -> Any:
+        built = original(self, rest=rest)
+        return replace(built, operations=(*built.operations[:-1], replace(built.operations[-1], version=-1)))
+
+    patch.setattr(push._Builder, "build", build)
+    patch.setattr(push._Builder, "_set", _without_version)
+
+
+def _without_version(self: Any, path: str, value: bytes, znode: Any) -> None:
+    self._operations.append(Set(self._absolute(path), value, -1))
+
+
+def no_czxid_check(patch: pytest.MonkeyPatch) -> None:
+    """Do not notice that another znode of the same version was overwritten."""
+    patch.setattr(apply, "_overwritten", lambda _step, _committed: ())
+
+
+def no_read_after_reconnect(patch: pytest.MonkeyPatch) -> None:
+    """Take the picture from before a lost connection for the present."""
+    original = feed.TreeFeed.picture
+    kept: dict[str, Picture] = {}
+
+    def picture(self: Any) -> Picture | None:
+        fresh = original(self)
+        if fresh is not None:
+            kept[self._root] = fresh
+        return fresh or kept.get(self._root)
+
+    patch.setattr(feed.TreeFeed, "picture", picture)
+
+
+def no_watch_after_reconnect(patch: pytest.MonkeyPatch) -> None:
+    """Believe that a persistent watch survives its connection."""
+    original = feed.TreeFeed._lose
+
+    def lose(self: Any) -> None:
+        if self._is_live and self._is_consistent:
+            return
+        original(self)
+
+    patch.setattr(feed.TreeFeed, "_lose", lose)
+
+
+def base_after_the_data(patch: pytest.MonkeyPatch) -> None:
+    """Write the ConfigMap's data first and its base in a second request."""
+    original = apply.Applier._send
+
+    async def send(self: Any, step: Any, values: Any, sync: Any, memory: Any) -> Any:
+        if isinstance(step, pull.CreateConfigMap):
+            return await original(self, step, values, sync, memory)
+        whole = pull.merge_patch(step, values, memory.target.places())
+        data = {key: value for key, value in whole.items() if key != "metadata"}
+        where = (apply.CONFIG_MAPS, sync.namespace, sync.config_map)
+        written = await self._api.patch(*where, data, resource_version=step.resource_version)
+        version = written["metadata"]["resourceVersion"]
+        return await self._api.patch(*where, {"metadata": whole["metadata"]}, resource_version=version)
+
+    patch.setattr(apply.Applier, "_send", send)
+
+
+def base_before_the_data(patch: pytest.MonkeyPatch) -> None:
+    """Write the base first: a crash in between pushes the old value back."""
+    original = apply.Applier._send
+
+    async def send(self: Any, step: Any, values: Any, sync: Any, memory: Any) -> Any:
+        if isinstance(step, pull.CreateConfigMap):
+            return await original(self, step, values, sync, memory)
+        whole = pull.merge_patch(step, values, memory.target.places())
+        where = (apply.CONFIG_MAPS, sync.namespace, sync.config_map)
+        written = await self._api.patch(*where, {"metadata": whole["metadata"]}, resource_version=step.resource_version)
+        data = {key: value for key, value in whole.items() if key != "metadata"}
+        return await self._api.patch(*where, data, resource_version=written["metadata"]["resourceVersion"])
+
+    patch.setattr(apply.Applier, "_send", send)
+
+
+def ledger_after_the_data(patch: pytest.MonkeyPatch) -> None:
+    """Push the data in one transaction and the ledger in another."""
+    original = apply.Applier._push
+
+    async def push_twice(self: Any, step: Any, memory: Any) -> Any:
+        await memory.tree.zk.multi(step.operations[:-1])
+        return await original(self, replace(step, operations=step.operations[-1:], expected_czxid={}), memory)
+
+    patch.setattr(apply.Applier, "_push", push_twice)
+
+
+def ledger_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Merge with the annotation's base only."""
+    patch.setattr(plan, "effective_digests", lambda base, _ledger: dict(base.digests))
+
+
+def stale_ledger_entries_revived(patch: pytest.MonkeyPatch) -> None:
+    """Take ledger entries for newer than the annotation whatever their zxid."""
+    patch.setattr(Ledger, "zxid_of", lambda self, _pushed: max(self.mzxid, 1 << 62))
+    patch.setattr(Ledger, "last_push_zxid", property(lambda _self: 0))
+
+
+def picture_older_than_the_push(patch: pytest.MonkeyPatch) -> None:
+    """Merge with a picture from before the last push."""
+    original = feed.TreeFeed.picture
+    kept: dict[int, Picture] = {}
+
+    def picture(self: Any) -> Picture | None:
+        fresh = original(self)
+        before = kept.get(id(self))
+        if fresh is not None:
+            kept[id(self)] = fresh
+        return before or fresh
+
+    async def recent(_self: Any, tree: Any, _content: Any, _memory: Any) -> Picture | None:
+        found: Picture | None = tree.picture()
+        return found
+
+    patch.setattr(feed.TreeFeed, "picture", picture)
+    patch.setattr(observe.Observer, "_recent", recent)
+
+
+def deletes_from_partial_reads(patch: pytest.MonkeyPatch) -> None:
+    """Take the znodes read so far for all there are."""
+
+    def picture(self: Any) -> Picture | None:
+        drawn: Picture = self._drawing.picture(self._zk.last_zxid)
+        return drawn if drawn.root_exists else None
+
+    patch.setattr(feed.TreeFeed, "picture", picture)
+
+
+def last_writer_wins(patch: pytest.MonkeyPatch) -> None:
+    """Let ZooKeeper win whenever both sides have changed."""
+    original = merge.decide
+
+    def decide(state: Any, rules: Any) -> Action:
+        action = original(state, rules)
+        return Action.TO_CONFIG_MAP if action is Action.CONFLICT else action
+
+    patch.setattr(decisions, "decide", decide)
+
+
+def echo_not_recognised(patch: pytest.MonkeyPatch) -> None:
+    """Copy a value that both sides have already instead of recording it."""
+    original = merge.decide
+
+    def decide(state: Any, rules: Any) -> Action:
+        action = original(state, rules)
+        return Action.TO_ZOOKEEPER if action is Action.RECORD and rules.pushes else action
+
+    patch.setattr(decisions, "decide", decide)
+
+
+def record_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Do not write down that both sides have become equal by themselves."""
+    patch.setattr(steps, "_record", lambda _item, _digests, _detached: None)
+
+
+def two_way_without_base(patch: pytest.MonkeyPatch) -> None:
+    """Compare both sides only: what is missing on one is created again."""
+    patch.setattr(plan, "effective_digests", lambda _base, _ledger: {})
+
+
+def stale_config_map(patch: pytest.MonkeyPatch) -> None:
+    """Trust the informer's store although a later version was written by us."""
+    patch.setattr(target.Target, "newest", lambda _self, stored, _now_s: stored)
+    patch.setattr(observe.Observer, "_read_config_map", _stored)
+
+
+async def _stored(self: Any, sync: Any, memory: Any, stored: Any) -> Any:
+    memory.target.must_read = False
+    if stored is not None:
+        return stored
+    return await self._api.get(observe.CONFIG_MAPS, sync.namespace, sync.config_map)
+
+
+def unknown_outcome_taken_for_success(patch: pytest.MonkeyPatch) -> None:
+    """Go on as if a push whose answer was lost had happened."""
+    original = apply.Applier._push
+
+    async def hopeful(self: Any, step: Any, memory: Any) -> tuple[str, ...]:
+        try:
+            overwritten: tuple[str, ...] = await original(self, step, memory)
+        except ZkOperatorError:
+            memory.ledger = replace(step.ledger, version=step.ledger.version + 1)
+            memory.ledger_is_known = memory.ledger_is_mine = True
+            return ()
+        return overwritten
+
+    patch.setattr(apply.Applier, "_push", hopeful)
+
+
+def zxid_of_now_for_an_older_state(patch: pytest.MonkeyPatch) -> None:
+    """Stamp the ConfigMap with a zxid that it has not seen yet, and go back later."""
+    numbers = iter(range(10**9))
+
+    def stamp(base: Any) -> dict[str, str]:
+        return {
+            "zkoperator.dev/zxid": f"{base.zxid - next(numbers) % 3:#x}",
+            "zkoperator.dev/base": encode_base(base),
+        }
+
+    patch.setattr(pull, "_annotations", stamp)
+
+
+def wrong_side_resolved(patch: pytest.MonkeyPatch) -> None:
+    """A deletion on one side is undone instead of carried over."""
+    original = merge.decide
+
+    def decide(state: Any, rules: Any) -> Action:
+        action = original(state, rules)
+        if action is Action.TO_ZOOKEEPER and state.config_map is None and rules.pulls:
+            return Action.TO_CONFIG_MAP
+        return action
+
+    patch.setattr(decisions, "decide", decide)
+
+
+def unfenced_takeover(patch: pytest.MonkeyPatch) -> None:
+    """A new owner does not fence pushes of a dead one that are still under way, nor does a push check the ledger."""
+
+    async def read_only(zk: Any, uid: str, ledger: Ledger) -> Ledger:
+        return ledger
+
+    patch.setattr(apply, "fence_ledger", read_only)
+    patch.setattr(ledgers, "fence_ledger", read_only)
+    no_ledger_version(patch)
+
+
+BUGS: tuple[Patch, ...] = (
+    no_znode_version,
+    no_resource_version,
+    no_ledger_version,
+    no_czxid_check,
+    no_read_after_reconnect,
+    no_watch_after_reconnect,
+    base_after_the_data,
+    base_before_the_data,
+    ledger_after_the_data,
+    ledger_ignored,
+    stale_ledger_entries_revived,
+    picture_older_than_the_push,
+    deletes_from_partial_reads,
+    last_writer_wins,
+    echo_not_recognised,
+    record_forgotten,
+    two_way_without_base,
+    stale_config_map,
+    unknown_outcome_taken_for_success,
+    zxid_of_now_for_an_older_state,
+    wrong_side_resolved,
+    unfenced_takeover,
+)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: str(bug.__name__))
+def test_the_model_notices(bug: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    bug(monkeypatch)
+    monkeypatch.setattr(Model, "DIRECTIONS", ("TwoWay",))
+    assert any(episode(seed, STEPS).violations for seed in range(EPISODES)), "nothing was noticed"
