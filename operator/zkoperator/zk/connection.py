@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._missing_bytes = 0
         self._outgoing: list[bytes] = []
+        self._is_flush_due = False
         self._sent: deque[Call] = deque()
         self._sent_xid = 0
         self._answered_xid = 0
@@ -80,7 +81,7 @@ class Connection(asyncio.Protocol):
         self.drop("the server closed the connection" if exc is None else _name_of(exc))
 
     def send(self, call: Call) -> None:
-        """Queue a request; everything of one turn of the loop leaves in one write."""
+        """Send a request: the first one of a turn of the loop at once, all others of that turn in one write."""
         self._sent_xid = _next_xid(self._sent_xid)
         self._sent.append(call)
         self._write(call.request.frame(self._sent_xid))
@@ -193,15 +194,23 @@ class Connection(asyncio.Protocol):
             self._arm_ping()
 
     def _write(self, frame: bytes) -> None:
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(frame)
+        if self._is_flush_due:
+            self._outgoing.append(frame)
+            return
+        self._is_flush_due = True
+        self._loop.call_soon(self._flush)
+        self._send(frame)
 
     def _flush(self) -> None:
-        outgoing, self._outgoing = self._outgoing, []
+        self._is_flush_due = False
+        if self._outgoing:
+            outgoing, self._outgoing = self._outgoing, []
+            self._send(b"".join(outgoing))
+
+    def _send(self, data: bytes) -> None:
         if self._transport is not None and not self.ended.done():
             self._sent_at = self._loop.time()
-            self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+            self._transport.write(data)
 
     def _arm_ping(self) -> None:
         due_at = min(self._heard_at + self._timeout_s * 2 / 3, self._sent_at + self._timeout_s / 3)
