@@ -14,6 +14,8 @@ from zkoperator.kube.transport import Transport
 
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DEADLINE_S = 15.0
+_FIELD_MANAGER = "kubectl-zk"
+"""What a person does with this command is told apart from what the operator does."""
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,7 @@ async def connect(arguments: argparse.Namespace) -> AsyncIterator[KubeClient]:
     """Open a client for the cluster that the flags name."""
     transport = Transport(CredentialSource(arguments.kubeconfig, context=arguments.context))
     try:
-        yield KubeClient(transport, deadline_s=_DEADLINE_S)
+        yield KubeClient(transport, deadline_s=_DEADLINE_S, field_manager=_FIELD_MANAGER)
     finally:
         await transport.close()
 

@@ -32,6 +32,7 @@ class KubeClient:
         inactivity_s: a watch that brings neither an event nor a bookmark for so long is taken for dead. The server
             sends a bookmark about once a minute.
         watch_s: after about so many seconds the server is asked to end a watch, so that clients spread over servers.
+        field_manager: under which name patches are recorded.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class KubeClient:
         deadline_s: float = 15.0,
         inactivity_s: float = 90.0,
         watch_s: float = 300.0,
+        field_manager: str = FIELD_MANAGER,
     ) -> None:
         self._transport = transport
         self._before_write = before_write
         self._deadline_s = deadline_s
         self._inactivity_s = inactivity_s
         self._watch_s = watch_s
+        self._field_manager = field_manager
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
         """Return the object, or None."""
@@ -112,7 +115,7 @@ class KubeClient:
     ) -> Manifest:
         """Server-side apply, forced."""
         request = Request("patch", resource, namespace, manifest["metadata"]["name"], subresource)
-        params = {"fieldManager": FIELD_MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
+        params = {"fieldManager": self._field_manager, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
         return _object(request, await self._send(request, "PATCH", params, _typed(resource, manifest), _APPLY))
 
     async def patch(
@@ -129,7 +132,7 @@ class KubeClient:
         request = Request("patch", resource, namespace, name, subresource)
         if resource_version is not None:
             patch = patch | {"metadata": patch.get("metadata", {}) | {"resourceVersion": resource_version}}
-        answer = await self._send(request, "PATCH", {"fieldManager": FIELD_MANAGER}, patch, _MERGE)
+        answer = await self._send(request, "PATCH", {"fieldManager": self._field_manager}, patch, _MERGE)
         return None if is_missing(answer.code, answer.body) else _object(request, answer)
 
     async def delete(
