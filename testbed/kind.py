@@ -39,7 +39,8 @@ class Kind:
         if self._name not in run("kind", "get", "clusters").split():
             config = self._directory / "kind.yaml"
             config.write_text(yaml.safe_dump(configuration(nodes)))
-            run("kind", "create", "cluster", f"--name={self._name}", f"--config={config}", "--wait=180s")
+            own = f"--kubeconfig={self._directory / 'outside.kubeconfig'}"  # the user's own file stays as it is
+            run("kind", "create", "cluster", f"--name={self._name}", f"--config={config}", own, "--wait=180s")
         internal = run("kind", "get", "kubeconfig", f"--name={self._name}", "--internal")
         # The name in it is known to Docker's name server only; inside, the API server is on loopback too.
         text = internal.replace(f"https://{self._control_plane}:6443", "https://127.0.0.1:6443")
@@ -52,7 +53,8 @@ class Kind:
     def down(self) -> None:
         """Delete the cluster."""
         require("kind", "https://kind.sigs.k8s.io/docs/user/quick-start/#installation")
-        run("kind", "delete", "cluster", f"--name={self._name}")
+        own = f"--kubeconfig={self._directory / 'outside.kubeconfig'}"
+        run("kind", "delete", "cluster", f"--name={self._name}", own)
 
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig for commands that run inside."""

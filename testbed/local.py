@@ -56,8 +56,10 @@ class Local:
         bring_up(self._name, nodes, with_operator=with_operator)
 
     def down(self) -> None:
-        """Remove all of it but its logs."""
-        cluster.remove(self._name)
+        """Remove all of it but its logs; one that never was needs no rights to be removed."""
+        if layout(self._name, 1).state.exists():
+            machine.require_root()
+            cluster.remove(self._name)
 
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""

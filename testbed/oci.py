@@ -46,7 +46,7 @@ def members(directory: Path, without: Collection[str] = ()) -> list[str]:
     """Return the files of a layout, relative to it, less the blobs with the given digests."""
     manifest_digest = json.loads((directory / "index.json").read_text())["manifests"][0]["digest"]
     manifest = json.loads((directory / _BLOBS / _file_name(manifest_digest)).read_text())
-    digests = [manifest_digest, *_children(manifest)]
+    digests = dict.fromkeys([manifest_digest, *_children(manifest)])
     return ["oci-layout", "index.json", *(str(_BLOBS / _file_name(one)) for one in digests if one not in without)]
 
 
