@@ -24,6 +24,7 @@ from zkoperator.runtime.outcome import Pass
 from zkoperator.settings import Settings
 from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
+from zkoperator.zk.timed import TimedConnector, TimedProbe
 
 CHILDREN = f"app.kubernetes.io/name=zookeeper,app.kubernetes.io/managed-by={MANAGER}"
 CLUSTERS, SYNCS = "ZooKeeperCluster", "ConfigSync"
@@ -44,7 +45,8 @@ class Acting:
 
     def __init__(self, settings: Settings, api: KubeApi, source: CredentialSource, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._sessions = SessionPool(SessionConnector())
+        connector = TimedConnector(SessionConnector(), metrics.count_zookeeper_request)
+        self._sessions = SessionPool(connector)
         namespaces = settings.namespaces
         children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)
         self._children = {kind: self._informer(api, kind, namespaces) for kind in children}
@@ -57,15 +59,17 @@ class Acting:
         self._ensemble = EnsembleReconciler(
             api,
             InformedStore(self._children),
-            SocketProbe(timeout_s=_PROBE_S),
-            SessionConnector(),
+            TimedProbe(SocketProbe(timeout_s=_PROBE_S), metrics.count_zookeeper_request),
+            connector,
             Defaults(image=settings.default_image, domain=settings.cluster_domain),
+            meter=metrics.clusters,
         )
         self._mirror = MirrorReconciler(
             api,
             self._sessions,
             self._targets,
             MirrorSettings(allowed_hosts=settings.allowed_hosts, cluster_domain=settings.cluster_domain),
+            meter=metrics.syncs,
         )
         self._clusters = self._loop(CLUSTERS, self._ensemble.reconcile, settings)
         self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)

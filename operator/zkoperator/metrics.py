@@ -4,30 +4,55 @@ Labels are bounded: kinds, outcomes, verbs, never names of objects, so that ten 
 as one. Alert rules and dashboard name these metrics; a test compares them.
 """
 
+from collections import Counter as Tally
 from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from zkoperator import __version__
+from zkoperator.api.meta import Truth
+from zkoperator.api.reasons import SyncCondition, SyncReason
+from zkoperator.ensemble.meter import Cause
+from zkoperator.mirror.meter import PULL
+from zkoperator.runtime.clock import MONOTONIC, Clock
+from zkoperator.runtime.keys import Key
+from zkoperator.runtime.outcome import Outcome
 
 FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 """Bucket bounds in seconds for what should take milliseconds."""
 
+_Labels = tuple[str, ...]
+_CONDITION: Final = ("condition", "status", "reason")
+_CHOSEN: Final = (SyncReason.PAUSED, SyncReason.DRY_RUN)
+"""A ConfigSync that is not to be synchronised does not lag."""
+
 
 class Metrics:
-    """The metrics of one process, in a registry of its own."""
+    """The metrics of one process, in a registry of its own. `syncs` and `clusters` count for the two kinds."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        Info("zkoperator_build", "Version of the operator", registry=self.registry).info({"version": __version__})
-        self._leader = Gauge("zkoperator_leader", "1 while this replica holds the Lease", registry=self.registry)
-        self._passes = self._counter("zkoperator_reconcile_total", "Passes by kind and outcome", "kind", "outcome")
-        self._pass_seconds = self._histogram("zkoperator_reconcile_seconds", "Duration of a pass", "kind")
-        self._depth = Gauge("zkoperator_queue_depth", "Objects waiting for a pass", ["kind"], registry=self.registry)
-        self._kube = self._histogram(
-            "zkoperator_kube_request_seconds", "Requests to the Kubernetes API", "verb", "outcome"
+    def __init__(self, clock: Clock = MONOTONIC) -> None:
+        self.registry = registry = CollectorRegistry()
+        Info("zkoperator_build", "Version of the operator", registry=registry).info({"version": __version__})
+        self._leader = _gauge(registry, "zkoperator_leader", "1 while this replica holds the Lease")
+        self._passes = _counter(registry, "zkoperator_reconcile_total", "Passes by kind and outcome", "kind", "outcome")
+        self._pass_seconds = _histogram(registry, "zkoperator_reconcile_seconds", "Duration of a pass", "kind")
+        self._depth = _gauge(registry, "zkoperator_queue_depth", "Objects waiting for a pass", "kind")
+        self._kube = _histogram(
+            registry, "zkoperator_kube_request_seconds", "Requests to the Kubernetes API", "verb", "outcome"
         )
-        self._kopf_restarts = self._counter("zkoperator_kopf_restarts_total", "Times that kopf had to be started again")
+        self._zookeeper = _histogram(
+            registry,
+            "zkoperator_zookeeper_request_seconds",
+            "Requests to ZooKeeper, four-letter words included; reads of whole subtrees are not in here",
+            "operation",
+            "result",
+        )
+        self._kopf_restarts = _counter(
+            registry, "zkoperator_kopf_restarts_total", "Times that kopf had to be started again"
+        )
+        self.syncs = SyncMetrics(registry, clock)
+        self.clusters = ClusterMetrics(registry)
 
     def count_pass(self, kind: str, outcome: str, duration_s: float) -> None:
         """One pass of a loop."""
@@ -37,6 +62,10 @@ class Metrics:
     def count_kube_request(self, verb: str, outcome: str, duration_s: float) -> None:
         """One request to the Kubernetes API; `outcome` is the class of its status: 2xx, 4xx, 5xx or lost."""
         self._kube.labels(verb, outcome).observe(duration_s)
+
+    def count_zookeeper_request(self, operation: str, result: str, duration_s: float) -> None:
+        """One request to ZooKeeper; `result` is ok, refused (the ensemble answered no) or failed."""
+        self._zookeeper.labels(operation, result).observe(duration_s)
 
     def count_kopf_restart(self) -> None:
         """kopf ended by itself."""
@@ -51,8 +80,191 @@ class Metrics:
         """Read whether this replica acts at scrape time."""
         self._leader.set_function(is_leader)
 
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        return Counter(name, meaning, labels, registry=self.registry)
 
-    def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
-        return Histogram(name, meaning, labels, buckets=FAST, registry=self.registry)
+class SyncMetrics:
+    """The mirror's Meter: what ConfigSyncs are doing, all of them together."""
+
+    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
+        prefix = "zkoperator_sync"
+        self._clock = clock
+        self._unequal_since_s: dict[Key, float] = {}
+        self._writes = _counter(
+            registry, f"{prefix}_total", "Writes to the other side, by direction and result", "direction", "result"
+        )
+        self._latency = _histogram(
+            registry,
+            f"{prefix}_event_to_write_seconds",
+            "From the first notification of a change to the end of its write",
+            "direction",
+        )
+        self._cas = _counter(
+            registry, f"{prefix}_cas_failures_total", "Conditional writes refused by the side that had changed", "side"
+        )
+        self._snapshot = _histogram(registry, f"{prefix}_snapshot_seconds", "Reading a whole subtree")
+        self._resyncs = _counter(registry, f"{prefix}_resyncs_total", "Whole subtrees read, by reason", "reason")
+        self._events = _counter(registry, f"{prefix}_watch_events_total", "Notifications of watched subtrees")
+        self._flaps = _counter(registry, f"{prefix}_flaps_total", "Keys held because both sides kept reverting them")
+        self._noop = _counter(registry, f"{prefix}_noop_total", "Passes that found nothing to write")
+        self._requests = _counter(
+            registry, f"{prefix}_api_writes_total", "Writes to the Kubernetes API by what was written", "object"
+        )
+        self._conditions = _Census(_gauge(registry, f"{prefix}_conditions", "ConfigSyncs by condition", *_CONDITION))
+        self._numbers = {
+            field: _Census(_gauge(registry, f"{prefix}_{name}", meaning))
+            for field, name, meaning in (
+                ("keys", "keys", "Keys that are equal on both sides"),
+                ("bytes", "bytes", "Bytes of the values of those keys"),
+                ("conflictCount", "conflicts", "Keys that wait for a decision"),
+                ("held", "held_deletes", "Deletions that wait for approval"),
+            )
+        }
+        lag = _gauge(
+            registry,
+            f"{prefix}_lag_seconds",
+            "For how long the ConfigSync that is unequal longest has been so, as far as this process has seen",
+        )
+        lag.set_function(self._lag_s)
+
+    def told(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Count the object under its conditions, and its numbers into the sums."""
+        self._conditions.put(key, _conditions(status))
+        held = _held(status)
+        for field, census in self._numbers.items():
+            census.put(key, {(): float(held if field == "held" else status.get(field, 0))})
+        if _is_unequal(status):
+            self._unequal_since_s.setdefault(key, self._clock.now_s())
+        else:
+            self._unequal_since_s.pop(key, None)
+
+    def forgot(self, key: Key) -> None:
+        """Count it no more."""
+        for census in (self._conditions, *self._numbers.values()):
+            census.put(key, {})
+        self._unequal_since_s.pop(key, None)
+
+    def wrote(self, direction: str, result: Outcome) -> None:
+        """One write to one side."""
+        self._writes.labels(direction, result.value).inc()
+        if result is Outcome.CONFLICT:
+            self._cas.labels("configmap" if direction == PULL else "zookeeper").inc()
+
+    def landed(self, direction: str, duration_s: float) -> None:
+        """A change has reached the other side."""
+        self._latency.labels(direction).observe(duration_s)
+
+    def heard(self) -> None:
+        """One notification of a watched subtree."""
+        self._events.inc()
+
+    def read(self, reason: str, duration_s: float) -> None:
+        """A whole subtree was read."""
+        self._snapshot.observe(duration_s)
+        self._resyncs.labels(reason).inc()
+
+    def flapped(self, keys: int) -> None:
+        """So many keys are held from now on."""
+        self._flaps.inc(keys)
+
+    def idled(self) -> None:
+        """A pass found nothing to write."""
+        self._noop.inc()
+
+    def requested(self, what: str) -> None:
+        """One write to the Kubernetes API."""
+        self._requests.labels(what).inc()
+
+    def _lag_s(self) -> float:
+        now_s = self._clock.now_s()
+        # A copy: this runs in the thread of the scrape.
+        return max((now_s - since_s for since_s in tuple(self._unequal_since_s.values())), default=0.0)
+
+
+class ClusterMetrics:
+    """The ensembles' Meter: the state of all ZooKeeperClusters together, and what is done to them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        prefix = "zkoperator_cluster"
+        self._causes: dict[Key, Cause] = {}
+        self._conditions = _Census(_gauge(registry, f"{prefix}_conditions", "Clusters by condition", *_CONDITION))
+        self._members = _Census(_gauge(registry, f"{prefix}_members", "Members of all clusters by role", "role"))
+        self._steps = _histogram(
+            registry, f"{prefix}_step_seconds", "Steps by their kind and what became of them", "step", "result"
+        )
+        self._blocks = _counter(
+            registry, f"{prefix}_gate_blocks_total", "Times that a change came to wait, by its cause", "cause"
+        )
+
+    def told(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Count the cluster under its conditions, and its members by role."""
+        self._conditions.put(key, _conditions(status))
+        if "members" in status:
+            self._members.put(key, Tally((str(member["role"]),) for member in status["members"]))
+
+    def forgot(self, key: Key) -> None:
+        """Count it no more."""
+        self._conditions.put(key, {})
+        self._members.put(key, {})
+        self._causes.pop(key, None)
+
+    def stepped(self, step: str, result: str, duration_s: float) -> None:
+        """One step was tried."""
+        self._steps.labels(step, result).observe(duration_s)
+
+    def blocked(self, key: Key, cause: Cause | None) -> None:
+        """Count a change that waits once for each cause, not once for each look at it."""
+        if cause is None:
+            self._causes.pop(key, None)
+        elif self._causes.get(key) is not cause:
+            self._causes[key] = cause
+            self._blocks.labels(cause.value).inc()
+
+
+class _Census:
+    """Sums over objects that are kept up to date by the changes of each."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._shares: dict[Key, Mapping[_Labels, float]] = {}
+
+    def put(self, key: Key, shares: Mapping[_Labels, float]) -> None:
+        """Replace what this object adds to the sums; nothing forgets it."""
+        before = self._shares.pop(key, {})
+        if shares:
+            self._shares[key] = shares
+        if shares == before:
+            return
+        for labels in {*before, *shares}:
+            series = self._gauge.labels(*labels) if labels else self._gauge
+            series.inc(shares.get(labels, 0.0) - before.get(labels, 0.0))
+
+
+def _conditions(status: Mapping[str, Any]) -> dict[_Labels, float]:
+    return {(item["type"], item["status"], item["reason"]): 1.0 for item in status.get("conditions") or ()}
+
+
+def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    conditions = status.get("conditions") or ()
+    return next((item for item in conditions if item["type"] == SyncCondition.READY), {})
+
+
+def _is_unequal(status: Mapping[str, Any]) -> bool:
+    ready = _ready(status)
+    return bool(ready) and ready["status"] != Truth.TRUE and ready["reason"] not in _CHOSEN
+
+
+def _held(status: Mapping[str, Any]) -> int:
+    conditions = status.get("conditions") or ()
+    holds = any(item["type"] == SyncCondition.DELETIONS_HELD and item["status"] == Truth.TRUE for item in conditions)
+    return int((status.get("pending") or {}).get("deletes", 0)) if holds else 0
+
+
+def _gauge(registry: CollectorRegistry, name: str, meaning: str, *labels: str) -> Gauge:
+    return Gauge(name, meaning, labels, registry=registry)
+
+
+def _counter(registry: CollectorRegistry, name: str, meaning: str, *labels: str) -> Counter:
+    return Counter(name, meaning, labels, registry=registry)
+
+
+def _histogram(registry: CollectorRegistry, name: str, meaning: str, *labels: str) -> Histogram:
+    return Histogram(name, meaning, labels, buckets=FAST, registry=registry)

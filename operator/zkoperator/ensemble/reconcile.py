@@ -3,14 +3,17 @@
 import logging
 from collections.abc import Callable
 
+from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.apply import Applier
+from zkoperator.ensemble.gate import gate
 from zkoperator.ensemble.hindrance import hindered
+from zkoperator.ensemble.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.observe import Observer, Store
 from zkoperator.ensemble.plan import SOON_S, Plan, make_plan
 from zkoperator.ensemble.reconfigure import Membership
 from zkoperator.ensemble.report import Reporter
 from zkoperator.ensemble.status import invalid_status, status_of
-from zkoperator.ensemble.steps import RecordBootstrap
+from zkoperator.ensemble.steps import RecordBootstrap, Step
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
 from zkoperator.ensemble.world import World
 from zkoperator.errors import (
@@ -20,10 +23,12 @@ from zkoperator.errors import (
     InvalidError,
     TransientError,
     UnsafeError,
+    ZkOperatorError,
 )
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.outcome import Outcome, classify
 from zkoperator.zk.port import MemberProbe, ZkConnector
 
 _log = logging.getLogger(__name__)
@@ -39,6 +44,7 @@ class EnsembleReconciler:
         connector: opens sessions for reconfigurations.
         defaults: what the operator's settings say of every cluster.
         clock: monotonic time.
+        meter: counts what is done.
     """
 
     def __init__(
@@ -49,14 +55,16 @@ class EnsembleReconciler:
         connector: ZkConnector,
         defaults: Defaults,
         clock: Clock = MONOTONIC,
+        meter: Meter = UNMETERED,
     ) -> None:
-        now_s: Callable[[], float] = clock.now_s
+        self._now_s: Callable[[], float] = clock.now_s
+        self._meter = meter
         self._api = api
         self._store = store
         self._defaults = defaults
-        self._observer = Observer(api, store, probe, now_s)
+        self._observer = Observer(api, store, probe, self._now_s)
         self._applier = Applier(api, Membership(api, connector))
-        self._reporter = Reporter(api, now_s)
+        self._reporter = Reporter(api, self._now_s, meter=meter)
         self._at_rest: set[Key] = set()
 
     async def reconcile(self, key: Key) -> float | None:
@@ -80,6 +88,7 @@ class EnsembleReconciler:
         plan = await self._carry_out(cluster, world, make_plan(cluster, world))
         if plan is None:
             return SOON_S
+        self._meter.blocked(key, cause_of(gate(world)) if plan.reason is ClusterReason.BLOCKED else None)
         await self._reporter.write(raw, status_of(cluster, world, plan, self._reporter.now))
         return plan.look_again_s
 
@@ -103,7 +112,7 @@ class EnsembleReconciler:
         self._at_rest.add(key) if plan.settled else self._at_rest.discard(key)
         try:
             for step in plan.steps:
-                await self._applier.apply(cluster, world, step)
+                await self._step(cluster, world, step)
                 await self._reporter.tell_step(cluster.meta, step)
         except ConflictError as error:
             _log.debug("looking again: %s", error, extra={"about": {"kind": "ZooKeeperCluster", **key._asdict()}})
@@ -111,6 +120,16 @@ class EnsembleReconciler:
         except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
             return hindered(plan, error)
         return None if any(isinstance(step, RecordBootstrap) for step in plan.steps) else plan
+
+    async def _step(self, cluster: ValidatedCluster, world: World, step: Step) -> None:
+        began_s, result = self._now_s(), Outcome.SUCCESS
+        try:
+            await self._applier.apply(cluster, world, step)
+        except ZkOperatorError as error:
+            result = classify(error)[0]
+            raise
+        finally:
+            self._meter.stepped(type(step).__name__, result.value, self._now_s() - began_s)
 
     def _forget(self, key: Key) -> None:
         self._at_rest.discard(key)

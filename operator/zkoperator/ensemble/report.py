@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from zkoperator.api.meta import Condition, ObjectMeta
 from zkoperator.ensemble.events import Notice, event, of_step, transitions
+from zkoperator.ensemble.meter import UNMETERED, Meter
 from zkoperator.ensemble.status import Status, differs, zxid_differs
 from zkoperator.ensemble.steps import Step
 from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
@@ -25,12 +26,18 @@ class Reporter:
         api: the Kubernetes API.
         now_s: monotonic time, for the pace of writes.
         wall: the time of day, for people.
+        meter: counts clusters by what is reported of them.
     """
 
     def __init__(
-        self, api: KubeApi, now_s: Callable[[], float], wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        api: KubeApi,
+        now_s: Callable[[], float],
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        meter: Meter = UNMETERED,
     ) -> None:
         self._api = api
+        self._meter = meter
         self._now_s = now_s
         self._wall = wall
         self._written: dict[Key, float] = {}
@@ -43,11 +50,13 @@ class Reporter:
     def forget(self, key: Key) -> None:
         """Drop what is kept of a cluster that is gone."""
         self._written.pop(key, None)
+        self._meter.forgot(key)
 
     async def write(self, raw: Manifest, new: Status) -> None:
         """Write the status unless it says the same already. `ConflictError` when the object was older than thought."""
         meta, old = raw["metadata"], raw.get("status") or {}
         key = Key(meta["namespace"], meta["name"])
+        self._meter.told(key, new)
         if not differs(old, new) and not (zxid_differs(old, new) and self._zxid_is_due(key)):
             return
         await self._api.patch(
