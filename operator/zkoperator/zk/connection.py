@@ -17,8 +17,8 @@ from zkoperator.zk import wire
 from zkoperator.zk.codes import OK, error_of, lost
 from zkoperator.zk.port import ZnodeEvent
 
-REPLY_LIMIT_BYTES = 64 * 1024 * 1024
-"""Longest frame that is accepted from a server: a listing of a million children fits, a stray peer's noise does not."""
+REPLY_LIMIT_BYTES = 16 * 1024 * 1024
+"""Longest frame that is accepted from a server: a listing of 200,000 children fits, a stray peer's noise does not."""
 
 
 class Call:

@@ -13,6 +13,8 @@ from zkoperator.zk.port import Node, Stat
 class Drawing:
     """Znodes by relative path ("" is the root), and the paths that may not be read."""
 
+    __slots__ = ("_has_new_hidden", "_is_shared", "_nodes", "_root", "_unreadable", "_valued")
+
     def __init__(self, root: str) -> None:
         self._root = root
         self._nodes: dict[str, Znode] = {}

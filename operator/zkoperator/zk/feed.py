@@ -41,6 +41,28 @@ class TreeFeed:
     At most `window` reads are under way at once.
     """
 
+    __slots__ = (
+        "_dirty",
+        "_dirty_stats",
+        "_drawing",
+        "_ended",
+        "_epoch",
+        "_failures",
+        "_found",
+        "_is_announced",
+        "_is_consistent",
+        "_is_live",
+        "_on_change",
+        "_picture",
+        "_prefix",
+        "_reading",
+        "_root",
+        "_stating",
+        "_tasks",
+        "_window",
+        "_zk",
+    )
+
     def __init__(self, zk: Zk, root: str, *, on_change: Callable[[], None], window: int = 256) -> None:
         self._zk = zk
         self._root = root
@@ -54,7 +76,7 @@ class TreeFeed:
         self._is_announced = False
         self._epoch = 0
         self._failures = 0
-        self._restart = asyncio.Event()
+        self._ended: asyncio.Future[None] | None = None
         self._found: set[str] | None = None
         self._dirty: dict[str, None] = {}
         self._dirty_stats: dict[str, None] = {}
@@ -119,7 +141,6 @@ class TreeFeed:
     async def _follow_once(self) -> None:
         """Watch, read everything, and stay current until the connection or a read is lost."""
         epoch = self._epoch
-        self._restart.clear()
         try:
             # A server may be behind what an earlier connection saw; after a sync it is not.
             await asyncio.gather(self._zk.add_watch(self._root), self._zk.sync(self._root))
@@ -131,8 +152,9 @@ class TreeFeed:
                 self._fail(error)
             return
         if epoch == self._epoch:
+            self._ended = asyncio.get_running_loop().create_future()
             self._begin_walk()
-            await self._restart.wait()
+            await self._ended
 
     async def _pause(self) -> None:
         if self._failures:
@@ -173,7 +195,8 @@ class TreeFeed:
         tasks, self._tasks = self._tasks, set()
         for task in tasks:
             task.cancel()
-        self._restart.set()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
 
     def _heard(self, event: ZnodeEvent) -> None:
         """Take note in the order of the wire, and ask at once for what must be read."""
