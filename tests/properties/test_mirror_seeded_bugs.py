@@ -13,6 +13,7 @@ from tests.support.mirror_model import Model, episode
 from zkoperator.errors import ZkOperatorError
 from zkoperator.mirror import apply, decisions, ledgers, merge, observe, plan, pull, push, steps, target
 from zkoperator.mirror.base import encode_base
+from zkoperator.mirror.content import Content
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.mirror.merge import Action
 from zkoperator.zk import feed
@@ -213,7 +214,8 @@ def two_way_without_base(patch: pytest.MonkeyPatch) -> None:
 
 
 def stale_config_map(patch: pytest.MonkeyPatch) -> None:
-    """Trust the informer's store although a later version was written by us."""
+    """Trust the informer's store although a later version was written by us, and the ledger knows of it."""
+    patch.setattr(Content, "number", property(lambda _self: 0))
     patch.setattr(target.Target, "newest", lambda _self, stored, _now_s: stored)
     patch.setattr(observe.Observer, "_read_config_map", _stored)
 
