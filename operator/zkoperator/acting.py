@@ -81,6 +81,7 @@ class Acting:
             wake_cluster=self._clusters.wake,
             wake_sync=self._mirror.resource_changed,
         )
+        metrics.watch_kopf(lambda: self._intake.supervisor.lives)
         metrics.watch_queues({CLUSTERS: lambda: self._clusters.depth, SYNCS: lambda: self._syncs.depth})
 
     async def run(self) -> None:

@@ -48,8 +48,8 @@ class Metrics:
             "operation",
             "result",
         )
-        self._kopf_restarts = _counter(
-            registry, "zkoperator_kopf_restarts_total", "Times that kopf had to be started again"
+        self._kopf = _gauge(
+            registry, "zkoperator_kopf_starts", "Times that this process had to start kopf; more than 1: it has ended"
         )
         self.syncs = SyncMetrics(registry, clock)
         self.clusters = ClusterMetrics(registry)
@@ -67,10 +67,6 @@ class Metrics:
         """One request to ZooKeeper; `result` is ok, refused (the ensemble answered no) or failed."""
         self._zookeeper.labels(operation, result).observe(duration_s)
 
-    def count_kopf_restart(self) -> None:
-        """kopf ended by itself."""
-        self._kopf_restarts.inc()
-
     def watch_queues(self, depths: Mapping[str, Callable[[], int]]) -> None:
         """Read each loop's queue depth at scrape time."""
         for kind, depth in depths.items():
@@ -79,6 +75,10 @@ class Metrics:
     def watch_leader(self, is_leader: Callable[[], bool]) -> None:
         """Read whether this replica acts at scrape time."""
         self._leader.set_function(is_leader)
+
+    def watch_kopf(self, starts: Callable[[], int]) -> None:
+        """Read how often kopf was started at scrape time."""
+        self._kopf.set_function(starts)
 
 
 class SyncMetrics:

@@ -13,6 +13,7 @@ from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest
 from zkoperator.mirror.codec import decode_binary
+from zkoperator.mirror.meter import UNMETERED, Meter
 from zkoperator.mirror.names import SYNC_LABEL
 from zkoperator.mirror.reconcile import MirrorReconciler
 from zkoperator.mirror.tuning import MirrorSettings
@@ -41,6 +42,7 @@ class World:
         self._tasks: list[asyncio.Task[None]] = []
         self.reconciler: MirrorReconciler
         self.clock: Clock = MONOTONIC
+        self.meter: Meter = UNMETERED
         self.kube.put(ZOOKEEPER_CLUSTERS, cluster())
         self.zk.write(Create("/apps", b""))
 
@@ -54,7 +56,7 @@ class World:
             backoff=QUICK_RETRY,
             clock=self.clock,
         )
-        self.reconciler = MirrorReconciler(self.kube, self.pool, self.store, self.settings, self.clock)
+        self.reconciler = MirrorReconciler(self.kube, self.pool, self.store, self.settings, self.clock, self.meter)
         self.loop = KeyedLoop(
             "ConfigSync",
             self.reconciler.reconcile,
