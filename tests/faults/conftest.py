@@ -1,17 +1,45 @@
-"""What the tests of this directory share: one site on the shared servers."""
+"""What the tests of this directory share: one site on the shared servers, and an operator that follows a subtree."""
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.site import Site
+from tests.support.crash import unexpected
+from tests.support.operator import OperatorProcess
+from tests.support.site import Plot, Site
 from tests.support.site import site as open_site
+from tests.support.workloads import data_is
+
+Following: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Plot, OperatorProcess]]]
 
 
 @pytest.fixture
 async def site(api_server: ApiServer, zookeeper: Ensemble, tmp_path: Path) -> AsyncIterator[Site]:
     async with open_site(api_server, zookeeper, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def following(site: Site) -> Following:
+    """An operator that has pulled `color: red`; at the end it must be the same process, without unexpected errors."""
+
+    @contextlib.asynccontextmanager
+    async def follow(
+        settings: dict[str, str] | None = None, **spec: Any
+    ) -> AsyncIterator[tuple[Plot, OperatorProcess]]:
+        site.journal.start_over()
+        async with site.plot() as plot:
+            await plot.put(color="red")
+            await plot.sync(**spec)
+            with site.operator(plot.settings | (settings or {})) as operator:
+                await data_is(plot, {"color": "red"}, within_s=60)
+                yield plot, operator
+                assert operator.exit_code is None, operator.tail()
+                assert unexpected(operator.log.read_text()) is None, unexpected(operator.log.read_text())
+
+    return follow

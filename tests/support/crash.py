@@ -9,6 +9,7 @@ and znode was created and deleted.
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -21,7 +22,14 @@ from tests.support.site import LEDGERS, Plot, Site
 from tests.support.waiting import eventually
 from tests.support.zk_log import read_log
 
-COLLECTIONS = ("core/configmaps", "core/secrets", "core/services", "custom/configsyncs", "custom/zookeeperclusters")
+COLLECTIONS = (
+    "core/configmaps",
+    "core/secrets",
+    "core/services",
+    "apps/deployments",
+    "custom/configsyncs",
+    "custom/zookeeperclusters",
+)
 _PHASES = (Phase.BEFORE, Phase.AFTER)
 
 
@@ -47,6 +55,7 @@ class Outcome:
     writes: tuple[Write, ...]
     sprung: Write | None
     starts: int
+    took_s: float
     log: str
 
 
@@ -58,10 +67,14 @@ class Report:
     reference: Reference
     reference_writes: int
     runs: int = 0
+    slowest_s: float = 0.0
     problems: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return f"{self.workload}: {self.runs} kills in {self.reference_writes} writes, {len(self.problems)} problems"
+        return (
+            f"{self.workload}: {self.runs} kills in {self.reference_writes} writes, slowest {self.slowest_s:.1f} s, "
+            f"{len(self.problems)} problems"
+        )
 
 
 async def crash_everywhere(
@@ -95,6 +108,7 @@ async def crash_everywhere(
             if outcome.sprung is None:
                 break
             report.runs += 1
+            report.slowest_s = max(report.slowest_s, outcome.took_s)
             label = f"killed {phase} {outcome.sprung}"
             report.problems += _complaints(label, outcome, reference, allowed, starts=2)
     return report
@@ -128,6 +142,7 @@ async def run_once(
 ) -> Outcome:
     """One run, killed at write `number` (0: not at all)."""
     site.journal.start_over()
+    began = time.monotonic()
     async with site.plot() as plot, _recorders(plot) as recorders:
         await workload.prepare(plot)
         operator = site.operator(plot.settings)
@@ -142,6 +157,7 @@ async def run_once(
                 raise AssertionError(
                     f"{workload.name}, {phase} {site.journal.sprung}: {error!r}\n{operator.tail()}"
                 ) from error
+        took_s = time.monotonic() - began
         state = await end_state(plot)
         counts = _counts(recorders) | await _znode_counts(plot)
         names = await _names(plot)
@@ -151,6 +167,7 @@ async def run_once(
             writes=site.journal.writes,
             sprung=site.journal.sprung,
             starts=keeper.starts,
+            took_s=took_s,
             log=operator.log.read_text(errors="replace"),
         )
 
@@ -204,7 +221,8 @@ async def _recorders(plot: Plot) -> AsyncIterator[dict[str, Recorder]]:
 
 def _path(plot: Plot, collection: str) -> str:
     group, _, plural = collection.partition("/")
-    return f"{plot.core if group == 'core' else plot.custom}/{plural}"
+    groups = {"core": plot.core, "custom": plot.custom, "apps": f"/apis/apps/v1/namespaces/{plot.namespace}"}
+    return f"{groups[group]}/{plural}"
 
 
 async def end_state(plot: Plot) -> Flat:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from tests.support.site import Plot
 from tests.support.waiting import eventually
 
-LAGGING = r"/configsyncs/[^/]+/status/(zxid$|keys$|bytes$|lastSyncTime$|base|conditions.type=Ready./message)"
+LAGGING = (
+    r"/configsyncs/[^/]+/(status/(zxid$|keys$|bytes$|lastSyncTime$|base|conditions.type=Ready./message)|.*f:status)"
+)
 """Numbers of the status that are told some seconds later when nothing else is new."""
 
 
@@ -34,19 +36,169 @@ class Pull:
         await plot.sync()
 
     async def drive(self, plot: Plot) -> None:
-        await self._equal(plot, {"color": "red", "size": "1"})
+        await data_is(plot, {"color": "red", "size": "1"}, within_s=self.within_s)
         await plot.put(color="green", weight="7")
-        await self._equal(plot, {"color": "green", "size": "1", "weight": "7"})
+        await data_is(plot, {"color": "green", "size": "1", "weight": "7"}, within_s=self.within_s)
         await plot.put(size=None)
-        await self._equal(plot, {"color": "green", "weight": "7"})
+        await data_is(plot, {"color": "green", "weight": "7"}, within_s=self.within_s)
         if self.whole_status:
             await status_settled(plot)
 
-    async def _equal(self, plot: Plot, expected: dict[str, str]) -> None:
-        async def equal() -> bool:
-            data = await plot.data()
-            data.pop("__root", None)
-            assert data == expected, data
-            return True
 
-        await eventually(equal, within_s=self.within_s)
+@dataclass(frozen=True)
+class Push:
+    """Keys of a ConfigMap are set, created and deleted; the znodes follow each time."""
+
+    name: str = "push"
+    within_s: float = 50
+
+    async def prepare(self, plot: Plot) -> None:
+        labels = {"zkoperator.dev/sync": "shop"}
+        manifest = {"metadata": {"name": "shop", "labels": labels}, "data": {"color": "red", "db__size": "1"}}
+        await plot.site.kube.create(f"{plot.core}/configmaps", manifest)
+        await plot.sync(direction="ConfigMapToZooKeeper", deletionGuard={"maxKeys": 50, "maxPercent": 100})
+
+    async def drive(self, plot: Plot) -> None:
+        await znodes_are(plot, {"color": "red", "db/size": "1"}, within_s=self.within_s)
+        await edit(plot, color="green", weight="7")
+        await znodes_are(plot, {"color": "green", "db/size": "1", "weight": "7"}, within_s=self.within_s)
+        await edit(plot, db__size=None)
+        await znodes_are(plot, {"color": "green", "weight": "7"}, within_s=self.within_s)
+
+
+@dataclass(frozen=True)
+class TwoWay:
+    """Both sides are edited; each follows the other, and a conflict is held and then settled by an annotation."""
+
+    name: str = "two-way"
+    within_s: float = 50
+
+    async def prepare(self, plot: Plot) -> None:
+        await plot.put(color="red", size="1")
+        await plot.sync(direction="TwoWay")
+
+    async def drive(self, plot: Plot) -> None:
+        await data_is(plot, {"color": "red", "size": "1"}, within_s=self.within_s)
+        await edit(plot, color="green")
+        await znodes_are(plot, {"color": "green", "size": "1"}, within_s=self.within_s)
+        await plot.put(size="2", weight="7")
+        await data_is(plot, {"color": "green", "size": "2", "weight": "7"}, within_s=self.within_s)
+        await plot.edit_sync({"spec": {"mode": "Paused"}})
+        await ready(plot, "Paused", within_s=self.within_s)
+        await edit(plot, weight="8")
+        await plot.put(weight="9")
+        await plot.edit_sync({"spec": {"mode": "Active"}})
+        await ready(plot, "Conflict", within_s=self.within_s)
+        await plot.edit_sync({"metadata": {"annotations": {"zkoperator.dev/resolve": "weight=configmap"}}})
+        await znodes_are(plot, {"color": "green", "size": "2", "weight": "8"}, within_s=self.within_s)
+        await ready(plot, "InSync", within_s=self.within_s)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A ConfigSync that takes its ConfigMap with it is deleted, and created again."""
+
+    name: str = "deletion"
+    within_s: float = 50
+
+    async def prepare(self, plot: Plot) -> None:
+        await plot.put(color="red")
+        await plot.sync(onDelete="DeleteConfigMap")
+
+    async def drive(self, plot: Plot) -> None:
+        await data_is(plot, {"color": "red"}, within_s=self.within_s)
+        await plot.site.kube.delete(f"{plot.custom}/configsyncs/shop")
+        await eventually(lambda: _gone(plot), within_s=self.within_s)
+        await plot.sync()
+        await data_is(plot, {"color": "red"}, within_s=self.within_s)
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """A Deployment is restarted once for each settled content."""
+
+    name: str = "rollout"
+    within_s: float = 50
+
+    async def prepare(self, plot: Plot) -> None:
+        await plot.put(color="red")
+        await plot.site.kube.create(f"/apis/apps/v1/namespaces/{plot.namespace}/deployments", _DEPLOYMENT)
+        await plot.sync(rollout=[{"kind": "Deployment", "name": "shop"}])
+
+    async def drive(self, plot: Plot) -> None:
+        await data_is(plot, {"color": "red"}, within_s=self.within_s)
+        first = await eventually(lambda: _template_hash(plot, ""), within_s=self.within_s)
+        await plot.put(color="green")
+        await data_is(plot, {"color": "green"}, within_s=self.within_s)
+        await eventually(lambda: _template_hash(plot, first), within_s=self.within_s)
+
+
+_DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "shop"},
+    "spec": {
+        "replicas": 0,
+        "selector": {"matchLabels": {"app": "shop"}},
+        "template": {
+            "metadata": {"labels": {"app": "shop"}},
+            "spec": {"containers": [{"name": "shop", "image": "shop"}]},
+        },
+    },
+}
+
+
+async def edit(plot: Plot, **data: str | None) -> None:
+    """Set or (None) delete keys of the ConfigMap as somebody else."""
+    await plot.site.kube.merge(f"{plot.core}/configmaps/shop", {"data": data})
+
+
+async def data_is(plot: Plot, expected: dict[str, str], *, within_s: float = 30) -> None:
+    """Wait until the ConfigMap holds exactly these keys."""
+
+    async def equal() -> bool:
+        data = await plot.data()
+        data.pop("__root", None)
+        assert data == expected, data
+        return True
+
+    await eventually(equal, within_s=within_s)
+
+
+async def znodes_are(plot: Plot, expected: dict[str, str], *, within_s: float = 30) -> None:
+    """Wait until the subtree holds exactly these znodes, those that only hold others left out."""
+
+    async def equal() -> bool:
+        found = await plot.znodes()
+        parents = {path.rpartition("/")[0] for path in found}
+        leaves = {path: value for path, value in found.items() if value or path not in parents}
+        assert leaves == expected, leaves
+        return True
+
+    await eventually(equal, within_s=within_s)
+
+
+async def ready(plot: Plot, reason: str, *, within_s: float = 30) -> None:
+    """Wait until Ready has this reason for the newest spec."""
+
+    async def told() -> bool:
+        sync = await plot.site.kube.get(f"{plot.custom}/configsyncs/shop")
+        condition = await plot.condition()
+        observed = (sync.get("status") or {}).get("observedGeneration")
+        assert condition[1] == reason and observed == sync["metadata"]["generation"], condition
+        return True
+
+    await eventually(told, within_s=within_s)
+
+
+async def _gone(plot: Plot) -> bool:
+    sync = await plot.site.kube.find(f"{plot.custom}/configsyncs/shop")
+    return sync is None and await plot.config_map() is None
+
+
+async def _template_hash(plot: Plot, before: str) -> str:
+    """The content hash in the pod template, empty until it is another one than before."""
+    found = await plot.site.kube.get(f"/apis/apps/v1/namespaces/{plot.namespace}/deployments/shop")
+    annotations = found["spec"]["template"]["metadata"].get("annotations") or {}
+    value = str(annotations.get("rollout.zkoperator.dev/shop", ""))
+    return "" if value == before else value

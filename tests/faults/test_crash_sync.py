@@ -1,0 +1,40 @@
+"""The operator is killed at its writes in every kind of work on a ConfigSync; nobody can tell afterwards."""
+
+import pytest
+
+from tests.support import workloads
+from tests.support.crash import Workload, crash_everywhere
+from tests.support.site import Site
+
+SAMPLES: dict[str, tuple[Workload, list[int]]] = {
+    "pull": (workloads.Pull(), [1, 3]),
+    "push": (workloads.Push(), [2, 4]),
+    "two-way": (workloads.TwoWay(), [4, 6]),
+    "deletion": (workloads.Deletion(), [4]),
+    "rollout": (workloads.Restarts(), [3]),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+async def test_a_kill_at_some_writes_changes_nothing_in_the_end(site: Site, name: str) -> None:
+    workload, numbers = SAMPLES[name]
+    report = await crash_everywhere(site, workload, references=2, numbers=numbers, ignoring=workloads.LAGGING)
+    assert report.problems == []
+    assert report.runs == 2 * len(numbers)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", SAMPLES)
+async def test_a_kill_at_any_write_changes_nothing_in_the_end(site: Site, name: str) -> None:
+    workload, _ = SAMPLES[name]
+    report = await crash_everywhere(site, workload, ignoring=workloads.LAGGING)
+    print(report)
+    assert report.problems == []
+    assert report.runs >= 2 * report.reference_writes - 2
+
+
+@pytest.mark.exhaustive
+async def test_the_whole_status_is_right_too_after_a_kill_at_any_write(site: Site) -> None:
+    report = await crash_everywhere(site, workloads.Pull(whole_status=True))
+    assert report.problems == []
+    assert report.runs >= 2 * report.reference_writes - 2
