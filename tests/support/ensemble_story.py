@@ -121,7 +121,7 @@ class Ensemble:
         finally:
             report = await asyncio.to_thread(writer.stop)
         assert report.failed == 0, f"{report.failed} writes were never acknowledged"
-        assert len(report.created) > 10, "the writer hardly wrote"
+        assert report.created, "the writer wrote nothing"
         members = [f"{pod['status']['podIP']}:2181" for pod in (await self.pods()).values()]
         assert members
         lost = await asyncio.to_thread(lost_writes, report, "/written", members)

@@ -90,6 +90,7 @@ class Simulation:
     secret: bool = False
     founded: int = 0
     dark: frozenset[int] = frozenset()
+    stuck: frozenset[int] = frozenset()
     plan: Plan | None = None
     restarts: list[int] = field(default_factory=list)
     _uids: Iterable[int] = field(default_factory=lambda: itertools.count(1))
@@ -157,6 +158,9 @@ class Simulation:
 
     # The parts
 
+    def _new_disk(self) -> Disk:
+        return Disk()
+
     def _stateful_set_controller(self) -> None:
         for member in [member for member, pod in self.pods.items() if pod.deleting]:
             del self.pods[member]
@@ -182,7 +186,7 @@ class Simulation:
 
     def _kubelet(self) -> None:
         for pod in self.pods.values():
-            if not pod.running and pod.image != BAD and not pod.deleting:
+            if not pod.running and pod.image != BAD and not pod.deleting and pod.member not in self.stuck:
                 pod.running = True
 
     def _elect(self) -> None:
@@ -207,7 +211,8 @@ class Simulation:
                 self.disks[member] = Disk(self.committed, self.disks[self.leader].last)
 
     def _found(self) -> None:
-        servers = parse_servers(self.children[Child.CONFIG_MAP]["data"]["members"]) if Child.CONFIG_MAP in self.children else ()
+        config = self.children.get(Child.CONFIG_MAP, {})
+        servers = parse_servers(config.get("data", {}).get("members", ""))
         founders = [m for m, pod in self.pods.items() if pod.running and pod.founder and self.disks[m].empty]
         if servers and len(founders) > len(servers) // 2:
             self.founded += 1

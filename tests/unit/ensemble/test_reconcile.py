@@ -1,0 +1,195 @@
+"""The reconciler whole, in memory: what it writes, how often, and in which order."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.ensemble_stage import KEY, stage
+from tests.support.ensemble_world import BETTER, NAMES
+from tests.support.fake_kube import unavailable
+from zkoperator.ensemble.names import MEMBERSHIP
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    EVENTS,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    SECRETS,
+    SERVICES,
+    STATEFUL_SETS,
+    ZOOKEEPER_CLUSTERS,
+    Manifest,
+)
+
+
+async def test_a_new_cluster_comes_to_rest_ready_and_says_so() -> None:
+    play = stage(3)
+    await play.rest()
+    status = (play.cluster() or {})["status"]
+    assert {c["type"]: c["status"] for c in status["conditions"]} == {
+        "Available": "True",
+        "Degraded": "False",
+        "Progressing": "False",
+        "Ready": "True",
+    }
+    assert (status["replicas"], status["readyReplicas"], status["leader"]) == (3, 3, "main-zk-2")
+    assert status["bootstrap"] == {"members": 3, "complete": True}
+    assert status["hosts"].startswith("main-zk-0.main-zk-members.demo.svc.cluster.local:2181,")
+    assert sorted(member["role"] for member in status["members"]) == ["follower", "follower", "leader"]
+
+
+async def test_a_pass_with_nothing_to_do_asks_the_api_for_nothing() -> None:
+    play = stage(3)
+    await play.rest()
+    before = len(play.api.operations)
+    for _ in range(20):
+        await play.turn()
+    asked = play.api.operations[before:]
+    assert {op.subresource for op in asked} <= {"status"}, "only transaction ids may be written"
+    assert len(asked) <= 2, "and that once in ten seconds"
+
+
+async def test_the_permission_is_on_record_before_anything_could_start() -> None:
+    play = stage(3)
+    await play.turn()
+    first = next(op for op in play.api.operations if op.is_write)
+    assert (first.resource, first.subresource) == (ZOOKEEPER_CLUSTERS, "status")
+    assert (play.cluster() or {})["status"]["bootstrap"] == {"members": 3, "complete": False}
+    await play.rest()
+    config = play.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {}
+    assert config["data"]["bootstrap"] == ""
+
+
+async def test_the_superusers_secret_is_made_once_and_its_password_is_nowhere_else() -> None:
+    play = stage(3)
+    await play.rest()
+    made = play.api.peek(SECRETS, "demo", NAMES.secret) or {}
+    play.ask_for(replicas=5)
+    await play.rest()
+    assert play.api.peek(SECRETS, "demo", NAMES.secret) == made
+    resources = (CONFIG_MAPS, SERVICES, STATEFUL_SETS, PODS, EVENTS, ZOOKEEPER_CLUSTERS)
+    everything = str([play.api.every(resource) for resource in resources])
+    assert made["data"]["password"] not in everything
+    assert made["data"]["digest"] not in everything
+
+
+async def test_a_lost_secret_is_made_anew_and_the_members_are_rolled_to_learn_it() -> None:
+    play = stage(3)
+    await play.rest()
+    before = {pod["metadata"]["uid"] for pod in play.api.every(PODS)}
+    play.api.remove(SECRETS, "demo", NAMES.secret)
+    play.clock.seconds += 120
+    await play.rest()
+    assert not before & {pod["metadata"]["uid"] for pod in play.api.every(PODS)}
+
+
+async def test_claims_are_marked_when_their_members_join_and_leave() -> None:
+    play = stage(3)
+    await play.rest()
+
+    def marks() -> dict[str, str]:
+        claims = play.api.every(PERSISTENT_VOLUME_CLAIMS)
+        return {c["metadata"]["name"][-1]: (c["metadata"].get("annotations") or {}).get(MEMBERSHIP, "") for c in claims}
+
+    assert marks() == dict.fromkeys("012", "member")
+    play.ask_for(replicas=1)
+    await play.rest()
+    assert marks() == {"0": "member", "1": "left", "2": "left"}
+
+
+async def test_an_object_made_again_on_kept_claims_founds_nothing() -> None:
+    play = stage(3)
+    await play.rest()
+    acknowledged = play.acknowledged
+    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    play.api.collect_garbage()
+    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
+    play.start_operator()
+    await play.rest()
+    assert play.founded == 1
+    assert play.acknowledged > acknowledged
+    assert (play.cluster() or {})["status"]["bootstrap"] == {"members": 3, "complete": True}
+
+
+async def test_claims_of_former_members_alone_forbid_a_new_ensemble() -> None:
+    play = stage(1)
+    claim = {"name": NAMES.claim(4), "namespace": "demo", "annotations": {MEMBERSHIP: "left"}}
+    play.api.put(PERSISTENT_VOLUME_CLAIMS, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": claim})
+    for _ in range(5):
+        await play.turn()
+    assert play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) is None
+    assert NAMES.claim(4) in play.condition("Progressing")["message"]
+    play.api.remove(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(4))
+    await play.rest()
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"),
+    [(CONFIG_MAPS, NAMES.config_map), (SERVICES, NAMES.client_service), (STATEFUL_SETS, NAMES.stateful_set)],
+)
+async def test_a_foreign_object_is_never_touched(resource: Any, name: str) -> None:
+    play = stage(3)
+    body: Manifest = {"apiVersion": resource.api_version, "kind": resource.kind, "spec": {"replicas": 0, "a": "b"}}
+    play.api.put(resource, {**body, "metadata": {"name": name, "namespace": "demo"}})
+    before = play.api.peek(resource, "demo", name)
+    for _ in range(5):
+        await play.turn()
+    assert play.api.peek(resource, "demo", name) == before
+    assert (play.condition("Degraded")["status"], play.condition("Degraded")["reason"]) == ("True", "ForeignObject")
+    assert name in play.condition("Degraded")["message"]
+    play.api.remove(resource, "demo", name)
+    await play.rest()
+
+
+async def test_a_paused_cluster_is_watched_and_nothing_is_written_but_its_status() -> None:
+    play = stage(3)
+    await play.rest()
+    play.ask_for(paused=True, replicas=5, image=BETTER)
+    before = len(play.api.operations)
+    for _ in range(5):
+        await play.turn()
+    writes = {(op.resource, op.subresource) for op in play.api.operations[before:] if op.is_write}
+    assert writes <= {(ZOOKEEPER_CLUSTERS, "status"), (EVENTS, "")}
+    assert play.condition("Progressing")["reason"] == "Paused"
+    assert play.condition("Ready")["status"] == "False"
+    play.ask_for(paused=False)
+    await play.rest()
+
+
+async def test_what_others_added_to_a_child_is_taken_away_when_it_matters() -> None:
+    play = stage(3)
+    await play.rest()
+    play.api.edit(SERVICES, "demo", NAMES.client_service, {"spec": {"selector": {"stray": "label"}}})
+    play.api.edit(CONFIG_MAPS, "demo", NAMES.config_map, {"data": {"zoo.cfg": "skipACL=yes", "more": "x"}})
+    await play.rest()
+    service = play.api.peek(SERVICES, "demo", NAMES.client_service) or {}
+    config = play.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {}
+    assert service["spec"]["selector"] == NAMES.selector
+    assert "skipACL" not in config["data"]["zoo.cfg"]
+    assert "more" not in config["data"]
+
+
+async def test_an_outage_of_the_api_changes_nothing_and_leaves_nothing_to_clean_up() -> None:
+    play = stage(3)
+    await play.rest()
+    play.ask_for(image=BETTER)
+    await play.turn()
+    hook, play.api.before = play.api.before, unavailable
+    restarts = len(play.restarts)
+    for _ in range(20):
+        await play.turn()
+    assert len(play.restarts) == restarts
+    play.api.before = hook
+    await play.rest()
+
+
+async def test_an_invalid_edit_is_reported_with_its_path_and_the_ensemble_is_left_alone() -> None:
+    play = stage(3)
+    await play.rest()
+    before = {pod["metadata"]["uid"] for pod in play.api.every(PODS)}
+    play.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"replicas": 77, "config": {"skipACL": "yes"}}})
+    for _ in range(3):
+        await play.turn()
+    message = play.condition("Degraded")["message"]
+    assert "spec.replicas" in message
+    assert "spec.config" in message
+    assert {pod["metadata"]["uid"] for pod in play.api.every(PODS)} == before
