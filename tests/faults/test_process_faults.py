@@ -1,0 +1,121 @@
+"""The operator's process is stopped, stormed, doubled and ended, while a ConfigSync is followed."""
+
+import asyncio
+import signal
+
+import pytest
+
+from tests.faults.conftest import Following
+from tests.support.crash import kept, quiet
+from tests.support.proxies.journal import Phase, Trap
+from tests.support.site import Site
+from tests.support.waiting import eventually
+from tests.support.workloads import data_is, edit, ready, znodes_are
+
+TWO_WAY = {"direction": "TwoWay"}
+
+
+async def test_an_operator_that_slept_past_its_session_reads_again_before_it_writes(
+    site: Site, following: Following
+) -> None:
+    async with following(**TWO_WAY) as (plot, operator):
+        operator.signal(signal.SIGSTOP)
+        for session in tuple(site.zk_proxy.sessions):
+            await site.zk_proxy.kill_session(session)
+        await plot.put(color="green")
+        await edit(plot, size="1")
+        await asyncio.sleep(1)
+        operator.signal(signal.SIGCONT)
+        await data_is(plot, {"color": "green", "size": "1"}, within_s=60)
+        await znodes_are(plot, {"color": "green", "size": "1"})
+
+
+async def _storm(site: Site, following: Following, kills: int) -> None:
+    async with following(**TWO_WAY) as (plot, operator):
+        async with kept(operator) as keeper:
+            for number in range(kills):
+                await plot.put(color=f"green-{number}")
+                await asyncio.sleep(0.2 + 0.6 * (number % 7) / 6)
+                operator.kill()
+            await data_is(plot, {"color": f"green-{kills - 1}"}, within_s=90)
+            await quiet(site)
+            assert keeper.starts > 1
+            operator.kill()
+        operator.start()
+
+
+async def test_a_storm_of_restarts_ends_in_the_right_state_and_silence(site: Site, following: Following) -> None:
+    await _storm(site, following, 12)
+
+
+@pytest.mark.exhaustive
+async def test_two_minutes_of_restarts_end_in_the_right_state_and_silence(site: Site, following: Following) -> None:
+    await _storm(site, following, 240)
+
+
+async def test_two_operators_without_a_lease_lose_and_double_nothing(site: Site, following: Following) -> None:
+    async with following(**TWO_WAY) as (plot, _):
+        with site.operator(plot.settings) as other:
+            await other.ready(within_s=90)
+            for number in range(8):
+                await plot.put(color=f"green-{number}")
+                await edit(plot, size=str(number))
+            expected = {"color": "green-7", "size": "7"}
+            await data_is(plot, expected, within_s=60)
+            await znodes_are(plot, expected, within_s=60)
+            await quiet(site)
+            await ready(plot, "InSync")
+
+
+async def test_of_two_operators_one_acts_and_a_sleeper_does_no_harm(site: Site, following: Following) -> None:
+    """The holder is stopped past its lease; the other takes over, and the sleeper wakes up to an end of its own."""
+    lease = {"ZKOPERATOR_LEASE": "true"}
+    async with site.plot() as plot:
+        settings = plot.settings | lease | {"ZKOPERATOR_NAMESPACE": plot.namespace}
+        await plot.put(color="red")
+        await plot.sync(**TWO_WAY)
+        with site.operator(settings) as first, site.operator(settings) as second:
+            await data_is(plot, {"color": "red"}, within_s=60)
+            holder = await eventually(lambda: _holder(plot.namespace, site), within_s=30)
+            acting, standby = (first, second) if _is_acting(first) else (second, first)
+            acting.signal(signal.SIGSTOP)
+            await plot.put(color="green")
+            await data_is(plot, {"color": "green"}, within_s=90)
+            assert await _holder(plot.namespace, site) != holder
+            await edit(plot, color="blue")
+            await znodes_are(plot, {"color": "blue"})
+            acting.signal(signal.SIGCONT)
+            await eventually(lambda: acting.exit_code is not None, within_s=60)
+            await data_is(plot, {"color": "blue"})
+            await znodes_are(plot, {"color": "blue"})
+            assert standby.exit_code is None
+
+
+async def _holder(namespace: str, site: Site) -> str:
+    lease = await site.kube.find(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/zkoperator")
+    return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
+
+
+def _is_acting(operator: object) -> bool:
+    status, text = operator.fetch("/metrics")  # type: ignore[attr-defined]
+    return status == 200 and "zkoperator_leader 1" in text
+
+
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("phase", Phase)
+async def test_a_clean_stop_at_a_write_ends_in_time_and_leaves_no_half_work(
+    site: Site, number: int, phase: Phase
+) -> None:
+    site.journal.start_over()
+    async with site.plot() as plot:
+        await plot.put(color="red")
+        await plot.sync()
+        operator = site.operator(plot.settings)
+        site.journal.set_trap(Trap(number, phase, lambda: operator.signal(signal.SIGTERM)))
+        with operator:
+            await eventually(lambda: site.journal.sprung, within_s=60)
+            await eventually(lambda: operator.exit_code is not None, within_s=30)
+            assert operator.exit_code == 0, operator.tail()
+            operator.start()
+            await data_is(plot, {"color": "red"}, within_s=60)
+            await ready(plot, "InSync")
