@@ -92,7 +92,7 @@ async def world(metrics: Metrics) -> AsyncIterator[World]:
 
 def test_the_names_and_labels_are_those_of_the_table(metrics: Metrics) -> None:
     exposed = {
-        name: tuple(collector._labelnames)
+        name: tuple(getattr(collector, "_labelnames", ()))
         for collector, names in metrics.registry._collector_to_names.items()
         for name in names
         if name in TABLE
