@@ -135,11 +135,9 @@ def _ensure_base(base: _Base) -> None:
     with contextlib.suppress(TestbedError):
         _buildah("tag", exact, base.reference)
         return
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=cache_root()) as scratch:
         context = Path(scratch)
-        (context / "rootfs.tar").hardlink_to(base.archive) if _same_device(context, base.archive) else shutil.copy(
-            base.archive, context / "rootfs.tar"
-        )
+        (context / "rootfs.tar").hardlink_to(base.archive)
         (context / "Dockerfile").write_text("FROM scratch\nADD rootfs.tar /\n")
         _buildah("bud", "--layers", f"--tag={exact}", f"--tag={base.reference}", context)
 
@@ -163,10 +161,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
     else:
         shutil.copy2(source, target)
-
-
-def _same_device(one: Path, other: Path) -> bool:
-    return one.stat().st_dev == other.stat().st_dev
 
 
 @contextlib.contextmanager

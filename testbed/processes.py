@@ -125,10 +125,13 @@ def run(
     """Run a command to its end and return its standard output.
 
     Raises:
-        TestbedError: It failed; with the end of what it said.
+        TestbedError: It failed, with the end of what it said; or there is no such program.
     """
     command = [str(part) for part in argv]
-    done = subprocess.run(command, cwd=cwd, env=env, input=text_in, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=cwd, env=env, input=text_in, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise TestbedError(f"{command[0]} is not installed") from error
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-25:])
         raise TestbedError(f"{what or command[0]} failed with exit code {done.returncode}:\n{said}")

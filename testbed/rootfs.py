@@ -45,7 +45,7 @@ def rootfs(kind: str, packages: tuple[str, ...], script: str = "") -> Path:
 
 def _mirror() -> str:
     """The machine's own mirror is the one that can be reached from it."""
-    with contextlib.suppress(TestbedError, FileNotFoundError):
+    with contextlib.suppress(TestbedError):
         for line in run("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)").splitlines():
             mirror, _, release = line.partition(" ")
             if release == SUITE and mirror.rstrip("/").endswith("/debian"):
