@@ -1,5 +1,6 @@
 """Pods and claims as the planner needs them, from their manifests. Pure."""
 
+import re
 from typing import Any
 
 from zkoperator.ensemble.names import MEMBERSHIP, RESTART, REVISION, TEMPLATE
@@ -8,6 +9,16 @@ from zkoperator.kube.port import Manifest
 
 _HARMLESS_WAITS = ("ContainerCreating", "PodInitializing")
 _MESSAGE_LIMIT = 300
+_IMAGE = "check spec.image, spec.imagePullPolicy and spec.imagePullSecrets"
+_ADVICE = {
+    "ErrImagePull": _IMAGE,
+    "ImagePullBackOff": _IMAGE,
+    "ErrImageNeverPull": _IMAGE,
+    "InvalidImageName": _IMAGE,
+    "CrashLoopBackOff": "its log says why (kubectl logs --previous)",
+}
+_CLAIMS = re.compile(r"PersistentVolumeClaim|storageclass", re.IGNORECASE)
+_STORAGE = "create the StorageClass, or a new cluster with another spec.storage.storageClassName (kubectl get sc, pvc)"
 
 
 def pod_view(member: int, manifest: Manifest) -> PodView:
@@ -73,4 +84,6 @@ def _trouble(conditions: dict[str, Any], container: dict[str, Any]) -> str:
     reason = found.get("reason", "")
     if not reason or reason in _HARMLESS_WAITS:
         return ""
-    return f"{reason}: {found.get('message', '')}".removesuffix(": ")[:_MESSAGE_LIMIT]
+    told = f"{reason}: {found.get('message', '')}".removesuffix(": ")[:_MESSAGE_LIMIT]
+    advice = _STORAGE if reason == "Unschedulable" and _CLAIMS.search(told) else _ADVICE.get(reason, "")
+    return f"{told}; {advice}" if advice else told

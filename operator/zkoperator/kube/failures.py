@@ -18,6 +18,7 @@ from zkoperator.errors import (
 from zkoperator.kube.port import GoneError, Manifest, NoSuchKindError, Resource
 
 _ECHO = re.compile(r"(Invalid value|Unsupported value|Duplicate value): ")
+_BY_ROLE = re.compile(r"User \"[^\"]*\" cannot [a-z]+ resource")
 _MALFORMED_CODES = frozenset({400, 405, 413, 415, 422})
 _MALFORMED_SIGNS = ("failed to create typed patch object", "request is too large")
 """What the server calls an internal error though the object is at fault: its schema, or etcd's limit of 1.5 MiB."""
@@ -63,10 +64,10 @@ def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkO
     """Return the error of a request that certainly changed nothing and will not do so as it is."""
     match code:
         case 403:
-            return ForbiddenError(f"may not {request}: {message}")
+            return ForbiddenError(f"may not {request}: {message}{_advice(message)}")
         case 404 if _is_unknown_kind(status):
             crd = f"{request.resource.plural}.{request.resource.api_version}"
-            return NoSuchKindError(f"the API server does not serve {crd}: is its definition installed?")
+            return NoSuchKindError(f"the API server does not serve {crd}: install it, ours by kubectl apply -f crds/")
         case 404:
             return TransientError(f"{request}: {message}")
         case 410:
@@ -78,6 +79,11 @@ def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkO
     if code in _MALFORMED_CODES or (code == 500 and any(sign in message for sign in _MALFORMED_SIGNS)):
         return InvalidError(_field_errors(request, code, status, message))
     return None
+
+
+def _advice(message: str) -> str:
+    """What is missing in a role can be granted; other refusals (quota, Pod Security) say themselves what to do."""
+    return "; grant it as in manifests/rbac.yaml" if _BY_ROLE.search(message) else ""
 
 
 def _failed(request: Request, code: int, retry_after_s: float | None) -> TransientError:

@@ -18,6 +18,9 @@ _SHOWN_CHARACTERS: Final = 12
 EMPTY_DIGEST: Final = short(digest_of(b""))
 
 
+_REFUSED_READ: Final = "the ensemble refuses to show this znode; its ACL must admit spec.zookeeper.credentialsSecret"
+
+
 class Problem(NamedTuple):
     """A key (or path) that cannot be synchronised; everything else goes on."""
 
@@ -93,7 +96,7 @@ def decide_all(given: MergeInput, rules: Rules) -> Decisions:
     for unmappable in given.snapshot.unmappable:
         found.problems.append(Problem(SyncReason.KEY_INVALID, unmappable.name, unmappable.reason))
     for path in sorted(given.snapshot.picture.unreadable):
-        found.problems.append(Problem(SyncReason.FORBIDDEN, path or "/", "the ensemble refuses to show this znode"))
+        found.problems.append(Problem(SyncReason.FORBIDDEN, path or "/", _REFUSED_READ))
     for key, path in _universe(given, rules, found):
         _decide_key(key, path, given, rules, found)
     return found

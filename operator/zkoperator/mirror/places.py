@@ -55,7 +55,11 @@ class Places:
         name = sync.source.cluster or ""
         cluster = await self._api.get(ZOOKEEPER_CLUSTERS, sync.namespace, name)
         if cluster is None:
-            return self._wait(SyncReason.CLUSTER_NOT_FOUND, f"there is no ZooKeeperCluster {name} in this namespace")
+            message = (
+                f"there is no ZooKeeperCluster {name} in this namespace; clusterRef names one of the same namespace, "
+                "another ensemble is named by spec.zookeeper.hosts"
+            )
+            return self._wait(SyncReason.CLUSTER_NOT_FOUND, message)
         members = tuple(entry for entry in str((cluster.get("status") or {}).get("hosts") or "").split(",") if entry)
         return members or (f"{name}-zk.{sync.namespace}.svc.{self._settings.cluster_domain}:2181",)
 

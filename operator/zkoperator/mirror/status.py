@@ -12,7 +12,7 @@ from zkoperator.errors import FieldError
 from zkoperator.mirror.base import Base
 from zkoperator.mirror.decisions import Decision, Problem, short_hash
 from zkoperator.mirror.guard import BaseState
-from zkoperator.mirror.names import APPROVE_ANNOTATION, zxid_text
+from zkoperator.mirror.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION, zxid_text
 from zkoperator.mirror.plan import Plan
 from zkoperator.mirror.waiting import Waiting
 
@@ -135,7 +135,9 @@ def _open_reason(plan: Plan) -> tuple[SyncReason | None, str]:
     if plan.conflicts:
         lost = plan.base_state is BaseState.LOST or (plan.base is not None and plan.base.rebuilt)
         reason = SyncReason.BASE_LOST if lost else SyncReason.CONFLICT
-        return reason, f"{_names(plan.conflicts)}: edited differently on both sides; edit one, or annotate to resolve"
+        key = plan.conflicts[0].key
+        how = f"make them equal, or annotate with {RESOLVE_ANNOTATION}={key}=zookeeper (or ={key}=configmap)"
+        return reason, f"{_names(plan.conflicts)}: edited differently on both sides; {how}"
     for reason in _GRAVITY:
         found = [problem for problem in plan.problems if problem.reason is reason]
         if found:
