@@ -49,7 +49,7 @@ def test_every_row_of_the_table(state: tuple[bytes | None, bytes | None, bytes |
 
 
 def test_the_table_has_every_case() -> None:
-    def shape(state: tuple[bytes | None, bytes | None, bytes | None]) -> tuple[int, ...]:
+    def shape(state: tuple[bytes | None, ...]) -> tuple[int, ...]:
         names: dict[bytes, int] = {}
         return tuple(-1 if value is None else names.setdefault(value, len(names)) for value in state)
 
@@ -94,7 +94,7 @@ def test_a_key_detached_on_the_config_map_waits_for_its_creation(
 def test_nothing_equal_is_ever_written_and_nothing_is_deleted_that_one_side_edited() -> None:
     for state, column in product(product((None, A, B, C), repeat=3), COLUMNS[:2]):
         base, zookeeper, config_map = state
-        action = decide(KeyState(*state), _rules(*column))
+        action = decide(KeyState(base, zookeeper, config_map), _rules(*column))
         if zookeeper == config_map:
             assert action in (NONE, REC, FOR)
         if action is CM and zookeeper is None:

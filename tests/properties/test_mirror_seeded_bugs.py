@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.mirror_model import Model, episode
 from zkoperator.errors import ZkOperatorError
+from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.mirror import apply, decisions, ledgers, merge, observe, plan, pull, push, steps, target
 from zkoperator.mirror.base import encode_base
 from zkoperator.mirror.content import Content
@@ -42,9 +43,9 @@ def no_resource_version(patch: pytest.MonkeyPatch) -> None:
 
     async def send(self: Any, step: Any, values: Any, sync: Any, memory: Any) -> Any:
         if isinstance(step, pull.CreateConfigMap):
-            return await self._api.create(apply.CONFIG_MAPS, sync.namespace, pull.manifest(step, values, sync.name))
+            return await self._api.create(CONFIG_MAPS, sync.namespace, pull.manifest(step, values, sync.name))
         patch_ = pull.merge_patch(step, values, memory.target.places())
-        return await self._api.patch(apply.CONFIG_MAPS, sync.namespace, sync.config_map, patch_)
+        return await self._api.patch(CONFIG_MAPS, sync.namespace, sync.config_map, patch_)
 
     patch.setattr(apply.Applier, "_send", send)
 
@@ -105,7 +106,7 @@ def base_after_the_data(patch: pytest.MonkeyPatch) -> None:
             return await original(self, step, values, sync, memory)
         whole = pull.merge_patch(step, values, memory.target.places())
         data = {key: value for key, value in whole.items() if key != "metadata"}
-        where = (apply.CONFIG_MAPS, sync.namespace, sync.config_map)
+        where = (CONFIG_MAPS, sync.namespace, sync.config_map)
         written = await self._api.patch(*where, data, resource_version=step.resource_version)
         version = written["metadata"]["resourceVersion"]
         return await self._api.patch(*where, {"metadata": whole["metadata"]}, resource_version=version)
@@ -121,7 +122,7 @@ def base_before_the_data(patch: pytest.MonkeyPatch) -> None:
         if isinstance(step, pull.CreateConfigMap):
             return await original(self, step, values, sync, memory)
         whole = pull.merge_patch(step, values, memory.target.places())
-        where = (apply.CONFIG_MAPS, sync.namespace, sync.config_map)
+        where = (CONFIG_MAPS, sync.namespace, sync.config_map)
         written = await self._api.patch(*where, {"metadata": whole["metadata"]}, resource_version=step.resource_version)
         data = {key: value for key, value in whole.items() if key != "metadata"}
         return await self._api.patch(*where, data, resource_version=written["metadata"]["resourceVersion"])
@@ -224,7 +225,7 @@ async def _stored(self: Any, sync: Any, memory: Any, stored: Any) -> Any:
     memory.target.must_read = False
     if stored is not None:
         return stored
-    return await self._api.get(observe.CONFIG_MAPS, sync.namespace, sync.config_map)
+    return await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
 
 
 def unknown_outcome_taken_for_success(patch: pytest.MonkeyPatch) -> None:

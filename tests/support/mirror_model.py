@@ -133,7 +133,7 @@ class Model:
         full = f"{ROOT}/{path}"
         if self.world.znode(full) is None:
             return
-        again = [Delete(full, -1), Create(full, self._new_token("z"))]
+        again: list[Operation] = [Delete(full, -1), Create(full, self._new_token("z"))]
         self._as_others(lambda: self.world.write(*again))
         await asyncio.sleep(1.0)
         if path in (self.world.data() or {}):

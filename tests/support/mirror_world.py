@@ -101,16 +101,16 @@ class World:
 
     # What users do.
 
-    def sync(self, name: str = "shop", **spec: Any) -> Key:
+    def sync(self, name: str = "shop", /, **spec: Any) -> Key:
         path = spec.pop("path", ROOT)
         zookeeper = spec.pop("zookeeper", {"clusterRef": {"name": "main"}})
         self.kube.put(CONFIG_SYNCS, config_sync(name, {"zookeeper": {**zookeeper, "path": path}, **spec}))
         return Key(NAMESPACE, name)
 
-    def spec(self, name: str = "shop", **spec: Any) -> None:
+    def spec(self, name: str = "shop", /, **spec: Any) -> None:
         self.kube.edit(CONFIG_SYNCS, NAMESPACE, name, {"spec": spec})
 
-    def annotate(self, name: str = "shop", **annotations: str | None) -> None:
+    def annotate(self, name: str = "shop", /, **annotations: str | None) -> None:
         names = {f"zkoperator.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
         self.kube.edit(CONFIG_SYNCS, NAMESPACE, name, {"metadata": {"annotations": names}})
 
@@ -141,7 +141,7 @@ class World:
         meta: Manifest = {"name": name, "namespace": NAMESPACE, "labels": {SYNC_LABEL: label} if label else {}}
         self.kube.put(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
 
-    def edit(self, name: str = "shop", **data: str | None) -> None:
+    def edit(self, name: str = "shop", /, **data: str | None) -> None:
         self.kube.edit(CONFIG_MAPS, NAMESPACE, name, {"data": data})
 
     # What they see.
@@ -176,7 +176,7 @@ class World:
         return "", ""
 
     def message(self, name: str = "shop") -> str:
-        return next(item["message"] for item in self.status(name)["conditions"] if item["type"] == "Ready")
+        return next(str(item["message"]) for item in self.status(name)["conditions"] if item["type"] == "Ready")
 
     def ready(self, name: str = "shop") -> tuple[str, str]:
         return self.condition("Ready", name)

@@ -1,5 +1,7 @@
 """Bursts, flapping and what this process knows better than its informer: pure, with the time given."""
 
+from itertools import pairwise
+
 from zkoperator.mirror.base import Side
 from zkoperator.mirror.debounce import Burst
 from zkoperator.mirror.decisions import Decision
@@ -26,7 +28,7 @@ def test_a_burst_is_written_when_quiet_and_never_later_than_the_longest_wait() -
             writes.append(now_s)
             burst.wrote(now_s)
         now_s += 0.01
-    gaps = [after - before for before, after in zip(writes, writes[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(writes)]
     assert writes[0] == 10.0
     assert max(gaps) <= 2.1
     assert len(writes) < 15
