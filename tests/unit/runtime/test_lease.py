@@ -181,13 +181,33 @@ async def test_a_holder_that_cannot_renew_stops_before_anybody_can_take_over(wor
     assert gap_s >= TIMING.lease_s - TIMING.hold_s - 1
 
 
-async def test_the_loss_is_told_when_the_time_is_over_though_the_api_never_answers(world: World) -> None:
+async def test_the_loss_is_told_at_the_moment_when_the_time_is_over(world: World) -> None:
     a = world.join("a")
     await world.advance(5)
     lost = asyncio.create_task(a.elector.wait_lost())
     async with outage(world):
-        await world.advance(TIMING.hold_s + 0.1)
+        while a.leads:
+            await a.clock.advance(0.01)
         assert lost.done()
+
+
+async def test_a_sign_of_life_that_arrives_during_a_take_over_stops_it(world: World) -> None:
+    a, b = world.join("a"), world.join("b")
+    await world.advance(5)
+    world.stand_still(a)
+    late = []
+
+    def renew_late(operation: Operation) -> None:
+        if operation.verb == "patch" and not late:
+            late.append(operation)
+            world.api.edit(LEASES, "zkoperator-system", "zkoperator", {"spec": {"renewTime": "late"}})
+
+    world.api.before = renew_late
+    while not late:
+        await world.advance(0.1)
+    await world.advance(TIMING.lease_s - 1.5)
+    assert not b.leads
+    await world.seconds_until(b)
 
 
 async def test_a_short_outage_does_not_cost_the_lease(world: World) -> None:
