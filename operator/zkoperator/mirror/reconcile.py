@@ -152,8 +152,10 @@ class MirrorReconciler:
         return memory.sync
 
     async def _gone(self, key: Key, memory: Memory) -> None:
-        if memory.sync is not None:
-            await self._ending.forget(memory.sync, memory)
+        # `sync` is empty between a write of the status and the next pass.
+        sync = memory.sync or self._indexed.get(key)
+        if sync is not None:
+            await self._ending.forget(sync, memory)
         await self._observer.detach(memory)
         self._memories.pop(key, None)
         self._unindex(key)
