@@ -196,13 +196,12 @@ class Stage(Simulation):
 
     def _make_pod(self, member: int, live: Manifest) -> None:
         if self.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(member)) is None:
-            metadata = {"name": NAMES.claim(member), "namespace": "demo", "labels": NAMES.selector}
-            self.api.put(
-                PERSISTENT_VOLUME_CLAIMS, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata}
-            )
+            claim = {"name": NAMES.claim(member), "namespace": "demo", "labels": NAMES.selector}
+            kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
+            self.api.put(PERSISTENT_VOLUME_CLAIMS, {**kind, "metadata": claim})
         template = live["spec"]["template"]
         owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAMES.stateful_set, "controller": True}
-        metadata = {
+        metadata: Manifest = {
             **template["metadata"],
             "name": NAMES.pod(member),
             "namespace": "demo",

@@ -130,6 +130,24 @@ def test_recovery_by_hand_votes_once(volume: Volume) -> None:
     assert voters(volume.start()) == ["server.1", "server.3"]
 
 
+def test_recovery_by_hand_works_on_a_member_that_heard_of_the_configuration_while_it_waited(volume: Volume) -> None:
+    volume.put("100000000")
+    (volume.data / "version-2").mkdir(parents=True)
+    (volume.root / "data" / "recover").touch()
+    assert len(voters(volume.start())) == 3
+    assert (volume.data / "initialize").exists()
+
+
+def test_recovery_by_hand_never_discards_data(volume: Volume) -> None:
+    volume.put("100000000")
+    (volume.data / "version-2").mkdir(parents=True)
+    (volume.data / "version-2" / "log.1").touch()
+    (volume.root / "data" / "recover").touch()
+    volume.start()
+    assert (volume.data / "version-2" / "log.1").exists()
+    assert not (volume.data / "initialize").exists()
+
+
 def test_the_id_follows_the_pod_when_volumes_are_exchanged(volume: Volume) -> None:
     volume.put("100000000")
     volume.start("main-zk-0")

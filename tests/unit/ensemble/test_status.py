@@ -1,0 +1,138 @@
+"""Status and Events: true to what was observed, and told on transitions only."""
+
+from dataclasses import replace
+from typing import Any
+
+from tests.support.ensemble_world import Simulation, raw_cluster, valid
+from zkoperator.api.meta import Condition
+from zkoperator.ensemble.answers import NotServing, Silent
+from zkoperator.ensemble.events import event, of_step, transitions
+from zkoperator.ensemble.plan import make_plan
+from zkoperator.ensemble.status import differs, status_of, zxid_differs
+from zkoperator.ensemble.steps import ApplyChild, RestartPod
+from zkoperator.ensemble.world import Child, World
+
+NOW = "2026-01-02T03:04:05Z"
+
+
+def at_rest(replicas: int = 3) -> Simulation:
+    play = Simulation(raw_cluster(replicas))
+    play.settle()
+    return play
+
+
+def told(play: Simulation, world: World) -> dict[str, Any]:
+    cluster = valid(play.raw)
+    return status_of(cluster, world, make_plan(cluster, world), NOW)
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(c for c in status["conditions"] if c["type"] == kind)
+    return found
+
+
+def silence(world: World, *members: int, for_s: float) -> World:
+    answers = {**world.answers, **{member: Silent("it does not answer") for member in members}}
+    return replace(world, answers=answers, away_s=dict.fromkeys(members, for_s), leaderless_s=for_s)
+
+
+def test_unknown_is_said_when_nothing_is_known() -> None:
+    play = at_rest()
+    status = told(play, silence(play.observe(), 1, 2, 3, for_s=10.0))
+    assert (condition(status, "Available")["status"], condition(status, "Ready")["status"]) == ("Unknown", "False")
+    assert condition(status, "Degraded")["reason"] == "Unknown"
+
+
+def test_a_moment_of_silence_of_ready_members_changes_nothing_that_was_said() -> None:
+    play = at_rest()
+    play.raw["status"]["conditions"] = told(play, play.observe())["conditions"]
+    status = told(play, silence(play.observe(), 1, for_s=1.0))
+    assert [condition(status, kind)["status"] for kind in ("Available", "Ready", "Degraded")] == [
+        "True",
+        "True",
+        "False",
+    ]
+    later = told(play, silence(play.observe(), 1, for_s=10.0))
+    assert [condition(later, kind)["status"] for kind in ("Available", "Ready", "Degraded")] == [
+        "True",
+        "False",
+        "True",
+    ]
+
+
+def test_a_majority_that_runs_and_never_elects_is_told_with_the_way_out() -> None:
+    play = at_rest()
+    world = replace(play.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=60.0)
+    status = told(play, world)
+    assert condition(status, "Available")["reason"] == "QuorumLost"
+    degraded = condition(status, "Degraded")
+    assert degraded["reason"] == "MajorityWiped"
+    assert "docs/recovery.md" in degraded["message"]
+
+
+def test_an_election_is_no_fault_yet_but_there_is_no_quorum() -> None:
+    play = at_rest()
+    world = replace(play.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=1.0)
+    status = told(play, world)
+    assert condition(status, "Available")["status"] == "False"
+    assert condition(status, "Degraded")["status"] == "False"
+    assert "replicas" not in status, "the last known number stays while nobody can tell"
+
+
+def test_members_differing_in_version_leave_it_empty() -> None:
+    play = at_rest()
+    world = play.observe()
+    other = world.serving(1)
+    assert other is not None
+    mixed = replace(world, answers={**world.answers, 1: replace(other, version="3.9.4")})
+    assert told(play, world)["version"] == "3.9.5"
+    assert told(play, mixed)["version"] == ""
+
+
+def test_joining_and_leaving_members_are_called_so() -> None:
+    play = at_rest(3)
+    play.edit(replicas=5)
+    for _ in range(2):
+        play.tick()
+        play.stuck = frozenset({5})
+    roles = {member["id"]: member["role"] for member in told(play, play.observe())["members"]}
+    assert roles[4] in ("joining", "unknown")
+    play.edit(replicas=1)
+    roles = {member["id"]: member["role"] for member in told(play, play.observe())["members"]}
+    assert roles[2] == "leaving"
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+    play = at_rest()
+    first = told(play, play.observe())["conditions"]
+    play.raw["status"]["conditions"] = [{**c, "lastTransitionTime": "2020-01-01T00:00:00Z"} for c in first]
+    again = told(play, play.observe())["conditions"]
+    assert {c["lastTransitionTime"] for c in again} == {"2020-01-01T00:00:00Z"}
+
+
+def test_transaction_ids_alone_are_no_other_status() -> None:
+    play = at_rest()
+    before = told(play, play.observe())
+    play.tick()
+    after = told(play, play.observe())
+    assert not differs(before, after)
+    assert zxid_differs(before, after)
+
+
+def test_events_tell_transitions_and_nothing_else() -> None:
+    play = at_rest()
+    first = told(play, play.observe())["conditions"]
+    before = tuple(Condition.model_validate(c) for c in first)
+    assert transitions(before, first) == ()
+    changed = told(play, silence(play.observe(), 1, for_s=30.0))["conditions"]
+    assert {(notice.type, notice.reason) for notice in transitions(before, changed)} == {("Warning", "MemberDown")}
+
+
+def test_steps_that_take_something_away_are_told_and_others_are_not() -> None:
+    notice = of_step(RestartPod(1, "main-zk-0", "u", "the image changes", harmless=False))
+    assert notice is not None
+    assert notice.note == "restarting main-zk-0: the image changes"
+    assert of_step(ApplyChild(Child.BUDGET, {})) is None
+    manifest = event(valid(raw_cluster()).meta, notice, "2026-01-02T03:04:05.000000Z")
+    assert manifest["regarding"]["uid"] == "uid-of-main"
+    assert len(manifest["metadata"]["name"]) < 253
