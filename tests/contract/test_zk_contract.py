@@ -1,18 +1,15 @@
 """What every implementation of the `Zk` port does: the fake in memory and the session on a real server alike."""
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from testbed.zookeepers import Ensemble
-from tests.support.fake_zk import FakeZkServer
 from tests.support.fake_zk_tree import digest_identity
 from tests.support.waiting import eventually
+from tests.support.zk_world import ALICE, World, world_of
 from zkoperator.errors import ForbiddenError, InvalidError
-from zkoperator.zk import session
 from zkoperator.zk.membership import config_version
 from zkoperator.zk.port import (
     CREATOR_ACL,
@@ -31,50 +28,15 @@ from zkoperator.zk.port import (
     NotEmptyError,
     SessionLostError,
     Set,
-    Zk,
     ZnodeEvent,
 )
 from zkoperator.zk.wire import REQUEST_LIMIT_BYTES
 
-_roots = itertools.count(1)
-ALICE = Credential("alice", "wonder")
-
-
-@dataclass
-class World:
-    """An ensemble, real or not, with a root of the test's own."""
-
-    open: Callable[[Credential | None], Zk]
-    superuser: Credential
-    root: str
-    zk: Zk
-
 
 @pytest.fixture(params=["fake", "real"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    opened: list[Zk] = []
-    connect: Callable[[Credential | None], Zk]
-    if request.param == "fake":
-        server = FakeZkServer()
-        superuser = Credential("super", server.super_password)
-        connect = server.session
-    else:
-        ensemble: Ensemble = request.getfixturevalue("zookeeper")
-        superuser = Credential("super", ensemble.password)
-
-        def connect(credential: Credential | None) -> Zk:
-            return session.connect(ensemble.hosts.split(","), credential=credential)
-
-    def open_session(credential: Credential | None) -> Zk:
-        opened.append(connect(credential))
-        return opened[-1]
-
-    zk = open_session(None)
-    root = f"/contract-{next(_roots)}"
-    await zk.create(Create(root, b""))
-    yield World(open_session, superuser, root, zk)
-    for each in opened:
-        await each.close()
+    async with world_of(request.getfixturevalue("zookeeper") if request.param == "real" else None) as world:
+        yield world
 
 
 async def test_a_session_opens_by_itself_and_calls_wait_for_it(world: World) -> None:

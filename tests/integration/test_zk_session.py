@@ -317,6 +317,22 @@ async def test_no_acknowledged_write_is_lost_when_the_leader_dies(ensembles: Ens
         assert acknowledged <= survivors
 
 
+async def test_an_ensemble_that_was_wiped_is_met_again_with_its_lower_zxid(ensembles: EnsembleFactory) -> None:
+    ensemble = ensembles(1)
+    settings = SessionSettings(session_timeout_s=2, request_timeout_s=60, backoff=QUICK)
+    async with session(ensemble.hosts, settings=settings) as zk:
+        root = await fresh_root(zk)
+        await asyncio.gather(*(zk.set(Set(root, b"x", -1)) for _ in range(200)))
+        before, session_before = zk.last_zxid, zk.session_id
+        server = ensemble.servers[0]
+        server.kill()
+        server.wipe()
+        await asyncio.to_thread(server.start)
+        assert await zk.exists(root) is None
+        assert zk.last_zxid < before
+        assert zk.session_id != session_before
+
+
 async def test_tls_with_a_verified_server(zookeeper: Ensemble) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")
