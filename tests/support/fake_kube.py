@@ -5,16 +5,14 @@ events, compaction, cut watches. Outside writers (a user with kubectl, a control
 """
 
 import asyncio
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
-from operator import attrgetter
+from dataclasses import dataclass
 
 from tests.support import fake_rules
+from tests.support.fake_history import Change, KindHistory, event_for, selected
 from tests.support.fake_rules import ApiObject
 from tests.support.field_ownership import copy, fields_v1, is_merge_key, merge, merge_patch, owned_fields, remove
-from tests.support.label_selector import matches
 from zkoperator.errors import ConflictError, FieldError, ForbiddenError, InvalidError, TransientError
 from zkoperator.kube.port import GoneError, Listing, Manifest, NoSuchKindError, Resource, WatchEvent
 
@@ -41,35 +39,6 @@ class Operation:
 Hook = Callable[[Operation], None]
 
 
-@dataclass(slots=True)
-class _Change:
-    version: int
-    type: str
-    before: Manifest | None
-    after: Manifest
-
-
-@dataclass(slots=True)
-class _Kind:
-    objects: dict[tuple[str, str], ApiObject] = field(default_factory=dict)
-    log: list[_Change] = field(default_factory=list)
-    compacted: int = 0
-    moved: asyncio.Event = field(default_factory=asyncio.Event)
-    cuts: int = 0
-    expiries: int = 0
-    bookmarks: int = 0
-    frozen: Listing | None = None
-
-    def stir(self) -> None:
-        """Have every open watch look again."""
-        moved, self.moved = self.moved, asyncio.Event()
-        moved.set()
-
-    def since(self, version: int) -> tuple[_Change, ...]:
-        """Return the changes after a version."""
-        return tuple(self.log[bisect_right(self.log, version, key=attrgetter("version")) :])
-
-
 class FakeKube:
     """One API server.
 
@@ -89,7 +58,7 @@ class FakeKube:
         self.missing_kinds: set[str] = set()
         self.terminating: set[str] = set()
         self.operations: list[Operation] = []
-        self._kinds: defaultdict[str, _Kind] = defaultdict(_Kind)
+        self._kinds: defaultdict[str, KindHistory] = defaultdict(KindHistory)
         self._version = 100
         self._uids = 0
 
@@ -105,7 +74,7 @@ class FakeKube:
         await self._enter(Operation("list", resource, namespace, ""))
         found = self._kind(resource).frozen or self._listing(resource)
         return Listing(
-            tuple(copy(each) for each in found.items if _selected(each, namespace, labels)), found.resource_version
+            tuple(copy(each) for each in found.items if selected(each, namespace, labels)), found.resource_version
         )
 
     async def watch(
@@ -122,7 +91,7 @@ class FakeKube:
             moved = kind.moved
             for change in kind.since(position):
                 position = change.version
-                event = _event_for(change, namespace, labels)
+                event = event_for(change, namespace, labels)
                 if event is not None and not self.hide(resource, event):
                     yield event
             if kind.expiries > expiries:
@@ -291,10 +260,10 @@ class FakeKube:
             raise NoSuchKindError(f"the API server does not serve {operation.resource.plural}")
         self.before(operation)
 
-    def _kind(self, resource: Resource) -> _Kind:
+    def _kind(self, resource: Resource) -> KindHistory:
         return self._kinds[f"{resource.plural}.{resource.group}"]
 
-    def _chosen(self, resource: Resource | None) -> tuple[_Kind, ...]:
+    def _chosen(self, resource: Resource | None) -> tuple[KindHistory, ...]:
         return tuple(self._kinds.values()) if resource is None else (self._kind(resource),)
 
     def _listing(self, resource: Resource) -> Listing:
@@ -400,8 +369,8 @@ class FakeKube:
         last.manifest["metadata"]["resourceVersion"] = str(self._version)
         self._log(kind, "DELETED", known, last)
 
-    def _log(self, kind: _Kind, type_: str, before: ApiObject | None, after: ApiObject) -> None:
-        kind.log.append(_Change(self._version, type_, before.manifest if before else None, after.manifest))
+    def _log(self, kind: KindHistory, type_: str, before: ApiObject | None, after: ApiObject) -> None:
+        kind.log.append(Change(self._version, type_, before.manifest if before else None, after.manifest))
         kind.stir()
 
 
@@ -411,22 +380,6 @@ def _require(known: ApiObject, uid: str | None, version: str | None) -> None:
         raise ConflictError(f"precondition failed: the uid is {metadata['uid']}")
     if version is not None and version != metadata["resourceVersion"]:
         raise ConflictError(f"precondition failed: the resourceVersion is {metadata['resourceVersion']}")
-
-
-def _selected(manifest: Manifest, namespace: str, labels: str) -> bool:
-    metadata = manifest["metadata"]
-    return (not namespace or metadata.get("namespace") == namespace) and matches(labels, metadata.get("labels") or {})
-
-
-def _event_for(change: _Change, namespace: str, labels: str) -> WatchEvent | None:
-    """Return the change as a watch with this selector sees it: leaving the selection is a deletion."""
-    was = change.before is not None and _selected(change.before, namespace, labels)
-    now = _selected(change.after, namespace, labels)
-    if change.type == "DELETED":
-        return WatchEvent("DELETED", copy(change.after)) if was or now else None
-    if now:
-        return WatchEvent("MODIFIED" if was else "ADDED", copy(change.after))
-    return WatchEvent("DELETED", copy(change.after)) if was else None
 
 
 def unavailable(_: Operation) -> None:
