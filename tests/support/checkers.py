@@ -85,7 +85,7 @@ def s3_no_lost_update(run: Run) -> Iterator[Violation]:
     for name, own, other in run.sides():
         arrived = {(k, v) for commit in other for k, v in commit.changes.items()} | run.losers
         for commit, key, value in _written(own, by_operator=False):
-            if value is None or (key, value) in arrived:
+            if value is None or (key, value) in arrived or not _selected(run, key):
                 continue
             if not _replaced_by_others(own, commit, key):
                 yield Violation("S3", key, f"{name} at {commit.at}: {value!r} reached nobody")

@@ -27,6 +27,9 @@ COLLECTIONS = (
     "core/secrets",
     "core/services",
     "apps/deployments",
+    "apps/statefulsets",
+    "policy/poddisruptionbudgets",
+    "networking.k8s.io/networkpolicies",
     "custom/configsyncs",
     "custom/zookeeperclusters",
 )
@@ -221,16 +224,20 @@ async def _recorders(plot: Plot) -> AsyncIterator[dict[str, Recorder]]:
 
 def _path(plot: Plot, collection: str) -> str:
     group, _, plural = collection.partition("/")
-    groups = {"core": plot.core, "custom": plot.custom, "apps": f"/apis/apps/v1/namespaces/{plot.namespace}"}
-    return f"{groups[group]}/{plural}"
+    groups = {"core": plot.core, "custom": plot.custom}
+    return f"{groups.get(group, f'/apis/{group}/v1/namespaces/{plot.namespace}')}/{plural}"
 
 
 async def end_state(plot: Plot) -> Flat:
-    """Every field of every object of the namespace, and every znode of the subtree and its ledger."""
+    """Every field of every object of the namespace, and every znode of the subtree and its ledger.
+
+    The status of built-in kinds is left out: it is the work of other controllers, and has a timing of its own.
+    """
     state: dict[str, Any] = {}
     for collection in COLLECTIONS:
         for item in (await plot.site.kube.get(_path(plot, collection)))["items"]:
-            state[f"{collection}/{item['metadata']['name']}"] = item
+            kept_parts = item if collection.startswith("custom/") else {k: v for k, v in item.items() if k != "status"}
+            state[f"{collection}/{item['metadata']['name']}"] = kept_parts
     own = (*await _uids(plot), plot.namespace)
     trees = await plot.tree(plot.root)
     for path, data in (await plot.tree(LEDGERS)).items():

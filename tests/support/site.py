@@ -69,6 +69,8 @@ class Site:
 
     async def release(self, namespace: str) -> None:
         """Delete a namespace without waiting for it, finalizers of ours taken off first (no operator runs now)."""
+        if await self.kube.find(f"/api/v1/namespaces/{namespace}") is None:
+            return
         for kind in ("configsyncs", "zookeeperclusters"):
             collection = f"{API}/namespaces/{namespace}/{kind}"
             for item in (await self.kube.get(collection))["items"]:

@@ -202,3 +202,54 @@ async def _template_hash(plot: Plot, before: str) -> str:
     annotations = found["spec"]["template"]["metadata"].get("annotations") or {}
     value = str(annotations.get("rollout.zkoperator.dev/shop", ""))
     return "" if value == before else value
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A ZooKeeperCluster is created, deleted and created again, on an API server without nodes."""
+
+    name: str = "cluster"
+    within_s: float = 50
+
+    async def prepare(self, plot: Plot) -> None:
+        await self._create(plot)
+
+    async def drive(self, plot: Plot) -> None:
+        await eventually(lambda: self.is_complete(plot), within_s=self.within_s)
+        await plot.site.kube.delete(f"{plot.custom}/zookeeperclusters/main")
+        await eventually(lambda: self._gone(plot), within_s=self.within_s)
+        await self._create(plot)
+        await eventually(lambda: self.is_complete(plot), within_s=self.within_s)
+
+    async def _create(self, plot: Plot) -> None:
+        manifest = {
+            "apiVersion": "zkoperator.dev/v1alpha1",
+            "kind": "ZooKeeperCluster",
+            "metadata": {"name": "main"},
+            "spec": {"storage": {"type": "Ephemeral"}},
+        }
+        await plot.site.kube.create(f"{plot.custom}/zookeeperclusters", manifest)
+
+    async def is_complete(self, plot: Plot) -> bool:
+        cluster = await plot.site.kube.find(f"{plot.custom}/zookeeperclusters/main") or {}
+        found = [await plot.site.kube.find(path) for path in self._children(plot)]
+        owners = {owner["uid"] for one in found if one for owner in one["metadata"].get("ownerReferences", ())}
+        assert all(found), found
+        assert owners == {cluster["metadata"]["uid"]}
+        assert (cluster.get("status") or {}).get("conditions")
+        return True
+
+    async def _gone(self, plot: Plot) -> bool:
+        return not any([await plot.site.kube.find(path) for path in self._children(plot)])
+
+    @staticmethod
+    def _children(plot: Plot) -> tuple[str, ...]:
+        apps, policy = (f"/apis/{group}/v1/namespaces/{plot.namespace}" for group in ("apps", "policy"))
+        return (
+            f"{plot.core}/services/main-zk",
+            f"{plot.core}/services/main-zk-members",
+            f"{plot.core}/configmaps/main-zk-config",
+            f"{plot.core}/secrets/main-zk-admin",
+            f"{apps}/statefulsets/main-zk",
+            f"{policy}/poddisruptionbudgets/main-zk",
+        )

@@ -1,0 +1,20 @@
+"""A namespace is deleted with both kinds in it, while the operator watches."""
+
+from tests.faults.conftest import Following
+from tests.support.crash import quiet
+from tests.support.site import Site
+from tests.support.waiting import eventually
+from tests.support.workloads import Cluster
+
+
+async def test_a_namespace_ends_although_both_kinds_are_in_it(site: Site, following: Following) -> None:
+    async with following(onDelete="DeleteConfigMap") as (plot, _):
+        await Cluster().prepare(plot)
+        await eventually(lambda: Cluster().is_complete(plot), within_s=60)
+        await site.kube.delete(plot.core)
+
+        async def ended() -> bool:
+            return await site.kube.find(plot.core) is None
+
+        await eventually(ended, within_s=90)
+        await quiet(site, for_s=2)
