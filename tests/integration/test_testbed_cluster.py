@@ -22,6 +22,9 @@ from testbed.network import command_in, cut, heal, inside
 from testbed.processes import wait_for
 from testbed.rest import ApiError, Rest
 
+# The first run on a machine builds images and compiles Kubernetes.
+pytestmark = pytest.mark.timeout(1800)
+
 IMAGE = zookeeper_reference(jars.VERSIONS[-1])
 RESTRICTED = {
     "runAsNonRoot": True,
