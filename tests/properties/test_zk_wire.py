@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zkoperator.errors import ZkOperatorError
 from zkoperator.zk import wire
-from zkoperator.zk.connection import Call, Connection
+from zkoperator.zk.connection import REPLY_LIMIT_BYTES, Call, Connection
 from zkoperator.zk.port import Create, EventType, Stat, ZnodeEvent
 
 ESTABLISHED = struct.pack("!iiqi16sB", 0, 30_000, 7, 16, b"p" * 16, 0)
@@ -123,3 +124,18 @@ async def test_a_reply_that_cannot_be_read_fails_its_call_and_the_connection(bod
     error = call.future.exception()
     assert error is None or isinstance(error, ZkOperatorError)
     connection.drop("end")
+
+
+@pytest.mark.parametrize("length", [-1, -(1 << 31), REPLY_LIMIT_BYTES + 1, (1 << 31) - 1])
+async def test_a_frame_beyond_the_limit_ends_the_connection_before_its_body_comes(length: int) -> None:
+    connection, _, (future,) = opened(1)
+    connection.data_received(framed(ESTABLISHED) + struct.pack("!i", length))
+    assert connection.ended.done()
+    assert isinstance(future.exception(), ZkOperatorError)
+
+
+async def test_a_reply_out_of_turn_ends_the_connection() -> None:
+    connection, _, futures = opened(2)
+    connection.data_received(framed(ESTABLISHED) + data_reply(2, b"other"))
+    assert connection.ended.done()
+    assert all(future.exception() for future in futures)

@@ -77,6 +77,7 @@ class ZkSession:
         self._state_listeners: list[Callable[[port.ConnectionState], None]] = []
         self._watched: set[str] = set()
         self._runner = self._loop.create_task(self._run(), name=f"zk-session {addresses[0]}")
+        self._runner.add_done_callback(self._runner_ended)
 
     @property
     def state(self) -> port.ConnectionState:
@@ -195,13 +196,16 @@ class ZkSession:
         connection = self._connection
         farewell = self._start(wire.close()) if connection is not None else None
         self._set_state(port.ConnectionState.CLOSED)
-        if connection is not None and farewell is not None:
-            farewell.add_done_callback(_forget_outcome)
-            await asyncio.wait((farewell,), timeout=self._settings.close_timeout_s)
-            connection.drop("closed")
-        self._runner.cancel()
+        try:
+            if farewell is not None:
+                farewell.add_done_callback(_forget_outcome)
+                await asyncio.wait((farewell,), timeout=self._settings.close_timeout_s)
+        finally:
+            if connection is not None:
+                connection.drop("closed")
+            self._runner.cancel()
+            self._end_calls()
         await asyncio.wait((self._runner,))
-        self._end_calls()
 
     def _start(self, request: wire.Request) -> asyncio.Future[Any]:
         if self._state is port.ConnectionState.CLOSED:
@@ -270,6 +274,13 @@ class ZkSession:
             failures = 0
             self._adopt(connection)
             await connection.ended
+
+    def _runner_ended(self, runner: asyncio.Task[None]) -> None:
+        """Whatever ends the runner unasked is a defect: say it, and let no caller wait for a connection again."""
+        if not runner.cancelled() and runner.exception() is not None:
+            logger.error("the session ended by itself", exc_info=runner.exception())
+            self._set_state(port.ConnectionState.CLOSED)
+            self._end_calls()
 
     def _adopt(self, connection: Connection) -> None:
         if connection.ended.done():
