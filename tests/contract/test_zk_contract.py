@@ -255,6 +255,21 @@ async def test_listeners_hear_only_below_their_path_and_nothing_after_removal(wo
     assert heard == [f"{root}/a/x"]
 
 
+async def test_the_watch_of_a_path_goes_with_its_last_listener(world: World) -> None:
+    zk, root = world.zk, world.root
+    everything: list[str] = []
+    zk.on_event(lambda event: everything.append(event.path))
+    removers = [zk.on_event(lambda event: None, under=root) for _ in range(2)]
+    await zk.add_watch(root)
+    removers[0]()
+    await zk.create(Create(f"{root}/heard", b""))
+    await eventually(lambda: everything == [f"{root}/heard"])
+    removers[1]()
+    await zk.create(Create(f"{root}/silent", b""))
+    await zk.sync(root)
+    assert everything == [f"{root}/heard"]
+
+
 async def test_an_ephemeral_vanishes_with_its_session(world: World) -> None:
     owner, path = world.open(None), f"{world.root}/e"
     stat = await owner.create(Create(path, b"", ephemeral=True))
