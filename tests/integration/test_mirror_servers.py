@@ -1,4 +1,4 @@
-"""ConfigSync on a real API server and a real ZooKeeper, changed by independent clients; judged by both sides' histories."""
+"""ConfigSync on a real API server and a real ZooKeeper, changed by independent clients, judged by both histories."""
 
 import asyncio
 import random
@@ -53,7 +53,10 @@ async def installed(api_server: ApiServer, kube: ApiClient) -> None:
         await kube.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?", manifest)
 
     async def served() -> bool:
-        return await kube.find(f"{API}/namespaces/default/configsyncs") is not None
+        try:
+            return await kube.find(f"{API}/namespaces/default/configsyncs") is not None
+        except aiohttp.ClientResponseError:
+            return False  # 429 while the storage of a new kind is being made
 
     await eventually(served, within_s=60)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from zkoperator.runtime.clock import Timer
 
+_TICK_S = 1e-7
+
 
 class WarpLoop(asyncio.SelectorEventLoop):
     """Jumps to the next timer when it is idle. For worlds without real I/O."""
@@ -26,6 +28,7 @@ class WarpLoop(asyncio.SelectorEventLoop):
         while self._scheduled and self._scheduled[0].cancelled():
             heapq.heappop(self._scheduled)._scheduled = False  # type: ignore[attr-defined]
             self._timer_cancelled_count -= 1
+        self._now_s += _TICK_S  # as real work does: a delay below the precision of the clock must pass too
         if not self._ready and self._scheduled:
             self._now_s = max(self._now_s, self._scheduled[0].when())
         super()._run_once()  # type: ignore[misc]
