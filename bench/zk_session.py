@@ -8,8 +8,8 @@ measured. The delay from a set to its event is that of one client writing and an
 """
 
 import asyncio
+import json
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,7 +20,7 @@ from kazoo.client import KazooClient
 from kazoo.protocol.connection import ConnectionHandler
 from kazoo.protocol.serialization import Watch, int_struct, write_string
 
-from bench.figures import Figure, machine, percentile, table
+from bench.figures import Figure, document, machine, percentile, table
 from testbed.zookeepers import Ensemble
 from zkoperator.zk.port import Create, Set, Zk, ZnodeEvent
 from zkoperator.zk.session import ZkSession, connect
@@ -304,5 +304,6 @@ def _latency(name: str, delays: dict[str, list[float]], share: float) -> Figure:
 
 
 if __name__ == "__main__":
-    print(machine(), file=sys.stderr)
-    print(table(asyncio.run(run())))
+    figures = asyncio.run(run())
+    print(table(figures))
+    print(json.dumps(document({"zk_session": figures}, machine()), indent=2))
