@@ -1,7 +1,7 @@
 """The operator is killed at its writes while a ZooKeeperCluster is created, deleted and created again.
 
 Here on an API server with its controllers and no node, so what is compared is the children; the kills in growing,
-shrinking and rolling are in tests/unit/ensemble/test_crashes.py, on a model of the rest.
+shrinking and rolling are in tests/properties/test_ensemble_crashes.py, on a model of the rest.
 """
 
 import pytest

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from testbed import packages
 from testbed.network import command_in, inside
 from testbed.processes import run, wait_for
 from testbed.zookeepers import Member, ZooKeeperServer
@@ -50,6 +51,7 @@ class PartitionedEnsemble:
             yield
 
     def __enter__(self) -> Self:
+        packages.install()
         self._lay_cables()
         lines = [member.line() for member in self._members]
         for member in self._members:

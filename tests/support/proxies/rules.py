@@ -235,7 +235,7 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Deliver this event after the next one of its stream."""
+    """Deliver this event after the next one of its stream, or after a second without one."""
 
 
 @dataclass(frozen=True, slots=True)

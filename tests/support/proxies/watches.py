@@ -25,6 +25,8 @@ from tests.support.proxies.rules import (
     WatchAction,
 )
 
+_SWAP_S = 1.0
+
 
 class Ending(Enum):
     """How a watch ends towards the client."""
@@ -60,11 +62,27 @@ class Relay:
     async def run(self, content: aiohttp.StreamReader, response: web.StreamResponse) -> Ending:
         if (ending := await self._stream_fault(response, b"")) is not None:
             return ending
-        async for line in lines(content):
+        source = lines(content)
+        while (line := await self._next(source, response)) is not None:
             if (ending := await self._stream_fault(response, line)) is not None:
                 return ending
             await self._pass_on(line, response)
         return Ending.CLEAN
+
+    async def _next(self, source: AsyncIterator[bytes], response: web.StreamResponse) -> bytes | None:
+        """The next line; a swapped event that finds no other to be swapped with is late and not lost."""
+
+        async def read() -> bytes | None:
+            return await anext(source, None)
+
+        reading = asyncio.ensure_future(read())
+        try:
+            if self._swapped is not None and not (await asyncio.wait([reading], timeout=_SWAP_S))[0]:
+                await response.write(self._swapped)
+                self._swapped = None
+            return await reading
+        finally:
+            reading.cancel()
 
     async def _stream_fault(self, response: web.StreamResponse, line: bytes) -> Ending | None:
         """Act when so many lines have passed as the rule says. An empty line asks at the very start."""

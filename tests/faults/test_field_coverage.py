@@ -1,0 +1,141 @@
+"""Every field does something, and it does not matter by which way an object came to be what it is.
+
+The fields are read from the schema, so a new one is covered from its first day or fails here.
+"""
+
+import copy
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis.errors import NoSuchExample
+
+from tests.faults.conftest import Following
+from tests.support.schema_objects import leaves, objects, spec_schema
+from tests.support.site import Site
+from tests.support.waiting import eventually
+from tests.support.workloads import data_is
+from zkoperator.ensemble.render import render
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
+
+# Fields that show in no child at once, and where they are seen instead.
+SEEN_ELSEWHERE = {
+    ("paused",): "tests/e2e/test_ensemble_lifetime.py, test_a_paused_cluster_is_watched_and_left_alone",
+    ("storage", "retention", "whenDeleted"): (
+        "tests/e2e/test_ensemble_lifetime.py, test_deletion_takes_the_claims_along_only_when_the_policy_says_so"
+    ),
+    ("storage", "retention", "whenScaled"): (
+        "tests/e2e/test_ensemble_growth.py, test_members_that_left_come_back_on_kept_and_on_wiped_volumes"
+    ),
+}
+# Values that a generator does not find by itself.
+EXAMPLES = {("jvm", "flags"): {"flags": ["-XX:MaxGCPauseMillis=50"]}}
+_BASE: dict[str, Any] = {"storage": {"type": "Persistent", "size": "1Gi"}}
+_search = settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+)
+
+
+def children(spec: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """What the operator makes of a spec; None for one that it refuses."""
+    raw = {"metadata": {"name": "main", "namespace": "demo", "uid": "u", "generation": 1}, "spec": spec}
+    cluster = validate(raw, Defaults(image="zookeeper:3.9.5"))
+    return render(cluster) if isinstance(cluster, ValidatedCluster) else None
+
+
+def fields() -> list[tuple[str, ...]]:
+    return sorted(
+        {tuple(part for part in path if part not in ("[]", "*")) for path in leaves(spec_schema("zookeeperclusters"))}
+    )
+
+
+def shows(field: tuple[str, ...], value: Any) -> bool:
+    """Whether children with the field differ from those of the same spec without it."""
+    base = _BASE.get(field[0])
+    spec = _BASE | {field[0]: base | value if isinstance(value, dict) and isinstance(base, dict) else value}
+    without = copy.deepcopy(spec)
+    made = children(spec)
+    return made is not None and _drop(without, field) and made != (children(without) or children(_BASE))
+
+
+@pytest.mark.parametrize("field", fields(), ids=".".join)
+def test_every_field_of_a_cluster_changes_its_children_or_is_listed_here(field: tuple[str, ...]) -> None:
+    values = objects(spec_schema("zookeeperclusters")["properties"][field[0]])
+
+    def search() -> bool:
+        if field in EXAMPLES:
+            return shows(field, EXAMPLES[field])
+        try:
+            find(values, lambda value: shows(field, value), settings=_search)
+        except NoSuchExample:
+            return False
+        return True
+
+    assert search() is (field not in SEEN_ELSEWHERE)
+
+
+def _drop(value: Any, path: tuple[str, ...]) -> bool:
+    """Take a field away, from the first item of each list on its way; False when it is not there."""
+    if isinstance(value, list):
+        return bool(value) and _drop(value[0], path)
+    if not isinstance(value, dict) or path[0] not in value:
+        return False
+    if len(path) == 1:
+        del value[path[0]]
+        return True
+    return _drop(value[path[0]], path[1:])
+
+
+WALKS: list[dict[str, Any]] = [
+    {"keys": {"include": ["db/*"]}},
+    {"keys": {"include": ["**"], "exclude": ["db/*"]}},
+    {"keys": {"include": ["color", "db/size"], "exclude": []}},
+    {"mode": "Paused"},
+    {"mode": "Active"},
+    {"deletionPolicy": "Retain"},
+    {"deletionPolicy": "Propagate"},
+    {"conflictPolicy": "PreferConfigMap"},
+    {"direction": "TwoWay"},
+    {"direction": "ZooKeeperToConfigMap"},
+]
+_END: dict[str, Any] = {
+    "mode": "Active",
+    "direction": "ZooKeeperToConfigMap",
+    "conflictPolicy": "Hold",
+    "deletionPolicy": "Propagate",
+    "keys": {"include": ["**"], "exclude": ["secret"]},
+}
+
+
+@pytest.mark.parametrize("seed", [1])
+async def test_a_walk_of_edits_ends_in_the_children_of_a_creation(site: Site, following: Following, seed: int) -> None:
+    dice = random.Random(seed)
+    async with following() as (plot, _):
+        await plot.put(db="", db__size="1", secret="s")
+        for edit in dice.sample(WALKS, 6):
+            await plot.edit_sync({"spec": edit})
+        await plot.edit_sync({"spec": _END})
+        expected = {"color": "red", "db__size": "1"}
+        await data_is(plot, expected, within_s=60)
+        await plot.sync("fresh", **_END)
+        fresh = await _settled(plot, "fresh", expected)
+        walked = await _settled(plot, "shop", expected)
+        assert walked == fresh
+
+
+async def _settled(plot: Any, name: str, expected: dict[str, str]) -> dict[str, Any]:
+    async def equal() -> bool:
+        data = await plot.data(name)
+        data.pop("__root", None)
+        return bool(data == expected)
+
+    await eventually(equal, within_s=60)
+    config_map = await plot.config_map(name)
+    labels = {key: value.replace(name, "<name>") for key, value in config_map["metadata"]["labels"].items()}
+    return {"data": config_map["data"], "binaryData": config_map.get("binaryData"), "labels": labels}
