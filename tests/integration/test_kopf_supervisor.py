@@ -240,7 +240,7 @@ async def test_kinds_that_are_installed_later_are_found(server: ApiServer, tmp_p
         for name in names:
             await eventually_gone(client, f"{path}/{name}")
         async with scene(server, tmp_path, every_s=3600) as found:
-            await eventually(lambda: "installed" in (found.intake.problem or ""))
+            await eventually(lambda: "does not serve" in (found.intake.problem or ""))
             for resource in (ZOOKEEPER_CLUSTERS, CONFIG_SYNCS):
                 await install(client, definition(resource))
             await asyncio.wait_for(found.intake.wait_listed(), 60)

@@ -46,11 +46,11 @@ class Wired:
 
 
 @asynccontextmanager
-async def wired(server: ApiServer, tmp_path: Path, **options: float) -> AsyncIterator[Wired]:
+async def wired(server: ApiServer, tmp_path: Path, *, concurrency: int = 32, **options: float) -> AsyncIterator[Wired]:
     async with KubeProxy(Upstream.from_kubeconfig(server.kubeconfig)) as proxy:
         source = CredentialSource(str(proxy.write_kubeconfig(tmp_path / "kubeconfig")))
         exchanges: list[Exchange] = []
-        transport = Transport(source, report=exchanges.append)
+        transport = Transport(source, concurrency=concurrency, report=exchanges.append)
         try:
             yield Wired(KubeClient(transport, **options), proxy, exchanges)  # type: ignore[arg-type]
         finally:
@@ -59,7 +59,7 @@ async def wired(server: ApiServer, tmp_path: Path, **options: float) -> AsyncIte
 
 @pytest.fixture
 async def line(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Wired]:
-    async with wired(api_server, tmp_path, deadline_s=5) as found:
+    async with wired(api_server, tmp_path) as found:
         yield found
 
 
@@ -108,6 +108,21 @@ async def test_every_request_has_a_deadline(api_server: ApiServer, namespace: st
                     await line.client.get(CONFIG_MAPS, namespace, "shop")
                 with pytest.raises(UnknownOutcomeError):
                     await line.client.apply(CONFIG_MAPS, namespace, shop())
+
+
+async def test_a_write_that_never_got_its_turn_has_not_happened(
+    api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    async with wired(api_server, tmp_path, concurrency=1, deadline_s=1) as line:
+        await line.client.get(CONFIG_MAPS, namespace, "shop")
+        with line.proxy.rules.active(Rule(Kube(verb="list", resource="configmaps"), Delay(30, reply=True))):
+            slow = asyncio.create_task(line.client.list(CONFIG_MAPS, namespace))
+            await eventually(lambda: any(each.verb == "list" for each in line.proxy.requests))
+            with pytest.raises(TransientError) as raised:
+                await line.client.apply(CONFIG_MAPS, namespace, shop())
+            slow.cancel()
+        assert not isinstance(raised.value, UnknownOutcomeError)
+        assert [each for each in line.proxy.requests if each.mutates] == []
 
 
 async def test_a_server_that_asks_for_time_says_how_much(line: Wired, namespace: str) -> None:

@@ -101,7 +101,7 @@ class Transport:
         started_s = time.monotonic()
         code = 0
         try:
-            async with self._deadline(request, deadline_s), self._slots:
+            async with self._slot(request, deadline_s), self._deadline(request, deadline_s):
                 answer = await self._authorized(request, call, before)
             code = answer.code
             return answer
@@ -123,6 +123,18 @@ class Transport:
                 if response.status >= 400:
                     raise translate(request, response.status, await response.read(), response.headers)
                 yield response.content
+
+    @asynccontextmanager
+    async def _slot(self, request: Request, limit_s: float) -> AsyncGenerator[None, None]:
+        """Wait for a turn. What had none has not left, so its outcome is no mystery."""
+        try:
+            await asyncio.wait_for(self._slots.acquire(), limit_s)
+        except TimeoutError as error:
+            raise TransientError(f"{request}: too many requests wait for the API server") from error
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     @asynccontextmanager
     async def _deadline(self, request: Request, deadline_s: float) -> AsyncGenerator[None, None]:
