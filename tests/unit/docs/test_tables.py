@@ -1,0 +1,57 @@
+"""Tables in the documents that repeat what stands elsewhere repeat it exactly."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from zkoperator.metrics import Metrics
+
+ROOT = Path(__file__).parents[3]
+
+
+def rows(document: str, section: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    text = (ROOT / "docs" / document).read_text().split(f"## {section}\n", 1)[1]
+    lines = [line for line in text.split("\n## ", 1)[0].splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def words(cell: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in cell.split(",") if word.strip())
+
+
+def test_the_security_model_explains_exactly_the_rules_that_are_granted() -> None:
+    granted: set[tuple[str, frozenset[str], frozenset[str]]] = set()
+    leases: set[str] = set()
+    for manifest in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text()):
+        for rule in manifest.get("rules", ()):
+            group = rule["apiGroups"][0] or "core"
+            if rule["resources"] == ["leases"]:
+                leases |= set(rule["verbs"])
+            else:
+                granted.add((group, frozenset(rule["resources"]), frozenset(rule["verbs"])))
+    granted.add(("coordination.k8s.io", frozenset({"leases"}), frozenset(leases)))
+    explained = {
+        (group, words(resources.replace("(own namespace)", "")), words(verbs))
+        for group, resources, verbs, _ in rows("security.md", "What the operator may do, and why")
+    }
+    assert explained == granted
+
+
+def test_the_monitoring_page_lists_exactly_the_metrics_that_are_exposed() -> None:
+    exposed = {family.name for family in Metrics().registry.collect()}
+    listed = {
+        re.sub(r"_(total|info)$", "", row[0].strip("`")) for row in rows("monitoring.md", "The operator's metrics")
+    }
+    assert listed == exposed
+
+
+def test_the_monitoring_page_names_the_labels_of_each_metric() -> None:
+    labels = {
+        name: set(getattr(collector, "_labelnames", ()))
+        for collector, names in Metrics().registry._collector_to_names.items()
+        for name in names
+    }
+    for name, _, listed, _ in rows("monitoring.md", "The operator's metrics"):
+        assert words(listed) == (labels[name.strip("`")] or words(listed if name == "`zkoperator_build_info`" else ""))
