@@ -1,7 +1,8 @@
 """What the acting replica runs: informers and intakes that wake, loops that reconcile, sessions that they share."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from zkoperator.ensemble.names import MANAGER, cluster_of_child
@@ -68,7 +69,11 @@ class Acting:
             api,
             self._sessions,
             self._targets,
-            MirrorSettings(allowed_hosts=settings.allowed_hosts, cluster_domain=settings.cluster_domain),
+            MirrorSettings(
+                allowed_hosts=settings.allowed_hosts,
+                cluster_domain=settings.cluster_domain,
+                protected_addresses=_api_addresses(os.environ),
+            ),
             meter=metrics.syncs,
         )
         self._clusters = self._loop(CLUSTERS, self._ensemble.reconcile, settings)
@@ -140,3 +145,8 @@ class Acting:
     def _cluster_changed(self, key: Key) -> None:
         self._clusters.wake(key)
         self._mirror.cluster_changed(key)
+
+
+def _api_addresses(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the address at which a pod finds the API server, which no ConfigSync may be led to."""
+    return frozenset(filter(None, (environ.get("KUBERNETES_SERVICE_HOST"),)))
