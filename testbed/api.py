@@ -10,7 +10,6 @@ import http.client
 import json
 import random
 import shutil
-import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,11 +123,11 @@ class ApiServer:
 
     def freeze(self) -> None:
         """Stop the API server (SIGSTOP): connections stay open and nothing is answered."""
-        self.apiserver.signal(signal.SIGSTOP)
+        self.apiserver.freeze()
 
     def thaw(self) -> None:
         """Let a frozen API server go on."""
-        self.apiserver.signal(signal.SIGCONT)
+        self.apiserver.thaw()
 
     def compact(self) -> int:
         """Forget all history in etcd before the newest revision, and return that one.

@@ -1,5 +1,6 @@
 """Starting servers that never outlive the process that started them."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -7,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGTERM, Signals
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
 from testbed.errors import TestbedError
 
@@ -42,11 +43,14 @@ class Server:
         if not self.running:
             self._process = _STARTER.submit(self._spawn).result()
 
-    def signal(self, number: Signals) -> None:
-        """Send a signal to the running server."""
-        self.pid  # noqa: B018 - raises when there is nobody to signal
-        assert self._process is not None
-        self._process.send_signal(number)
+    def freeze(self) -> None:
+        """Stop it (SIGSTOP) and wait until each of its threads stands still: on a busy machine that takes a while."""
+        os.kill(self.pid, SIGSTOP)
+        wait_for(f"{self.argv[0]} to stop", lambda: _is_stopped(self.pid), limit_s=30, servers=[self])
+
+    def thaw(self) -> None:
+        """Let a stopped server go on."""
+        os.kill(self.pid, SIGCONT)
 
     def kill(self) -> None:
         """End it with SIGKILL and wait for its end."""
@@ -85,6 +89,15 @@ class Server:
                 env=self._env,
                 start_new_session=True,
             )
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether the state of all threads is T: proc_pid_stat(5), the first field after the name in parentheses."""
+    try:
+        stats = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # a thread ended meanwhile
+        return False
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 def free_ports(address: str, count: int) -> list[int]:

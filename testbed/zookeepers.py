@@ -10,7 +10,6 @@ import hashlib
 import random
 import re
 import shutil
-import signal
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -155,11 +154,11 @@ class ZooKeeperServer:
 
     def freeze(self) -> None:
         """Stop it (SIGSTOP): connections stay open and nobody answers."""
-        self._server.signal(signal.SIGSTOP)
+        self._server.freeze()
 
     def thaw(self) -> None:
         """Let a frozen server go on."""
-        self._server.signal(signal.SIGCONT)
+        self._server.thaw()
 
     def wipe(self) -> None:
         """Lose everything of a server that is down except its configuration as it was first written."""
