@@ -60,6 +60,9 @@ class Model:
         self._token = 0
         self._tokens: dict[str, bytes] = {}
         self._doubled: set[str] = set()
+        self._recreated: set[str] = set()
+        self._raced = ""
+        self._interruptions: list[int] = []
         self._is_ours = True
         self._zk_state: dict[str, bytes] = {}
         self._cm_state: dict[str, bytes] = {}
@@ -70,6 +73,8 @@ class Model:
         self._zombies: list[FakeZk] = []
         self._publish = self.world.zk.publish
         self.world.zk.publish = self._published  # type: ignore[method-assign]
+        self._fault_for = self.world.zk.fault_for
+        self.world.zk.fault_for = self._lost  # type: ignore[method-assign]
         self.world.kube.before = lambda request: self._hook(request, is_after=False)
         self.world.kube.after = lambda request: self._hook(request, is_after=True)
         self.world.kube.hide = lambda _resource, _event: self.rng.random() < self._hidden
@@ -116,7 +121,9 @@ class Model:
         path = self.rng.choice(self._paths("z"))
         full = f"{ROOT}/{path}"
         if self.world.znode(full) is not None:
-            self._as_others(lambda: self.world.write(Delete(full, -1), Create(full, self._new_token("z"))))
+            self._as_others(
+                lambda: self.world.write(Delete(full, -1), Create(full, self._new_token("z", recreates=True)))
+            )
 
     def same_edit(self) -> None:
         """Both sides get the same value from different hands."""
@@ -133,15 +140,14 @@ class Model:
         full = f"{ROOT}/{path}"
         if self.world.znode(full) is None:
             return
-        again: list[Operation] = [Delete(full, -1), Create(full, self._new_token("z"))]
+        again: list[Operation] = [Delete(full, -1), Create(full, self._new_token("z", recreates=True))]
         self._as_others(lambda: self.world.write(*again))
         await asyncio.sleep(1.0)
         if path in (self.world.data() or {}):
+            self._raced = full
             self._as_others(lambda: self.world.edit(**{path: self._new_token("c").decode()}))
-        await self._turns(self.rng.randrange(1, 12))
-        if self.world.znode(full) is not None:
-            again = [Delete(full, -1), Create(full, self._new_token("z"))]
-            self._as_others(lambda: self.world.write(*again))
+            await self._turns(self.rng.randrange(1, 30))
+            self._raced = ""
 
     def resolve(self) -> None:
         keys = [item["key"] for item in self.world.status().get("conflicts", [])]
@@ -150,14 +156,17 @@ class Model:
             self.world.annotate(resolve=",".join(f"{key}={self.rng.choice(sides)}" for key in keys))
 
     def disconnect(self) -> None:
+        self._interrupted()
         self.world.zk.disconnect()
 
     def expire(self) -> None:
+        self._interrupted()
         for client in self._clients():
             self.world.zk.expire(client)
 
     def toggle_ensemble(self) -> None:
         if self.world.zk.is_up:
+            self._interrupted()
             self.world.zk.down()
         else:
             self.world.zk.up()
@@ -217,9 +226,11 @@ class Model:
     def _paths(self, own: str) -> list[str]:
         return [path for path in PATHS if path.rpartition("/")[2][0] in (own, "s")]
 
-    def _new_token(self, side: str) -> bytes:
+    def _new_token(self, side: str, *, recreates: bool = False) -> bytes:
         self._token += 1
         token = f"{side}{self._token}".encode()
+        if recreates:
+            self._recreated.add(repr(token))
         self._tokens[digest_of(token)[:12].hex()[:12]] = token
         return token
 
@@ -276,8 +287,23 @@ class Model:
         self._kill()
         raise asyncio.CancelledError
 
+    def _interrupted(self) -> None:
+        self._interruptions.append(self.world.zk.zxid)
+
+    def _lost(self, call: Any) -> Fault | None:
+        if call.name == "multi" and self._raced and self.world.znode(self._raced) is not None:
+            full, self._raced = self._raced, ""
+            again = Delete(full, -1), Create(full, self._new_token("z", recreates=True))
+            self._as_others(lambda: self.world.write(*again))
+        fault = self._fault_for(call)
+        if fault is not None:
+            # The request is executed after this, as the next transaction.
+            self._interruptions.append(self.world.zk.zxid + 1)
+        return fault
+
     def _kill(self) -> None:
         self._dead = True
+        self._interrupted()
         me = asyncio.current_task()
         for task in asyncio.all_tasks():
             if task is not self._driver and task is not me:
@@ -414,8 +440,24 @@ class Model:
         return [*record.violations, *map(str, found), *self._ordered(), *self._unequal()]
 
     def _is_ambiguous(self, violation: Violation) -> bool:
-        """A value that two hands wrote names no write: that it came back after one deletion proves nothing."""
-        return violation.rule == "S5" and any(token in violation.detail for token in self._doubled)
+        """Violations that prove nothing.
+
+        A value that two hands wrote names no write: that it came back after one deletion is no resurrection. And a
+        re-creation at the same version that was overwritten is told by the answer to the push: not if that was lost.
+        """
+        if violation.rule == "S5":
+            return any(token in violation.detail for token in self._doubled)
+        recreated = [token for token in self._recreated if token in violation.detail]
+        return bool(recreated) and any(self._was_overwritten_unanswered(violation.key, token) for token in recreated)
+
+    def _was_overwritten_unanswered(self, key: str, token: str) -> bool:
+        current: dict[str, bytes | None] = {}
+        for commit in self.record.zookeeper:
+            over = repr(current.get(key))
+            current.update(commit.changes)
+            if commit.by_operator and key in commit.changes and over == token:
+                return any(commit.at <= zxid <= commit.at + _SOON for zxid in self._interruptions)
+        return False
 
     def _ordered(self) -> list[str]:
         """On the other side, the values of a key with one writer appear in the order in which they were written."""
@@ -472,6 +514,8 @@ def _difference(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, 
     return {key: after.get(key) for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)}
 
 
+_SOON = 2
+"""Transactions within which the answer to a push was under way."""
 _ONE_WAY = ("s1_provenance", "s4_no_time_travel", "s6_isolation")
 _REFUSALS = (TransientError("503"), TransientError("429", retry_after_s=0.5), ConflictError("409"))
 _WEIGHTED: tuple[tuple[int, tuple[str, tuple[Any, ...]]], ...] = (
