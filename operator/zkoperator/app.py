@@ -66,13 +66,16 @@ class _Replica:
             if not self._settings.lease:
                 self._metrics.watch_leader(lambda: True)
                 return await self._act(KubeClient(transport), asyncio.Event().wait())
-            return await self._stand_by(transport)
+            # Requests that an API server keeps waiting must not keep the Lease from being renewed.
+            renewals = Transport(self._source, concurrency=2, report=self._count_request)
+            stack.push_async_callback(renewals.close)
+            return await self._stand_by(transport, KubeClient(renewals))
 
-    async def _stand_by(self, transport: Transport) -> int:
+    async def _stand_by(self, transport: Transport, renewals: KubeClient) -> int:
         """Act while we hold the Lease. It is released only after everything that acts has ended."""
         settings = self._settings
         identity = f"{settings.identity or socket.gethostname()}_{secrets.token_hex(4)}"
-        self._elector = elector = Elector(KubeClient(transport), settings.namespace, settings.lease_name, identity)
+        self._elector = elector = Elector(renewals, settings.namespace, settings.lease_name, identity)
         self._metrics.watch_leader(elector.is_leader)
         election = asyncio.create_task(elector.run(), name="election")
         try:
@@ -104,6 +107,8 @@ class _Replica:
         return self._elector.problem if self._elector is not None else "starting"
 
     def _count_request(self, exchange: Exchange) -> None:
+        if exchange.verb == "watch":  # it is open for minutes: no latency
+            return
         outcome = f"{exchange.code // 100}xx" if exchange.code else "lost"
         self._metrics.count_kube_request(exchange.verb, outcome, exchange.duration_s)
 
