@@ -77,6 +77,7 @@ async def test_of_two_operators_one_acts_and_a_sleeper_does_no_harm(site: Site, 
         with site.operator(settings) as first, site.operator(settings) as second:
             await data_is(plot, {"color": "red"}, within_s=60)
             holder = await eventually(lambda: _holder(plot.namespace, site), within_s=30)
+            await eventually(lambda: _is_acting(first) or _is_acting(second))
             acting, standby = (first, second) if _is_acting(first) else (second, first)
             acting.signal(signal.SIGSTOP)
             await plot.put(color="green")

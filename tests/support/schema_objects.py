@@ -22,7 +22,7 @@ _MATCHES = re.compile(r"^self\.matches\(r'(.*)'\)$", re.DOTALL)
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _WORDS = st.text(_LETTERS + "-./_:", min_size=1, max_size=12)
 # What belongs in no field: wrong types, bounds and their neighbours, control characters, templates, paths upwards.
-JUNK = st.sampled_from(
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, 0, -1, 1.5, 2**31, 2**63, "", " ", "0", "\n", "a\nb", "a\x00b", "\u2028", "é" * 300, "x" * 3000),
         *("..", "/", "//", "/a/../b", "/zookeeper", "/zkoperator/x", "$(id)", "{{ .x }}", "${jndi:x}", [], {}, [None]),
