@@ -194,6 +194,7 @@ async def _prepare(zk: Zk) -> None:
 
 async def _measure(pairs: dict[str, Pair], neutral: Zk) -> list[Figure]:
     reads = await _alternate(lambda name: _reads_per_s(pairs[name].reader))
+    cpu = await _alternate(lambda name: _cpu_us_per_read(pairs[name].reader))
     writes = await _alternate(lambda name: _writes_per_s(pairs[name].reader))
     heard = {name: _Heard() for name in pairs}
     for name, pair in pairs.items():
@@ -202,6 +203,13 @@ async def _measure(pairs: dict[str, Pair], neutral: Zk) -> list[Figure]:
     delays = await _delays_ms(pairs, heard)
     return [
         _throughput("pipelined reads", reads),
+        Figure(
+            "session: client's processor time for a read",
+            cpu["ours"],
+            "us",
+            floor=cpu["kazoo"],
+            floor_name="kazoo through asyncio",
+        ),
         _throughput("pipelined writes", writes),
         _throughput("events of a recursive watch, taken in", events),
         _latency("set to event, p50", delays, 0.5),
@@ -222,6 +230,13 @@ async def _alternate(measure: Callable[[str], Awaitable[float]]) -> dict[str, fl
 
 async def _reads_per_s(client: Contender) -> float:
     return await _pipelined(lambda number: client.get(f"{ROOT}/reads/{number % NODES}"), READS)
+
+
+async def _cpu_us_per_read(client: Contender) -> float:
+    """What a busy machine cannot distort: the time of all threads of this process, the server's not included."""
+    start = time.process_time()
+    await _reads_per_s(client)
+    return (time.process_time() - start) * 1e6 / READS
 
 
 async def _writes_per_s(client: Contender) -> float:
