@@ -108,7 +108,9 @@ class MirrorReconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """Do one pass; return the seconds after which to look again, None for "when woken"."""
-        memory = self._memories.setdefault(key, new_memory(self._settings))
+        memory = self._memories.get(key)
+        if memory is None:
+            memory = self._memories[key] = new_memory(self._settings)
         try:
             sync = await self._read(key, memory)
             if sync is None:
