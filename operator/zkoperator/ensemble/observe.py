@@ -34,6 +34,9 @@ from zkoperator.zk.port import MemberProbe
 MOST_PODS = MAX_REPLICAS + 3
 """Pods are looked for by name up to this many; a StatefulSet scaled higher by hand is scaled back all the same."""
 
+ENDING_S = 0.3
+"""Seconds to wait for a pod that is being stopped: its address is about to lead nowhere, and others come back now."""
+
 SECRET_S = 60.0
 """Age in seconds up to which a Secret that was there is believed to be there."""
 
@@ -117,13 +120,16 @@ class Observer:
 
     async def _ask_all(self, pods: dict[int, PodView]) -> dict[int, Answer]:
         asked = [member for member, pod in pods.items() if pod.ip]
-        answers = await asyncio.gather(*(self._ask(pods[member].ip) for member in asked))
+        answers = await asyncio.gather(*(self._ask(pods[member]) for member in asked))
         return dict(zip(asked, answers, strict=True))
 
-    async def _ask(self, ip: str) -> Answer:
+    async def _ask(self, pod: PodView) -> Answer:
         try:
-            words = await asyncio.gather(*(self._probe.ask(ip, CLIENT_PORT, word) for word in ("srvr", "mntr", "conf")))
-        except TransientError:
+            async with asyncio.timeout(ENDING_S if pod.deleting else None):
+                words = await asyncio.gather(
+                    *(self._probe.ask(pod.ip, CLIENT_PORT, word) for word in ("srvr", "mntr", "conf"))
+                )
+        except (TransientError, TimeoutError):
             return Silent("it does not answer")
         return read_answer(*words)
 

@@ -57,7 +57,7 @@ def test_an_empty_disk_may_not_create_a_database_and_names_are_cached_briefly() 
     environment = {entry["name"]: entry.get("value", "") for entry in container["env"]}
     flags = environment["SERVER_JVMFLAGS"].split()
     assert "-Dzookeeper.db.autocreate=false" in flags
-    assert "-Dsun.net.inetaddr.ttl=5" in flags
+    assert "-Dsun.net.inetaddr.ttl=1" in flags
     assert flags[-1] == "-XX:+UseZGC"
     assert environment["ZK_SERVER_HEAP"] == "512"
 
