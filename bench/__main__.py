@@ -17,6 +17,7 @@ from typing import Any
 
 import bench
 from bench.figures import Figure, document, machine, save, table
+from bench.plots import curves, picture
 
 ROOT = Path(__file__).parent
 _PROFILE_LINES = 30
@@ -35,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(document(results, shape), indent=2))
     if options.save:
-        save(ROOT, results, shape, datetime.datetime.now(datetime.UTC).date().isoformat())
+        kept = save(ROOT, results, shape, datetime.datetime.now(datetime.UTC).date().isoformat())
+        for name, points in curves([figure for figures in kept.values() for figure in figures]).items():
+            (ROOT / f"{name.replace(' ', '-')}.svg").write_text(picture(name, points))
     missed = [figure for figures in results.values() for figure in figures if figure.met is False]
     return 1 if missed and options.strict else 0
 
@@ -44,7 +47,7 @@ def discover() -> dict[str, Callable[[], Any]]:
     """The benches of this package by name."""
     found = {}
     for module in pkgutil.iter_modules(list(bench.__path__)):
-        if module.name in ("__main__", "figures"):
+        if module.name in ("__main__", "figures", "plots"):
             continue
         run = getattr(importlib.import_module(f"bench.{module.name}"), "run", None)
         if run is not None:

@@ -29,6 +29,8 @@ class Figure:
         instead_name: What that is.
         goal: The goal as a ratio to the floor, or as an absolute value where there is no floor.
         more_is_better: Whether a larger value is better.
+        curve: The name of the picture of cost against size that this is a point of.
+        size: Where on that curve: the number of things that there were.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Figure:
     instead_name: str = ""
     goal: float | None = None
     more_is_better: bool = False
+    curve: str = ""
+    size: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -106,8 +110,10 @@ def page(results: dict[str, Sequence[Figure]], shape: dict[str, Any], day: str) 
     )
 
 
-def save(directory: Path, results: dict[str, Sequence[Figure]], shape: dict[str, Any], day: str) -> None:
-    """Write FIGURES.md and figures.json, keeping the sections of benches that were not run this time."""
+def save(
+    directory: Path, results: dict[str, Sequence[Figure]], shape: dict[str, Any], day: str
+) -> dict[str, Sequence[Figure]]:
+    """Write FIGURES.md and figures.json, keeping the sections of benches that were not run this time; returns all."""
     data = directory / "figures.json"
     old = json.loads(data.read_text()) if data.exists() else {"benches": {}}
     kept = {
@@ -117,6 +123,7 @@ def save(directory: Path, results: dict[str, Sequence[Figure]], shape: dict[str,
     merged = dict(sorted((kept | results).items()))
     data.write_text(json.dumps(document(merged, shape), indent=2) + "\n")
     (directory / "FIGURES.md").write_text(page(merged, shape, day))
+    return merged
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

@@ -120,8 +120,10 @@ async def run() -> list[Figure]:
                 floor=costs[1],
                 floor_name="with 1 tree",
                 goal=COST_GOAL,
+                curve="CPU of one change by trees",
+                size=number,
             )
-            for number in (100, SYNCS)
+            for number in (1, 100, SYNCS)
         ),
         Figure(f"start until all are known to be in sync, {sizes}", started_s, "s", goal=START_GOAL_S),
         Figure(f"memory after the start, {sizes}", used, "MiB", goal=MEMORY_GOAL_MIB),

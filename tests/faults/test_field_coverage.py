@@ -33,7 +33,7 @@ SEEN_ELSEWHERE = {
 EXAMPLES = {("jvm", "flags"): {"flags": ["-XX:MaxGCPauseMillis=50"]}}
 _BASE: dict[str, Any] = {"storage": {"type": "Persistent", "size": "1Gi"}}
 _search = settings(
-    max_examples=300,
+    max_examples=200,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from bench.figures import Figure, percentile, save, table
+from bench.plots import curves, picture
 
 LATENCY = Figure("latency p50", 2.6, "ms", floor=2.0, floor_name="bare loop", goal=1.3)
 
@@ -33,3 +34,10 @@ def test_saving_one_bench_keeps_the_others(tmp_path: Path) -> None:
     assert set(kept) == {"first", "second"}
     assert kept["first"][0]["ratio"] == 1.3
     assert "bare loop" in (tmp_path / "FIGURES.md").read_text()
+
+
+def test_a_curve_has_a_point_for_each_size() -> None:
+    points = [Figure("x", value, "ms", curve="cost", size=size) for size, value in ((100, 2.0), (1, 1.0))]
+    found = curves([*points, LATENCY])
+    assert [point.size for point in found["cost"]] == [1, 100]
+    assert picture("cost", found["cost"]).count("<circle") == 2
