@@ -37,7 +37,7 @@ def following(site: Site) -> Following:
             await plot.put(color="red")
             await plot.sync(**spec)
             with site.operator(plot.settings | (settings or {})) as operator:
-                await data_is(plot, {"color": "red"}, within_s=60)
+                await data_is(plot, {"color": "red"}, within_s=90)
                 yield plot, operator
                 assert operator.exit_code is None, operator.tail()
                 assert unexpected(operator.log.read_text()) is None, unexpected(operator.log.read_text())

@@ -141,7 +141,7 @@ def unexpected(log: str) -> str | None:
 
 
 async def run_once(
-    site: Site, workload: Workload, number: int = 0, phase: Phase = Phase.BEFORE, *, within_s: float = 60
+    site: Site, workload: Workload, number: int = 0, phase: Phase = Phase.BEFORE, *, within_s: float = 300
 ) -> Outcome:
     """One run, killed at write `number` (0: not at all)."""
     site.journal.start_over()

@@ -28,7 +28,7 @@ class Pull:
     """Znodes are set, created and deleted; the ConfigMap follows each time."""
 
     name: str = "pull"
-    within_s: float = 50
+    within_s: float = 120
     whole_status: bool = False
 
     async def prepare(self, plot: Plot) -> None:
@@ -50,7 +50,7 @@ class Push:
     """Keys of a ConfigMap are set, created and deleted; the znodes follow each time."""
 
     name: str = "push"
-    within_s: float = 50
+    within_s: float = 120
 
     async def prepare(self, plot: Plot) -> None:
         labels = {"zkoperator.dev/sync": "shop"}
@@ -71,7 +71,7 @@ class TwoWay:
     """Both sides are edited; each follows the other, and a conflict is held and then settled by an annotation."""
 
     name: str = "two-way"
-    within_s: float = 50
+    within_s: float = 120
 
     async def prepare(self, plot: Plot) -> None:
         await plot.put(color="red", size="1")
@@ -99,7 +99,7 @@ class Deletion:
     """A ConfigSync that takes its ConfigMap with it is deleted, and created again."""
 
     name: str = "deletion"
-    within_s: float = 50
+    within_s: float = 120
 
     async def prepare(self, plot: Plot) -> None:
         await plot.put(color="red")
@@ -118,7 +118,7 @@ class Restarts:
     """A Deployment is restarted once for each settled content."""
 
     name: str = "rollout"
-    within_s: float = 50
+    within_s: float = 120
 
     async def prepare(self, plot: Plot) -> None:
         await plot.put(color="red")
@@ -209,7 +209,7 @@ class Cluster:
     """A ZooKeeperCluster is created, deleted and created again, on an API server without nodes."""
 
     name: str = "cluster"
-    within_s: float = 50
+    within_s: float = 120
 
     async def prepare(self, plot: Plot) -> None:
         await self._create(plot)
