@@ -83,6 +83,8 @@ class Run:
             await asyncio.sleep(0)
 
     async def go(self, steps: int) -> None:
+        defects: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: defects.append(context))
         following = asyncio.create_task(self.feed.run())
         for _ in range(steps):
             chance = self.rng.random()
@@ -97,6 +99,7 @@ class Run:
         await self.come_to_rest()
         following.cancel()
         await asyncio.wait((following,))
+        assert not defects
 
     async def come_to_rest(self) -> None:
         for _ in range(100):
@@ -108,7 +111,7 @@ class Run:
         raise AssertionError("the feed does not come to rest")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 1 << 32), event_zxids=st.booleans(), window=st.sampled_from((1, 2, 256)))
 async def test_every_picture_is_the_subtree_at_its_zxid(seed: int, event_zxids: bool, window: int) -> None:
     run = Run(seed, event_zxids=event_zxids, window=window)
