@@ -75,6 +75,8 @@ def _serves(world: World, member: int) -> bool:
 def _waiting(cluster: ValidatedCluster, world: World, missing: tuple[int, ...]) -> Proposal:
     troubles = [f"{pod.name}: {pod.trouble}" for m in missing if (pod := world.pods.get(m)) is not None and pod.trouble]
     told = "; ".join(troubles) or f"{_names(cluster, missing)} to serve as non-voters"
+    if not troubles and any(member not in world.pods for member in missing):
+        told += f"; if no pods appear, kubectl describe statefulset {cluster.names.stateful_set}"
     return Proposal(ClusterReason.SCALING_UP, f"waiting for {told}")
 
 

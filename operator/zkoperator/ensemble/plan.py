@@ -100,4 +100,8 @@ def _first(*proposals: Proposal | None) -> Proposal | None:
 def _founding(cluster: ValidatedCluster, world: World) -> Proposal:
     serving = sum(world.serving(member) is not None for member in world.voters)
     message = f"{serving} of {len(world.voters)} first members serve"
+    missing = [cluster.names.pod(member) for member in sorted(world.voters) if member not in world.pods]
+    if missing and world.replicas is not None:
+        # Quota and admission refuse pods and claims to the StatefulSet controller, which tells its own object only.
+        message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
     return Proposal(ClusterReason.BOOTSTRAPPING, message)
