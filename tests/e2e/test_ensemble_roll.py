@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Space, cluster
 from tests.support.ensemble_story import Ensemble, Watchman, restart_order
 
@@ -81,6 +83,7 @@ async def test_an_upgrade_and_its_return_lose_nothing(space: Space) -> None:
         assert (await main.ready(3))["version"] == "3.9.3"
 
 
+@pytest.mark.exhaustive
 async def test_never_more_than_one_member_is_away_in_a_roll(space: Space) -> None:
     main = Ensemble(space)
     await space.apply(cluster(3))
