@@ -29,6 +29,7 @@ from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi
 from zkoperator.kube.transport import Transport
+from zkoperator.runtime.outcome import Pass
 from zkoperator.zk.port import Create, Set, Zk
 from zkoperator.zk.session import connect
 
@@ -170,7 +171,8 @@ async def sample(on: Stage, where: str, value: str, write: Callable[[], Awaitabl
 
 
 async def pull_latency(on: Stage) -> tuple[list[float], list[float]]:
-    ours, floor = [], []
+    ours: list[float] = []
+    floor: list[float] = []
     for number in range(1, SAMPLES + 1):
         for name, samples in (("pull", ours), ("bare", floor)):
             value = f"{name} {number} {VALUE}"
@@ -195,7 +197,8 @@ async def push_latency(on: Stage) -> tuple[list[float], list[float]]:
     for root in ("/push", "/bare-push"):
         watcher.on_event(heard, under=root)
         await watcher.add_watch(root)
-    ours, floor = [], []
+    ours: list[float] = []
+    floor: list[float] = []
     for number in range(1, SAMPLES + 1):
         for name, samples in (("push", ours), ("bare-push", floor)):
             value = f"{name} {number} {VALUE}"
@@ -249,12 +252,14 @@ async def idle(operator: RealOperator, on: Stage) -> float:
     await asyncio.sleep(8)
     counted = 0
 
-    def count(*_: object) -> None:
+    original = operator.loop._report
+
+    def count(done: Pass) -> None:
         nonlocal counted
         counted += 1
+        original(done)
 
-    original = operator.loop._report
-    operator.loop._report = lambda done: (count(), original(done))[1]  # type: ignore[assignment]
+    operator.loop._report = count
     await asyncio.sleep(5)
     operator.loop._report = original
     return float(counted)

@@ -143,7 +143,7 @@ async def test_writers_on_both_sides_lose_nothing_while_the_operator_crashes(
             api_server.kubeconfig,
             namespace,
             zookeeper.hosts,
-            wrap=lambda api: _Witness(api, written),  # type: ignore[arg-type,return-value]
+            wrap=lambda api: _Witness(api, written),
         )
         wrapped.sessions = sessions
         return await wrapped.start()

@@ -56,7 +56,8 @@ def no_ledger_version(patch: pytest.MonkeyPatch) -> None:
 
     def build(self: Any, *, rest: int) -> Any:
         built = original(self, rest=rest)
-        return replace(built, operations=(*built.operations[:-1], replace(built.operations[-1], version=-1)))
+        last: Any = built.operations[-1]
+        return replace(built, operations=(*built.operations[:-1], replace(last, version=-1)))
 
     patch.setattr(push._Builder, "build", build)
     patch.setattr(push._Builder, "_set", _without_version)

@@ -1,5 +1,7 @@
 """What must never delete or overwrite anything: each accident has its result and its reason."""
 
+from functools import partial
+
 import pytest
 
 from tests.support.fake_zk_tree import Tree
@@ -213,7 +215,7 @@ async def test_an_unknown_outcome_of_a_push_is_neither_lost_nor_doubled(world: W
     for fault in (Fault.DROP_BEFORE, Fault.DROP_AFTER, Fault.EXPIRE_AFTER):
         world.zk.inject(fault, "multi")
         world.edit(a=fault.name)
-        await world.until(lambda fault=fault: world.at("a") == fault.name.encode())
+        await world.until(partial(lambda wanted: world.at("a") == wanted, fault.name.encode()))
         await world.until_in_sync()
         world.edit(a="1")
         await world.until(lambda: world.at("a") == b"1")
@@ -224,7 +226,7 @@ async def test_a_lost_answer_of_a_config_map_write_is_looked_up(world: World) ->
     from zkoperator.errors import UnknownOutcomeError
 
     await _synced(world)
-    lost = []
+    lost: list[object] = []
 
     def lose(operation: object) -> None:
         if getattr(operation, "verb", "") == "patch" and getattr(operation, "name", "") == "shop" and not lost:

@@ -1,5 +1,7 @@
 """Pull, push and both: what a change on one side does to the other."""
 
+from functools import partial
+
 import pytest
 
 from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
@@ -171,7 +173,7 @@ async def test_zxids_never_decrease_across_restarts_and_switches_of_the_server(w
             world.zk.disconnect()
         else:
             await world.restart()
-        await world.until(lambda number=number: (world.data() or {}).get("a") == str(number).encode())
+        await world.until(partial(lambda wanted: (world.data() or {}).get("a") == wanted, str(number).encode()))
         zxids.append(_annotated_zxid(world))
     assert zxids == sorted(zxids)
 

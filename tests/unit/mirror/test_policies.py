@@ -1,5 +1,7 @@
 """Conflicts, adoption, deletions, flapping: what is decided, what waits, and who may say so."""
 
+from functools import partial
+
 import pytest
 
 from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
@@ -230,7 +232,7 @@ async def test_a_client_that_toggles_a_value_on_one_side_is_not_flapping(world: 
     for number in range(12):
         value = "off" if number % 2 == 0 else "on"
         world.node("a", value)
-        await world.until(lambda value=value: world.data() == {"a": value.encode()})
+        await world.until(partial(lambda wanted: world.data() == wanted, {"a": value.encode()}))
     assert world.ready() == ("True", "InSync")
 
 

@@ -195,7 +195,7 @@ async def test_a_sign_of_life_that_arrives_during_a_take_over_stops_it(world: Wo
     a, b = world.join("a"), world.join("b")
     await world.advance(5)
     world.stand_still(a)
-    late = []
+    late: list[object] = []
 
     def renew_late(operation: Operation) -> None:
         if operation.verb == "patch" and not late:
