@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.support.mirror_model import episode
+from tests.support.mirror_episode import episode
 
 STEPS = 120
 BUDGET_S = 45.0

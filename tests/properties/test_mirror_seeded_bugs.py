@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.mirror_model import Model, episode
+from tests.support.mirror_episode import episode
+from tests.support.mirror_model import Model
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.mirror import apply, decisions, ledgers, merge, observe, plan, pull, push, steps, target

@@ -1,0 +1,33 @@
+"""Episodes of the crash model, each in an event loop and a time of its own."""
+
+import logging
+from dataclasses import dataclass
+
+from tests.support.mirror_model import Model
+from tests.support.warp import run_warped
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one episode."""
+
+    direction: str
+    steps: int
+    violations: list[str]
+
+
+def episode(seed: int, steps: int) -> Outcome:
+    """Run one episode in a loop of its own, without a real second of waiting."""
+    outcome: list[Outcome] = []
+
+    async def work() -> None:
+        model = Model(seed)
+        violations = await model.main(steps)
+        outcome.append(Outcome(model.direction, model.steps, violations))
+
+    logging.disable(logging.CRITICAL)
+    try:
+        run_warped(work())
+    finally:
+        logging.disable(logging.NOTSET)
+    return outcome[0]
