@@ -56,7 +56,8 @@ async def test_a_read_that_fails_deletes_nothing(site: Site, following: Followin
             for _ in range(10):
                 assert {"color", "size"} <= (await plot.data()).keys()
                 await asyncio.sleep(0.1)
-        await data_is(plot, {"color": "red", "size": "1", "weight": "7"}, within_s=60)
+        site.zk_proxy.cut()  # a server that lies about a znode sends no event when it stops: read again
+        await data_is(plot, {"color": "red", "size": "1", "weight": "7"}, within_s=90)
 
 
 async def test_what_changed_while_the_session_was_lost_is_found(site: Site, following: Following) -> None:
@@ -111,8 +112,12 @@ async def test_a_late_push_of_a_dead_operator_is_refused_by_the_ledger(site: Sit
         def late() -> list[int | None]:
             return [write.outcome for write in site.journal.writes[number:] if write.verb == "multi"]
 
-        await eventually(lambda: late() == [-103])
-        await znodes_are(plot, {"color": "newer", "size": "1"})
+        await eventually(late)
+        await site.ask("sync", plot.root)
+        await asyncio.sleep(0.5)
+        # Bad version; or no answer, where the dead operator's session has expired before its request came.
+        assert late()[0] in (-103, None)
+        assert await plot.znodes() == {"color": "newer", "size": "1"}
 
 
 async def test_a_znode_deleted_and_created_again_between_read_and_write_is_a_conflict_or_is_told(
