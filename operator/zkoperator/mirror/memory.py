@@ -12,7 +12,7 @@ from zkoperator.mirror.rollout import RolloutState
 from zkoperator.mirror.target import Target
 from zkoperator.mirror.trees import Tree
 from zkoperator.mirror.tuning import MirrorSettings
-from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.mirror.validate import Source, ValidatedSync
 
 
 @dataclass(slots=True)
@@ -23,6 +23,7 @@ class Memory:
         raw: the custom resource as last read or written.
         sync: `raw`, validated.
         is_stale: the custom resource has to be read again.
+        source: what the spec said when the tree was found.
         tree: the subtree that is followed.
         ledger: as last read or written, while `ledger_is_known`.
         ledger_is_mine: it was fenced by this process on this session.
@@ -41,6 +42,7 @@ class Memory:
     sync: ValidatedSync | None = None
     is_stale: bool = True
     place_s: float = float("-inf")
+    source: Source | None = None
     tree: Tree | None = None
     target: Target = field(default_factory=Target)
     ledger: Ledger | None = None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from zkoperator.api.reasons import SyncReason
-from zkoperator.errors import TransientError
+from zkoperator.errors import InvalidError, TransientError
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi
 from zkoperator.mirror.content import Content
 from zkoperator.mirror.ledgers import read_ledger
@@ -114,14 +114,17 @@ class Observer:
     async def _attach(self, sync: ValidatedSync, memory: Memory) -> Waiting | None:
         """Follow the subtree where it is now. A place that was found is looked up again only after a while."""
         tree, now_s = memory.tree, self._clock.now_s()
-        settled = tree is not None and tree.failure is None
+        is_same = memory.source == sync.source
+        if is_same and (waiting := self._unfollowable(tree, now_s - memory.place_s)) is not None:
+            return waiting
+        settled = is_same and tree is not None and tree.failure is None
         if settled and tree is not None and (tree.is_connected or now_s - memory.place_s < _PLACE_AGE_S):
             return None
         place = await self._places.find(sync)
         if isinstance(place, Waiting):
             await self.detach(memory)
             return place
-        memory.place_s = now_s
+        memory.place_s, memory.source = now_s, sync.source
         if tree is not None and settled and tree.place == place:
             return None
         await self.detach(memory)
@@ -130,6 +133,13 @@ class Observer:
         watch = Stopwatch(zk, place.root, self._meter, self._clock.now_s)
         memory.tree = Tree(place, zk, self._turns, partial(self._wake, key), watch)
         return None
+
+    def _unfollowable(self, tree: Tree | None, age_s: float) -> Waiting | None:
+        """A server that refuses to be watched is asked again after a while, not at once."""
+        if tree is None or not isinstance(tree.failure, InvalidError) or age_s >= self._settings.retry_s:
+            return None
+        message = f"the ensemble cannot be followed: {tree.failure}"
+        return Waiting(SyncReason.DISCONNECTED, message, self._settings.retry_s, connected=False)
 
     async def detach(self, memory: Memory) -> None:
         """Stop following, and give the session back."""

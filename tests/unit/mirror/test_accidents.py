@@ -4,9 +4,10 @@ from functools import partial
 
 import pytest
 
+from tests.support.fake_zk import FakeZk
 from tests.support.fake_zk_tree import Tree
 from tests.support.mirror_world import NAMESPACE, ROOT, World, cluster
-from zkoperator.errors import ForbiddenError
+from zkoperator.errors import FieldError, ForbiddenError, InvalidError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
 from zkoperator.zk.port import Acl, Create, Delete
 
@@ -272,3 +273,35 @@ async def test_a_disconnected_ensemble_is_told_after_a_moment(world: World) -> N
     world.zk.up()
     await world.until_in_sync()
     assert world.condition("Connected") == ("True", "Connected")
+
+
+async def test_an_ensemble_that_cannot_be_followed_is_told_and_asked_rarely(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def refuse(_self: FakeZk, path: str, *, recursive: bool = True) -> None:
+        asked.append(path)
+        raise InvalidError((FieldError("zookeeper", "the server is older than 3.6"),))
+
+    monkeypatch.setattr(FakeZk, "add_watch", refuse)
+    world.tree(a="1")
+    world.sync()
+    await world.until_reason("Disconnected")
+    assert "older than 3.6" in world.message()
+    await world.quiet()
+    assert len(asked) < 10
+    monkeypatch.undo()
+    await world.until_in_sync()
+
+
+async def test_an_edited_source_is_followed_from_then_on(world: World) -> None:
+    await _synced(world)
+    world.spec(zookeeper={"clusterRef": {"name": "later"}})
+    await world.until_reason("ClusterNotFound")
+    world.node("a", "2")
+    await world.quiet()
+    assert world.data() == DATA
+    world.spec(zookeeper={"clusterRef": {"name": "main"}})
+    await world.until(lambda: world.data() == {**DATA, "a": b"2"})
+    await world.until_in_sync()
