@@ -1,0 +1,35 @@
+"""The client Service, and the headless Service that gives each member its host name."""
+
+from typing import Any
+
+from zkoperator.ensemble.build.manifest import manifest
+from zkoperator.ensemble.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.kube.port import Manifest
+
+
+def client_service(cluster: ValidatedCluster) -> Manifest:
+    """Return the Service that leads clients to the members that serve."""
+    spec = {"type": "ClusterIP", "selector": cluster.names.selector, "ports": [_port("client", CLIENT_PORT)]}
+    return manifest(cluster, "v1", "Service", cluster.names.client_service, spec=spec)
+
+
+def members_service(cluster: ValidatedCluster) -> Manifest:
+    """Return the headless Service. Members must find one another before any of them is ready."""
+    ports = [
+        _port("client", CLIENT_PORT),
+        _port("quorum", QUORUM_PORT),
+        _port("election", ELECTION_PORT),
+        _port("metrics", METRICS_PORT),
+    ]
+    spec = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": cluster.names.selector,
+        "ports": ports,
+    }
+    return manifest(cluster, "v1", "Service", cluster.names.members_service, spec=spec)
+
+
+def _port(name: str, port: int) -> dict[str, Any]:
+    return {"name": name, "port": port, "protocol": "TCP", "targetPort": port}

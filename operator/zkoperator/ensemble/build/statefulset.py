@@ -1,0 +1,221 @@
+"""The StatefulSet: pods come in parallel and are replaced only by the operator (`OnDelete`)."""
+
+import hashlib
+import json
+from typing import Any
+
+from zkoperator.api.cluster import StorageType
+from zkoperator.ensemble.build.manifest import manifest
+from zkoperator.ensemble.build.zoocfg import zoo_cfg
+from zkoperator.ensemble.names import (
+    CLIENT_PORT,
+    ELECTION_PORT,
+    METRICS_PORT,
+    QUORUM_PORT,
+    REVISION,
+    TEMPLATE,
+)
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.kube.port import Manifest
+
+_USER = 1000
+_STARTUP_LIMIT = 3600
+"""Seconds that a member may take to load its snapshot before the kubelet restarts it."""
+
+
+def stateful_set(cluster: ValidatedCluster, replicas: int, *, bootstrap: str, secret_id: str) -> Manifest:
+    """Return the StatefulSet.
+
+    Args:
+        cluster: the validated cluster.
+        replicas: pods that are to exist now; the planner decides, as it differs from the spec while members change.
+        bootstrap: the word that permits an empty member to found the ensemble, or nothing.
+        secret_id: what changes with the superuser's password; members learn a new one by a restart.
+    """
+    spec: dict[str, Any] = {
+        "replicas": replicas,
+        "serviceName": cluster.names.members_service,
+        "podManagementPolicy": "Parallel",
+        "updateStrategy": {"type": "OnDelete"},
+        "revisionHistoryLimit": 3,
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+        "selector": {"matchLabels": cluster.names.selector},
+        "template": _template(cluster, bootstrap, secret_id),
+    }
+    if cluster.spec.storage.type is StorageType.PERSISTENT:
+        spec["volumeClaimTemplates"] = [_claim_template(cluster)]
+    return manifest(cluster, "apps/v1", "StatefulSet", cluster.names.stateful_set, spec=spec)
+
+
+def revision(cluster: ValidatedCluster, secret_id: str) -> str:
+    """Return the digest of everything that needs a restart of a serving member to take effect.
+
+    It is made of the spec, not of the manifest: a newer operator with another template restarts nothing.
+    """
+    spec = cluster.spec
+    return _digest(
+        {
+            "image": cluster.image,
+            "config": dict(spec.config),
+            "logLevel": spec.log_level.value,
+            "jvm": spec.jvm.manifest(),
+            "resources": spec.resources.manifest(),
+            "pod": spec.pod.manifest(),
+            "restart": cluster.restart,
+            "secret": secret_id,
+        }
+    )
+
+
+def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str) -> Manifest:
+    pod = cluster.spec.pod
+    spec = _pod_spec(cluster)
+    annotations = {
+        **pod.annotations,
+        REVISION: revision(cluster, secret_id),
+        TEMPLATE: _digest({"spec": spec, "zoo.cfg": zoo_cfg(cluster)}),
+    }
+    spec["containers"][0]["env"].append({"name": "ZK_BOOTSTRAP", "value": bootstrap})
+    metadata = {"labels": {**pod.labels, **cluster.names.labels}, "annotations": annotations}
+    return {"metadata": metadata, "spec": spec}
+
+
+def _pod_spec(cluster: ValidatedCluster) -> dict[str, Any]:
+    pod = cluster.spec.pod
+    spec: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": pod.termination_grace_period_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            # Volumes of gigabytes are not walked through at each start.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(cluster)],
+        "volumes": _volumes(cluster),
+        "topologySpreadConstraints": _spread(cluster),
+    }
+    optional = {
+        "imagePullSecrets": [secret.manifest() for secret in cluster.spec.image_pull_secrets],
+        "nodeSelector": dict(pod.node_selector),
+        "tolerations": [toleration.manifest() for toleration in pod.tolerations],
+        "affinity": pod.affinity,
+        "priorityClassName": pod.priority_class_name,
+    }
+    return spec | {key: value for key, value in optional.items() if value}
+
+
+def _container(cluster: ValidatedCluster) -> dict[str, Any]:
+    return {
+        "name": "zookeeper",
+        "image": cluster.image,
+        "imagePullPolicy": cluster.spec.image_pull_policy.value,
+        "command": ["sh", "/config/start.sh"],
+        "env": _environment(cluster),
+        "ports": [
+            {"name": "client", "containerPort": CLIENT_PORT, "protocol": "TCP"},
+            {"name": "quorum", "containerPort": QUORUM_PORT, "protocol": "TCP"},
+            {"name": "election", "containerPort": ELECTION_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
+        "resources": cluster.spec.resources.manifest(),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "startupProbe": {
+            "tcpSocket": {"port": CLIENT_PORT},
+            "periodSeconds": 1,
+            "failureThreshold": _STARTUP_LIMIT,
+            "timeoutSeconds": 2,
+            "successThreshold": 1,
+        },
+        "readinessProbe": {
+            "exec": {"command": ["sh", "-c", f"echo srvr | nc -w 2 127.0.0.1 {CLIENT_PORT} | grep -q ^Mode:"]},
+            "periodSeconds": 1,
+            "failureThreshold": 3,
+            "timeoutSeconds": 4,
+            "successThreshold": 1,
+        },
+        # A member that does not serve is not helped by a restart; only one whose port is dead is.
+        "livenessProbe": {
+            "tcpSocket": {"port": CLIENT_PORT},
+            "periodSeconds": 10,
+            "failureThreshold": 6,
+            "timeoutSeconds": 5,
+            "successThreshold": 1,
+        },
+        # Time for the Service to forget the member: a client that is sent to one that is gone waits for seconds.
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "1"]}}},
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data"},
+            {"name": "config", "mountPath": "/config", "readOnly": True},
+            {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
+            {"name": "scratch", "mountPath": "/logs"},
+            {"name": "scratch", "mountPath": "/datalog"},
+        ],
+    }
+
+
+def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
+    flags = [
+        "-Dzookeeper.DigestAuthenticationProvider.superDigest=$(ZK_SUPER_DIGEST)",
+        # A wiped disk must never vote before it has synced.
+        "-Dzookeeper.db.autocreate=false",
+        # Peers come back with new addresses; the default caches names for 30 s.
+        "-Dsun.net.inetaddr.ttl=1",
+        "-Dsun.net.inetaddr.negative.ttl=0",
+        "-Dlogback.configurationFile=/config/logback.xml",
+        *cluster.spec.jvm.flags,
+    ]
+    digest = {"name": cluster.names.secret, "key": "digest"}
+    return [
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+        {"name": "ZK_DOMAIN", "value": cluster.names.members_domain},
+        {"name": "ZK_SUPER_DIGEST", "valueFrom": {"secretKeyRef": digest}},
+        {"name": "ZK_SERVER_HEAP", "value": str(cluster.heap_mib)},
+        {"name": "JMXDISABLE", "value": "true"},
+        {"name": "SERVER_JVMFLAGS", "value": " ".join(flags)},
+    ]
+
+
+def _volumes(cluster: ValidatedCluster) -> list[dict[str, Any]]:
+    volumes: list[dict[str, Any]] = [
+        {"name": "config", "configMap": {"name": cluster.names.config_map, "defaultMode": 0o444}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    if cluster.spec.storage.type is StorageType.EPHEMERAL:
+        volumes.append({"name": "data", "emptyDir": {"sizeLimit": cluster.spec.storage.size}})
+    return volumes
+
+
+def _spread(cluster: ValidatedCluster) -> list[dict[str, Any]]:
+    selector = {"matchLabels": cluster.names.selector}
+    asked = cluster.spec.pod.topology_spread_constraints
+    if asked is not None:
+        return [{"labelSelector": selector, **constraint.manifest()} for constraint in asked]
+    return [
+        {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": selector}
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+
+
+def _claim_template(cluster: ValidatedCluster) -> Manifest:
+    storage = cluster.spec.storage
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "volumeMode": "Filesystem",
+        "resources": {"requests": {"storage": storage.size}},
+    }
+    if storage.storage_class_name is not None:
+        spec["storageClassName"] = storage.storage_class_name
+    return {"metadata": {"name": "data", "labels": cluster.names.selector}, "spec": spec}
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
