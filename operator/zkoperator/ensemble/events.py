@@ -1,4 +1,4 @@
-"""Kubernetes Events: one for each transition of a condition and for each disruptive step. Pure but for the writing."""
+"""Kubernetes Events: one for each transition of a condition and for each disruptive step. Pure."""
 
 import hashlib
 from dataclasses import dataclass

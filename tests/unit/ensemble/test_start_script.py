@@ -31,6 +31,9 @@ class Volume:
         server = binary / "zkServer.sh"
         server.write_text('#!/bin/sh\ncat "$ZOOCFGDIR/zoo.cfg"\n')
         server.chmod(0o755)
+        resolver = binary / "getent"
+        resolver.write_text('#!/bin/sh\necho "$2" >>"${0%/*}/asked"\n')
+        resolver.chmod(0o755)
         script = re.sub(r"/(data|config|tmp)/(?=[a-z])", lambda found: f"{self.root}{found[0]}", start_script())
         done = subprocess.run(
             ["sh", "-c", script],
@@ -72,6 +75,8 @@ def test_a_permitted_first_start_founds_with_the_full_list(volume: Volume) -> No
     assert voters(volume.start(word="u", permitted="u")) == ["server.1", "server.2", "server.3"]
     assert (volume.data / "initialize").exists()
     assert (volume.data / "myid").read_text() == "2\n"
+    asked = (volume.root / "bin" / "asked").read_text().splitlines()
+    assert asked == [f"main-zk-{n}.{DOMAIN}" for n in (0, 1, 2)], "founders wait for the names of all founders"
 
 
 @pytest.mark.parametrize(("word", "permitted"), [("", ""), ("u", ""), ("", "u"), ("u", "other")])

@@ -17,9 +17,7 @@ def network_policy(cluster: ValidatedCluster) -> Manifest:
             {"ports": _ports(QUORUM_PORT, ELECTION_PORT), "from": members},
         ],
     }
-    return manifest(
-        cluster, "networking.k8s.io/v1", "NetworkPolicy", cluster.names.network_policy, spec=spec
-    )
+    return manifest(cluster, "networking.k8s.io/v1", "NetworkPolicy", cluster.names.network_policy, spec=spec)
 
 
 def _ports(*ports: int) -> list[dict[str, object]]:
