@@ -26,6 +26,7 @@ class Memory:
         source: what the spec said when the tree was found.
         tree: the subtree that is followed.
         ledger: as last read or written, while `ledger_is_known`.
+        losses: of the connection, as counted by the tree when the ledger was read.
         ledger_is_mine: it was fenced by this process on this session.
         claimed_by: who pushes to an overlapping subtree, believed until `claimed_until_s`.
         refused: keys whose znodes the ensemble does not let us write, until `refused_until_s`.
@@ -48,6 +49,7 @@ class Memory:
     ledger: Ledger | None = None
     ledger_is_known: bool = False
     ledger_is_mine: bool = False
+    losses: int = 0
     claimed_by: str = ""
     claimed_until_s: float = float("-inf")
     refused: frozenset[str] = frozenset()

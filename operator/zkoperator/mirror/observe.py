@@ -74,6 +74,10 @@ class Observer:
         memory.disconnected_s = None
         manifest = await self.config_map(sync, memory)
         content = memory.target.content(manifest) if manifest is not None else None
+        if memory.losses != tree.losses:
+            # Nobody knows what became of the ledger while the connection was away.
+            memory.forget_ledger()
+            memory.losses = tree.losses
         await self._read_ledger(sync, memory, tree.zk, content)
         picture = await self._recent(tree, content, memory)
         if picture is None:

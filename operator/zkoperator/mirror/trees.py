@@ -52,6 +52,8 @@ class Tree:
         self.zk = zk
         self.watch = watch
         self.failure: ZkOperatorError | None = None
+        self.losses = 0
+        """How often a picture was lost with its connection."""
         self._turns = turns
         self._has_turn = False
         self._on_change = on_change
@@ -97,7 +99,9 @@ class Tree:
 
     def _changed(self) -> None:
         self._end_turn()
-        if self._feed.picture() is not None:
+        if self._feed.picture() is None:
+            self.losses += 1
+        else:
             self.watch.seen()
         self._on_change()
 
