@@ -17,7 +17,7 @@ def secret(cluster: ValidatedCluster, password: str) -> Manifest:
 
 
 def digest(password: str) -> str:
-    """Return `super:` and the base64 SHA-1 of `super:password`: the form of ZooKeeper's DigestAuthenticationProvider."""
+    """Return `super:` and the base64 SHA-1 of `super:password`, the form that ZooKeeper compares with."""
     # The algorithm is ZooKeeper's default and cannot be chosen here.
     hashed = hashlib.sha1(f"{SUPERUSER}:{password}".encode(), usedforsecurity=False).digest()
     return f"{SUPERUSER}:{base64.b64encode(hashed).decode()}"
