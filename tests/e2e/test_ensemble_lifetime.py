@@ -77,7 +77,11 @@ async def test_a_paused_cluster_is_watched_and_left_alone(space: Space) -> None:
     async def noticed() -> bool:
         return (await main.status())["leader"] not in ("", leader)
 
+    async def replaced() -> bool:
+        return (await main.uids()).get(leader, before[leader]) != before[leader]
+
     await eventually(noticed, within_s=60)
+    await eventually(replaced, within_s=60)
     after = await main.uids()
     assert set(after) == set(before)
     assert {name for name in before if after[name] != before[name]} == {leader}
