@@ -91,7 +91,9 @@ class OperatorProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
     def __enter__(self) -> "OperatorProcess":
-        return self.start()
+        """Start it unless it runs: a second process of one object would outlive the tests."""
+        running = self._process is not None and self._process.poll() is None
+        return self if running else self.start()
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:
