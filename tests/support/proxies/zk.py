@@ -43,6 +43,7 @@ class ZkProxy:
         self._listener: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._flowing = asyncio.Event()
+        self._killing = asyncio.Lock()
         self._flowing.set()
         self.rules = RuleBook()
         self.gates = Gates()
@@ -94,19 +95,22 @@ class ZkProxy:
 
     async def kill_session(self, session_id: int) -> None:
         """Take the session over with its id and password and close it: expired, for everybody at once."""
-        reader, writer = await asyncio.open_connection(*self._upstream)
-        writer.write(zk_frames.connect_frame(self.sessions[session_id]))
-        await zk_frames.read_frame(reader)
-        writer.write(zk_frames.close_frame())
-        await zk_frames.read_frame(reader)
-        writer.close()
+        # A client that came back in between would take its session back before it is closed.
+        async with self._killing:
+            reader, writer = await asyncio.open_connection(*self._upstream)
+            writer.write(zk_frames.connect_frame(self.sessions[session_id]))
+            await zk_frames.read_frame(reader)
+            writer.write(zk_frames.close_frame())
+            await zk_frames.read_frame(reader)
+            writer.close()
 
     async def flowing(self) -> None:
         await self._flowing.wait()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            upstream = await asyncio.open_connection(*self._upstream)
+            async with self._killing:
+                upstream = await asyncio.open_connection(*self._upstream)
         except OSError:
             writer.transport.abort()
             return
