@@ -9,6 +9,9 @@ from tests.support.crash import crash_everywhere
 from tests.support.proxies.journal import Phase
 from tests.support.site import Site
 
+# Its limits assume a machine that is not busy with other tests, which nobody promises to the default run.
+pytestmark = pytest.mark.exhaustive
+
 TOY = Path(__file__).parents[1] / "support" / "toy"
 
 

@@ -28,7 +28,7 @@ def requests() -> Iterator[Manifest]:
     with Path(os.environ["TESTBED_AUDIT_LOG"]).open() as log:
         for line in log:
             entry = json.loads(line)
-            if entry["user"].get("username") == USER and entry["stage"] == "ResponseComplete":
+            if entry["user"].get("username") == USER and entry["stage"] in ("ResponseStarted", "ResponseComplete"):
                 yield entry
 
 
