@@ -116,6 +116,8 @@ class ControlPlane:
             f"--service-account-signing-key-file={pki}/service-account.key",
             f"--audit-policy-file={self.directory}/audit-policy.json",
             f"--audit-log-path={self.audit_log}",
+            # Megabytes. By default a new file is begun after 100 of them, and readers of the log miss the old ones.
+            "--audit-log-maxsize=1000000",
             "--allow-privileged",
             *flags,
         ]

@@ -67,7 +67,11 @@ def zookeeper(version: str) -> Image:
         f"image-zookeeper-{version}",
         zookeeper_reference(version),
         (_RECIPES / "Dockerfile").read_text(),
-        {"zkServer.sh": _RECIPES / "zkServer.sh", "lib": jars.release(version)},
+        {
+            "zkServer.sh": _RECIPES / "zkServer.sh",
+            "zkCli.sh": _RECIPES / "zkCli.sh",
+            "lib": jars.release(version),
+        },
         base=base,
     )
 

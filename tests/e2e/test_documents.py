@@ -27,8 +27,6 @@ IN_PLACE_OF = {
     # Installed before, with the image of this checkout. That the server takes the shipped files is still seen.
     "kubectl apply -f crds/": "kubectl apply --dry-run=server -f crds/",
     "kubectl apply -k manifests/": "kubectl apply --dry-run=server -k manifests/",
-    # The testbed's image has the class without the script that the official image starts it by.
-    "zkCli.sh": "java -Xmx64m -cp '/apache-zookeeper-bin/lib/*' org.apache.zookeeper.ZooKeeperMain",
 }
 """What is run instead of what is shown, and why."""
 
