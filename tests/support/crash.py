@@ -135,8 +135,8 @@ def _complaints(
 
 
 def unexpected(log: str) -> str | None:
-    """The first traceback in a log: an error that nobody has classified."""
-    found = re.search(r"Traceback|KeyError:|TypeError:|AttributeError:", log)
+    """The first stack in a log: an error that nobody has classified."""
+    found = re.search(r"unexpected error|Traceback", log)
     return log[found.start() :][:2000] if found else None
 
 

@@ -5,8 +5,15 @@ from typing import Any, Final
 
 from zkoperator.api.meta import API_VERSION
 
-_NORMAL: Final = frozenset({"InSync", "Connected", "NoConflict", "NothingHeld", "Syncing", "DryRun", "Paused"})
+_GOOD: Final = frozenset(
+    {"InSync", "Connected", "NoConflict", "NothingHeld", "Syncing", "DryRun", "Paused", "RolledOut"}
+)
 _MAX_NOTE: Final = 1_000
+
+
+def is_good(reason: str) -> bool:
+    """Whether the reason of a condition is nothing that anybody has to look at."""
+    return reason in _GOOD
 
 
 def event_of(
@@ -23,7 +30,7 @@ def event_of(
         "reportingInstance": "zkoperator",
         "action": action,
         "reason": reason,
-        "type": "Normal" if reason in _NORMAL else "Warning",
+        "type": "Normal" if is_good(reason) else "Warning",
         "note": note[:_MAX_NOTE],
         "regarding": {
             "apiVersion": API_VERSION,

@@ -9,7 +9,8 @@ from typing import Any
 from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_SYNCS, EVENTS, KubeApi
-from zkoperator.mirror.events import event_of
+from zkoperator.logs import about
+from zkoperator.mirror.events import event_of, is_good
 from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.meter import UNMETERED, Meter
 from zkoperator.mirror.status import differs_now, merge_patch_of, transitions
@@ -89,8 +90,9 @@ class Reporter:
                 await self.event(memory, condition["reason"], condition.get("message") or condition["type"], "Sync")
 
     def _log(self, key: Key, condition: Mapping[str, Any]) -> None:
-        subject = {"kind": "ConfigSync", "namespace": key.namespace, "name": key.name, "reason": condition["reason"]}
-        logger.info("%s is %s", condition["type"], condition["status"], extra={"about": subject})
+        level = logging.INFO if is_good(condition["reason"]) else logging.WARNING
+        told = ": ".join(filter(None, (f"{condition['type']} is {condition['status']}", condition.get("message"))))
+        logger.log(level, "%s", told, extra=about("ConfigSync", *key, reason=condition["reason"]))
 
 
 def _key(raw: Mapping[str, Any]) -> Key:

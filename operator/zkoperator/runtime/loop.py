@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from zkoperator.errors import TransientError
+from zkoperator.logs import about
 from zkoperator.runtime.backoff import Backoff, spread_s
 from zkoperator.runtime.clock import MONOTONIC, Clock, Timer
 from zkoperator.runtime.keys import Key
@@ -282,13 +283,13 @@ class KeyedLoop:
         if told == entry.told or (outcome is Outcome.CONFLICT and entry.failures < _CONFLICTS_AT_ONCE):
             return
         entry.told = told
-        extra = {"kind": self._name, "object_namespace": key.namespace, "object_name": key.name}
+        extra = about(self._name, *key)
         if error is None:
-            self._log.info("%s: reconciled again", key, extra=extra)
+            self._log.info("reconciled again", extra=extra)
         elif outcome is Outcome.UNEXPECTED:
-            self._log.error("%s: unexpected error, retrying with back-off\n%s", key, frames(error), extra=extra)
+            self._log.error("unexpected error, retrying with back-off\n%s", frames(error), extra=extra)
         else:
-            self._log.warning("%s: %s: %s", key, outcome, error, extra=extra)
+            self._log.warning("%s: %s", outcome, error, extra=extra)
 
 
 def _is_cancelled() -> bool:
