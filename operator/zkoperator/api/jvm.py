@@ -74,6 +74,9 @@ REFUSED_PREFIXES: Final = (
 CHARACTERS: Final = r"[A-Za-z0-9:+=.,_%/-]+"
 """What a flag may consist of: no white space, quotes, wildcards or anything else that a shell expands."""
 
+_LOG: Final = "write -Xlog:what, with :stdout or :stderr after it at most: any other output is a file"
+_LOGS: Final = r"-Xlog:[^:]*(:(stdout|stderr)?(:.*)?)?"
+"""What is logged, where to, and how; an output without a name is the standard output."""
 _UNKNOWN: Final = "it is not on the list of flags that may be set; see the reference of spec.jvm.flags"
 _MAX_NAMED = 5
 
@@ -83,7 +86,7 @@ def refusal(flag: str) -> str | None:
     if re.fullmatch(CHARACTERS, flag) is None:
         return "write one flag an entry, without spaces, quotes or wildcards"
     if flag.startswith(ALLOWED_PREFIXES):
-        return "write it without file=: logs go to the standard output" if "file=" in flag else None
+        return _LOG if _logs_elsewhere(flag) else None
     return next((why for prefix, why in REFUSED_PREFIXES if flag.startswith(prefix)), _UNKNOWN)
 
 
@@ -127,13 +130,17 @@ def _known_rule() -> Rule:
     )
 
 
-def _file_rule() -> Rule:
+def _logs_elsewhere(flag: str) -> bool:
+    return flag.startswith("-Xlog") and re.fullmatch(_LOGS, flag) is None
+
+
+def _log_rule() -> Rule:
     return Rule(
-        "write -Xlog without file=: logs go to the standard output",
-        cel="!self.exists(f, f.contains('file='))",
-        holds=lambda flags: not any("file=" in flag for flag in flags),
+        _LOG,
+        cel=f"self.all(f, !f.startsWith('-Xlog') || f.matches(r'^{_LOGS}$'))",
+        holds=lambda flags: not any(map(_logs_elsewhere, flags)),
     )
 
 
-FLAG_RULES = (_character_rule(), *_refused_rules(), _known_rule(), _file_rule())
+FLAG_RULES = (_character_rule(), *_refused_rules(), _known_rule(), _log_rule())
 """All rules of `spec.jvm.flags`."""

@@ -144,7 +144,7 @@ def _config_sections() -> tuple[str, ...]:
 
 def _values(kind: Number | Choice) -> str:
     if isinstance(kind, Number):
-        return f"{kind.least} to {kind.most}"
+        return kind.bounds
     return ", ".join(map(_code, kind.words))
 
 

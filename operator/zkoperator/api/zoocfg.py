@@ -17,23 +17,34 @@ _PLAIN_NUMBER = r"-?[0-9]{1,10}"
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A key whose value is a whole number from `least` to `most`."""
+    """A key whose value is a whole number from `least` to `most`, or nought where that stands for no limit at all."""
 
     least: int
     most: int
+    or_nought: bool = False
+
+    @property
+    def bounds(self) -> str:
+        """The numbers that are good, in words."""
+        return f"{'0, or ' if self.or_nought else ''}{self.least} to {self.most}"
 
     @property
     def advice(self) -> str:
         """What to write."""
-        return f"write a whole number from {self.least} to {self.most}, in quotes"
+        nought = "0 for no limit, or " if self.or_nought else ""
+        return f"write {nought}a whole number from {self.least} to {self.most}, in quotes"
 
     def accepts(self, value: str) -> bool:
         """Tell whether the text is such a number."""
-        return re.fullmatch(_PLAIN_NUMBER, value) is not None and self.least <= int(value) <= self.most
+        if re.fullmatch(_PLAIN_NUMBER, value) is None:
+            return False
+        return self.least <= int(value) <= self.most or (self.or_nought and int(value) == 0)
 
     def cel(self, value: str) -> str:
         """Return `accepts` as CEL on the expression `value`."""
-        return f"{value}.matches(r'^{_PLAIN_NUMBER}$') && int({value}) >= {self.least} && int({value}) <= {self.most}"
+        within = f"int({value}) >= {self.least} && int({value}) <= {self.most}"
+        nought = f"(int({value}) == 0 || {within})" if self.or_nought else within
+        return f"{value}.matches(r'^{_PLAIN_NUMBER}$') && {nought}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,8 @@ class Refusal:
 
 _BOOLEAN = Choice(("true", "false"))
 _INT_MAX = 2**31 - 1
+_LEAST_CONNECTIONS = 10
+"""The operator asks a member three words at once, and so do the probes of its pod beside the clients."""
 
 ALLOWED: Mapping[str, Number | Choice] = {
     # time
@@ -85,14 +98,12 @@ ALLOWED: Mapping[str, Number | Choice] = {
     "fastleader.maxNotificationInterval": Number(100, 600_000),
     "leaderConnectDelayDuringRetryMs": Number(1, 60_000),
     # connections
-    "maxClientCnxns": Number(0, 1_000_000),
-    "maxCnxns": Number(0, 10_000_000),
+    "maxClientCnxns": Number(_LEAST_CONNECTIONS, 1_000_000, or_nought=True),
+    "maxCnxns": Number(_LEAST_CONNECTIONS, 10_000_000, or_nought=True),
     "connectionMaxTokens": Number(0, _INT_MAX),
     "connectionTokenFillTime": Number(1, _INT_MAX),
     "connectionTokenFillCount": Number(1, _INT_MAX),
     "connectionFreezeTime": Number(-1, _INT_MAX),
-    "localSessionsEnabled": _BOOLEAN,
-    "localSessionsUpgradingEnabled": _BOOLEAN,
     # requests
     "globalOutstandingLimit": Number(1, 1_000_000),
     "requestThrottleLimit": Number(0, 1_000_000),
@@ -108,7 +119,6 @@ ALLOWED: Mapping[str, Number | Choice] = {
     "flushDelay": Number(0, 10_000),
     "maxWriteQueuePollTime": Number(0, 10_000),
     "maxBatchSize": Number(0, 1_000_000),
-    "leaderServes": Choice(("yes", "no")),
     "enableEagerACLCheck": _BOOLEAN,
     "extendedTypesEnabled": _BOOLEAN,
     "audit.enable": _BOOLEAN,
@@ -172,6 +182,16 @@ REFUSED: tuple[Refusal, ...] = (
         "the operator and its probes rely on these commands, the AdminServer on loopback and metrics on port 7000",
         keys=("4lw.commands.whitelist",),
         prefixes=("admin.", "metricsProvider.", "4lw."),
+    ),
+    Refusal(
+        "a leader that serves no clients answers nobody, so it would look as if it did not serve and nothing would be "
+        "changed any more",
+        keys=("leaderServes",),
+    ),
+    Refusal(
+        "the operator commits a reconfiguration by the session that it opens after it, which must be a session of the "
+        "whole ensemble",
+        keys=("localSessionsEnabled", "localSessionsUpgradingEnabled"),
     ),
     Refusal(
         "it is a property of the JVM, which zoo.cfg cannot set; write -Djute.maxbuffer=... in spec.jvm.flags",

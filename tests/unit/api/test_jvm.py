@@ -11,6 +11,9 @@ from zkoperator.api.jvm import ALLOWED_PREFIXES, REFUSED_PREFIXES, refusal
         "-XX:+UseZGC",
         "-XX:MaxGCPauseMillis=50",
         "-Xlog:gc",
+        "-Xlog:gc+heap=debug:stdout:time,level",
+        "-Xlog:safepoint::uptime",
+        "-Xlog:gc:stderr",
         "-Xss512k",
         "-Djute.maxbuffer=4194304",
         "-Duser.timezone=UTC",
@@ -33,7 +36,8 @@ def test_tuning_of_memory_and_collection_is_allowed(flag: str) -> None:
             "-XX:+UseG1GC;reboot",
             "-Xss1m\n-Xmx2g",
         ),
-        *("-Xlog:gc:file=x", "-Xlog:gc*", "${X}", "`x`", "-Djava.security.manager=x", ""),
+        *("-Xlog:gc:file=x", "-Xlog:gc:/data/gc.log", "-Xlog:gc:gc.log:time", "-Xlog:gc:STDOUT", "-Xlog:gc:stdout.log"),
+        *("-Xlog:gc*", "${X}", "`x`", "-Djava.security.manager=x", ""),
     ],
 )
 def test_whatever_is_not_listed_is_refused(flag: str) -> None:

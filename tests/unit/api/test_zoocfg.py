@@ -49,7 +49,8 @@ def test_a_key_that_is_not_listed_letter_by_letter_is_refused(key: str) -> None:
 @pytest.mark.parametrize("key", sorted(ALLOWED))
 def test_the_bounds_of_a_key_are_good_values_and_what_lies_beyond_is_not(key: str) -> None:
     match ALLOWED[key]:
-        case Number(least, most):
+        case Number(least, most, or_nought):
+            assert (value_error(key, "0") is None) == (or_nought or least <= 0)
             assert value_error(key, str(least)) is None
             assert value_error(key, str(most)) is None
             assert value_error(key, str(least - 1)) is not None
@@ -73,3 +74,15 @@ def test_session_times_are_compared_with_what_the_tick_makes_of_them() -> None:
 
 def test_autopurge_cannot_be_turned_off() -> None:
     assert value_error("autopurge.purgeInterval", "0") is not None
+
+
+@pytest.mark.parametrize("key", ["leaderServes", "localSessionsEnabled", "localSessionsUpgradingEnabled"])
+def test_what_would_blind_or_mislead_the_operator_is_refused_with_a_reason_of_its_own(key: str) -> None:
+    assert any(reason.covers(key) for reason in REFUSED)
+
+
+@pytest.mark.parametrize("key", ["maxClientCnxns", "maxCnxns"])
+def test_connections_are_unlimited_or_enough_for_the_operator_and_the_probes(key: str) -> None:
+    assert value_error(key, "0") is None
+    assert all(value_error(key, str(number)) is not None for number in range(1, 10))
+    assert value_error(key, "10") is None
