@@ -104,6 +104,8 @@ class Witness:
                 self.record.violations.append(f"echo: {side} {key}: {was!r} -> {value!r}")
 
     def _see_status(self) -> None:
+        if self.world.ready()[1] == "SourceRegressed":
+            self.record.violations.append("invented alarm: no backup was ever put back")
         for item in self.world.status().get("conflicts", []):
             if item["key"].rpartition("__")[2][0] != "s":
                 self.record.violations.append(f"invented conflict: {item['key']}")

@@ -27,7 +27,13 @@ from zkoperator.zk.port import Create, Delete, Operation, Set
 NAMESPACE = "demo"
 ROOT = "/apps/shop"
 FAST = MirrorSettings(
-    quiet_s=0.005, longest_burst_s=0.05, status_lag_s=0.02, settle_s=0.02, rollout_interval_s=0.02, retry_s=0.1
+    quiet_s=0.005,
+    longest_burst_s=0.05,
+    status_lag_s=0.02,
+    settle_s=0.02,
+    rollout_interval_s=0.02,
+    retry_s=0.1,
+    failing_s=0.2,
 )
 QUICK_RETRY = Backoff(first_s=0.01, limit_s=0.1)
 

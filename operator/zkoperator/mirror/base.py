@@ -47,6 +47,9 @@ class Base:
         digests: key -> digest of the value that both sides had (shortened, see `short`).
         detached: keys that only one side keeps.
         rebuilt: made after the former base was lost; stands until no conflict is left of that.
+        apart: keys of `digests` whose znode had another value at `zxid`, or none: they were not settled then.
+        adopting: keys that the adoption policy has settled and that are still to be written.
+        held_root: the creation of a root that replaced the known one while its deletions are held, else 0.
     """
 
     sync_uid: str
@@ -56,6 +59,9 @@ class Base:
     digests: Mapping[str, bytes] = field(default_factory=dict)
     detached: Mapping[str, Detached] = field(default_factory=dict)
     rebuilt: bool = False
+    apart: frozenset[str] = frozenset()
+    adopting: frozenset[str] = frozenset()
+    held_root: int = 0
 
 
 def short(digest: bytes) -> bytes:
@@ -73,6 +79,9 @@ def encode_base(base: Base) -> str:
         "ledger": base.ledger_czxid,
         "detached": {key: [item.kept_by, item.digest.hex()] for key, item in sorted(base.detached.items())},
         "rebuilt": base.rebuilt,
+        "apart": sorted(base.apart),
+        "adopting": sorted(base.adopting),
+        "held_root": base.held_root,
         "keys": len(keys),
     }
     names = "\0".join(keys).encode()
@@ -112,4 +121,7 @@ def _unpack(packed: bytes) -> Base | None:
             key: Detached(Side(kept_by), bytes.fromhex(digest)) for key, (kept_by, digest) in head["detached"].items()
         },
         rebuilt=head["rebuilt"] is True,
+        apart=frozenset(head["apart"]),
+        adopting=frozenset(head["adopting"]),
+        held_root=int(head["held_root"]),
     )

@@ -1,7 +1,7 @@
 """What has to happen for every key of a ConfigSync: the merge table applied to a whole snapshot. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from zkoperator.api.reasons import SyncReason
@@ -61,6 +61,7 @@ class Decisions:
         equal_bytes: bytes of their values.
         dropped: keys of the base that are not selected any more.
         hollowed: open deletions of empty keys whose znode only became a parent: they never count as deletions.
+        resolved: keys that a resolution has decided.
     """
 
     open: list[Decision] = field(default_factory=list)
@@ -69,6 +70,7 @@ class Decisions:
     equal_bytes: int = 0
     dropped: set[str] = field(default_factory=set)
     hollowed: set[str] = field(default_factory=set)
+    resolved: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class MergeInput:
     """Both sides and their base. `content` is None while there is no ConfigMap; `refused` keys cannot be pushed.
 
     `shown` are the conflicts that the status lists, as short hashes of both sides: a resolution settles what the person
-    who made it has seen, not an edit that came later.
+    who made it has seen, not an edit that came later. `adopting` are the keys for which the adoption policy still
+    decides, None for all. `flapping` keys are held.
     """
 
     snapshot: Snapshot
@@ -88,6 +91,8 @@ class MergeInput:
     refused: frozenset[str] = frozenset()
     shown: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     all_are_shown: bool = True
+    adopting: frozenset[str] | None = None
+    flapping: frozenset[str] = frozenset()
 
 
 def decide_all(given: MergeInput, rules: Rules) -> Decisions:
@@ -146,13 +151,23 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
     if znode is None and config_map == EMPTY_DIGEST and key in given.snapshot.hollow:
         _decide_hollow(key, path, base, rules, found)
         return
-    state = KeyState(base, zookeeper, config_map, detached, _resolution(key, zookeeper, config_map, given))
-    action = decide(state, rules)
+    resolve = _resolution(key, zookeeper, config_map, given)
+    state = KeyState(base, zookeeper, config_map, detached, resolve, key in given.flapping)
+    action = decide(state, _rules_for(key, base, given, rules))
+    if resolve is not None:
+        found.resolved.add(key)
     if action is Action.TO_ZOOKEEPER and (problem := _push_problem(key, held, given)) is not None:
         found.problems.append(problem)
         return
     if action is not Action.NOTHING:
         found.open.append(Decision(key, path, action, zookeeper, config_map))
+
+
+def _rules_for(key: str, base: bytes | None, given: MergeInput, rules: Rules) -> Rules:
+    """A key that was synchronised before is not adopted; nor is one that came after an adoption was interrupted."""
+    if rules.adoption is None or (base is None and (given.adopting is None or key in given.adopting)):
+        return rules
+    return replace(rules, adoption=None)
 
 
 def _decide_hollow(key: str, path: str, base: bytes | None, rules: Rules, found: Decisions) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from zkoperator.mirror.base import Base, Side
+from zkoperator.mirror.base import Base, Side, short
+from zkoperator.mirror.decisions import Decision
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.zk.picture import Picture
 
@@ -45,15 +46,44 @@ def history_of(base: Base | None, picture: Picture, ledger: Ledger | None) -> Hi
     """Tell whether the source still is the one of the base. Without a base nothing is known that could differ."""
     if base is None or base.root_czxid == 0:
         return History.SAME
-    if picture.zxid < base.zxid:
+    if picture.zxid < max(base.zxid, ledger.last_push_zxid if ledger is not None else 0):
         return History.REGRESSED
     if base.ledger_czxid != 0 and (ledger is None or ledger.czxid != base.ledger_czxid):
         return History.REGRESSED
     if not picture.root_exists:
         return History.ROOT_MISSING
-    if picture.root_czxid == base.root_czxid:
+    if "" in picture.unreadable or picture.root_czxid == base.root_czxid:
         return History.SAME
-    return History.ROOT_REPLACED if picture.root_czxid > base.zxid else History.REGRESSED
+    is_replaced = picture.root_czxid > base.zxid or picture.root_czxid == base.held_root
+    return History.ROOT_REPLACED if is_replaced else History.REGRESSED
+
+
+def is_reverted(item: Decision, base: Base, ledger: Ledger | None, picture: Picture) -> bool:
+    """Whether a znode has another value than at the base without having been written since: a restored backup.
+
+    A restore goes on with a new epoch, so that its zxids are larger than any before. But what it brings back was
+    written before the base, and so was every ancestor of what it takes away.
+    """
+    pushed = ledger.entries.get(item.key) if ledger is not None else None
+    if ledger is not None and pushed is not None and ledger.zxid_of(pushed) > base.zxid:
+        digest, since = pushed.digest, ledger.zxid_of(pushed)
+    elif item.key in base.digests and item.key not in base.apart:
+        digest, since = base.digests[item.key], base.zxid
+    else:
+        return False
+    znode = picture.nodes.get(item.path)
+    if znode is not None:
+        return short(znode.digest) != digest and znode.mzxid <= since
+    return digest is not None and picture.is_known_absent(item.path) and _newest_above(item.path, picture) <= since
+
+
+def _newest_above(path: str, picture: Picture) -> int:
+    """Return when children of the nearest existing ancestor were created or deleted last."""
+    while path:
+        path = path.rpartition("/")[0]
+        if (ancestor := picture.nodes.get(path)) is not None:
+            return ancestor.pzxid
+    return picture.zxid
 
 
 def must_hold(deletions: int, keys: int, limits: Limits) -> bool:
@@ -63,9 +93,12 @@ def must_hold(deletions: int, keys: int, limits: Limits) -> bool:
     return deletions >= SMALL_PLAN and deletions * 100 > max(keys, 1) * limits.max_percent
 
 
-def plan_hash(root_czxid: int, changes: Iterable[tuple[Side, str, bytes]]) -> str:
-    """Identify changes by side, key and the value that goes (or comes): another plan has another hash."""
-    digest = hashlib.sha256(str(root_czxid).encode())
+def plan_hash(history: tuple[int, ...], changes: Iterable[tuple[Side, str, bytes]]) -> str:
+    """Identify changes by side, key and the value that goes (or comes): another plan has another hash.
+
+    `history` are the numbers that make the ensemble's state a particular one: creations, epochs.
+    """
+    digest = hashlib.sha256(repr(history).encode())
     for side, key, value in sorted(changes):
         digest.update(f"\0{side}\0{key}\0".encode() + value)
     return digest.hexdigest()[:16]

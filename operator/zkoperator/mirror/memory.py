@@ -32,6 +32,7 @@ class Memory:
         refused: keys whose znodes the ensemble does not let us write, until `refused_until_s`.
         known_conflicts: for which the ledger has been read again already.
         owed_s: since when the numbers of the status lag.
+        failing_s: since when every write has failed.
         edits: of the ConfigMap.
         parts: transactions that the last push was split into, `is_splitting` while some are left; 0: one was enough.
     """
@@ -57,6 +58,7 @@ class Memory:
     known_conflicts: frozenset[str] = frozenset()
     disconnected_s: float | None = None
     owed_s: float | None = None
+    failing_s: float | None = None
     edits: News = field(default_factory=News)
     managers: Mapping[str, str] = field(default_factory=dict)
     parts: int = 0

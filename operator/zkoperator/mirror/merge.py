@@ -30,7 +30,7 @@ class Action(StrEnum):
 class Rules:
     """How differences of this ConfigSync are settled.
 
-    `adoption` is set for a first synchronisation only; afterwards, and after a lost base, `conflicts` decides.
+    `adoption` is set for keys of a first synchronisation only; afterwards, and after a lost base, `conflicts` decides.
     """
 
     direction: Direction
@@ -51,19 +51,25 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """One key on both sides and in the base. `resolve` is a decision that somebody made for this key."""
+    """One key on both sides and in the base. `resolve` is a decision that somebody made for this key.
+
+    `flaps` says that the key is held because both sides keep reverting one another, so that a resolution decides it.
+    """
 
     base: bytes | None
     zookeeper: bytes | None
     config_map: bytes | None
     detached: Detached | None = None
     resolve: Side | None = None
+    flaps: bool = False
 
 
 def decide(state: KeyState, rules: Rules) -> Action:
     """Return what has to happen for the key."""
     if state.zookeeper == state.config_map:
         return _both_equal(state)
+    if state.flaps and state.resolve is not None:
+        return _settle(state, rules)
     if state.detached is not None:
         return _detached(state, state.detached, rules)
     if state.base is None:
@@ -138,11 +144,17 @@ def _copy(rules: Rules, *, to: Side) -> Action:
 def _settle(state: KeyState, rules: Rules) -> Action:
     """Both sides differ and neither is the base."""
     winner = state.resolve or _preferred(rules)
+    if rules.retain and state.resolve is None and winner is not None and _value(state, winner) is None:
+        return Action.DETACH
     if winner is Side.ZOOKEEPER and rules.pulls:
         return Action.TO_CONFIG_MAP
     if winner is Side.CONFIG_MAP and rules.pushes:
         return Action.TO_ZOOKEEPER
     return Action.CONFLICT
+
+
+def _value(state: KeyState, side: Side) -> bytes | None:
+    return state.zookeeper if side is Side.ZOOKEEPER else state.config_map
 
 
 def _preferred(rules: Rules) -> Side | None:

@@ -192,7 +192,8 @@ class Observer:
         # The server may only lag behind; after a sync it does not, and a lower zxid means another history.
         await tree.zk.sync(tree.place.root)
         picture = _as_of_now(tree)
-        return None if picture is not None and picture.zxid < pushed else picture
+        is_behind = picture is not None and picture.zxid < pushed <= tree.zk.last_zxid
+        return None if is_behind else picture
 
 
 def _as_of_now(tree: Tree) -> Picture | None:

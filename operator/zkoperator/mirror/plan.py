@@ -7,7 +7,7 @@ from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
 from zkoperator.mirror.base import Base, Detached, Side
 from zkoperator.mirror.decisions import Decision, Decisions, MergeInput, Problem, decide_all
-from zkoperator.mirror.guard import BaseState, History, history_of, must_hold, plan_hash
+from zkoperator.mirror.guard import BaseState, History, history_of, is_reverted, must_hold, plan_hash
 from zkoperator.mirror.ledger import Ledger, effective_digests
 from zkoperator.mirror.merge import Action, Rules
 from zkoperator.mirror.observed import Observed
@@ -40,6 +40,8 @@ class Plan:
         pending: what waits for approval, or all of a dry run.
         more: there is work left for the next pass, at once.
         carried: decisions that the steps carry out.
+        held: deletions, or all of another history's changes, that wait for approval.
+        resolved: keys that a resolution has decided and the steps carry out.
         keys, bytes: equal on both sides once the steps are done.
     """
 
@@ -54,10 +56,15 @@ class Plan:
     base: Base | None = None
     more: bool = False
     carried: tuple[Decision, ...] = ()
+    held: tuple[Decision, ...] = ()
+    resolved: frozenset[str] = frozenset()
     keys: int = 0
     bytes: int = 0
     zxid: int = 0
 
+
+EPOCH_BITS: Final = 32
+"""The lower part of a zxid, which counts within the epoch of one leader."""
 
 _RECORDS: Final = (Action.RECORD, Action.FORGET, Action.DETACH)
 
@@ -121,6 +128,8 @@ class _Planner:
             self._seen.refused,
             shown={item.key: (item.zookeeper, item.config_map) for item in self._sync.status.conflicts},
             all_are_shown=self._sync.status.conflict_count <= len(self._sync.status.conflicts),
+            adopting=self._base.adopting if self._base is not None else None,
+            flapping=self._seen.flapping,
         )
         decisions = decide_all(given, self._rules)
         if (stop := self._unequal_adoption(decisions)) is not None:
@@ -140,15 +149,16 @@ class _Planner:
         return replace(rules, adoption=self._adoption())
 
     def _adoption(self) -> AdoptionPolicy | None:
-        return self._sync.adoption if self._state is BaseState.FIRST else None
+        is_adopting = self._state is BaseState.FIRST or (self._base is not None and len(self._base.adopting) > 0)
+        return self._sync.adoption if is_adopting else None
 
     def _missing_root(self) -> Plan | None:
         """A missing root is created by a first push only; otherwise nobody knows why it is missing."""
         if self._seen.picture.root_exists:
             return None
         content = self._seen.content
-        fresh = self._state is BaseState.FIRST or (self._state is BaseState.KNOWN and self._history is History.SAME)
-        if fresh and self._sync.pushes and content is not None and content.keys:
+        is_first = self._state is not BaseState.LOST and not self._digests and self._history is History.SAME
+        if is_first and self._sync.pushes and content is not None and content.keys:
             return None
         root = self._sync.source.root
         message = f"znode {root} does not exist; nothing is deleted or written until it does"
@@ -171,6 +181,8 @@ class _Planner:
 
     def _regressed(self, decisions: Decisions) -> Plan | None:
         """Another history of the ensemble: nothing at all is written until somebody has approved of it."""
+        if self._is_reverted(decisions):
+            self._history = History.REGRESSED
         if self._history is not History.REGRESSED:
             return None
         pending = self._pending(decisions.open)
@@ -181,8 +193,19 @@ class _Planner:
             f"to accept it, annotate with zkoperator.dev/approve-deletions={pending.hash}"
         )
         return Plan(
-            stop=SyncReason.SOURCE_REGRESSED, message=message, pending=pending, base_state=self._state, base=self._base
+            stop=SyncReason.SOURCE_REGRESSED,
+            message=message,
+            pending=pending,
+            base_state=self._state,
+            base=self._base,
+            held=tuple(decisions.open),
         )
+
+    def _is_reverted(self, decisions: Decisions) -> bool:
+        base, ledger, picture = self._base, self._seen.ledger, self._seen.picture
+        if base is None or self._history is not History.SAME:
+            return False
+        return any(is_reverted(item, base, ledger, picture) for item in decisions.open)
 
     def _needs_ledger(self) -> bool:
         return self._sync.pushes and (self._seen.ledger is None or not self._seen.ledger_is_mine)
@@ -200,6 +223,7 @@ class _Planner:
             pending=pending,
             base_state=self._state,
             base=self._base,
+            held=tuple(sorted_.held),
             keys=decisions.equal,
             bytes=decisions.equal_bytes,
             zxid=self._seen.picture.zxid,
@@ -212,7 +236,7 @@ class _Planner:
                 result.conflicts.append(item)
             elif item.action in _RECORDS:
                 result.records.append(item)
-            elif item.key in self._seen.flapping:
+            elif item.key in self._seen.flapping and item.key not in decisions.resolved:
                 result.flapping.append(item)
             else:
                 (result.pulls if item.action is Action.TO_CONFIG_MAP else result.pushes).append(item)
@@ -240,8 +264,15 @@ class _Planner:
         deletes = sum(item.is_deletion for item in writes)
         creates = sum(_overwritten(item) is None for item in writes)
         changes = [(_target(item), item.key, _overwritten(item) or b"") for item in writes]
-        name = plan_hash(self._seen.picture.root_czxid, changes) if writes else ""
+        name = plan_hash(self._identity(), changes) if writes or self._history is History.REGRESSED else ""
         return PendingPlan(creates, len(writes) - creates - deletes, deletes, name)
+
+    def _identity(self) -> tuple[int, ...]:
+        """Return what stays the same of this history while nothing is written because of it."""
+        picture = self._seen.picture
+        if self._history is not History.REGRESSED:
+            return (picture.root_czxid,)
+        return picture.root_czxid, picture.zxid >> EPOCH_BITS
 
     def _real(self, decisions: Decisions) -> Plan:
         sorted_ = self._sort(decisions)
@@ -249,9 +280,12 @@ class _Planner:
             self._sync, self._seen, self._snapshot, self._base, self._state, self._digests, self._detached
         )
         steps = build_steps(context, sorted_, decisions)
+        carried = {item.key for item in steps.carried}
+        # What a resolution has decided stays a conflict until it is written: a split push must not forget it.
+        undone = [item for item in sorted_.pushes if item.key in decisions.resolved - carried]
         return Plan(
             steps=steps.all,
-            conflicts=tuple(sorted_.conflicts),
+            conflicts=(*sorted_.conflicts, *undone),
             flapping=tuple(sorted_.flapping),
             problems=(*decisions.problems, *steps.problems),
             pending=self._pending(sorted_.held) if sorted_.held else None,
@@ -259,6 +293,8 @@ class _Planner:
             base=steps.base,
             more=steps.more,
             carried=steps.carried,
+            held=tuple(sorted_.held),
+            resolved=frozenset(decisions.resolved & carried),
             keys=decisions.equal + sum(not item.is_deletion for item in steps.carried),
             bytes=decisions.equal_bytes + steps.carried_bytes,
             zxid=self._seen.picture.zxid,

@@ -7,14 +7,15 @@ from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import ConfigSyncStatus
-from zkoperator.errors import ForbiddenError, InvalidError
+from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
 from zkoperator.kube.port import CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.apply import Applier
 from zkoperator.mirror.content import managers_of
+from zkoperator.mirror.decisions import short_hash
 from zkoperator.mirror.ending import Ending
 from zkoperator.mirror.memory import Memory, new_memory
 from zkoperator.mirror.meter import PULL, PUSH, UNMETERED, Meter
-from zkoperator.mirror.names import RESOLVE_ANNOTATION
+from zkoperator.mirror.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION
 from zkoperator.mirror.observe import ConfigMaps, Observer
 from zkoperator.mirror.observed import Observed
 from zkoperator.mirror.plan import Plan, make_plan
@@ -182,9 +183,13 @@ class MirrorReconciler:
         except InvalidError:
             message = "the API server or the ensemble refused what was written; see the limits in docs/consistency.md"
             return await self._report_refusal(SyncReason.KEY_INVALID, message, memory)
+        except (ConflictError, TransientError):
+            await self._tell_failing(sync, memory)
+            raise
+        memory.failing_s = None
         if any(isinstance(step, ClaimLedger) for step in plan.steps):
             return 0.0
-        self._remember(plan, sync, memory)
+        self._remember(plan, memory)
         self._count(plan, memory, began_s)
         for path in overwritten:
             note = f"znode {path} was deleted and created again by somebody else while it was being pushed"
@@ -198,13 +203,21 @@ class MirrorReconciler:
         memory.burst.settled()
         return 0.0
 
-    def _remember(self, plan: Plan, sync: ValidatedSync, memory: Memory) -> None:
+    async def _tell_failing(self, sync: ValidatedSync, memory: Memory) -> None:
+        """A write that fails now and then is nothing; while all fail, Ready must not go on being True."""
+        now_s = self._clock.now_s()
+        memory.failing_s = now_s if memory.failing_s is None else memory.failing_s
+        if now_s - memory.failing_s >= self._settings.failing_s:
+            message = "every write has failed for a while; the operator's log says why"
+            await self._report_waiting(Waiting(SyncReason.SYNCING, message), sync, memory)
+
+    def _remember(self, plan: Plan, memory: Memory) -> None:
         now_s = self._clock.now_s()
         if any(isinstance(step, WriteConfigMap) for step in plan.steps):
             memory.burst.wrote(now_s)
         if plan.steps:
             self._meter.flapped(memory.flaps.note(plan.carried, now_s))
-        memory.flaps.release(sync.resolve)
+        memory.flaps.release(plan.resolved)
         if memory.tree is not None:
             memory.tree.forget_values()
 
@@ -249,12 +262,12 @@ class MirrorReconciler:
         return min((wait_s for wait_s in waits if wait_s is not None), default=None)
 
     async def _settle_annotations(self, plan: Plan, sync: ValidatedSync, memory: Memory) -> None:
-        """Take off a resolution that has been carried out: it must not decide a later conflict."""
-        waiting = {item.key for item in (*plan.conflicts, *plan.flapping)}
-        if plan.stop is not None or not sync.resolve or waiting & sync.resolve.keys() or memory.raw is None:
+        """Take off what has been decided: it must not decide a later conflict, nor approve of later deletions."""
+        annotations = _spent_annotations(plan, sync)
+        if plan.stop is not None or not annotations or memory.raw is None:
             return
         meta = memory.raw["metadata"]
-        patch = {"metadata": {"annotations": {RESOLVE_ANNOTATION: None}}}
+        patch = {"metadata": {"annotations": annotations}}
         written = await self._api.patch(
             CONFIG_SYNCS, meta["namespace"], meta["name"], patch, resource_version=meta["resourceVersion"]
         )
@@ -304,6 +317,23 @@ def _has_new_conflicts(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
     is_new = not conflicts <= memory.known_conflicts
     memory.known_conflicts = conflicts
     return is_new and sync.pushes
+
+
+def _spent_annotations(plan: Plan, sync: ValidatedSync) -> dict[str, str | None]:
+    """Return the annotations as they are to be: without what is carried out, or was said of other values than these."""
+    shown = {item.key: (item.zookeeper, item.config_map) for item in sync.status.conflicts}
+    waiting = {
+        item.key
+        for item in (*plan.conflicts, *plan.flapping)
+        if (now := (short_hash(item.zookeeper), short_hash(item.config_map))) == shown.get(item.key, now)
+    }
+    left = {key: side for key, side in sync.resolve.items() if key in waiting}
+    changed: dict[str, str | None] = {}
+    if left != sync.resolve:
+        changed[RESOLVE_ANNOTATION] = ",".join(f"{key}={side}" for key, side in left.items()) or None
+    if sync.approved and plan.pending is None:
+        changed[APPROVE_ANNOTATION] = None
+    return changed
 
 
 def _is_resolvable_now(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from zkoperator.api.reasons import SyncReason
-from zkoperator.mirror.base import Base, Detached, Side
+from zkoperator.mirror.base import Base, Detached, Side, short
 from zkoperator.mirror.decisions import Decision, Decisions, Problem
 from zkoperator.mirror.guard import BaseState
 from zkoperator.mirror.ledger import FOLD_BYTES, Ledger
@@ -135,6 +135,9 @@ def _next_base(
         digests=digests,
         detached=detached,
         rebuilt=_is_rebuilt(context, sorted_),
+        apart=_apart(context, digests),
+        adopting=_adopting(context, sorted_, puts),
+        held_root=_held_root(context, sorted_),
     )
     return fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
 
@@ -151,11 +154,41 @@ def _record(item: Decision, digests: dict[str, bytes], detached: dict[str, Detac
             detached[item.key] = Detached(side, kept)
 
 
+def _apart(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[str]:
+    """Return the keys whose znode is not what the base says at the zxid that it names."""
+    found = context.snapshot.keys
+    return frozenset(
+        key for key, digest in digests.items() if (znode := found.get(key)) is None or short(znode.digest) != digest
+    )
+
+
+def _adopting(context: StepContext, sorted_: Sorted, puts: Mapping[str, Znode]) -> frozenset[str]:
+    """Return the keys that an adoption has settled and that this write of the ConfigMap leaves to be done."""
+    if context.state is BaseState.LOST:
+        return frozenset()
+    settled = [*sorted_.pushes, *(item for item in sorted_.pulls if item.key not in puts)]
+    known = context.base.adopting if context.base is not None else None
+    return frozenset(
+        item.key
+        for item in settled
+        if item.zookeeper is not None
+        and item.config_map is not None
+        and item.key not in context.digests
+        and (known is None or item.key in known)
+    )
+
+
 def _root_czxid(context: StepContext, sorted_: Sorted) -> int:
     """A replaced root counts as the known one only once no deletion is held because of it."""
-    if context.base is not None and sorted_.held:
+    picture = context.seen.picture
+    if context.base is not None and (sorted_.held or "" in picture.unreadable):
         return context.base.root_czxid
-    return context.seen.picture.root_czxid
+    return picture.root_czxid
+
+
+def _held_root(context: StepContext, sorted_: Sorted) -> int:
+    created = context.seen.picture.root_czxid
+    return created if sorted_.held and context.base is not None and created != context.base.root_czxid else 0
 
 
 def _ledger_czxid(context: StepContext) -> int:
@@ -177,7 +210,8 @@ def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions,
     old = context.base
     if old is None or sorted_.records or decisions.dropped:
         return True
-    if (old.root_czxid, old.ledger_czxid, old.rebuilt) != (base.root_czxid, base.ledger_czxid, base.rebuilt):
+    was = (old.root_czxid, old.ledger_czxid, old.rebuilt, old.held_root)
+    if was != (base.root_czxid, base.ledger_czxid, base.rebuilt, base.held_root):
         return True
     return _must_fold(context.seen.ledger, old)
 

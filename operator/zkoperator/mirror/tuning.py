@@ -20,6 +20,7 @@ class MirrorSettings:
         flap_window_s, flap_reverts: so many reverts of one key within the window are flapping,
         flap_hold_s: for which the key is held.
         retry_s: when to look again at what no event announces (a foreign ConfigMap, a claim, a missing permission).
+        failing_s: writes that have failed for so long are told.
         tree_reads: trees that are read for the first time at once.
     """
 
@@ -35,4 +36,5 @@ class MirrorSettings:
     flap_reverts: int = 4
     flap_hold_s: float = 300.0
     retry_s: float = 30.0
+    failing_s: float = 10.0
     tree_reads: int = 32

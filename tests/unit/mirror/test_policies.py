@@ -1,10 +1,13 @@
 """Conflicts, adoption, deletions, flapping: what is decided, what waits, and who may say so."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 
+from tests.support.fake_zk import Fault
 from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
+from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.zk.port import Create, Delete, Set
 
@@ -45,6 +48,51 @@ async def test_a_resolution_settles_the_conflict_and_is_used_up(world: World, si
     await world.until(lambda: (world.at("a"), (world.data() or {})["a"]) == (value, value))
     await world.until(lambda: "zkoperator.dev/resolve" not in _annotations(world))
     assert world.status()["conflictCount"] == 0
+
+
+async def test_a_resolution_never_settles_an_edit_that_came_after_it(world: World) -> None:
+    await _conflict(world)
+    await world.until_reason("Conflict")
+    await world.stop()
+    world.annotate(resolve="a=zookeeper")
+    world.edit(a="later")
+    await world.start()
+    await world.until(lambda: "zkoperator.dev/resolve" not in _annotations(world))
+    await world.quiet()
+    assert (world.at("a"), world.data()) == (b"theirs", {"a": b"later", "other": b"1"})
+    assert world.ready() == ("False", "Conflict")
+
+
+async def test_a_resolution_loses_each_key_as_it_is_settled(world: World) -> None:
+    await _conflict(world)
+    await world.until_reason("Conflict")
+    world.annotate(resolve="a=configmap,other=zookeeper")
+    await world.until_in_sync()
+    await world.until(lambda: "zkoperator.dev/resolve" not in _annotations(world))
+    await world.stop()
+    world.node("other", "theirs")
+    world.edit(other="mine")
+    await world.start()
+    await world.until_reason("Conflict")
+    await world.quiet()
+    assert (world.data() or {})["other"] == b"mine"
+
+
+async def test_a_resolution_of_more_than_one_transaction_is_carried_out_whole(world: World) -> None:
+    keys = [f"k{number:04}" for number in range(1200)]
+    world.tree(**dict.fromkeys(keys, "1"))
+    world.sync()
+    await world.until_in_sync()
+    await world.stop()
+    for key in keys:
+        world.node(key, "theirs")
+    world.edit(**dict.fromkeys(keys, "mine"))
+    await world.start()
+    await world.until_reason("Conflict")
+    world.annotate(resolve=",".join(f"{key}=configmap" for key in keys))
+    await world.until(lambda: world.at(keys[0]) == world.at(keys[-1]) == b"mine", within_s=30)
+    await world.until_in_sync()
+    assert {world.at(key) for key in keys} == {b"mine"}
 
 
 async def test_editing_one_side_to_the_other_value_ends_the_conflict(world: World) -> None:
@@ -113,6 +161,29 @@ async def test_adoption_of_an_existing_config_map(
     assert world.at("differs") == (b"cm" if policy == "PreferConfigMap" else b"zk")
 
 
+@pytest.mark.parametrize("policy", ["PreferZooKeeper", "PreferConfigMap"])
+async def test_an_adoption_of_more_than_one_transaction_is_carried_out_whole(world: World, policy: str) -> None:
+    keys = [f"k{number:04}" for number in range(1500)]
+    world.tree(**dict.fromkeys(keys, "zk"))
+    world.config_map(**dict.fromkeys(keys, "cm"))
+    world.sync(adoptionPolicy=policy)
+    wanted = b"zk" if policy == "PreferZooKeeper" else b"cm"
+    await world.until(lambda: set((world.data() or {}).values()) == {world.at(keys[0])} == {wanted}, within_s=30)
+    await world.until_in_sync()
+    assert {world.at(key) for key in keys} == {wanted}
+
+
+async def test_an_adoption_that_is_interrupted_between_its_writes_goes_on(world: World) -> None:
+    world.tree(a="zk", b="zk")
+    world.config_map(a="cm", b="cm")
+    world.zk.inject(Fault.DROP_BEFORE, "multi", path=f"{ROOT}/a")
+    world.sync(adoptionPolicy="PreferConfigMap")
+    await world.until(lambda: "zkoperator.dev/base" in (_config_map(world)["metadata"].get("annotations") or {}))
+    await world.restart()
+    await world.until(lambda: (world.at("a"), world.at("b")) == (b"cm", b"cm"))
+    await world.until_in_sync()
+
+
 async def test_an_adoption_policy_does_not_decide_later_conflicts(world: World) -> None:
     await _conflict(world, adoptionPolicy="PreferZooKeeper")
     await world.until_reason("Conflict")
@@ -169,6 +240,25 @@ async def test_a_mass_deletion_waits_for_its_approval_while_other_keys_flow(worl
     assert "pending" not in world.status()
 
 
+async def test_an_approval_is_used_up_and_the_same_loss_later_waits_again(world: World) -> None:
+    keys = [f"k{number}" for number in range(10)]
+    world.tree(**dict.fromkeys(keys, "1"))
+    world.sync()
+    await world.until_in_sync()
+    world.write(*(Delete(f"{ROOT}/{key}", -1) for key in keys[:6]))
+    await world.until_reason("DeletionsHeld")
+    world.annotate(approve_deletions=world.status()["pending"]["hash"])
+    await world.until(lambda: len(world.data() or {}) == 4)
+    await world.until(lambda: "zkoperator.dev/approve-deletions" not in _annotations(world))
+    for key in keys[:6]:
+        world.node(key, "1")
+    await world.until(lambda: len(world.data() or {}) == 10)
+    world.write(*(Delete(f"{ROOT}/{key}", -1) for key in keys[:6]))
+    await world.until_reason("DeletionsHeld")
+    await world.quiet()
+    assert len(world.data() or {}) == 10
+
+
 async def test_an_approval_is_void_once_the_plan_has_changed(world: World) -> None:
     world.tree(**{f"k{number}": "1" for number in range(10)})
     world.sync()
@@ -193,7 +283,8 @@ async def test_fewer_than_five_deletions_never_wait(world: World) -> None:
     await world.until(lambda: world.data() == {})
 
 
-async def test_rivals_on_both_sides_are_recognised_held_and_named(world: World) -> None:
+async def _rivals(world: World) -> None:
+    """Two clients, one on each side, revert one another until the key is held with both of their values."""
     world.tree(a="zk", other="1")
     world.sync()
     await world.until_in_sync()
@@ -206,10 +297,28 @@ async def test_rivals_on_both_sides_are_recognised_held_and_named(world: World) 
             world.node("a", "zk")
         await world.quiet(8)
     await world.until_reason("Flapping")
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"data": {"a": "cm"}}, manager="rival")
+    world.node("a", "zk")
+    await world.quiet(8)
+
+
+async def test_rivals_on_both_sides_are_recognised_held_and_named(world: World) -> None:
+    await _rivals(world)
     assert "a" in world.message()
     assert world.status()["conflicts"][0]["manager"] == "rival"
     world.node("other", "2")
     await world.until(lambda: (world.data() or {})["other"] == b"2")
+
+
+@pytest.mark.parametrize(("side", "value"), [("zookeeper", b"zk"), ("configmap", b"cm")])
+async def test_a_resolution_of_a_flapping_key_takes_the_side_that_it_names(
+    world: World, side: str, value: bytes
+) -> None:
+    await _rivals(world)
+    assert (world.at("a"), (world.data() or {})["a"]) == (b"zk", b"cm")
+    world.annotate(resolve=f"a={side}")
+    await world.until(lambda: (world.at("a"), (world.data() or {})["a"]) == (value, value))
+    await world.until_in_sync()
 
 
 async def test_a_rival_that_keeps_editing_a_mirror_is_held(world: World) -> None:
@@ -302,6 +411,47 @@ async def test_a_bad_resolution_is_refused_with_the_field_and_the_fix(world: Wor
     await world.until_reason("InvalidSpec")
     assert "zkoperator.dev/resolve" in world.message()
     world.write(Set(f"{ROOT}/a", b"2", -1))
+
+
+@pytest.mark.parametrize("policy", ["PreferZooKeeper", "PreferConfigMap"])
+async def test_a_preference_deletes_nothing_that_is_to_be_retained(world: World, policy: str) -> None:
+    world.tree(a="1", b="1")
+    world.sync(deletionPolicy="Retain", conflictPolicy=policy)
+    await world.until_in_sync()
+    await world.stop()
+    world.drop("a")
+    world.edit(a="edited", b=None)
+    world.node("b", "edited")
+    await world.start()
+    await world.until(lambda: world.ready() == ("True", "InSync") and world.status()["keys"] < 2)
+    await world.quiet()
+    kept = {
+        "PreferZooKeeper": ({"a": b"edited", "b": b"edited"}, None),
+        "PreferConfigMap": ({"a": b"edited"}, b"edited"),
+    }
+    assert (world.data(), world.at("a")) == kept[policy]
+    assert world.at("b") == b"edited"
+
+
+async def test_writes_that_all_fail_are_told(world: World) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+
+    def refuse(operation: object) -> None:
+        if getattr(operation, "verb", "") == "patch" and operation.resource is CONFIG_MAPS:  # type: ignore[attr-defined]
+            raise TransientError("a webhook is down")
+
+    world.kube.before = refuse
+    world.node("a", "2")
+    await world.until_reason("Syncing")
+    world.kube.before = lambda _: None
+    await world.until(lambda: (world.data() or {})["a"] == b"2")
+    await world.until_in_sync()
+
+
+def _config_map(world: World) -> dict[str, Any]:
+    return dict(world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop") or {"metadata": {}})
 
 
 def _annotations(world: World) -> dict[str, str]:
