@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from zkoperator.ensemble.names import MANAGER, cluster_of_child
@@ -14,11 +15,12 @@ from zkoperator.handlers.intake import Intake
 from zkoperator.health import STALLED_S
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.informer import Informer
-from zkoperator.kube.port import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS, ZOOKEEPER_CLUSTERS, KubeApi, Resource
+from zkoperator.kube.port import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS, ZOOKEEPER_CLUSTERS, KubeApi
 from zkoperator.metrics import Metrics
 from zkoperator.mirror.names import SYNC_LABEL
 from zkoperator.mirror.reconcile import MirrorReconciler
 from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
 from zkoperator.runtime.outcome import Pass
@@ -42,27 +44,33 @@ class Acting:
         api: the Kubernetes API; its writes are fenced by the Lease.
         source: of kopf's credentials.
         metrics: of the process.
+        clock: monotonic time.
     """
 
-    def __init__(self, settings: Settings, api: KubeApi, source: CredentialSource, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        api: KubeApi,
+        source: CredentialSource,
+        metrics: Metrics,
+        clock: Clock = MONOTONIC,
+    ) -> None:
         self._metrics = metrics
+        self._clock = clock
         connector = TimedConnector(SessionConnector(), metrics.count_zookeeper_request)
         self._sessions = SessionPool(connector)
-        namespaces = settings.namespaces
+        follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
         children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)
-        self._children = {kind: self._informer(api, kind, namespaces) for kind in children}
-        self._children[ZOOKEEPER_CLUSTERS] = Informer(
-            api, ZOOKEEPER_CLUSTERS, namespaces, on_change=self._cluster_changed
-        )
-        self._targets = Informer(
-            api, CONFIG_MAPS, namespaces, labels=SYNC_LABEL, on_change=lambda key: self._mirror.config_map_changed(key)
-        )
+        self._children = {kind: follow(kind, labels=CHILDREN, on_change=self._child_changed) for kind in children}
+        self._children[ZOOKEEPER_CLUSTERS] = follow(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
+        self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, on_change=self._target_changed)
         self._ensemble = EnsembleReconciler(
             api,
             InformedStore(self._children),
             TimedProbe(SocketProbe(timeout_s=_PROBE_S), metrics.count_zookeeper_request),
             connector,
             Defaults(image=settings.default_image, domain=settings.cluster_domain),
+            clock,
             meter=metrics.clusters,
         )
         self._mirror = MirrorReconciler(
@@ -74,6 +82,7 @@ class Acting:
                 cluster_domain=settings.cluster_domain,
                 protected_addresses=_api_addresses(os.environ),
             ),
+            clock,
             meter=metrics.syncs,
         )
         self._clusters = self._loop(CLUSTERS, self._ensemble.reconcile, settings)
@@ -82,22 +91,23 @@ class Acting:
         self._intake = Intake(
             api,
             source,
-            namespaces,
+            settings.namespaces,
             wake_cluster=self._clusters.wake,
             wake_sync=self._mirror.resource_changed,
+            clock=clock,
         )
         metrics.watch_kopf(lambda: self._intake.supervisor.lives)
         metrics.watch_queues({CLUSTERS: lambda: self._clusters.depth, SYNCS: lambda: self._syncs.depth})
 
     async def run(self) -> None:
         """Act until cancelled. Running passes get to finish; then sessions are closed."""
-        informers = [*self._children.values(), self._targets]
+        informers = self._informers
         try:
             async with asyncio.TaskGroup() as group:
-                for informer in informers:
+                for informer in informers.values():
                     group.create_task(informer.run())
                 # A pass before the first list would take what is not listed yet for absent.
-                await asyncio.gather(*(informer.wait_synced() for informer in informers))
+                await asyncio.gather(*(informer.wait_synced() for informer in informers.values()))
                 for part in self._parts():
                     group.create_task(part)
         finally:
@@ -105,24 +115,33 @@ class Acting:
             await self._sessions.close()
 
     def stuck(self) -> str | None:
-        """Return which loop does not move, or None."""
-        for kind, loop in ((CLUSTERS, self._clusters), (SYNCS, self._syncs)):
-            if (seconds := loop.stalled_s()) > STALLED_S:
-                return f"the loop of {kind} has not moved for {seconds:.0f} s"
-        return None
+        """Return which loops do not move, or None."""
+        late = {name: seconds for name, stalled_s in self.loops().items() if (seconds := stalled_s()) > STALLED_S}
+        return "; ".join(f"{name} has not moved for {seconds:.0f} s" for name, seconds in late.items()) or None
+
+    def loops(self) -> dict[str, Callable[[], float]]:
+        """Return for how many seconds each loop has not moved although it should have, by its name."""
+        kinds = {
+            f"the loop of {kind}": loop.stalled_s for kind, loop in ((CLUSTERS, self._clusters), (SYNCS, self._syncs))
+        }
+        informers = {f"the informer of {name}": informer.stalled_s for name, informer in self._informers.items()}
+        return kinds | informers | self._intake.loops()
 
     def unready(self) -> str | None:
-        """Return what has not been listed yet and why, or None."""
-        for informer in (*self._children.values(), self._targets):
-            if not informer.synced:
+        """Return what cannot be followed and why, or has not been listed yet; None when all is well."""
+        for informer in self._informers.values():
+            if informer.problem is not None or not informer.synced:
                 return informer.problem or "listing"
         return self._intake.problem
 
+    @property
+    def _informers(self) -> dict[str, Informer]:
+        return {kind.plural: informer for kind, informer in self._children.items()} | {
+            "mirrored configmaps": self._targets
+        }
+
     def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
         return self._clusters.run(), self._syncs.run(), self._intake.run()
-
-    def _informer(self, api: KubeApi, kind: Resource, namespaces: tuple[str, ...]) -> Informer:
-        return Informer(api, kind, namespaces, labels=CHILDREN, on_change=self._child_changed)
 
     def _loop(
         self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, float | None]], settings: Settings
@@ -132,6 +151,7 @@ class Acting:
             reconcile,
             concurrency=settings.workers,
             resync_s=float(settings.resync_seconds),
+            clock=self._clock,
             report=lambda done: self._count(kind, done),
         )
 
@@ -141,6 +161,9 @@ class Acting:
     def _child_changed(self, key: Key) -> None:
         if (cluster := cluster_of_child(key.name)) is not None:
             self._clusters.wake(Key(key.namespace, cluster))
+
+    def _target_changed(self, key: Key) -> None:
+        self._mirror.config_map_changed(key)
 
     def _cluster_changed(self, key: Key) -> None:
         self._clusters.wake(key)

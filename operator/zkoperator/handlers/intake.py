@@ -1,6 +1,7 @@
 """Everything that wakes the loops for custom resources: kopf's events at once, a slow list whatever becomes of kopf."""
 
 import asyncio
+from collections.abc import Callable
 
 from zkoperator.handlers.registration import Wake
 from zkoperator.handlers.supervisor import Supervisor
@@ -8,6 +9,7 @@ from zkoperator.handlers.watchdog import Watchdog
 from zkoperator.kube.census import Census
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi, Resource
+from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 
 
@@ -22,6 +24,7 @@ class Intake:
         wake_sync: the same for ConfigSyncs.
         every_s: seconds between lists, give or take a tenth.
         patience_s: kopf is replaced when it has not told of a change so long after a list found it.
+        clock: monotonic time.
     """
 
     def __init__(
@@ -34,11 +37,12 @@ class Intake:
         wake_sync: Wake,
         every_s: float = 60.0,
         patience_s: float = 5.0,
+        clock: Clock = MONOTONIC,
     ) -> None:
-        clusters = self._kind(api, ZOOKEEPER_CLUSTERS, namespaces, wake_cluster, every_s, patience_s)
-        syncs = self._kind(api, CONFIG_SYNCS, namespaces, wake_sync, every_s, patience_s)
+        clusters = self._kind(api, ZOOKEEPER_CLUSTERS, namespaces, wake_cluster, every_s, patience_s, clock)
+        syncs = self._kind(api, CONFIG_SYNCS, namespaces, wake_sync, every_s, patience_s, clock)
         self._censuses = (clusters[0], syncs[0])
-        self.supervisor = Supervisor(source, namespaces, wake_cluster=clusters[1], wake_sync=syncs[1])
+        self.supervisor = Supervisor(source, namespaces, wake_cluster=clusters[1], wake_sync=syncs[1], clock=clock)
 
     def _kind(
         self,
@@ -48,15 +52,16 @@ class Intake:
         wake: Wake,
         every_s: float,
         patience_s: float,
+        clock: Clock,
     ) -> tuple[Census, Wake]:
         """Return the slow list of one kind, and what kopf calls for its events."""
-        watchdog = Watchdog(self._blind, age_s=self._age_s, horizon_s=1.2 * every_s, patience_s=patience_s)
+        watchdog = Watchdog(self._blind, age_s=self._age_s, horizon_s=1.2 * every_s, patience_s=patience_s, clock=clock)
 
         def found(key: Key) -> None:
             watchdog.found(key)
             wake(key)
 
-        census = Census(api, resource, namespaces, wake=found, every_s=every_s)
+        census = Census(api, resource, namespaces, wake=found, every_s=every_s, clock=clock)
 
         def told(key: Key) -> None:
             watchdog.told(key)
@@ -75,6 +80,11 @@ class Intake:
     def problem(self) -> str | None:
         """Why custom resources cannot be listed, in words for a user; None while all is well."""
         return next((census.problem for census in self._censuses if census.problem is not None), None)
+
+    def loops(self) -> dict[str, Callable[[], float]]:
+        """Return for how many seconds each loop in here has not moved, by its name."""
+        lists = {f"the slow list of {census.plural}": census.stalled_s for census in self._censuses}
+        return {**lists, "kopf": self.supervisor.stalled_s}
 
     async def wait_listed(self) -> None:
         """Return when both kinds have been listed once."""

@@ -19,6 +19,7 @@ from zkoperator.kube.credentials import CredentialSource
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.pulse import Pulse
 
 RESTART = Backoff(first_s=0.5, limit_s=30.0)
 
@@ -27,6 +28,7 @@ _IDENTITY = cast("Any", "zkoperator")
 _LONG_LIFE_S = 120.0
 _STOP_S = 3.0
 _ABANDON_S = 6.0
+_BEAT_S = 1.0
 
 
 class Supervisor:
@@ -59,12 +61,18 @@ class Supervisor:
         self._backoff = backoff
         self._log = logging.getLogger(__name__)
         self._blind = asyncio.Event()
+        self._pulse = Pulse(clock)
+        self._life: _Life | None = None
         self._born_s = clock.now_s()
         self.lives = 0
 
     def age_s(self) -> float:
         """Return the seconds since kopf was started last; 0 before its first start."""
         return self._clock.now_s() - self._born_s if self.lives else 0.0
+
+    def stalled_s(self) -> float:
+        """Return the seconds for which kopf's event loop has not moved, or for which its next start is overdue."""
+        return self._pulse.late_s() if self._life is None else self._life.stalled_s()
 
     def replace(self) -> None:
         """End the kopf that runs, which has gone blind, and start another one."""
@@ -82,18 +90,20 @@ class Supervisor:
             short_lives = 1 if self.age_s() > _LONG_LIFE_S else short_lives + 1
             delay_s = self._backoff.delay_s(short_lives)
             self._log.warning("kopf %s and starts again in %.1f s; the slow list goes on", reason, delay_s)
-            await self._clock.sleep(delay_s)
+            await self._pulse.sleep(delay_s)
 
     async def _live(self) -> str:
         """Run one kopf to its end and return what ended it."""
         self._blind.clear()
-        life = _Life(self._operator())
+        self._life = life = _Life(self._operator(), self._clock)
         blind = asyncio.create_task(self._blind.wait())
         life.ended.add_done_callback(lambda _: blind.cancel())
         try:
             await asyncio.wait({blind})
         finally:
             blind.cancel()
+            self._life = None
+            self._pulse.beat(_ABANDON_S)
             await life.end()
         if self._blind.is_set():
             return "missed a change"
@@ -124,16 +134,21 @@ class Supervisor:
 class _Life:
     """One thread with one event loop with one kopf in it."""
 
-    def __init__(self, start: Callable[[], "asyncio.Task[None]"]) -> None:
+    def __init__(self, start: Callable[[], "asyncio.Task[None]"], clock: Clock) -> None:
         self.ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._start = start
         self._home = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._stop: Callable[[], object] | None = None
         self._ending = False
+        self._pulse = Pulse(clock)
+        self._pulse.beat()
         # A daemon: should it ever hang, it must not keep the process from exiting.
         self._thread = threading.Thread(target=self._body, name="kopf", daemon=True)
         self._thread.start()
+
+    def stalled_s(self) -> float:
+        return self._pulse.late_s()
 
     async def end(self) -> None:
         """Ask it to stop and wait for a while; a thread that does not is abandoned."""
@@ -161,7 +176,9 @@ class _Life:
             self._stop = lambda: loop.call_soon_threadsafe(stop.set)
         stopped = asyncio.create_task(stop.wait())  # first, as kopf waits for every task that is younger than itself
         task = self._start()
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        while not (task.done() or stopped.done()):
+            self._pulse.beat()
+            await asyncio.wait({task, stopped}, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
         task.cancel()
         # What does not end now is cancelled once more, with everything else, when this coroutine returns.
         await asyncio.wait({task}, timeout=_STOP_S)

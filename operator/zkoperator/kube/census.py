@@ -13,6 +13,7 @@ from zkoperator.kube.port import KubeApi, Manifest, Resource
 from zkoperator.runtime.backoff import Backoff, spread_s
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.pulse import Pulse
 
 RETRY = Backoff(first_s=1.0, limit_s=30.0)
 
@@ -46,7 +47,7 @@ class Census:
         self._found: dict[str, dict[Key, str]] = {namespace: {} for namespace in namespaces or ("",)}
         self._wake = wake
         self._every_s = every_s
-        self._clock = clock
+        self._pulse = Pulse(clock)
         self._backoff = backoff
         self._listed = asyncio.Event()
         self._log = logging.getLogger(__name__)
@@ -55,6 +56,15 @@ class Census:
     async def wait_listed(self) -> None:
         """Return when every namespace has been listed once: the kind is installed, and we may read it."""
         await self._listed.wait()
+
+    @property
+    def plural(self) -> str:
+        """What is listed."""
+        return self._resource.plural
+
+    def stalled_s(self) -> float:
+        """Return the seconds since a list should have ended or begun."""
+        return self._pulse.late_s()
 
     def note(self, key: Key) -> None:
         """Take to heart that the key was there: should the next list be without it, its end is a change."""
@@ -78,10 +88,11 @@ class Census:
                 self._tell(None)
                 self._listed.set()
                 delay_s = spread_s(self._every_s)
-            await self._clock.sleep(delay_s)
+            await self._pulse.sleep(delay_s)
 
     async def _count(self) -> None:
         for namespace, before in self._found.items():
+            self._pulse.beat()
             listing = await self._api.list(self._resource, namespace)
             now = dict(_version(item) for item in listing.items)
             self._found[namespace] = now

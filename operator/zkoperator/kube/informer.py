@@ -14,6 +14,7 @@ from zkoperator.kube.port import GoneError, KubeApi, Manifest, NoSuchKindError, 
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.pulse import Pulse
 
 RECONNECT = Backoff(first_s=0.2, limit_s=10.0)
 SLOW_RECONNECT = Backoff(first_s=10.0, limit_s=60.0)
@@ -90,6 +91,10 @@ class Informer:
         """Why the picture may be old, in words for a user; None while every watch is well."""
         return next((stream.problem for stream in self._streams.values() if stream.problem is not None), None)
 
+    def stalled_s(self) -> float:
+        """Return the seconds for which a list or watch has brought neither an event nor a bookmark nor a failure."""
+        return max(stream.stalled_s() for stream in self._streams.values())
+
     def get(self, key: Key) -> Manifest | None:
         """Return the object as last seen (reduced), or None. Shared with the store: not to be modified."""
         stream = self._streams.get(key.namespace) or self._streams.get("")
@@ -143,23 +148,28 @@ class _Stream:
         self._version: str | None = None
         self._failures = 0
         self._fruitless = 0
+        self._pulse = Pulse(clock)
         self._log = logging.getLogger(__name__)
 
     def get(self, key: Key) -> Manifest | None:
         found = self._store.get(key)
         return None if found is None else found[1]
 
+    def stalled_s(self) -> float:
+        return self._pulse.late_s()
+
     def known(self) -> tuple[Key, ...]:
         return tuple(self._store)
 
     async def run(self) -> None:
         while True:
+            self._pulse.beat()
             try:
                 if self._version is None:
                     self._version = await self._list()
                 await self._watch(self._version)
             except ZkOperatorError as error:
-                await self._clock.sleep(self._failed(error))
+                await self._pulse.sleep(self._failed(error))
 
     async def _list(self) -> str:
         listing = await self._api.list(self._resource, self._namespace, labels=self._labels)
@@ -192,6 +202,7 @@ class _Stream:
             raise TransientError(f"the watch of {self._resource.plural} was closed at once")
 
     def _take(self, event: WatchEvent) -> None:
+        self._pulse.beat()
         if event.type == "DELETED":
             self._drop(_key(event.object))
         elif event.type != "BOOKMARK":
