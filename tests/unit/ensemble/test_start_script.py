@@ -22,6 +22,19 @@ class Volume:
 
     def start(self, pod: str = "main-zk-1", *, word: str = "", permitted: str = "") -> str:
         """Run the script; returns the dynamic configuration that the server would read."""
+        done = self.run(pod, word, permitted)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (pointer,) = [line for line in done.stdout.splitlines() if line.startswith("dynamicConfigFile=")]
+        return Path(pointer.partition("=")[2]).read_text()
+
+    def refuses(self, pod: str = "main-zk-1", *, word: str = "", permitted: str = "") -> str:
+        """Run the script, which must not start the server; returns what it says."""
+        done = self.run(pod, word, permitted)
+        assert done.returncode != 0
+        assert "dynamicConfigFile=" not in done.stdout
+        return done.stdout
+
+    def run(self, pod: str, word: str, permitted: str) -> "subprocess.CompletedProcess[str]":
         config, tmp, binary = (self.root / name for name in ("config", "tmp", "bin"))
         for directory in (config, tmp, binary):
             directory.mkdir(exist_ok=True)
@@ -35,15 +48,13 @@ class Volume:
         resolver.write_text('#!/bin/sh\necho "$2" >>"${0%/*}/asked"\n')
         resolver.chmod(0o755)
         script = re.sub(r"/(data|config|tmp)/(?=[a-z])", lambda found: f"{self.root}{found[0]}", start_script())
-        done = subprocess.run(
+        return subprocess.run(
             ["sh", "-c", script],
             env={"POD_NAME": pod, "ZK_DOMAIN": DOMAIN, "ZK_BOOTSTRAP": word, "PATH": f"{binary}:/usr/bin:/bin"},
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
-        (pointer,) = [line for line in done.stdout.splitlines() if line.startswith("dynamicConfigFile=")]
-        return Path(pointer.partition("=")[2]).read_text()
 
     @property
     def data(self) -> Path:
@@ -56,6 +67,14 @@ class Volume:
     def put(self, version: str, content: str = MEMBERS) -> None:
         self.conf.mkdir(parents=True, exist_ok=True)
         (self.conf / f"zoo.cfg.dynamic.{version}").write_text(content)
+
+    def fill(self, *names: str) -> list[Path]:
+        """Put data there, as a server or a person would."""
+        (self.data / "version-2").mkdir(parents=True, exist_ok=True)
+        files = [self.data / "version-2" / name for name in names]
+        for file in files:
+            file.touch()
+        return files
 
     def wipe(self) -> None:
         subprocess.run(["rm", "-rf", str(self.root / "data")], check=True)
@@ -113,7 +132,7 @@ def test_a_removed_member_that_returns_starts_as_a_non_voter_and_keeps_its_data(
 
 def test_a_founder_that_was_killed_before_it_was_established_founds_again(volume: Volume) -> None:
     volume.start(word="u", permitted="u")
-    (volume.data / "version-2").mkdir()
+    volume.fill("snapshot.0", "log.100000001")
     (volume.data / "initialize").unlink()
     assert len(voters(volume.start(word="u", permitted="u"))) == 3
     assert (volume.data / "initialize").exists()
@@ -125,6 +144,31 @@ def test_a_volume_wiped_under_a_founders_feet_does_not_found_again(volume: Volum
     volume.wipe()
     assert voters(volume.start(word="u", permitted="u")) == ["server.1", "server.3"]
     assert not (volume.data / "initialize").exists()
+
+
+@pytest.mark.parametrize("name", ["snapshot.500000007", "log.500000008"])
+@pytest.mark.parametrize("word", ["u", ""], ids=["a founder", "a joiner"])
+def test_data_of_unknown_origin_is_neither_erased_nor_synced_over(volume: Volume, name: str, word: str) -> None:
+    (data,) = volume.fill(name)
+    for _ in range(2):
+        assert "data of unknown origin" in volume.refuses(word=word, permitted=word)
+        assert data.exists()
+    data.unlink()
+    assert voters(volume.start(word=word, permitted=word))
+
+
+def test_a_joiner_that_was_killed_while_it_synced_joins_again(volume: Volume) -> None:
+    volume.start()
+    (data,) = volume.fill("snapshot.100000000")
+    assert voters(volume.start()) == ["server.1", "server.3"]
+    assert data.exists()
+
+
+def test_what_a_joiner_has_synced_is_not_erased_by_a_founding(volume: Volume) -> None:
+    volume.start()
+    (data,) = volume.fill("snapshot.100000000")
+    volume.refuses(word="u", permitted="u")
+    assert data.exists()
 
 
 def test_recovery_by_hand_votes_once(volume: Volume) -> None:

@@ -25,6 +25,21 @@ may_found() {
   [ ! -e /tmp/founding ] || [ -e "$conf/founding" ]
 }
 
+has_data() {
+  for file in "$data"/version-2/snapshot.* "$data"/version-2/log.*; do
+    [ ! -e "$file" ] || return 0
+  done
+  return 1
+}
+
+# Data that no start of ours has left is somebody's own: of a restored volume, or of another ensemble. Founding would
+# erase it and joining would sync over it, so neither is done. The argument is what only an earlier start of ours makes.
+spare_strange_data() {
+  [ ! -e "$1" ] && has_data || return 0
+  say "$data/version-2 holds data of unknown origin, which is neither erased nor synced over: see docs/recovery.md"
+  exit 1
+}
+
 # A leader that is elected while its name does not resolve yet leads nobody until initLimit is over, so founders wait for
 # the names of all founders, for a while: a name that never comes must not stop the others.
 await_names() {
@@ -55,12 +70,7 @@ join_ensemble() {
 }
 
 # A person may let one member without any data vote once, by creating this file on its volume (see docs/recovery.md).
-recovers() {
-  [ -e /data/recover ] || return 1
-  for file in "$data"/version-2/snapshot.* "$data"/version-2/log.*; do
-    [ ! -e "$file" ] || return 1
-  done
-}
+recovers() { [ -e /data/recover ] && ! has_data; }
 
 mkdir -p "$conf" "$data"
 echo "$id" >"$data/myid"
@@ -76,10 +86,12 @@ elif [ -n "$version" ] && grep -q "^server\.$id=" "$conf/zoo.cfg.dynamic.$versio
   dynamic=$conf/zoo.cfg.dynamic.$version
 else
   if [ -z "$version" ] && may_found; then
+    spare_strange_data "$conf/founding"
     say "founding the ensemble"
     found_ensemble
     await_names
   else
+    [ -n "$version" ] || spare_strange_data "$conf/zoo.cfg"
     say "joining the ensemble as a non-voter"
     join_ensemble
   fi
