@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from zkoperator.errors import TransientError, UnknownOutcomeError
 from zkoperator.kube.failures import Request, is_missing, translate, translate_watch_error
 from zkoperator.kube.lines import LineBuffer
 from zkoperator.kube.port import GoneError, Listing, Manifest, Resource, WatchEvent
+from zkoperator.kube.session import Fence, no_fence
 from zkoperator.kube.transport import Answer, Call, Transport
 
 FIELD_MANAGER = "zkoperator"
@@ -26,8 +27,8 @@ class KubeClient:
 
     Args:
         transport: shared by all clients of the process.
-        before_write: runs at the last moment before a write leaves and may raise to stop it; this is where a lost
-            lease fences the writes of running passes.
+        before_write: asked at the last moment before a write leaves, it may stop it or shorten its time; this is where
+            a lost lease fences the writes of running passes.
         deadline_s: for every request; a page of a list gets four times as much.
         inactivity_s: a watch that brings neither an event nor a bookmark for so long is taken for dead. The server
             sends a bookmark about once a minute.
@@ -39,7 +40,7 @@ class KubeClient:
         self,
         transport: Transport,
         *,
-        before_write: Callable[[], None] = lambda: None,
+        before_write: Fence = no_fence,
         deadline_s: float = 15.0,
         inactivity_s: float = 90.0,
         watch_s: float = 300.0,
@@ -174,12 +175,8 @@ class KubeClient:
             request,
             Call(method, _path(request), params, data, content_type),
             deadline_s=self._deadline_s * (4 if request.verb == "list" else 1),
-            before=self._before_write if request.is_write else _nothing,
+            before=self._before_write if request.is_write else no_fence,
         )
-
-
-def _nothing() -> None:
-    return None
 
 
 def _typed(resource: Resource, manifest: Manifest) -> Manifest:

@@ -10,11 +10,17 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from kubernetes.client import Configuration
+from kubernetes.client.rest import should_bypass_proxies
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
+from typing_extensions import override
 
 from zkoperator.errors import FieldError, InvalidError, TransientError
+
+_MALFORMED = (ConfigException, yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError)
+"""What the loaders raise for files that are wrong or half written; only the first one of them is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +37,52 @@ class Credentials:
     proxy: str | None = None
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """Build the TLS context from the files as they are now; None for plain http."""
+        """Build the TLS context from the files as they are now; None for plain http.
+
+        Raises `TransientError` when they cannot be read: whoever renews them may be writing them.
+        """
         if not self.server.startswith("https"):
             return None
-        context = ssl.create_default_context(cafile=self.ca_file)
+        context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+        context.expected_name = self.tls_server_name
+        try:
+            self._fill(context)
+        except OSError as error:
+            files = ", ".join(filter(None, (self.ca_file, self.cert_file)))
+            raise TransientError(f"cannot use {files}: {error.strerror or error}") from error
+        return context
+
+    def _fill(self, context: ssl.SSLContext) -> None:
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        elif self.ca_file:
+            context.load_verify_locations(self.ca_file)
+        else:
+            context.load_default_certs()
         if self.cert_file:
             context.load_cert_chain(self.cert_file, self.key_file)
-        return context
+
+
+class _Context(ssl.SSLContext):
+    """Checks the certificate for another name than the one that is connected to, when there is one."""
+
+    expected_name: str | None = None
+
+    @override
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return super().wrap_bio(incoming, outgoing, server_side, self.expected_name or server_hostname, session)
 
 
 class CredentialSource:
-    """Loads credentials in the order that every tool keeps.
+    """Loads credentials in the order that controllers keep (and the `kubernetes` package, as far as it goes).
 
     A given file; `KUBECONFIG`; the service account of the pod that we run in; `~/.kube/config`. Safe to call from
     several threads.
@@ -59,30 +97,33 @@ class CredentialSource:
     def current(self) -> Credentials:
         """Return the credentials, renewed where their own expiry says so (service account tokens, exec plugins).
 
-        Raises `InvalidError` when there is no configuration to be found, `TransientError` when reading it failed.
+        Raises `InvalidError` when there is no configuration that was ever usable, `TransientError` when reading it
+        failed.
         """
         with self._lock:
-            return self._read(self._configuration or self._load())
+            return self._use(self._configuration or self._load())
 
     def renew(self) -> Credentials:
         """Load everything again from the files and plugins: after a 401 or a failed TLS handshake."""
         with self._lock:
-            return self._read(self._load())
+            return self._use(self._load())
 
     def _load(self) -> Configuration:
         configuration = Configuration()
         try:
             self._fill(configuration)
-        except ConfigException as error:
-            raise InvalidError((FieldError("kubeconfig", _advice(str(error))),)) from error
         except OSError as error:
             raise TransientError(f"cannot read Kubernetes credentials: {error}") from error
-        self._configuration = configuration
+        except _MALFORMED as error:
+            if self._configuration is not None:
+                # It was good before, so somebody is about to write it.
+                raise TransientError(f"cannot read Kubernetes credentials: {_reason(error)}") from error
+            raise InvalidError((FieldError("kubeconfig", _advice(_reason(error))),)) from error
         return configuration
 
     def _fill(self, configuration: Configuration) -> None:
         path = self._kubeconfig or os.environ.get("KUBECONFIG")
-        if path is None and SERVICE_HOST_ENV_NAME in os.environ:
+        if not path and SERVICE_HOST_ENV_NAME in os.environ:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             return
         load_kube_config(  # type: ignore[no-untyped-call]
@@ -92,12 +133,16 @@ class CredentialSource:
             persist_config=False,
         )
 
-    @staticmethod
-    def _read(configuration: Configuration) -> Credentials:
+    def _use(self, configuration: Configuration) -> Credentials:
+        """Read a configuration, and keep it when it is one that can speak for us."""
         try:
             authorization = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        except (OSError, ConfigException) as error:
-            raise TransientError(f"cannot renew Kubernetes credentials: {error}") from error
+        except (OSError, *_MALFORMED) as error:
+            raise TransientError(f"cannot renew Kubernetes credentials: {_reason(error)}") from error
+        if configuration.host.startswith("https") and not authorization and not configuration.cert_file:
+            # The package only logs that an exec plugin failed. As nobody in particular we would be refused for ever.
+            raise TransientError("neither a token nor a client certificate; does the kubeconfig's exec plugin work?")
+        self._configuration = configuration
         return Credentials(
             server=configuration.host.rstrip("/"),
             authorization=_header(authorization),
@@ -106,8 +151,15 @@ class CredentialSource:
             key_file=configuration.key_file,
             verify=configuration.verify_ssl,
             tls_server_name=configuration.tls_server_name,
-            proxy=configuration.proxy,
+            proxy=_proxy(configuration),
         )
+
+
+def _proxy(configuration: Configuration) -> str | None:
+    """Return the proxy, HTTPS_PROXY for one, unless the package's own rule of NO_PROXY excepts the server."""
+    bypassed = should_bypass_proxies(configuration.host, configuration.no_proxy or "")
+    proxy: str | None = None if bypassed else configuration.proxy
+    return proxy
 
 
 def _header(authorization: str | None) -> str | None:
@@ -118,5 +170,12 @@ def _header(authorization: str | None) -> str | None:
     return f"{scheme.capitalize()} {token}"
 
 
+def _reason(error: Exception) -> str:
+    """Say what is wrong without quoting the file: the package names an entry by all that is in it."""
+    if isinstance(error, OSError):
+        return str(error)
+    return str(error).partition("{")[0].strip() if isinstance(error, ConfigException) else type(error).__name__
+
+
 def _advice(reason: str) -> str:
-    return f"{reason} Set KUBECONFIG to a readable file, or run in a pod with a service account."
+    return f"{reason}; set KUBECONFIG to a readable file, or run in a pod with a service account"

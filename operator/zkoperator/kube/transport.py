@@ -7,6 +7,7 @@ import asyncio
 import io
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ import aiohttp
 from zkoperator.errors import TransientError, UnknownOutcomeError
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request, translate
+from zkoperator.kube.session import Fence, no_fence, once, open_session
 
 _CREDENTIALS_AGE_S = 30.0
 _LARGE = 256 * 1024
@@ -79,6 +81,8 @@ class Transport:
         self._report = report
         self._login: _Login | None = None
         self._login_lock = asyncio.Lock()
+        # A thread of its own: those that everybody shares may all be waiting for the names of members.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="credentials")
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -89,14 +93,14 @@ class Transport:
         if self._login is not None:
             await self._login.session.close()
             self._login = None
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def send(
-        self, request: Request, call: Call, *, deadline_s: float, before: Callable[[], None] = lambda: None
-    ) -> Answer:
+    async def send(self, request: Request, call: Call, *, deadline_s: float, before: Fence = no_fence) -> Answer:
         """Send and read the whole answer, whatever its code (401 excepted) is.
 
-        `before` runs at the last moment before the request leaves and may raise to stop it. Raises `TransientError`
-        when the request cannot have reached the server, or only read; `UnknownOutcomeError` for any other write.
+        `before` is asked before a write is begun and again at the last moment before it leaves. Raises
+        `TransientError` when the request cannot have reached the server, or only read; `UnknownOutcomeError` for any
+        other write.
         """
         started_s = time.monotonic()
         code = 0
@@ -128,7 +132,8 @@ class Transport:
     async def _slot(self, request: Request, limit_s: float) -> AsyncGenerator[None, None]:
         """Wait for a turn. What had none has not left, so its outcome is no mystery."""
         try:
-            await asyncio.wait_for(self._slots.acquire(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self._slots.acquire()
         except TimeoutError as error:
             raise TransientError(f"{request}: too many requests wait for the API server") from error
         try:
@@ -137,14 +142,14 @@ class Transport:
             self._slots.release()
 
     @asynccontextmanager
-    async def _deadline(self, request: Request, deadline_s: float) -> AsyncGenerator[None, None]:
+    async def _deadline(self, request: Request, deadline_s: float | None) -> AsyncGenerator[None, None]:
         try:
             async with asyncio.timeout(deadline_s):
                 yield
         except TimeoutError as error:
             raise _lost(request, f"no answer within {deadline_s:g} s") from error
 
-    async def _authorized(self, request: Request, call: Call, before: Callable[[], None]) -> Answer:
+    async def _authorized(self, request: Request, call: Call, before: Fence) -> Answer:
         """Send with the credentials at hand; a 401 did nothing, so it is repeated once with renewed ones."""
         login = await self._logged_in()
         answer = await self._exchange(request, login, call, before)
@@ -156,19 +161,22 @@ class Transport:
             raise TransientError(f"{request}: the API server refuses our credentials (401), renewed ones too")
         return answer
 
-    async def _exchange(self, request: Request, login: _Login, call: Call, before: Callable[[], None]) -> Answer:
-        before()
+    async def _exchange(self, request: Request, login: _Login, call: Call, before: Fence) -> Answer:
+        middlewares = (once(before),) if request.is_write else ()
         try:
-            async with self._request(login, call, aiohttp.ClientTimeout(total=None)) as response:
+            async with (
+                self._deadline(request, before()),
+                self._request(login, call, aiohttp.ClientTimeout(total=None), *middlewares) as response,
+            ):
                 return Answer(response.status, await response.read(), response.headers)
         except aiohttp.ClientConnectorError as error:
             self._distrust(error)
             raise TransientError(f"{request}: cannot connect to the API server: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _lost(request, type(error).__name__) from error
+            raise _lost(request, str(error) or type(error).__name__) from error
 
     def _request(
-        self, login: _Login, call: Call, timeout: aiohttp.ClientTimeout
+        self, login: _Login, call: Call, timeout: aiohttp.ClientTimeout, *middlewares: aiohttp.ClientMiddlewareType
     ) -> "aiohttp.client._RequestContextManager":
         headers = dict(_HEADERS)
         if login.credentials.authorization is not None:
@@ -182,9 +190,9 @@ class Transport:
             data=_payload(call.body),
             headers=headers,
             timeout=timeout,
-            server_hostname=login.credentials.tls_server_name,
             proxy=login.credentials.proxy,
             allow_redirects=False,
+            middlewares=middlewares,
         )
 
     def _distrust(self, error: aiohttp.ClientConnectorError) -> None:
@@ -203,13 +211,16 @@ class Transport:
                 return self._login
             distrusted = login is not None and login.loaded_s == float("-inf")
             load = self._source.renew if distrusted else self._source.current
-            return self._adopt(await asyncio.to_thread(load), fresh=distrusted)
+            return self._adopt(await self._in_thread(load), fresh=distrusted)
 
     async def _renew(self, refused: _Login) -> _Login:
         async with self._login_lock:
             if self._login is not None and self._login is not refused:
                 return self._login  # somebody else was refused too, and has renewed them
-            return self._adopt(await asyncio.to_thread(self._source.renew), fresh=True)
+            return self._adopt(await self._in_thread(self._source.renew), fresh=True)
+
+    async def _in_thread(self, load: Callable[[], Credentials]) -> Credentials:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, load)
 
     def _adopt(self, credentials: Credentials, *, fresh: bool) -> _Login:
         """Keep the session when only the token changed, so that no connection is cut."""
@@ -221,7 +232,7 @@ class Transport:
         ):
             session = old.session
         else:
-            session = _new_session(credentials)
+            session = open_session(credentials)
             if old is not None:
                 self._retire(old.session)
         self._login = _Login(session, credentials, time.monotonic())
@@ -239,12 +250,6 @@ class Transport:
         task = asyncio.create_task(close_later())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-
-
-def _new_session(credentials: Credentials) -> aiohttp.ClientSession:
-    tls = credentials.ssl_context()
-    connector = aiohttp.TCPConnector(limit=0, ssl=True if tls is None else tls, ttl_dns_cache=10)
-    return aiohttp.ClientSession(connector=connector, trust_env=False)
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:

@@ -32,8 +32,8 @@ class NotLeaderError(TransientError):
 class Timing:
     """Seconds. A killed holder is replaced after `lease_s` and two polls at most.
 
-    `lease_s - hold_s` is the time that a write which left just before the end has to arrive, and the allowance for
-    clocks that run at different speeds.
+    The margin between `hold_s` and `lease_s` is the time that a write which left just before the end has to arrive, and
+    the allowance for clocks that run at different speeds.
     """
 
     lease_s: float = 10.0
@@ -45,6 +45,11 @@ class Timing:
     def __post_init__(self) -> None:
         if not self.request_s + self.renew_every_s < self.hold_s < self.lease_s:
             raise ValueError("a lease needs request_s + renew_every_s < hold_s < lease_s")
+
+    @property
+    def margin_s(self) -> float:
+        """Seconds after the end of a holder's trust in which nobody acts."""
+        return self.lease_s - self.hold_s
 
 
 _TIMING = Timing()
@@ -102,10 +107,15 @@ class Elector:
         """Whether we may act at this very moment."""
         return self._leading and self._clock.now_s() < self._until_s
 
-    def require(self) -> None:
-        """Raise `NotLeaderError` unless we may act: the last check before each write leaves."""
-        if not self.is_leader():
+    def require(self) -> float:
+        """Return how long a write may take that leaves now. Raises `NotLeaderError` unless we may act.
+
+        It is what is left of our time and half of the margin after it; the other half is for clocks that differ.
+        """
+        left_s = self._until_s - self._clock.now_s()
+        if not self._leading or left_s <= 0:
             raise NotLeaderError("the leader lease is lost or too old to be trusted: nothing is written")
+        return left_s + self._timing.margin_s / 2
 
     async def wait_acquired(self) -> None:
         """Return when we lead."""

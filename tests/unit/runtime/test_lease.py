@@ -97,6 +97,18 @@ async def test_the_first_contender_leads_at_once(world: World) -> None:
     a.elector.require()
 
 
+async def test_a_write_may_take_until_shortly_before_another_replica_can_lead(world: World) -> None:
+    a = world.join("a")
+    await settle()
+    fresh_s = a.elector.require()
+    assert TIMING.hold_s < fresh_s < TIMING.lease_s
+    a.clock.jump(TIMING.hold_s - 0.1)
+    assert 0 < a.elector.require() < TIMING.margin_s
+    a.clock.jump(0.2)
+    with pytest.raises(NotLeaderError):
+        a.elector.require()
+
+
 async def test_two_never_lead_at_once_and_one_always_does(world: World) -> None:
     a, b = world.join("a"), world.join("b")
     await world.advance(60)

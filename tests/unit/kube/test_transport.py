@@ -1,0 +1,174 @@
+"""Requests to a server on loopback that behaves as each test says: cancellation, deadlines, fences and repeats."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from zkoperator.errors import TransientError, UnknownOutcomeError
+from zkoperator.kube.credentials import Credentials, CredentialSource
+from zkoperator.kube.failures import Request
+from zkoperator.kube.port import CONFIG_MAPS
+from zkoperator.kube.session import UNACKNOWLEDGED_S
+from zkoperator.kube.transport import Call, Transport
+from zkoperator.runtime.lease import NotLeaderError, Timing
+
+READ = Request("get", CONFIG_MAPS, "demo", "shop")
+REMOVAL = Request("delete", CONFIG_MAPS, "demo", "shop")
+GET, DELETE = Call("GET", "/shop", {}), Call("DELETE", "/shop", {})
+_TURNS = 40
+
+Behaviour = Callable[["Server"], Awaitable[None]]
+
+
+class Source(CredentialSource):
+    """Knows the server, or does not."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        super().__init__()
+        self.credentials = credentials
+
+    def current(self) -> Credentials:
+        return self.credentials
+
+    def renew(self) -> Credentials:
+        return self.credentials
+
+
+class Server:
+    """Counts the requests that arrive; `behave` runs in each of them before the answer."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self.requests: list[web.BaseRequest] = []
+        self.behave: Behaviour = _answer
+        self.url = ""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.arrived += 1
+        self.requests.append(request)
+        await self.behave(self)
+        return web.json_response({})
+
+    def cut(self) -> None:
+        """Cut the connection of the last request."""
+        transport = self.requests[-1].transport
+        assert transport is not None
+        transport.abort()
+
+
+async def _answer(_: Server) -> None:
+    return None
+
+
+async def _never(_: Server) -> None:
+    await asyncio.Event().wait()
+
+
+async def _cut(server: Server) -> None:
+    server.cut()
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Server]:
+    server = Server()
+    runner = web.ServerRunner(web.Server(server.handle), shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as found:
+        yield found
+
+
+@pytest.fixture
+async def transport(server: Server) -> AsyncIterator[Transport]:
+    found = Transport(Source(Credentials(server.url)), concurrency=1)
+    yield found
+    await found.close()
+
+
+async def test_a_cancelled_request_ends_at_whatever_turn_of_the_loop_the_cancellation_comes(
+    server: Server, transport: Transport
+) -> None:
+    await transport.send(READ, GET, deadline_s=30)
+    for turns in range(_TURNS):
+        server.behave = _never
+        task = asyncio.create_task(transport.send(READ, GET, deadline_s=30))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=10)
+        assert task.cancelled(), f"not when it comes at turn {turns}"
+        server.behave = _answer
+        await transport.send(READ, GET, deadline_s=30)  # the slot that it had, or waited for, is free again
+
+
+async def test_a_write_is_not_repeated_when_its_connection_is_lost(server: Server, transport: Transport) -> None:
+    await transport.send(REMOVAL, DELETE, deadline_s=30)
+    server.behave = _cut
+    with pytest.raises(UnknownOutcomeError):
+        await transport.send(REMOVAL, DELETE, deadline_s=30)
+    assert server.arrived == 2
+
+
+async def test_the_fence_is_asked_again_when_the_connection_is_open(server: Server, transport: Transport) -> None:
+    asked = 0
+
+    def fence() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise NotLeaderError("the lease was lost while the connection was made")
+
+    with pytest.raises(NotLeaderError):
+        await transport.send(REMOVAL, DELETE, deadline_s=30, before=fence)
+    assert server.arrived == 0
+
+
+async def test_a_write_has_no_longer_than_its_fence_allows(server: Server, transport: Transport) -> None:
+    server.behave = _never
+    with pytest.raises(UnknownOutcomeError, match=r"0\.2 s"):
+        await transport.send(REMOVAL, DELETE, deadline_s=30, before=lambda: 0.2)
+
+
+def test_bytes_that_the_network_swallows_are_given_up_before_another_replica_may_lead() -> None:
+    timing = Timing()
+    assert timing.margin_s > UNACKNOWLEDGED_S
+
+
+async def test_credentials_are_read_however_many_threads_wait_for_a_name(server: Server) -> None:
+    released = threading.Event()
+    pool = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(pool)
+    waiting = asyncio.get_running_loop().run_in_executor(None, released.wait)
+    transport = Transport(Source(Credentials(server.url)))
+    try:
+        answer = await transport.send(READ, GET, deadline_s=10)
+        assert answer.code == 200
+    finally:
+        released.set()
+        await waiting
+        await transport.close()
+
+
+async def test_an_authority_that_cannot_be_read_is_transient(transport: Transport) -> None:
+    lost = Transport(Source(Credentials("https://127.0.0.1:1", authorization="Bearer x", ca_file="/nowhere/ca.crt")))
+    with pytest.raises(TransientError, match="ca.crt"):
+        await lost.send(READ, GET, deadline_s=10)
+    with pytest.raises(TransientError, match="ca.crt"):
+        async with lost.stream(READ, GET, deadline_s=10, inactivity_s=10):
+            pass
+    await lost.close()
