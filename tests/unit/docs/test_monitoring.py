@@ -123,7 +123,7 @@ def test_panels_have_ids_and_places_of_their_own() -> None:
 def test_what_is_scraped_are_ports_that_the_pods_have() -> None:
     monitors = list(yaml.safe_load_all((MONITORING / "podmonitors.yaml").read_text()))
     operator, members = (monitor["spec"]["podMetricsEndpoints"][0]["port"] for monitor in monitors)
-    deployment = yaml.safe_load((MONITORING.parent / "deployment.yaml").read_text())
+    deployment = yaml.safe_load((MONITORING.parent / "operator" / "deployment.yaml").read_text())
     ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
     assert operator in {port["name"] for port in ports}
     assert members == "metrics"

@@ -24,7 +24,7 @@ def words(cell: str) -> frozenset[str]:
 def test_the_security_model_explains_exactly_the_rules_that_are_granted() -> None:
     granted: set[tuple[str, frozenset[str], frozenset[str]]] = set()
     leases: set[str] = set()
-    for manifest in yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text()):
+    for manifest in yaml.safe_load_all((ROOT / "manifests" / "operator" / "rbac.yaml").read_text()):
         for rule in manifest.get("rules", ()):
             group = rule["apiGroups"][0] or "core"
             if rule["resources"] == ["leases"]:
