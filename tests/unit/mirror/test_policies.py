@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_zk import Fault
 from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
@@ -176,10 +175,18 @@ async def test_an_adoption_of_more_than_one_transaction_is_carried_out_whole(wor
 async def test_an_adoption_that_is_interrupted_between_its_writes_goes_on(world: World) -> None:
     world.tree(a="zk", b="zk")
     world.config_map(a="cm", b="cm")
-    world.zk.inject(Fault.DROP_BEFORE, "multi", path=f"{ROOT}/a")
+
+    def cut(operation: object) -> None:
+        if getattr(operation, "verb", "") == "patch" and operation.resource is CONFIG_MAPS:  # type: ignore[attr-defined]
+            world.zk.down()
+
+    world.kube.after = cut
     world.sync(adoptionPolicy="PreferConfigMap")
-    await world.until(lambda: "zkoperator.dev/base" in (_config_map(world)["metadata"].get("annotations") or {}))
+    await world.until(lambda: not world.zk.is_up)
+    world.kube.after = lambda _: None
+    assert (world.at("a"), world.at("b")) == (b"zk", b"zk")
     await world.restart()
+    world.zk.up()
     await world.until(lambda: (world.at("a"), world.at("b")) == (b"cm", b"cm"))
     await world.until_in_sync()
 

@@ -1,0 +1,173 @@
+"""Each guard of the planner is taken out by one patch, and the scenario that shows it must fail.
+
+The crash model has its own list, in `tests/properties/test_mirror_seeded_bugs.py`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.support.mirror_world import World
+from tests.unit.mirror import test_policies as policies
+from tests.unit.mirror import test_restored as restored
+from zkoperator.mirror import decisions, guard, merge, plan, reconcile, steps
+from zkoperator.mirror.names import APPROVE_ANNOTATION
+
+Scenario = Callable[[World], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is wrong, where, what stands there instead, and the scenario that must notice."""
+
+    name: str
+    where: Any
+    what: str
+    instead: Any
+    scenario: Scenario
+
+    def __str__(self) -> str:
+        return self.name.replace(" ", "-")
+
+
+def _any_resolution(key: str, _zookeeper: Any, _config_map: Any, given: Any) -> Any:
+    return given.resolve.get(key)
+
+
+def _approval_kept(planned: Any, sync: Any) -> Any:
+    changed = _SPENT(planned, sync)
+    changed.pop(APPROVE_ANNOTATION, None)
+    return changed
+
+
+def _without_flapping(state: Any, rules: Any) -> Any:
+    return _DECIDE(replace(state, flaps=False), rules)
+
+
+async def _silence(_self: Any, _sync: Any, _memory: Any) -> None:
+    return None
+
+
+_SPENT, _DECIDE = reconcile._spent_annotations, merge.decide
+BUGS = (
+    Bug(
+        "the guard counts nothing",
+        plan,
+        "must_hold",
+        lambda *_: False,
+        policies.test_a_mass_deletion_waits_for_its_approval_while_other_keys_flow,
+    ),
+    Bug(
+        "one name for every plan",
+        plan,
+        "plan_hash",
+        lambda *_: "0" * 16,
+        policies.test_an_approval_is_void_once_the_plan_has_changed,
+    ),
+    Bug(
+        "an approval for ever",
+        reconcile,
+        "_spent_annotations",
+        _approval_kept,
+        policies.test_an_approval_is_used_up_and_the_same_loss_later_waits_again,
+    ),
+    Bug(
+        "a resolution of whatever comes",
+        decisions,
+        "_resolution",
+        _any_resolution,
+        policies.test_a_resolution_never_settles_an_edit_that_came_after_it,
+    ),
+    Bug(
+        "a resolution for ever",
+        reconcile,
+        "_spent_annotations",
+        lambda *_: {},
+        policies.test_a_resolution_loses_each_key_as_it_is_settled,
+    ),
+    Bug(
+        "an adoption of one transaction",
+        steps,
+        "_adopting",
+        lambda *_: frozenset(),
+        partial(policies.test_an_adoption_of_more_than_one_transaction_is_carried_out_whole, policy="PreferConfigMap"),
+    ),
+    Bug(
+        "an adoption that is forgotten in a crash",
+        steps,
+        "_adopting",
+        lambda *_: frozenset(),
+        policies.test_an_adoption_that_is_interrupted_between_its_writes_goes_on,
+    ),
+    Bug(
+        "a preference that deletes",
+        merge,
+        "_value",
+        lambda *_: b"something",
+        partial(policies.test_a_preference_deletes_nothing_that_is_to_be_retained, policy="PreferZooKeeper"),
+    ),
+    Bug(
+        "no detachment",
+        steps,
+        "_record",
+        lambda *_: None,
+        policies.test_retained_keys_are_detached_and_stay_so_across_restarts,
+    ),
+    Bug(
+        "a resolution that flapping overrides",
+        decisions,
+        "decide",
+        _without_flapping,
+        partial(
+            policies.test_a_resolution_of_a_flapping_key_takes_the_side_that_it_names, side="zookeeper", value=b"zk"
+        ),
+    ),
+    Bug(
+        "silence while all writes fail",
+        reconcile.MirrorReconciler,
+        "_tell_failing",
+        _silence,
+        policies.test_writes_that_all_fail_are_told,
+    ),
+    Bug(
+        "a backup taken for news",
+        plan,
+        "is_reverted",
+        lambda *_: False,
+        partial(restored.test_a_restored_backup_reverts_nothing_without_approval, direction="TwoWay"),
+    ),
+    Bug(
+        "an absence taken for a deletion",
+        guard,
+        "_newest_above",
+        lambda *_: 1 << 62,
+        restored.test_a_restored_backup_deletes_nothing_that_is_younger_than_it,
+    ),
+    Bug(
+        "a conflict taken for a backup",
+        steps,
+        "_apart",
+        lambda *_: frozenset(),
+        restored.test_keys_in_conflict_are_no_restored_backup_once_others_have_flowed,
+    ),
+    Bug(
+        "a replaced root taken for another ensemble",
+        steps,
+        "_held_root",
+        lambda *_: 0,
+        restored.test_deletions_of_a_replaced_root_stay_held_while_its_keys_flow,
+    ),
+)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=str)
+async def test_the_scenario_notices(bug: Bug, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = World.until
+    monkeypatch.setattr(World, "until", lambda self, probe, *, within_s=0.0: waited(self, probe, within_s=4))
+    monkeypatch.setattr(bug.where, bug.what, bug.instead)
+    with pytest.raises(AssertionError):
+        await bug.scenario(world)
+
