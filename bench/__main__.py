@@ -47,7 +47,7 @@ def discover() -> dict[str, Callable[[], Any]]:
     """The benches of this package by name."""
     found = {}
     for module in pkgutil.iter_modules(list(bench.__path__)):
-        if module.name in ("__main__", "figures", "plots"):
+        if module.ispkg or module.name in ("__main__", "clusters", "figures", "plots"):
             continue
         run = getattr(importlib.import_module(f"bench.{module.name}"), "run", None)
         if run is not None:
