@@ -4,8 +4,11 @@ import os
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.mirror_episode import episode
+from tests.support.mirror_model import ACTIONS, TURNS, Action
 
 STEPS = 120
 BUDGET_S = 45.0
@@ -19,6 +22,16 @@ def test_random_histories_lose_nothing_double_nothing_and_invent_no_conflict() -
         outcome = episode(seed, STEPS)
         assert outcome.violations == [], f"seed {seed}, {outcome.direction}"
         seed += 1
+
+
+SCRIPTS = st.lists(st.tuples(st.sampled_from(ACTIONS[0]), st.sampled_from(TURNS)), max_size=80)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1 << 32), SCRIPTS)
+def test_no_script_of_edits_and_accidents_breaks_a_promise(seed: int, script: list[tuple[Action, int]]) -> None:
+    """The same model with its actions chosen by hypothesis, which shrinks what it finds to the fewest of them."""
+    assert episode(seed, len(script), script).violations == []
 
 
 @pytest.mark.exhaustive

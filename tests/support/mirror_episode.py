@@ -1,9 +1,10 @@
 """Episodes of the crash model, each in an event loop and a time of its own."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.support.mirror_model import Model
+from tests.support.mirror_model import Action, Model
 from tests.support.warp import run_warped
 
 
@@ -16,12 +17,12 @@ class Outcome:
     violations: list[str]
 
 
-def episode(seed: int, steps: int) -> Outcome:
-    """Run one episode in a loop of its own, without a real second of waiting."""
+def episode(seed: int, steps: int, script: Sequence[tuple[Action, int]] = ()) -> Outcome:
+    """Run one episode in a loop of its own, without a real second of waiting. A script is done first."""
     outcome: list[Outcome] = []
 
     async def work() -> None:
-        model = Model(seed)
+        model = Model(seed, script)
         violations = await model.main(steps)
         outcome.append(Outcome(model.direction, model.steps, violations))
 

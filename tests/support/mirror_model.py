@@ -7,7 +7,7 @@ keys the properties S1 to S6 of `checkers` hold. Values are unique tokens. Every
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.support.fake_kube import Operation as Request
@@ -26,13 +26,18 @@ HOUR_S = 3600.0
 EVERYTHING = {"maxKeys": 1_000_000, "maxPercent": 100}
 
 
+Action = tuple[str, tuple[Any, ...]]
+TURNS = (0, 0, 1, 2, 5, 20)
+
+
 class Model(Witness):
-    """One episode."""
+    """One episode. A script names its actions and the turns of the loop after each; without one they are random."""
 
     DIRECTIONS = ("TwoWay", "TwoWay", "TwoWay", "ZooKeeperToConfigMap", "ConfigMapToZooKeeper")
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, script: Sequence[tuple[Action, int]] = ()) -> None:
         self.rng = random.Random(seed)
+        self._script = iter(script)
         random.seed(seed)
         super().__init__(World(SETTINGS), self.rng.choice(self.DIRECTIONS))
         self.world.clock = LoopClock()
@@ -71,11 +76,12 @@ class Model(Witness):
     async def _step(self) -> None:
         if self._dead:
             await self._revive()
-        action, arguments = self.rng.choices(*_ACTIONS)[0]
+        scripted = next(self._script, None)
+        (action, arguments), turns = scripted or (self.rng.choices(*ACTIONS)[0], self.rng.choice(TURNS))
         result = getattr(self, action)(*arguments)
         if result is not None:
             await result
-        await self._turns(self.rng.choice([0, 0, 1, 2, 5, 20]))
+        await self._turns(turns)
 
     def edit_znode(self) -> None:
         self._zk_edit([self.rng.choice(self._paths("z"))])
@@ -369,7 +375,7 @@ def _throw(error: Exception) -> None:
 
 
 _REFUSALS = (TransientError("503"), TransientError("429", retry_after_s=0.5), ConflictError("409"))
-_WEIGHTED: tuple[tuple[int, tuple[str, tuple[Any, ...]]], ...] = (
+_WEIGHTED: tuple[tuple[int, Action], ...] = (
     (20, ("edit_znode", ())),
     (5, ("edit_znodes", ())),
     (20, ("edit_key", ())),
@@ -397,4 +403,4 @@ _WEIGHTED: tuple[tuple[int, tuple[str, tuple[Any, ...]]], ...] = (
     (12, ("wait", (0.1,))),
     (4, ("wait", (3.0,))),
 )
-_ACTIONS = ([what for _, what in _WEIGHTED], [weight for weight, _ in _WEIGHTED])
+ACTIONS = ([what for _, what in _WEIGHTED], [weight for weight, _ in _WEIGHTED])
