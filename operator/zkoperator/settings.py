@@ -76,7 +76,7 @@ class Settings:
     port: int = _option(8080, _port, "port of /livez, /readyz and /metrics")
     workers: int = _option(16, _positive, "objects of one kind reconciled at the same time")
     resync_seconds: int = _option(600, _positive, "look at every object again at least this often")
-    kubeconfig: str = _option("", str, "kubeconfig file; default: the service account, then $KUBECONFIG")
+    kubeconfig: str = _option("", str, "kubeconfig file; default: $KUBECONFIG, else the service account")
 
 
 def variable_of(name: str) -> str:

@@ -5,10 +5,13 @@ quadratic, and none of them notices what was deleted while no watch was open.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import kopf
+from typing_extensions import override
 
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Resource
@@ -40,15 +43,23 @@ def _on_event(registry: kopf.OperatorRegistry, resource: Resource, wake: Wake) -
     kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id="wake")(handle)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Connection(kopf.ConnectionInfo):
+    """kopf's view of our credentials: TLS is ours, as kopf knows no other name of a server than its address."""
+
+    credentials: Credentials
+
+    @override
+    def as_ssl_context(self) -> ssl.SSLContext:
+        return self.credentials.ssl_context() or super().as_ssl_context()
+
+
 def _connection(credentials: Credentials) -> kopf.ConnectionInfo:
     scheme, _, token = (credentials.authorization or "").partition(" ")
-    return kopf.ConnectionInfo(
+    return _Connection(
+        credentials=credentials,
         server=credentials.server,
-        ca_path=credentials.ca_file,
-        insecure=not credentials.verify,
         scheme=scheme or None,
         token=token or None,
-        certificate_path=credentials.cert_file,
-        private_key_path=credentials.key_file,
         proxy_url=credentials.proxy,
     )

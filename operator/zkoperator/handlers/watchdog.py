@@ -36,11 +36,14 @@ class Watchdog:
         self._horizon_s = horizon_s
         self._patience_s = patience_s
         self._clock = clock
-        self._told_s: dict[Key, float] = {}
+        self._told_s: dict[Key, float] = {}  # the longest ago first
 
     def told(self, key: Key) -> None:
         """Kopf has handed over an event of the key."""
+        self._told_s.pop(key, None)
         self._told_s[key] = self._clock.now_s()
+        while not self._is_recent(next(iter(self._told_s.values()))):
+            del self._told_s[next(iter(self._told_s))]
 
     def found(self, key: Key) -> None:
         """The slow list has found a change of the key."""
@@ -52,5 +55,7 @@ class Watchdog:
             self._blind()
 
     def _is_told(self, key: Key) -> bool:
-        recent_s = self._clock.now_s() - self._horizon_s - self._patience_s
-        return self._told_s.get(key, float("-inf")) >= recent_s
+        return self._is_recent(self._told_s.get(key, float("-inf")))
+
+    def _is_recent(self, at_s: float) -> bool:
+        return at_s >= self._clock.now_s() - self._horizon_s - self._patience_s

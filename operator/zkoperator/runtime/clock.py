@@ -26,12 +26,15 @@ class Clock(Protocol):
         """Call once on the running event loop after `delay_s` seconds."""
 
 
+_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 class MonotonicClock:
     """The machine's monotonic clock and the running event loop's timers."""
 
     def now_s(self) -> float:
-        """Return CLOCK_MONOTONIC; it goes on while the process is stopped by a signal."""
-        return time.monotonic()
+        """Return seconds that go on while a signal stops the process, and on Linux while the machine is suspended."""
+        return time.clock_gettime(_CLOCK)
 
     async def sleep(self, delay_s: float) -> None:
         """Sleep on the event loop."""

@@ -67,3 +67,15 @@ async def test_a_kopf_that_has_just_started_missed_nothing(world: World) -> None
     world.watchdog.found(A)
     await world.clock.advance(PATIENCE_S + 1)
     assert world.alarms == 0
+
+
+async def test_what_kopf_told_long_ago_is_not_kept(world: World) -> None:
+    for number in range(100):
+        world.watchdog.told(Key("demo", f"gone-{number}"))
+        world.watchdog.told(A)
+        await world.clock.advance(10)
+    kept = len(world.watchdog._told_s)
+    assert kept < 20
+    world.watchdog.found(A)
+    await world.clock.advance(PATIENCE_S + 1)
+    assert world.alarms == 0
