@@ -10,6 +10,7 @@ from testbed import addons, binaries, cluster, jars, local
 from testbed.errors import TestbedError
 from testbed.layout import layout
 from testbed.providers import choose
+from testbed.words import DEFAULT_NAME, testbed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="testbed", description="A real Kubernetes and real ZooKeeper servers.")
-    parser.add_argument("--name", default="zkop", help="the cluster (default: %(default)s)")
+    parser.add_argument("--name", default=DEFAULT_NAME, help="the cluster (default: %(default)s)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Callable[[argparse.Namespace], None], what: str) -> argparse.ArgumentParser:
@@ -38,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     up = add("up", _up, "bring a cluster up")
     up.add_argument("--nodes", type=int, default=1, help="(default: %(default)s)")
     up.add_argument("--with-operator", action="store_true", help="with the operator's image on the nodes")
-    add("down", _down, "remove a cluster; its logs stay")
+    down = add("down", _down, "remove a cluster; its logs stay")
+    down.add_argument("--logs", action="store_true", help="remove its logs, too")
     add("status", _status, "show the nodes and the memory of their processes")
     add("kubeconfig", _kubeconfig, "print the path of the administrator's kubeconfig")
     add("load", _load, "put an image archive on every node").add_argument("archive", type=Path)
@@ -73,11 +75,11 @@ def _up(arguments: argparse.Namespace) -> None:
     provider = choose(arguments.name)
     provider.up(arguments.nodes, with_operator=arguments.with_operator)
     print(f"kubeconfig: {provider.kubeconfig()}")
-    print(f"try:        {_command(arguments.name)} exec -- kubectl get nodes")
+    print(f"try:        {testbed(arguments.name)} exec -- kubectl get nodes")
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    choose(arguments.name).down()
+    choose(arguments.name).down(logs=arguments.logs)
 
 
 def _status(arguments: argparse.Namespace) -> None:
@@ -127,7 +129,7 @@ def _argv(arguments: argparse.Namespace) -> list[str]:
     if argv[:1] == ["--"]:
         argv = argv[1:]
     if not argv:
-        raise TestbedError(f"which command? for example: {_command(arguments.name)} exec -- kubectl get pods -A")
+        raise TestbedError(f"which command? for example: {testbed(arguments.name)} exec -- kubectl get pods -A")
     return argv
 
 
@@ -137,7 +139,3 @@ def _become(argv: Sequence[str], environment: Mapping[str, str]) -> None:
         os.execvpe(argv[0], list(argv), environment)
     except OSError as error:
         raise TestbedError(f"{argv[0]}: {error.strerror}") from error
-
-
-def _command(name: str) -> str:
-    return "python -m testbed" if name == "zkop" else f"python -m testbed --name {name}"

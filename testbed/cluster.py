@@ -22,6 +22,7 @@ from testbed.images import Image
 from testbed.layout import Layout, Node, layout
 from testbed.processes import run, wait_for
 from testbed.rest import ApiError, Rest
+from testbed.words import testbed
 
 _CHECKOUT = Path(__file__).parent.parent
 _CONTROL = "control"
@@ -204,7 +205,7 @@ def find(name: str) -> Cluster:
     """Return a cluster that is up."""
     record = layout(name, 1).record
     if not record.exists() or not layout(name, 1).netns_file.exists():
-        raise TestbedError(f"the cluster {name} is not up: python -m testbed --name {name} up")
+        raise TestbedError(f"the cluster {name} is not up: {testbed(name)} up")
     return Cluster(layout(name, int(json.loads(record.read_text())["nodes"])))
 
 

@@ -7,37 +7,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from testbed import install
 from testbed.errors import TestbedError
-from testbed.providers import Provider, choose
+from testbed.providers import choose
+from testbed.words import DEFAULT_NAME
 
-NAME = "zkop"
 NODES = 3
 
 _CHECKOUT = Path(__file__).parent.parent
-_INSTALL = (
-    ("the two kinds", ["kubectl", "apply", "--server-side", "-f", "crds/"]),
-    ("the operator", ["kubectl", "apply", "-k", "testbed/overlay"]),
-    (
-        "both replicas",
-        ["kubectl", "-n", "zkoperator-system", "rollout", "status", "deployment/zkoperator", "--timeout=180s"],
-    ),
-)
 
 
 def main() -> int:
     """Tell the story; returns the exit status."""
     try:
-        provider = choose(NAME)
+        provider = choose(DEFAULT_NAME)
         with _step("a Kubernetes of three nodes, with the operator's image"):
             provider.up(NODES, with_operator=True)
-            provider.load_operator()
-        for what, command in _INSTALL:
+        for what, act in (
+            ("the two kinds", install.definitions),
+            ("the operator", install.operator),
+            ("both replicas", install.wait),
+        ):
             with _step(what):
-                _inside(provider, command)
+                act(provider)
+        story = provider.inside([sys.executable, "-m", "testbed.story"])
     except TestbedError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    story = provider.inside([sys.executable, "-m", "testbed.story"])
     return subprocess.run(story, env=provider.environment(), cwd=_CHECKOUT, check=False).returncode
 
 
@@ -47,19 +43,6 @@ def _step(what: str) -> Iterator[None]:
     print(f"==> {what}", flush=True)
     yield
     print(f"    {time.monotonic() - started:.1f} s", flush=True)
-
-
-def _inside(provider: Provider, command: list[str]) -> None:
-    done = subprocess.run(
-        provider.inside(command),
-        env=provider.environment(),
-        cwd=_CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise TestbedError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from testbed import binaries, jars, oci
@@ -46,6 +47,14 @@ class Image:
 
     reference: str
     layout: Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OperatorImage:
+    """The operator's image as a cluster has it: its name, and what is another one for another build of that name."""
+
+    reference: str
+    identity: str
 
 
 def zookeeper_reference(version: str) -> str:
@@ -84,7 +93,24 @@ def operator() -> Image:
     files = {name: _CHECKOUT / name for name in _copied(dockerfile)}
     with _pip_configuration() as configuration:
         mounts = [f"{configuration}:{_PIP_CONFIG}:ro", f"{_CERTIFICATES}:{_CERTIFICATES}:ro"]
-        return _image("image-operator", OPERATOR_IMAGE, dockerfile, files, base=base, mounts=mounts)
+        named = build_arguments()
+        return _image("image-operator", OPERATOR_IMAGE, dockerfile, files, base=base, mounts=mounts, arguments=named)
+
+
+def build_arguments() -> dict[str, str]:
+    """Return what the labels of the operator's image say of the checkout."""
+    project = tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())["project"]
+    return {"VERSION": project["version"], "REVISION": _revision()}
+
+
+def _revision() -> str:
+    """Return the commit, marked when the image would not be the one of the commit; outside of git it is unknown."""
+    try:
+        commit = run("git", "-C", _CHECKOUT, "rev-parse", "HEAD").strip()
+        changed = run("git", "-C", _CHECKOUT, "status", "--porcelain", "--", "Dockerfile", "operator", "requirements")
+    except TestbedError:
+        return "unknown"
+    return f"{commit}-dirty" if changed else commit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,7 +131,10 @@ def _image(
     *,
     base: _Base | None = None,
     mounts: Sequence[str] = (),
+    arguments: Mapping[str, str] | None = None,
 ) -> Image:
+    """Return an image. The arguments only name it: they alone make no other one of the same content."""
+
     def build(directory: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             context = Path(scratch)
@@ -114,7 +143,7 @@ def _image(
                 _copy(source, context / name)
             if base is not None:
                 _ensure_base(base)
-            _build(context, reference, base, mounts)
+            _build(context, reference, base, mounts, arguments or {})
         oci.write(reference, directory, _push)
 
     inputs: list[Input] = [_FORMAT, reference, recipe, *files, *(fingerprint(path) for path in files.values())]
@@ -126,8 +155,9 @@ def _push(reference: str, target: str) -> None:
     _buildah("push", "--format=oci", "--disable-compression", reference, target)
 
 
-def _build(context: Path, reference: str, base: _Base | None, mounts: Sequence[str]) -> None:
+def _build(context: Path, reference: str, base: _Base | None, mounts: Sequence[str], named: Mapping[str, str]) -> None:
     arguments = [f"--build-arg=BASE_IMAGE={base.reference}"] if base is not None else []
+    arguments += [f"--build-arg={name}={value}" for name, value in named.items()]
     volumes = [f"--volume={mount}" for mount in mounts]
     # Layers are kept, so that a change of the sources alone does not install the dependencies again.
     _buildah("bud", "--layers", "--pull-never", *arguments, *volumes, f"--tag={reference}", context)

@@ -5,6 +5,7 @@ Services are reached directly. That takes root, by sudo if need be.
 """
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 
 from testbed.cache import cache_root
 from testbed.errors import TestbedError
+from testbed.images import OperatorImage, build_arguments
 from testbed.network import resolving
 from testbed.processes import require, run
 
@@ -50,11 +52,13 @@ class Kind:
         if with_operator:
             self.load_operator()
 
-    def down(self) -> None:
-        """Delete the cluster."""
+    def down(self, *, logs: bool = False) -> None:
+        """Delete the cluster; kind keeps no logs of it, and what is kept here is its kubeconfigs."""
         require("kind", "https://kind.sigs.k8s.io/docs/user/quick-start/#installation")
         own = f"--kubeconfig={self._directory / 'outside.kubeconfig'}"
         run("kind", "delete", "cluster", f"--name={self._name}", own)
+        if logs:
+            shutil.rmtree(self._directory, ignore_errors=True)
 
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig for commands that run inside."""
@@ -88,8 +92,13 @@ class Kind:
 
     def load_operator(self) -> None:
         """Build the operator's image with Docker and put it on every node."""
-        run("docker", "build", f"--tag={_IMAGE}", _CHECKOUT)
+        arguments = [f"--build-arg={name}={value}" for name, value in build_arguments().items()]
+        run("docker", "build", *arguments, f"--tag={_IMAGE}", _CHECKOUT)
         run("kind", "load", "docker-image", _IMAGE, f"--name={self._name}")
+
+    def operator_image(self) -> OperatorImage:
+        """The image that Docker has under its name."""
+        return OperatorImage(_IMAGE, run("docker", "image", "inspect", "--format={{.Id}}", _IMAGE).strip())
 
     def cut(self, node: str) -> None:
         """Drop everything that the node sends to and gets from others."""

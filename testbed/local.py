@@ -1,5 +1,7 @@
 """A cluster on this machine, with everything that it is made of built or installed first."""
 
+import contextlib
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +11,9 @@ from testbed import binaries, cluster, image_store, images, jars, machine, netwo
 from testbed.cache import progress
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
+from testbed.images import OperatorImage
 from testbed.layout import layout
+from testbed.words import testbed
 
 
 def prepare(*, with_operator: bool) -> Path:
@@ -30,9 +34,7 @@ def bring_up(name: str, nodes: int, *, with_operator: bool = False) -> Cluster:
     if _is_up(name):
         running = cluster.find(name)
         if len(running.layout.nodes) != nodes:
-            raise TestbedError(
-                f"the cluster {name} is up with {len(running.layout.nodes)} nodes: python -m testbed --name {name} down"
-            )
+            raise TestbedError(f"the cluster {name} is up with {len(running.layout.nodes)} nodes: {testbed(name)} down")
         progress(f"the cluster {name} is up already")
         if with_operator:
             _load_operator(running)
@@ -55,11 +57,16 @@ class Local:
         """Bring it up, with everything that is missing installed and built first."""
         bring_up(self._name, nodes, with_operator=with_operator)
 
-    def down(self) -> None:
-        """Remove all of it but its logs; one that never was needs no rights to be removed."""
-        if layout(self._name, 1).state.exists():
+    def down(self, *, logs: bool = False) -> None:
+        """Remove all of it; one that never was needs no rights to be removed."""
+        state = layout(self._name, 1).state
+        if state.exists():
             machine.require_root()
             cluster.remove(self._name)
+        if logs and state.exists():
+            shutil.rmtree(state)
+            with contextlib.suppress(OSError):  # another cluster's directory may be beside it
+                state.parent.rmdir()
 
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
@@ -88,6 +95,11 @@ class Local:
     def load_operator(self) -> None:
         """Build the operator's image and put it on every node."""
         _load_operator(self._running)
+
+    def operator_image(self) -> OperatorImage:
+        """The image that was built from the checkout."""
+        image = images.operator()
+        return OperatorImage(image.reference, image.layout.name)
 
     def cut(self, node: str) -> None:
         """Pull the node's cable."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from testbed.errors import TestbedError
+from testbed.images import OperatorImage
 from testbed.kind import Kind
 from testbed.local import Local
 from testbed.processes import require, run
@@ -23,14 +24,22 @@ _NO_CLUSTER = """there is no way to make a cluster here. Any one of these will d
   - KUBECONFIG of a cluster that you may use, with CLUSTER=existing"""
 
 
+IMAGE_VARIABLE = "ZKOPERATOR_IMAGE"
+"""The operator's image for a cluster that is not the testbed's: a name that its nodes can pull."""
+
+_NO_IMAGE = f"""CLUSTER=existing: the image of this checkout has to be in a registry that the cluster pulls from:
+  docker build --tag registry.example.com/zkoperator:dev . && docker push registry.example.com/zkoperator:dev
+  {IMAGE_VARIABLE}=registry.example.com/zkoperator:dev CLUSTER=existing make demo"""
+
+
 class Provider(Protocol):
     """A cluster of one name: it may be up or not."""
 
     def up(self, nodes: int, *, with_operator: bool) -> None:
         """Bring it up, with the operator's image on its nodes if that is wanted."""
 
-    def down(self) -> None:
-        """Remove it."""
+    def down(self, *, logs: bool = False) -> None:
+        """Remove it; its logs stay unless they are to go as well."""
 
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig, for commands that run as `inside` says."""
@@ -53,6 +62,9 @@ class Provider(Protocol):
     def load_operator(self) -> None:
         """Build the operator's image from the checkout and put it on every node."""
 
+    def operator_image(self) -> OperatorImage:
+        """Which image of the operator the nodes have."""
+
     def cut(self, node: str) -> None:
         """Cut a node off from all others."""
 
@@ -66,8 +78,9 @@ class Provider(Protocol):
 class Existing:
     """A cluster that somebody else made; nothing is brought up, removed or loaded."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, image: str) -> None:
         self._kubeconfig = kubeconfig
+        self._image = image
 
     def up(self, nodes: int, *, with_operator: bool) -> None:
         """Ask whether it is there."""
@@ -75,8 +88,10 @@ class Existing:
         found = self.nodes()
         if len(found) < nodes:
             raise TestbedError(f"--nodes {nodes}: the cluster of {self._kubeconfig} has {len(found)}")
+        if with_operator:
+            self.load_operator()
 
-    def down(self) -> None:
+    def down(self, *, logs: bool = False) -> None:
         """Leave it alone."""
 
     def kubeconfig(self) -> Path:
@@ -105,8 +120,14 @@ class Existing:
         raise _not_ours(f"load {archive}")
 
     def load_operator(self) -> None:
-        """Refuse."""
-        raise _not_ours("load the operator's image (push it to a registry of the cluster instead)")
+        """Leave it to the nodes to pull the image that was named."""
+        self.operator_image()
+
+    def operator_image(self) -> OperatorImage:
+        """The image that was named; refuse when none was."""
+        if not self._image:
+            raise TestbedError(_NO_IMAGE)
+        return OperatorImage(self._image, self._image)
 
     def cut(self, node: str) -> None:
         """Refuse."""
@@ -134,7 +155,7 @@ def choose(name: str, environment: Mapping[str, str] = os.environ) -> Provider:
         case "kind":
             return Kind(name)
         case "existing" if environment.get("KUBECONFIG"):
-            return Existing(Path(environment["KUBECONFIG"]).absolute())
+            return Existing(Path(environment["KUBECONFIG"]).absolute(), environment.get(IMAGE_VARIABLE, ""))
         case "existing":
             raise TestbedError("CLUSTER=existing: set KUBECONFIG to the kubeconfig of that cluster")
         case "":

@@ -1,7 +1,6 @@
 """The demo's story, run where pods and Services are reached: an independent client, kubectl, and a clock."""
 
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -13,20 +12,21 @@ from pathlib import Path
 from kazoo.client import KazooClient
 from kazoo.exceptions import ConnectionLoss, KazooException, OperationTimeoutError, SessionExpiredError
 
+from testbed.words import DEFAULT_NAME, python, testbed
+
 _NAMESPACE = "demo"
 _HOSTS = "main-zk.demo.svc.cluster.local:2181"
 _COLOUR = "/apps/shop/colour"
 _OBJECTS = Path(__file__).parent / "demo.yaml"
-_PYTHON = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else sys.executable
-_PREFIX = f"{_PYTHON} -m testbed exec --"
+PREFIX = f"{testbed(DEFAULT_NAME)} exec --"
 
 _NEXT = f"""
 It is left running. Try next:
-  {_PREFIX} kubectl -n demo get zk,zksync,pods
-  {_PREFIX} kubectl -n demo edit configmap shop
-  {_PREFIX} kubectl -n demo scale zk/main --replicas=3
-  {_PREFIX} kubectl -n demo describe zk/main
-  {_PREFIX} {_PYTHON} -m zkoperator status -n demo
+  {PREFIX} kubectl -n demo get zk,zksync,pods
+  {PREFIX} kubectl -n demo edit configmap shop
+  {PREFIX} kubectl -n demo scale zk/main --replicas=3
+  {PREFIX} kubectl -n demo describe zk/main
+  {PREFIX} {python()} -m zkoperator status -n demo
 Remove it with: make cluster-down"""
 
 
@@ -223,7 +223,7 @@ def _until(what: str, holds: Callable[[], bool], *, within_s: float = 60) -> Non
     deadline = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > deadline:
-            raise StoryError(f"{what}: not within {within_s:.0f} s; see {_PREFIX} kubectl -n demo describe zk,zksync")
+            raise StoryError(f"{what}: not within {within_s:.0f} s; see {PREFIX} kubectl -n demo describe zk,zksync")
         time.sleep(0.2)
 
 

@@ -1,23 +1,28 @@
 """Which provider is chosen, and what those that cannot run here would run."""
 
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from testbed import cli, kind
+from testbed import cli, images, install, kind, layout, words
 from testbed.api import ApiServer
 from testbed.errors import TestbedError
+from testbed.images import OperatorImage
 from testbed.kind import Kind
 from testbed.local import Local
 from testbed.providers import Existing, choose
+from zkoperator import __version__
 
 
-def install(directory: Path, name: str, script: str) -> None:
-    program = directory / name
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
+def program(directory: Path, name: str, script: str) -> None:
+    file = directory / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
 
 
 @pytest.fixture
@@ -35,14 +40,14 @@ def test_the_variable_decides() -> None:
 
 
 def test_docker_with_kind_comes_before_root(programs: Path) -> None:
-    install(programs, "docker", "exit 0")
-    install(programs, "kind", "exit 0")
+    program(programs, "docker", "exit 0")
+    program(programs, "kind", "exit 0")
     assert isinstance(choose("some", {}), Kind)
 
 
 def test_a_docker_client_without_its_engine_is_no_docker(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(programs, "docker", "exit 1")
-    install(programs, "kind", "exit 0")
+    program(programs, "docker", "exit 1")
+    program(programs, "kind", "exit 0")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert isinstance(choose("some", {}), Local)
 
@@ -85,9 +90,67 @@ def test_an_existing_cluster_is_asked_and_never_changed(
         provider.up(1, with_operator=False)
     provider.down()
     assert api_server.rest().ready()
-    for refused in (provider.load_operator, lambda: provider.load(tmp_path), lambda: provider.cut("node")):
+    refusals: list[Callable[[], None]] = [lambda: provider.load(tmp_path), lambda: provider.cut("node")]
+    for refused in refusals:
         with pytest.raises(TestbedError, match="not the testbed's"):
             refused()
+
+
+def test_an_existing_cluster_pulls_the_image_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Existing, "nodes", lambda _: ["one"])
+    named = choose("some", {"CLUSTER": "existing", "KUBECONFIG": "/k", "ZKOPERATOR_IMAGE": "registry.example.com/z:1"})
+    named.up(1, with_operator=True)
+    assert named.operator_image().reference == "registry.example.com/z:1"
+
+
+def test_an_existing_cluster_without_an_image_says_how_to_give_it_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Existing, "nodes", lambda _: ["one"])
+    unnamed = choose("some", {"CLUSTER": "existing", "KUBECONFIG": "/k"})
+    unnamed.up(1, with_operator=False)
+    with pytest.raises(TestbedError, match="docker push .*\n.*ZKOPERATOR_IMAGE="):
+        unnamed.up(1, with_operator=True)
+
+
+def deployment(image: str = "zkoperator:dev") -> dict[str, Any]:
+    pod = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "operator", "image": image}]}}
+    return {"kind": "Deployment", "spec": {"template": pod}}
+
+
+def test_another_build_of_the_same_name_restarts_the_pods_and_the_same_build_does_not() -> None:
+    first, again, other = (
+        install.with_image(deployment(), OperatorImage("registry.example.com/z:1", identity))
+        for identity in ("build-1", "build-1", "build-2")
+    )
+    assert first == again != other
+    assert first["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example.com/z:1"
+    service = {"kind": "Service", "spec": {}}
+    assert install.with_image(service, OperatorImage("a", "b")) == {"kind": "Service", "spec": {}}
+
+
+def test_the_build_says_which_version_and_which_commit_it_is() -> None:
+    named = images.build_arguments()
+    assert named["VERSION"] == __version__
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", named["REVISION"])
+
+
+def test_messages_name_the_interpreter_that_has_the_testbed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--name", "not-there", "exec"]) == 1
+    said = capsys.readouterr().err
+    assert f"{words.python()} -m testbed --name not-there exec -- kubectl get pods -A" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="removes namespaces and cgroups: needs root on Linux")
+def test_what_a_cluster_leaves_behind_are_its_logs_and_only_until_they_are_to_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "_STATE", tmp_path / "state")
+    logs = layout.layout("never-up", 1).logs
+    logs.mkdir(parents=True)
+    (logs / "etcd.log").touch()
+    Local("never-up").down()
+    assert (logs / "etcd.log").exists()
+    Local("never-up").down(logs=True)
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize(("nodes", "workers"), [(1, 0), (2, 2), (3, 3)])
@@ -103,20 +166,34 @@ def test_a_kind_cluster_of_too_many_nodes_is_refused() -> None:
 
 
 def test_kind_runs_commands_in_the_network_of_the_control_plane(programs: Path) -> None:
-    install(programs, "docker", '[ "$*" = "inspect --format={{.State.Pid}} some-control-plane" ] && echo 42')
+    program(programs, "docker", '[ "$*" = "inspect --format={{.State.Pid}} some-control-plane" ] && echo 42')
     command = Kind("some").inside(["kubectl", "get", "pods"])
     assert "--net=/proc/42/ns/net" in command
     assert command[-3:] == ["kubectl", "get", "pods"]
 
 
 def test_kind_makes_a_kubeconfig_that_works_inside(programs: Path) -> None:
-    install(programs, "docker", "exit 0")
-    install(programs, "kubectl", "exit 0")
-    install(programs, "kind", '[ "$2" = clusters ] || echo "server: https://some-control-plane:6443"')
+    program(programs, "docker", "exit 0")
+    program(programs, "kubectl", "exit 0")
+    program(programs, "kind", '[ "$2" = clusters ] || echo "server: https://some-control-plane:6443"')
     provider = Kind("some")
     provider.up(3, with_operator=False)
     assert provider.kubeconfig().read_text().strip() == "server: https://127.0.0.1:6443"
     assert (provider.kubeconfig().stat().st_mode & 0o077) == 0
+
+
+def test_kind_builds_the_image_once_with_its_labels_and_tells_it_by_its_content(programs: Path) -> None:
+    install_log = programs / "log"
+    script = f'echo "$@" >> {install_log}; [ "$1 $2" = "image inspect" ] && echo sha256:abc || true'
+    program(programs, "docker", script)
+    program(programs, "kind", f'echo "$@" >> {install_log}')
+    program(programs, "git", "exit 1")
+    provider = Kind("some")
+    provider.load_operator()
+    assert provider.operator_image() == OperatorImage("zkoperator:dev", "sha256:abc")
+    built, loaded, _ = install_log.read_text().splitlines()
+    assert f"--build-arg=VERSION={__version__} --build-arg=REVISION=unknown --tag=zkoperator:dev" in built
+    assert loaded == "load docker-image zkoperator:dev --name=some"
 
 
 def test_the_command_line_names_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
