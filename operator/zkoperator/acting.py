@@ -25,6 +25,7 @@ from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
 from zkoperator.runtime.outcome import Pass
 from zkoperator.settings import Settings
+from zkoperator.signature import OtherOperators, SignedApi, name_of
 from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
 from zkoperator.zk.timed import TimedConnector, TimedProbe
@@ -57,6 +58,8 @@ class Acting:
     ) -> None:
         self._metrics = metrics
         self._clock = clock
+        others = OtherOperators(name_of(settings), clock)
+        self._signed = api = SignedApi(api, others, clock)
         connector = TimedConnector(SessionConnector(), metrics.count_zookeeper_request)
         self._sessions = SessionPool(connector)
         follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
@@ -97,6 +100,7 @@ class Acting:
             clock=clock,
         )
         metrics.watch_kopf(lambda: self._intake.supervisor.lives)
+        metrics.watch_others(others.count)
         metrics.watch_queues({CLUSTERS: lambda: self._clusters.depth, SYNCS: lambda: self._syncs.depth})
 
     async def run(self) -> None:
@@ -125,7 +129,7 @@ class Acting:
             f"the loop of {kind}": loop.stalled_s for kind, loop in ((CLUSTERS, self._clusters), (SYNCS, self._syncs))
         }
         informers = {f"the informer of {name}": informer.stalled_s for name, informer in self._informers.items()}
-        return kinds | informers | self._intake.loops()
+        return kinds | informers | self._intake.loops() | {"the watch for other operators": self._signed.stalled_s}
 
     def unready(self) -> str | None:
         """Return what cannot be followed and why, or has not been listed yet; None when all is well."""
@@ -141,7 +145,7 @@ class Acting:
         }
 
     def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return self._clusters.run(), self._syncs.run(), self._intake.run()
+        return self._clusters.run(), self._syncs.run(), self._intake.run(), self._signed.run()
 
     def _loop(
         self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, float | None]], settings: Settings

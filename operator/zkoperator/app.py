@@ -48,6 +48,7 @@ class _Replica:
         self._stop = asyncio.Event()
         self._acting: Acting | None = None
         self._elector: Elector | None = None
+        self._metrics.watch_ready(lambda: self._unready() is None)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()

@@ -1,8 +1,9 @@
 """The HTTP face of a running operator: /livez, /readyz and /metrics on one port.
 
-/livez speaks for every loop, not merely for the process: one that should have moved for longer than `STALLED_S` makes it
-fail and is named, so that the kubelet restarts a stuck operator. /readyz says that the replica could act: it has listed
-everything and can follow it. Whether it does act (holds the Lease) is a metric, not readiness: a standby is ready.
+/livez speaks for every loop, not merely for the process: one that should have moved for longer than `STALLED_S` makes
+it fail and is named, so that the kubelet restarts a stuck operator. /readyz says that the replica could act: it has
+listed everything and can follow it. Whether it does act (holds the Lease) is a metric, not readiness: a standby is
+ready.
 """
 
 import asyncio

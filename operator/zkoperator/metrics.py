@@ -35,6 +35,12 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         Info("zkoperator_build", "Version of the operator", registry=registry).info({"version": __version__})
         self._leader = _gauge(registry, "zkoperator_leader", "1 while this replica holds the Lease")
+        self._ready = _gauge(registry, "zkoperator_ready", "1 while this replica could act, as /readyz says")
+        self._others = _gauge(
+            registry,
+            "zkoperator_other_operators",
+            "Other operators that have written to our objects within the last hour",
+        )
         self._passes = _counter(registry, "zkoperator_reconcile_total", "Passes by kind and outcome", "kind", "outcome")
         self._pass_seconds = _histogram(registry, "zkoperator_reconcile_seconds", "Duration of a pass", "kind")
         self._depth = _gauge(registry, "zkoperator_queue_depth", "Objects waiting for a pass", "kind")
@@ -76,6 +82,14 @@ class Metrics:
         """Read whether this replica acts at scrape time."""
         self._leader.set_function(is_leader)
 
+    def watch_ready(self, is_ready: Callable[[], bool]) -> None:
+        """Read what /readyz says at scrape time."""
+        self._ready.set_function(is_ready)
+
+    def watch_others(self, count: Callable[[], int]) -> None:
+        """Read how many other operators are at work at scrape time."""
+        self._others.set_function(count)
+
     def watch_kopf(self, starts: Callable[[], int]) -> None:
         """Read how often kopf was started at scrape time."""
         self._kopf.set_function(starts)
@@ -101,6 +115,9 @@ class SyncMetrics:
             registry, f"{prefix}_cas_failures_total", "Conditional writes refused by the side that had changed", "side"
         )
         self._snapshot = _histogram(registry, f"{prefix}_snapshot_seconds", "Reading a whole subtree")
+        self._rereads = _counter(
+            registry, f"{prefix}_snapshot_retries_total", "Reads of whole subtrees that a lost connection cut off"
+        )
         self._resyncs = _counter(registry, f"{prefix}_resyncs_total", "Whole subtrees read, by reason", "reason")
         self._events = _counter(registry, f"{prefix}_watch_events_total", "Notifications of watched subtrees")
         self._flaps = _counter(registry, f"{prefix}_flaps_total", "Keys held because both sides kept reverting them")
@@ -160,6 +177,10 @@ class SyncMetrics:
         """A whole subtree was read."""
         self._snapshot.observe(duration_s)
         self._resyncs.labels(reason).inc()
+
+    def reread(self) -> None:
+        """A read of a whole subtree was cut off."""
+        self._rereads.inc()
 
     def flapped(self, keys: int) -> None:
         """So many keys are held from now on."""

@@ -185,6 +185,16 @@ async def test_livez_names_kopf_when_its_thread_is_blocked(monkeypatch: pytest.M
         await eventually(blocked)
 
 
+async def test_livez_names_the_watch_for_other_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with acting(monkeypatch) as stage:
+        stage.kube.put(CONFIG_SYNCS, {**SHOP, "spec": {}})
+        await stage.pass_time(120)
+        stage.kube.hangs = ("create", "events")
+        stage.kube.edit(CONFIG_SYNCS, "demo", "shop", {"status": {"operator": "b/zkoperator"}}, subresource="status")
+        await stage.pass_time(540)
+        await eventually(lambda: stage.names("the watch for other operators"))
+
+
 async def test_every_loop_has_a_test_that_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async with acting(monkeypatch) as stage:
         tested = {f"the informer of {plural}" for plural in FOLLOWED} | {
@@ -193,6 +203,7 @@ async def test_every_loop_has_a_test_that_stops_it(monkeypatch: pytest.MonkeyPat
             "the slow list of configsyncs",
             "the loop of ZooKeeperCluster",
             "the loop of ConfigSync",
+            "the watch for other operators",
             "kopf",
         }
         assert set(stage.acting.loops()) == tested

@@ -29,6 +29,8 @@ from zkoperator.zk.timed import TimedConnector, TimedProbe
 TABLE: dict[str, tuple[str, ...]] = {
     "zkoperator_build_info": ("version",),
     "zkoperator_leader": (),
+    "zkoperator_ready": (),
+    "zkoperator_other_operators": (),
     "zkoperator_kopf_starts": (),
     "zkoperator_reconcile_total": ("kind", "outcome"),
     "zkoperator_reconcile_seconds": ("kind",),
@@ -39,6 +41,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "zkoperator_sync_event_to_write_seconds": ("direction",),
     "zkoperator_sync_cas_failures_total": ("side",),
     "zkoperator_sync_snapshot_seconds": (),
+    "zkoperator_sync_snapshot_retries_total": (),
     "zkoperator_sync_resyncs_total": ("reason",),
     "zkoperator_sync_watch_events_total": (),
     "zkoperator_sync_flaps_total": (),
@@ -322,9 +325,13 @@ def test_what_the_loops_and_the_api_client_report_is_counted(metrics: Metrics) -
     metrics.watch_queues({"ConfigSync": lambda: 7})
     metrics.watch_leader(lambda: True)
     metrics.watch_kopf(lambda: 2)
+    metrics.watch_ready(lambda: True)
+    metrics.watch_others(lambda: 3)
     assert value(metrics, "zkoperator_reconcile_total", kind="ConfigSync", outcome="success") == 1
     assert value(metrics, "zkoperator_reconcile_seconds_count", kind="ConfigSync") == 1
     assert value(metrics, "zkoperator_kube_request_seconds_count", verb="patch", outcome="2xx") == 1
     assert value(metrics, "zkoperator_queue_depth", kind="ConfigSync") == 7
     assert value(metrics, "zkoperator_leader") == 1
     assert value(metrics, "zkoperator_kopf_starts") == 2
+    assert value(metrics, "zkoperator_ready") == 1
+    assert value(metrics, "zkoperator_other_operators") == 3

@@ -208,6 +208,8 @@ class ZooKeeperClusterStatus(Model):
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The generation of the spec that this status speaks of."""
+    operator: Annotated[str, Field(max_length=512)] | None = None
+    """The operator that wrote this status last, by its Lease: `namespace/name`."""
     replicas: Annotated[int, Field(ge=0)] = 0
     """Voters in the committed configuration."""
     ready_replicas: Annotated[int, Field(ge=0)] = 0

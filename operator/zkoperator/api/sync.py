@@ -305,6 +305,8 @@ class ConfigSyncStatus(Model):
 
     observed_generation: _Count = 0
     """The generation of the spec that this status speaks of."""
+    operator: Annotated[str, Field(max_length=512)] | None = None
+    """The operator that wrote this status last, by its Lease: `namespace/name`."""
     config_map: _Word = ""
     """Name of the ConfigMap."""
     zxid: _Word = ""

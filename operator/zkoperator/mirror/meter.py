@@ -33,6 +33,9 @@ class Meter(Protocol):
     def read(self, reason: str, duration_s: float) -> None:
         """A whole subtree was read: at the `start` of following it, or after a `reconnect`."""
 
+    def reread(self) -> None:
+        """The connection was lost while a whole subtree was being read: that has to be begun again."""
+
     def flapped(self, keys: int) -> None:
         """So many keys are held from now on, as both sides keep reverting one another."""
 
@@ -62,6 +65,9 @@ class Unmetered:
         """Do nothing."""
 
     def read(self, reason: str, duration_s: float) -> None:
+        """Do nothing."""
+
+    def reread(self) -> None:
         """Do nothing."""
 
     def flapped(self, keys: int) -> None:

@@ -48,3 +48,6 @@ class Stopwatch:
     def _state_changed(self, state: ConnectionState) -> None:
         if state is ConnectionState.CONNECTED:
             self._reading_since_s = self._now_s()
+        elif self._reading_since_s is not None:
+            self._reading_since_s = None
+            self._meter.reread()

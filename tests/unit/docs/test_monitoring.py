@@ -9,28 +9,30 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.promql import uses
 from zkoperator.api.reasons import ClusterCondition, ClusterReason, SyncCondition, SyncReason
 from zkoperator.metrics import Metrics
 from zkoperator.runtime.outcome import Outcome
 
-MONITORING = Path(__file__).parents[3] / "manifests" / "monitoring"
+ROOT = Path(__file__).parents[3]
+MONITORING = ROOT / "manifests" / "monitoring"
 
 OF_MEMBERS = {
-    "digest_mismatches_count",
-    "fsynctime_sum",
-    "fsynctime_count",
-    "num_alive_connections",
-    "outstanding_requests",
-    "watch_count",
-    "znode_count",
+    "digest_mismatches_count": "counter",
+    "fsynctime_sum": "counter",
+    "fsynctime_count": "counter",
+    "num_alive_connections": "gauge",
+    "outstanding_requests": "gauge",
+    "watch_count": "gauge",
+    "znode_count": "gauge",
 }
-"""ZooKeeper's own metrics that are used, as a member of 3.9.4 exposes them on port 7000."""
+"""ZooKeeper's own metrics that are used; tests/integration/test_monitoring.py asks a real server for them."""
 
 OF_TARGETS = {"namespace", "pod"}
 """Labels that Prometheus gives to everything it scrapes from a pod."""
 
-FUNCTIONS = {"sum", "max", "count", "rate", "increase", "delta", "histogram_quantile", "vector", "by", "or"}
-SELECTOR = re.compile(r"([a-z_]+)\s*(=~|!~|!=|=)\s*\"([^\"]*)\"")
+OF_COUNTERS = {"rate", "irate", "increase"}
+"""Functions that take a fall of the value for a restart."""
 
 
 def rules() -> list[dict[str, Any]]:
@@ -46,25 +48,17 @@ def expressions() -> Iterator[tuple[str, str]]:
             yield panel["title"], target["expr"]
 
 
-def metrics_in(expression: str) -> set[str]:
-    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\b(by|without)\s*\([^)]*\)", " ", expression)
-    return set(re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*", bare)) - FUNCTIONS
-
-
-def labels_in(expression: str) -> set[str]:
-    grouped = re.findall(r"\bby\s*\(([^)]*)\)", expression)
-    return {label.strip() for labels in grouped for label in labels.split(",")} | {
-        name for name, _, _ in SELECTOR.findall(expression)
-    }
-
-
-def exposed() -> dict[str, set[str]]:
-    """Name of each sample -> its labels, of a registry as the operator serves it."""
-    found: dict[str, set[str]] = {}
-    for collector, names in Metrics().registry._collector_to_names.items():
+def exposed() -> dict[str, tuple[str, set[str]]]:
+    """Name of each sample -> whether it counts or measures, and its labels, of a registry as the operator serves it."""
+    metrics = Metrics().registry
+    types = {family.name: family.type for family in metrics.collect()}
+    found: dict[str, tuple[str, set[str]]] = {}
+    for collector, names in metrics._collector_to_names.items():
+        family = next(types[name] for name in names if name in types)
         for name in names:
-            found[name] = {*getattr(collector, "_labelnames", ()), *(("le",) if name.endswith("_bucket") else ())}
-    return found | {"zkoperator_build_info": {"version"}}
+            labels = {*getattr(collector, "_labelnames", ()), *(("le",) if name.endswith("_bucket") else ())}
+            found[name] = ("gauge" if family in ("gauge", "info") else "counter", labels)
+    return found | {"zkoperator_build_info": ("gauge", {"version"})}
 
 
 CASES = list(expressions())
@@ -72,26 +66,33 @@ CASES = list(expressions())
 
 @pytest.mark.parametrize(("name", "expression"), CASES, ids=[name for name, _ in CASES])
 def test_an_expression_names_only_what_is_exposed(name: str, expression: str) -> None:
-    known = exposed()
-    used = metrics_in(expression)
-    assert used and used <= known.keys() | OF_MEMBERS
-    for metric in used & known.keys():
-        assert labels_in(expression) <= known[metric] | OF_TARGETS, metric
-    if used <= OF_MEMBERS:
-        assert labels_in(expression) <= OF_TARGETS
+    known = exposed() | {metric: (kind, set()) for metric, kind in OF_MEMBERS.items()}
+    assert uses(expression)
+    for use in uses(expression):
+        assert use.metric in known
+        kind, labels = known[use.metric]
+        assert use.labels <= labels | OF_TARGETS, use
+        assert not use.call or (kind == "counter") is (use.call in OF_COUNTERS | {"histogram_quantile"}), use
+
+
+@pytest.mark.parametrize("wrong", ["rate(zkoperator_leader) > 0", "sum by (kind (zkoperator_leader)", "sum() > 1"])
+def test_what_is_no_promql_is_found(wrong: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        uses(wrong)
 
 
 @pytest.mark.parametrize(("name", "expression"), CASES, ids=[name for name, _ in CASES])
 def test_an_expression_selects_only_words_that_exist(name: str, expression: str) -> None:
-    is_sync = "zkoperator_sync_conditions" in expression
-    words: dict[str, set[str]] = {
-        "reason": {reason.value for reason in (SyncReason if is_sync else ClusterReason)},
-        "condition": {condition.value for condition in (SyncCondition if is_sync else ClusterCondition)},
-        "status": {"True", "False", "Unknown"},
-        "outcome": {outcome.value for outcome in Outcome} | {"2xx", "4xx", "5xx", "lost"},
-    }
-    for label, _, value in SELECTOR.findall(expression):
-        assert set(value.split("|")) <= words[label]
+    for use in uses(expression):
+        is_sync = use.metric == "zkoperator_sync_conditions"
+        words: dict[str, set[str]] = {
+            "reason": {reason.value for reason in (SyncReason if is_sync else ClusterReason)},
+            "condition": {condition.value for condition in (SyncCondition if is_sync else ClusterCondition)},
+            "status": {"True", "False", "Unknown"},
+            "outcome": {outcome.value for outcome in Outcome} | {"2xx", "4xx", "5xx", "lost"},
+        }
+        for label, value in use.matchers:
+            assert set(value.split("|")) <= words[label]
 
 
 def test_the_alert_on_diverged_data_fires_at_the_first_mismatch() -> None:
@@ -104,11 +105,11 @@ def test_every_alert_says_how_grave_it_is_and_what_happened() -> None:
         assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
         assert rule["annotations"]["summary"].endswith((".", "direction }}).")), rule["alert"]
         told = re.findall(r"\$labels\.([a-z]+)", rule["annotations"]["summary"])
-        assert set(told) <= labels_in(rule["expr"]), rule["alert"]
+        assert all(set(told) <= use.grouped for use in uses(rule["expr"])), rule["alert"]
 
 
 def test_every_metric_of_the_operator_is_on_the_dashboard_or_in_a_rule() -> None:
-    used = {metric for _, expression in CASES for metric in metrics_in(expression)}
+    used = {use.metric for _, expression in CASES for use in uses(expression)}
     families = {family.name for family in Metrics().registry.collect()}
     shown = {re.sub(r"_(bucket|count|total|info|sum)$", "", name) for name in used}
     assert families - shown == set()
@@ -123,7 +124,7 @@ def test_panels_have_ids_and_places_of_their_own() -> None:
 def test_what_is_scraped_are_ports_that_the_pods_have() -> None:
     monitors = list(yaml.safe_load_all((MONITORING / "podmonitors.yaml").read_text()))
     operator, members = (monitor["spec"]["podMetricsEndpoints"][0]["port"] for monitor in monitors)
-    deployment = yaml.safe_load((MONITORING.parent / "operator" / "deployment.yaml").read_text())
+    deployment = yaml.safe_load(next((ROOT / "manifests").rglob("deployment.yaml")).read_text())
     ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
     assert operator in {port["name"] for port in ports}
     assert members == "metrics"
