@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.ensemble_world import Simulation, raw_cluster
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_kube import FakeKube
-from tests.support.fake_zk import FakeZkConnector, FakeZkServer
+from tests.support.fake_zk import FakeZkConnector, FakeZkServer, Fault
 from tests.support.mirror_world import NAMESPACE, ROOT, World
 from zkoperator.ensemble.gate import Verdict, gate
 from zkoperator.ensemble.meter import Cause, cause_of
@@ -216,6 +216,17 @@ async def test_a_reconnect_reads_the_subtree_again_and_says_why(world: World, me
     world.zk.down()
     world.zk.up()
     await world.until(lambda: value(metrics, "zkoperator_sync_resyncs_total", reason="reconnect") == 1)
+
+
+async def test_a_read_that_a_lost_connection_cuts_off_is_counted_once(world: World, metrics: Metrics) -> None:
+    world.tree(a="1")
+    world.zk.inject(Fault.DROP_BEFORE, "get", path=f"{ROOT}/a")
+    world.sync()
+    await world.until_in_sync()
+    assert value(metrics, "zkoperator_sync_snapshot_retries_total") == 1
+    world.zk.disconnect()
+    await world.until(lambda: value(metrics, "zkoperator_sync_resyncs_total", reason="reconnect") == 1)
+    assert value(metrics, "zkoperator_sync_snapshot_retries_total") == 1
 
 
 async def test_a_deleted_config_sync_counts_nowhere(world: World, metrics: Metrics) -> None:
