@@ -131,14 +131,17 @@ class KeyedLoop:
             self.wake(key)
 
     def forget(self, key: Key) -> None:
-        """Drop the key with its timers and failures; a running pass of it goes on. A later wake brings it back."""
+        """Drop the key with its timers and failures; a running pass of it goes on.
+
+        A later wake brings it back, and so does one that came during the pass: the key may be there again since.
+        """
         entry = self._entries.get(key)
         if entry is None:
             return
         self._queue.discard(key)
         self._timers.cancel(key)
         if entry.running:
-            entry.forgotten, entry.woken = True, False
+            entry.forgotten = not entry.woken
         else:
             del self._entries[key]
 

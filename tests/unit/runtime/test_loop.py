@@ -393,11 +393,22 @@ async def test_forgetting_during_a_pass_lets_it_end_and_drops_the_key() -> None:
     async with world.running():
         world.loop.wake(A)
         await settle()
-        world.loop.wake(A)
         world.loop.forget(A)
         await gate.release(A)
         await world.clock.advance(10 * RESYNC_S)
         assert gate.started[A] == 1
+
+
+async def test_a_wake_during_the_pass_that_forgets_the_key_is_not_lost() -> None:
+    gate = Gate()
+    world = World(gate)
+    async with world.running():
+        world.loop.wake(A)
+        await settle()
+        world.loop.wake(A)  # the object was created again, after the pass had found it gone
+        world.loop.forget(A)
+        await gate.release(A)
+        assert gate.started[A] == 2
 
 
 async def test_a_wake_brings_a_forgotten_key_back_even_during_its_pass() -> None:
