@@ -88,7 +88,7 @@ class Acting:
             clock,
             meter=metrics.syncs,
         )
-        self._clusters = self._loop(CLUSTERS, self._ensemble.reconcile, settings)
+        self._clusters = self._loop(CLUSTERS, self._reconcile_cluster, settings)
         self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)
         self._mirror.bind(self._syncs.wake, self._syncs.forget)
         self._intake = Intake(
@@ -158,6 +158,12 @@ class Acting:
             clock=self._clock,
             report=lambda done: self._count(kind, done),
         )
+
+    async def _reconcile_cluster(self, key: Key) -> float | None:
+        again_s = await self._ensemble.reconcile(key)
+        if again_s is None and self._children[ZOOKEEPER_CLUSTERS].get(key) is None:
+            self._clusters.forget(key)
+        return again_s
 
     def _count(self, kind: str, done: Pass) -> None:
         self._metrics.count_pass(kind, done.outcome, done.duration_s)

@@ -216,3 +216,20 @@ async def test_livez_names_an_election_that_does_not_move() -> None:
     assert replica._stuck() is None
     clock.jump(400)
     assert replica._stuck() == "the election has not moved for minutes"
+
+
+async def test_a_deleted_cluster_is_not_looked_at_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def count(operation: Operation) -> None:
+        nonlocal looks
+        looks += (operation.verb, operation.resource) == ("get", ZOOKEEPER_CLUSTERS)
+
+    async with acting(monkeypatch) as stage:
+        stage.kube.put(ZOOKEEPER_CLUSTERS, raw_cluster() | {"spec": {"replicas": -1}})
+        await stage.pass_time(60)
+        await stage.kube.delete(ZOOKEEPER_CLUSTERS, "demo", "main")
+        await stage.pass_time(120)
+        stage.kube.before = count
+        await stage.pass_time(3600)
+    assert looks == 0
