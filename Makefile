@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_CLUSTER ?= zkop-test
 NODES ?= 3
-TESTBED = $(BIN)/python -m testbed --name $(TEST_CLUSTER)
+# Every cluster that a target or a test makes.
+STATE ?= /var/lib/zkoperator-testbed
+CLUSTERS = zkop $(TEST_CLUSTER) zkop-bench testbed-0 testbed-1 testbed-3
 
 .DEFAULT_GOAL := help
-.PHONY: help check unit servers e2e test faults bench crds requirements cluster cluster-down image demo demo-down clean
+.PHONY: help check unit servers e2e test faults bench crds requirements cluster cluster-down demo clean clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -39,11 +41,12 @@ e2e: $(STAMP) ## Tests of the operator's image on a whole cluster
 
 test: check unit servers e2e ## All of the above
 
-faults: $(STAMP) ## Every case of every fault class (long)
-	$(BIN)/pytest -m exhaustive --timeout 7200 tests/properties tests/integration tests/faults
+faults: $(STAMP) ## Every case of every fault class (hours)
+	$(BIN)/pytest -m exhaustive --timeout 7200 tests/unit tests/properties tests/contract tests/integration tests/faults
+	./tests/e2e/run $(BIN)/python $(TEST_CLUSTER) $(NODES) -m exhaustive --timeout 7200
 
-bench: $(STAMP) ## Figures, as ratios within one run
-	$(BIN)/python -m bench
+bench: $(STAMP) ## Figures, as ratios within one run; kept in bench/
+	$(BIN)/python -m bench --save
 
 crds: $(STAMP) ## Write crds/ and the reference from the types
 	$(BIN)/python -m zkoperator crds --write crds
@@ -56,12 +59,18 @@ requirements: $(STAMP) ## Pin the dependencies again, with hashes
 cluster: $(STAMP) ## A local Kubernetes of NODES nodes
 	$(BIN)/python -m testbed up --nodes $(NODES)
 
-cluster-down: $(STAMP) ## Remove it, leaving nothing
+cluster-down: $(STAMP) ## Remove it; its logs stay
 	$(BIN)/python -m testbed down
 
 demo: $(STAMP) ## The story: a cluster, a change both ways, a killed leader, growth
 	$(BIN)/python -m testbed.demo
 
-clean: ## Remove clusters, caches of this checkout and the virtual environment
-	-test ! -x $(BIN)/python || { $(BIN)/python -m testbed down; $(BIN)/python -m testbed --name $(TEST_CLUSTER) down; }
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist operator/*.egg-info
+# The virtual environment goes last: it knows how to remove a cluster.
+clean: ## Remove the clusters, their logs and everything that git ignores; what was built stays in the cache
+	test ! -x $(BIN)/python || $(BIN)/python -m testbed clean $(CLUSTERS)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name .git -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+
+clean-cache: ## Remove what was built and downloaded for clusters, for all checkouts
+	@! ls $(STATE)/*/cluster.json 2>/dev/null || { echo "a cluster is up; first: make clean" >&2; exit 1; }
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/zkoperator-testbed"

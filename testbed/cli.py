@@ -9,7 +9,7 @@ from pathlib import Path
 from testbed import addons, binaries, cluster, jars, local
 from testbed.errors import TestbedError
 from testbed.layout import layout
-from testbed.providers import choose
+from testbed.providers import choose, made_here
 from testbed.words import DEFAULT_NAME, testbed
 
 
@@ -39,8 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     up = add("up", _up, "bring a cluster up")
     up.add_argument("--nodes", type=int, default=1, help="(default: %(default)s)")
     up.add_argument("--with-operator", action="store_true", help="with the operator's image on the nodes")
-    down = add("down", _down, "remove a cluster; its logs stay")
-    down.add_argument("--logs", action="store_true", help="remove its logs, too")
+    add("down", _down, "remove a cluster; its logs stay")
+    clean = add("clean", _clean, "remove clusters and their logs, whatever they were made by")
+    clean.add_argument("names", nargs="+", metavar="NAME")
     add("status", _status, "show the nodes and the memory of their processes")
     add("kubeconfig", _kubeconfig, "print the path of the administrator's kubeconfig")
     add("load", _load, "put an image archive on every node").add_argument("archive", type=Path)
@@ -79,7 +80,13 @@ def _up(arguments: argparse.Namespace) -> None:
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    choose(arguments.name).down(logs=arguments.logs)
+    choose(arguments.name).down()
+
+
+def _clean(arguments: argparse.Namespace) -> None:
+    for name in arguments.names:
+        for provider in made_here(name):
+            provider.down(logs=True)
 
 
 def _status(arguments: argparse.Namespace) -> None:

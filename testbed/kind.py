@@ -60,6 +60,10 @@ class Kind:
         if logs:
             shutil.rmtree(self._directory, ignore_errors=True)
 
+    def is_left(self) -> bool:
+        """Whether it was made here and not cleaned up since."""
+        return self._directory.exists()
+
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig for commands that run inside."""
         return self._directory / "kubeconfig"

@@ -68,6 +68,10 @@ class Local:
             with contextlib.suppress(OSError):  # another cluster's directory may be beside it
                 state.parent.rmdir()
 
+    def is_left(self) -> bool:
+        """Whether it was made here and not cleaned up since."""
+        return layout(self._name, 1).state.exists()
+
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self._running.kubeconfig

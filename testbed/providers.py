@@ -164,6 +164,12 @@ def choose(name: str, environment: Mapping[str, str] = os.environ) -> Provider:
             raise TestbedError(f"CLUSTER={wanted}: use local, kind or existing")
 
 
+def made_here(name: str) -> list[Provider]:
+    """Return the providers that have something left of a cluster on this machine."""
+    providers = (Local(name), Kind(name))
+    return [provider for provider in providers if provider.is_left()]
+
+
 def _what_is_there() -> str:
     if shutil.which("kind") is not None and _docker_answers():
         return "kind"

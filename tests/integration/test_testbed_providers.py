@@ -140,17 +140,29 @@ def test_messages_name_the_interpreter_that_has_the_testbed(capsys: pytest.Captu
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="removes namespaces and cgroups: needs root on Linux")
-def test_what_a_cluster_leaves_behind_are_its_logs_and_only_until_they_are_to_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_cluster_leaves_behind_are_its_logs_until_it_is_cleaned_up(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layout, "_STATE", tmp_path / "state")
+    monkeypatch.setenv("PATH", f"{programs}:{os.defpath}:/usr/sbin")
+    monkeypatch.setattr(layout, "_STATE", programs / "state")
     logs = layout.layout("never-up", 1).logs
     logs.mkdir(parents=True)
     (logs / "etcd.log").touch()
     Local("never-up").down()
     assert (logs / "etcd.log").exists()
-    Local("never-up").down(logs=True)
-    assert not (tmp_path / "state").exists()
+    assert cli.main(["clean", "never-up", "another"]) == 0
+    assert not (programs / "state").exists()
+
+
+def test_cleaning_up_removes_a_cluster_of_kind_even_where_another_provider_would_be_chosen(programs: Path) -> None:
+    for name in ("docker", "kubectl"):
+        program(programs, name, "exit 0")
+    program(programs, "kind", f'echo "$*" >> {programs / "log"}')
+    Kind("some").up(3, with_operator=False)
+    assert cli.main(["clean", "some"]) == 0
+    last = (programs / "log").read_text().splitlines()[-1]
+    assert last.startswith("delete cluster --name=some")
+    assert not Kind("some").is_left()
 
 
 @pytest.mark.parametrize(("nodes", "workers"), [(1, 0), (2, 2), (3, 3)])
