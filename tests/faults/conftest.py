@@ -9,10 +9,11 @@ import pytest
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.crash import unexpected
+from tests.support.crash import unexpected, unexpected_passes
 from tests.support.operator import OperatorProcess
 from tests.support.site import Plot, Site
 from tests.support.site import site as open_site
+from tests.support.waiting import eventually
 from tests.support.workloads import data_is
 
 Following: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Plot, OperatorProcess]]]
@@ -22,6 +23,11 @@ Following: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[tupl
 async def site(api_server: ApiServer, zookeeper: Ensemble, tmp_path: Path) -> AsyncIterator[Site]:
     async with open_site(api_server, zookeeper, tmp_path) as opened:
         yield opened
+
+
+def _metrics(operator: OperatorProcess) -> str:
+    status, text = operator.fetch("/metrics")
+    return text if status == 200 else ""
 
 
 @pytest.fixture
@@ -41,5 +47,7 @@ def following(site: Site) -> Following:
                 yield plot, operator
                 assert operator.exit_code is None, operator.tail()
                 assert unexpected(operator.log.read_text()) is None, unexpected(operator.log.read_text())
+                metrics = await eventually(lambda: _metrics(operator), within_s=60)
+                assert unexpected_passes(metrics) == 0
 
     return follow

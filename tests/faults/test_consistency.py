@@ -14,14 +14,14 @@ import pytest
 from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 
 from tests.support.api_client import Recorder
-from tests.support.checkers import ONE_WAY, TWO_WAY, Check, Run, check, l1_silence
-from tests.support.crash import kept, quiet
-from tests.support.histories import OPERATOR, config_map_history, zookeeper_history
+from tests.support.checkers import ONE_WAY, TWO_WAY, Check, check, l1_silence
+from tests.support.crash import LONG_QUIET_S, QUIET_S, kept, quiet
+from tests.support.histories import OPERATOR
 from tests.support.operator import OperatorProcess
+from tests.support.recorded import recorded
 from tests.support.site import Plot, Site
 from tests.support.waiting import eventually
 from tests.support.workloads import data_is
-from tests.support.zk_log import read_log
 
 ZK_KEYS = ("z0", "z1", "z2")
 CM_KEYS = ("c0", "c1", "c2")
@@ -90,17 +90,6 @@ async def disturb(site: Site, operator: OperatorProcess, dice: random.Random, st
                 operator.kill()
 
 
-async def history(site: Site, plot: Plot, recorder: Recorder, losers: frozenset[tuple[str, bytes]]) -> Run:
-    revisions = [write.revision for write in site.journal.writes if write.target.startswith("configmaps/")]
-    log = await asyncio.to_thread(read_log, site.data_directory)
-    return Run(
-        zookeeper=zookeeper_history(log, plot.root, site.zk_proxy.sessions, lambda path: path or "__root"),
-        config_map=config_map_history(recorder.of("shop"), revisions),
-        keys=frozenset((*ZK_KEYS, *CM_KEYS, *SHARED, "base")),
-        losers=losers,
-    )
-
-
 @asynccontextmanager
 async def disturbed(
     site: Site, seed: int, seconds: float, zk_keys: Sequence[str], cm_keys: Sequence[str], direction: str
@@ -126,7 +115,7 @@ async def disturbed(
                 yield plot, recorder
 
 
-async def settled(site: Site, plot: Plot) -> None:
+async def settled(site: Site, plot: Plot, quiet_s: float = QUIET_S) -> None:
     """Both sides are equal and nobody writes any more."""
 
     async def equal() -> bool:
@@ -136,7 +125,7 @@ async def settled(site: Site, plot: Plot) -> None:
         return True
 
     await eventually(equal, within_s=90)
-    await quiet(site, for_s=2)
+    await quiet(site, for_s=quiet_s)
 
 
 async def assert_clean(
@@ -146,7 +135,7 @@ async def assert_clean(
     for _ in range(3):
         counts.append(len(site.journal.writes))
         await asyncio.sleep(0.5)
-    run = await history(site, plot, recorder, losers)
+    run = await recorded(plot, recorder, (*ZK_KEYS, *CM_KEYS, *SHARED, "base"), losers)
     assert {commit.author == OPERATOR for commit in run.zookeeper + run.config_map} == {True, False}
     assert check(run, checks) == ()
     assert list(l1_silence(counts)) == []
@@ -199,5 +188,5 @@ async def test_no_write_is_lost_silently_when_both_sides_edit_the_same_keys(site
 async def test_no_write_is_lost_silently_for_minutes(site: Site, seed: int) -> None:
     async with disturbed(site, seed, 60, (*ZK_KEYS, *SHARED), (*CM_KEYS, *SHARED), "TwoWay") as (plot, recorder):
         losers = await _settle_conflicts(site, plot)
-        await settled(site, plot)
+        await settled(site, plot, LONG_QUIET_S)
         await assert_clean(site, plot, recorder, TWO_WAY, losers)

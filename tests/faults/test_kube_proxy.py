@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -93,6 +94,18 @@ async def test_without_rules_everything_passes_and_writes_are_counted(
         ("delete", f"configmaps/{namespace}/a", 200),
     ]
     assert proxy.journal.writes[0].revision == made["metadata"]["resourceVersion"]
+    assert [write.deleted for write in proxy.journal.writes] == ["", "", made["metadata"]["uid"]]
+
+
+async def test_a_deletion_that_a_finalizer_holds_up_is_none_yet(
+    proxy: KubeProxy, client: ApiClient, config_maps: str
+) -> None:
+    held = config_map("a") | {"metadata": {"name": "a", "finalizers": ["example.com/hold"]}}
+    await client.create(config_maps, held)
+    await client.delete(f"{config_maps}/a")
+    assert proxy.journal.writes[-1].verb == "delete"
+    assert proxy.journal.writes[-1].deleted == ""
+    await client.merge(f"{config_maps}/a", {"metadata": {"finalizers": None}})
 
 
 async def test_a_dropped_request_never_reaches_the_server(
@@ -176,6 +189,56 @@ async def test_a_watch_ends_as_the_rule_says(
     await direct.create(config_maps, config_map("b"))
     await asyncio.wait_for(task, 20)
     assert seen == expected
+
+
+@pytest.mark.parametrize("action", [DropRequest(), DropReply(), CutReply()], ids=repr)
+async def test_a_watch_whose_request_or_reply_is_lost_never_opens(
+    proxy: KubeProxy, client: ApiClient, config_maps: str, action: Action
+) -> None:
+    proxy.rules.add(Rule(Kube("watch", "configmaps"), action))
+    with pytest.raises(LOST):
+        await anext(client.watch(config_maps, "1"))
+
+
+async def test_the_reply_to_a_watch_is_held_until_it_is_released(
+    proxy: KubeProxy, client: ApiClient, direct: ApiClient, config_maps: str
+) -> None:
+    await direct.create(config_maps, config_map("a"))
+    proxy.rules.add(Rule(Kube("watch", "configmaps"), Hold("open", reply=True), Nth(1)))
+    seen: list[str] = []
+    task = asyncio.create_task(watched(client, config_maps, "", seen))
+    await eventually(lambda: proxy.gates.waiting("open") == 1)
+    assert seen == []
+    proxy.gates.release("open")
+    await eventually(lambda: seen == ["ADDED a"])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_only_the_watch_with_the_named_selector_is_frozen(
+    proxy: KubeProxy, client: ApiClient, direct: ApiClient, config_maps: str
+) -> None:
+    frozen = Rule(Kube("watch", "configmaps", labels="side=left"), FreezeWatch())
+    proxy.rules.add(frozen)
+    lists = {side: await direct.get(f"{config_maps}?labelSelector=side%3D{side}") for side in ("left", "right")}
+    seen: dict[str, list[str]] = {"left": [], "right": []}
+
+    async def follow(side: str) -> None:
+        path = f"{config_maps}?{urlencode({'labelSelector': f'side={side}'})}"
+        async for event in client.watch(path, lists[side]["metadata"]["resourceVersion"]):
+            seen[side].append(event["object"]["metadata"]["name"])
+
+    tasks = [asyncio.create_task(follow(side)) for side in seen]
+    await eventually(lambda: sum(request.verb == "watch" for request in proxy.requests) == 2)
+    for side in seen:
+        labelled = config_map(side) | {"metadata": {"name": side, "labels": {"side": side}}}
+        await direct.create(config_maps, labelled)
+    await eventually(lambda: seen["right"] == ["right"])
+    assert seen["left"] == []
+    assert proxy.rules.fired(frozen) == 1
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_frozen_watch_stays_open_and_says_nothing(

@@ -6,11 +6,15 @@ import signal
 import pytest
 
 from tests.faults.conftest import Following
-from tests.support.crash import kept, quiet
+from tests.support.api_client import Recorder
+from tests.support.checkers import check
+from tests.support.crash import LONG_QUIET_S, QUIET_S, kept, quiet, unexpected, znode_counts
 from tests.support.proxies.journal import Phase, Trap
+from tests.support.recorded import recorded
 from tests.support.site import Site
 from tests.support.waiting import eventually
 from tests.support.workloads import data_is, edit, ready, znodes_are
+from tests.support.zk_log import CLOSE_SESSION, read_log
 
 TWO_WAY = {"direction": "TwoWay"}
 
@@ -20,17 +24,21 @@ async def test_an_operator_that_slept_past_its_session_reads_again_before_it_wri
 ) -> None:
     async with following(**TWO_WAY) as (plot, operator):
         operator.signal(signal.SIGSTOP)
-        for session in tuple(site.zk_proxy.sessions):
-            await site.zk_proxy.kill_session(session)
         await plot.put(color="green")
         await edit(plot, size="1")
-        await asyncio.sleep(1)
+        await eventually(lambda: _expired(site), within_s=60, every_s=0.5)
         operator.signal(signal.SIGCONT)
         await data_is(plot, {"color": "green", "size": "1"}, within_s=60)
         await znodes_are(plot, {"color": "green", "size": "1"})
 
 
-async def _storm(site: Site, following: Following, kills: int) -> None:
+async def _expired(site: Site) -> bool:
+    """Whether the server has ended every session that the operator ever had."""
+    log = await asyncio.to_thread(read_log, site.data_directory)
+    return site.zk_proxy.sessions.keys() <= {one.session for one in log if one.type == CLOSE_SESSION}
+
+
+async def _storm(site: Site, following: Following, kills: int, quiet_s: float) -> None:
     async with following(**TWO_WAY) as (plot, operator):
         async with kept(operator) as keeper:
             for number in range(kills):
@@ -38,33 +46,49 @@ async def _storm(site: Site, following: Following, kills: int) -> None:
                 await asyncio.sleep(0.2 + 0.6 * (number % 7) / 6)
                 operator.kill()
             await data_is(plot, {"color": f"green-{kills - 1}"}, within_s=90)
-            await quiet(site)
+            await quiet(site, for_s=quiet_s)
             assert keeper.starts > 1
             operator.kill()
         operator.start()
 
 
 async def test_a_storm_of_restarts_ends_in_the_right_state_and_silence(site: Site, following: Following) -> None:
-    await _storm(site, following, 12)
+    await _storm(site, following, 12, QUIET_S)
 
 
 @pytest.mark.exhaustive
 async def test_two_minutes_of_restarts_end_in_the_right_state_and_silence(site: Site, following: Following) -> None:
-    await _storm(site, following, 240)
+    await _storm(site, following, 240, LONG_QUIET_S)
+
+
+async def _doubled(site: Site, following: Following, rounds: int, quiet_s: float) -> None:
+    async with following(**TWO_WAY) as (plot, _), Recorder(site.kube, f"{plot.core}/configmaps") as recorder:
+        with site.operator(plot.settings) as other:
+            await other.ready(within_s=90)
+            for number in range(rounds):
+                await plot.put(color=f"green-{number}")
+                await edit(plot, size=str(number))
+            expected = {"color": f"green-{rounds - 1}", "size": str(rounds - 1)}
+            await data_is(plot, expected, within_s=60)
+            await znodes_are(plot, expected, within_s=60)
+            await ready(plot, "InSync")
+            await quiet(site, for_s=quiet_s)
+            assert unexpected(other.log.read_text()) is None
+        assert check(await recorded(plot, recorder, ("color", "size"))) == ()
+        births = await znode_counts(plot)
+        assert {f"{plot.root}/color", f"{plot.root}/size"} < births.keys()
+        assert set(births.values()) == {(1, 0)}, births
+        assert [event["type"] for event in recorder.of("shop")].count("ADDED") == 1
+        assert "DELETED" not in [event["type"] for event in recorder.of("shop")]
 
 
 async def test_two_operators_without_a_lease_lose_and_double_nothing(site: Site, following: Following) -> None:
-    async with following(**TWO_WAY) as (plot, _):
-        with site.operator(plot.settings) as other:
-            await other.ready(within_s=90)
-            for number in range(8):
-                await plot.put(color=f"green-{number}")
-                await edit(plot, size=str(number))
-            expected = {"color": "green-7", "size": "7"}
-            await data_is(plot, expected, within_s=60)
-            await znodes_are(plot, expected, within_s=60)
-            await quiet(site)
-            await ready(plot, "InSync")
+    await _doubled(site, following, 8, QUIET_S)
+
+
+@pytest.mark.exhaustive
+async def test_two_operators_without_a_lease_lose_and_double_nothing_for_long(site: Site, following: Following) -> None:
+    await _doubled(site, following, 200, LONG_QUIET_S)
 
 
 async def test_of_two_operators_one_acts_and_a_sleeper_does_no_harm(site: Site, following: Following) -> None:

@@ -11,12 +11,15 @@ from tests.support.proxies.rules import (
     Delay,
     DropReply,
     DropRequest,
+    Duplicate,
     First,
     Hold,
+    KillSession,
     Nth,
     Rule,
     Zk,
     ZkError,
+    ZkEvent,
 )
 from tests.support.site import Plot, Site
 from tests.support.waiting import eventually
@@ -58,6 +61,55 @@ async def test_a_read_that_fails_deletes_nothing(site: Site, following: Followin
                 await asyncio.sleep(0.1)
         site.zk_proxy.cut()  # a server that lies about a znode sends no event when it stops: read again
         await data_is(plot, {"color": "red", "size": "1", "weight": "7"}, within_s=90)
+
+
+@pytest.mark.parametrize("action", [Duplicate(), Delay(0.5)], ids=repr)
+async def test_the_time_and_number_of_notifications_do_not_matter(
+    site: Site, following: Following, action: Action
+) -> None:
+    async with following(**TWO_WAY) as (plot, _):
+        rule = Rule(ZkEvent(path=f"{plot.root}*"), action)
+        with site.zk_proxy.rules.active(rule):
+            await plot.put(color="green", size="1")
+            await data_is(plot, {"color": "green", "size": "1"})
+            await edit(plot, size="2")
+            await znodes_are(plot, {"color": "green", "size": "2"})
+            await plot.put(color=None)
+            await data_is(plot, {"size": "2"})
+        assert site.zk_proxy.rules.fired(rule) >= 3
+        assert await _version(plot, "size") == 1
+
+
+async def test_a_notification_that_is_held_holds_up_the_picture_and_nothing_is_written_from_it(
+    site: Site, following: Following
+) -> None:
+    """ZooKeeper's order: behind the notification wait the replies, so a push cannot overtake what it must heed."""
+    async with following(**TWO_WAY) as (plot, _):
+        held = Rule(ZkEvent("data_changed", f"{plot.root}/color"), Hold("event"), Nth(1))
+        site.zk_proxy.rules.add(held)
+        await plot.put(color="theirs")
+        await eventually(lambda: site.zk_proxy.gates.waiting("event") == 1)
+        await edit(plot, color="mine")
+        await asyncio.sleep(1)
+        assert await plot.znodes() == {"color": "theirs"}
+        assert (await plot.data())["color"] == "mine"
+        site.zk_proxy.gates.release("event")
+        await ready(plot, "Conflict", within_s=60)
+        assert await plot.znodes() == {"color": "theirs"}
+        assert (await plot.data())["color"] == "mine"
+
+
+async def test_a_session_that_is_killed_by_the_very_write_that_it_carries_is_replaced(
+    site: Site, following: Following
+) -> None:
+    async with following(**TWO_WAY) as (plot, _):
+        rule = Rule(Zk("multi"), KillSession(), Nth(1))
+        with site.zk_proxy.rules.active(rule):
+            await edit(plot, color="green")
+            await znodes_are(plot, {"color": "green"}, within_s=60)
+        assert site.zk_proxy.rules.fired(rule) == 1
+        await plot.put(color="blue")
+        await data_is(plot, {"color": "blue"}, within_s=60)
 
 
 async def test_what_changed_while_the_session_was_lost_is_found(site: Site, following: Following) -> None:

@@ -13,13 +13,16 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 
 from testbed.zookeepers import Ensemble
+from tests.support.proxies import zk_frames
 from tests.support.proxies.journal import Phase, Trap
 from tests.support.proxies.rules import (
+    Action,
     CutReply,
     Delay,
     Discard,
     DropReply,
     DropRequest,
+    Duplicate,
     Hold,
     KillSession,
     Nth,
@@ -29,6 +32,7 @@ from tests.support.proxies.rules import (
     ZkEvent,
 )
 from tests.support.proxies.zk import ZkProxy
+from tests.support.proxies.zk_frames import Session
 from tests.support.waiting import eventually
 
 
@@ -148,7 +152,6 @@ async def test_a_held_request_lands_after_its_client_is_gone(proxy: ZkProxy, roo
     await eventually(lambda: direct.get(root)[0] == b"late")
 
 
-@pytest.mark.exhaustive  # a fast client may take its session back just before it is closed; the operator's own do not
 async def test_a_killed_session_is_expired_for_its_client_and_its_ephemerals(
     proxy: ZkProxy, root: str, direct: Any
 ) -> None:
@@ -190,6 +193,37 @@ async def test_a_discarded_notification_is_missed_and_a_later_one_arrives(
     await through(proxy, work)
     assert proxy.rules.fired(lost) == 1
     assert seen == ["CHILD"]
+
+
+@pytest.mark.parametrize(("action", "expected"), [(Duplicate(), 2), (Delay(0.3), 1), (Hold("event"), 1)], ids=repr)
+async def test_a_notification_is_doubled_late_or_held_and_nothing_overtakes_it(
+    proxy: ZkProxy, root: str, direct: Any, action: Action, expected: int
+) -> None:
+    rule = Rule(ZkEvent("data_changed", root), action, Nth(1))
+    proxy.rules.add(rule)
+    reader, writer = await asyncio.open_connection(*proxy.hosts.split(":"))
+    writer.write(zk_frames.connect_frame(Session(0, bytes(16), 10_000)))
+    await zk_frames.read_frame(reader)
+    writer.write(zk_frames.watch_frame(1, root))
+    frame = await zk_frames.read_frame(reader)
+    assert frame is not None
+    assert zk_frames.parse_reply(frame).xid == 1
+    began = asyncio.get_running_loop().time()
+    await in_thread(lambda: direct.set(root, b"1"))
+    writer.write(zk_frames.sync_frame(2, root))
+    if isinstance(action, Hold):
+        await eventually(lambda: proxy.gates.waiting(action.key) == 1)
+        await asyncio.sleep(0.3)
+        proxy.gates.release(action.key)
+    seen: list[int] = []
+    while 2 not in seen:
+        frame = await zk_frames.read_frame(reader)
+        assert frame is not None
+        seen.append(zk_frames.parse_reply(frame).xid)
+    writer.close()
+    assert seen == [zk_frames.NOTIFICATION_XID] * expected + [2]
+    assert proxy.rules.fired(rule) == 1
+    assert isinstance(action, Duplicate) or asyncio.get_running_loop().time() - began >= 0.3
 
 
 async def test_a_delay_slows_one_operation(proxy: ZkProxy, root: str) -> None:

@@ -86,7 +86,7 @@ class ApiClient:
 
     async def watch(self, path: str, resource_version: str) -> AsyncIterator[Manifest]:
         """Events after a resourceVersion until the server ends the stream."""
-        query = f"?watch=true&resourceVersion={resource_version}"
+        query = f"{'&' if '?' in path else '?'}watch=true&resourceVersion={resource_version}"
         async with self._session.get(path + query) as answer:
             answer.raise_for_status()
             async for line in lines(answer.content):

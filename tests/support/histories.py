@@ -76,20 +76,24 @@ def zookeeper_history(
     return tuple(commits)
 
 
-def config_map_history(versions: Iterable[Mapping[str, Any]], operator_revisions: Iterable[str]) -> History:
+def config_map_history(
+    versions: Iterable[Mapping[str, Any]], operator_revisions: Iterable[str], operator_deletions: Iterable[str] = ()
+) -> History:
     """The commits on one ConfigMap from its versions as a watch delivers them.
 
     Args:
         versions: `{"type": ..., "object": ...}` in the order of the watch.
         operator_revisions: The resourceVersions that the operator's own writes were answered with.
+        operator_deletions: The uids of what the operator deleted; no answer tells a deletion's resourceVersion.
     """
-    ours = frozenset(operator_revisions)
+    ours, deleted = frozenset(operator_revisions), frozenset(operator_deletions)
     commits = []
     before: dict[str, Any] = {}
     for number, event in enumerate(versions, start=1):
-        after = {} if event["type"] == "DELETED" else event["object"]
+        gone, meta = event["type"] == "DELETED", event["object"]["metadata"]
+        after = {} if gone else event["object"]
         changes, foreign = _difference(before, after)
-        author = OPERATOR if event["object"]["metadata"]["resourceVersion"] in ours else "external"
+        author = OPERATOR if (meta["uid"] in deleted if gone else meta["resourceVersion"] in ours) else "external"
         if changes or foreign:
             commits.append(Commit(number, author, changes, _stamp(before, after), foreign))
         before = after

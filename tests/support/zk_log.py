@@ -19,7 +19,9 @@ _INT = struct.Struct("!i")
 _CREATES = frozenset({1, 15, 19, 21})
 _DELETES = frozenset({2, 20})
 _SETS = frozenset({5, 16})
-_CLOSE_SESSION, _ERROR, _MULTI = -11, -1, 14
+CLOSE_SESSION = -11
+"""The type of a transaction that ends a session, whether its client closed it or the server expired it."""
+_ERROR, _MULTI = -1, 14
 
 
 class CorruptLogError(Exception):
@@ -68,7 +70,7 @@ def _parse(entry: bytes) -> Transaction:
 def _changes(code: int, record: bytes) -> Iterator[tuple[str, bytes | None]]:
     if code == _MULTI:
         yield from _multi(record)
-    elif code == _CLOSE_SESSION:
+    elif code == CLOSE_SESSION:
         yield from ((path, None) for path in _paths(record))
     elif code in _DELETES:
         yield _string(record, 0)[0], None

@@ -24,7 +24,8 @@ class Phase(StrEnum):
 class Write:
     """One mutating request. `outcome` is the HTTP status or ZooKeeper's error code, None while there is none.
 
-    `revision` is the resourceVersion or zxid of the result, empty where there is none.
+    `revision` is the resourceVersion or zxid of the result, `deleted` the uid of the object that was deleted; both are
+    empty where there is none.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Write:
     at_s: float
     outcome: int | None = None
     revision: str = ""
+    deleted: str = ""
 
     def __str__(self) -> str:
         return f"#{self.number} {self.side} {self.verb} {self.target} -> {self.outcome}"
@@ -93,11 +95,11 @@ class Journal:
         self._spring_at(handle, Phase.BEFORE)
         return handle
 
-    def end(self, handle: int, outcome: int, revision: str = "") -> None:
+    def end(self, handle: int, outcome: int, revision: str = "", deleted: str = "") -> None:
         """Note the answer of the server. Raises `TrapSprungError` after the commit."""
         if handle >= len(self._writes):  # the journal was started over while the request was under way
             return
-        self._writes[handle] = replace(self._writes[handle], outcome=outcome, revision=revision)
+        self._writes[handle] = replace(self._writes[handle], outcome=outcome, revision=revision, deleted=deleted)
         self._spring_at(handle, Phase.AFTER)
 
     def _spring_at(self, handle: int, phase: Phase) -> None:

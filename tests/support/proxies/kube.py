@@ -143,7 +143,7 @@ class KubeProxy:
         handle = self.journal.begin(Side.KUBERNETES, subject.verb, subject.target) if subject.mutates else None
         answer, payload = await self._forward(request, body)
         if handle is not None:
-            self.journal.end(handle, answer.status, _revision(payload))
+            self.journal.end(handle, answer.status, *_result(payload))
         return await self._after(request, answer, payload, rule)
 
     async def _before(
@@ -192,6 +192,8 @@ class KubeProxy:
             if answer.status != 200:
                 payload = await answer.read()
                 return web.Response(status=answer.status, body=payload, headers=_passed_on(answer))
+            if (lost := await self._before_stream(request, rule)) is not None:
+                return lost
             response = web.StreamResponse(status=200, headers=_passed_on(answer))
             await response.prepare(request)
             relay = watches.Relay(subject, self.rules, self.gates, rule, lambda: _gone(request))
@@ -200,6 +202,17 @@ class KubeProxy:
             return _abort(request)
         await response.write_eof()
         return response
+
+    async def _before_stream(self, request: web.BaseRequest, rule: Rule | None) -> web.StreamResponse | None:
+        """Act on the reply to a watch, which is its first byte; a response returned here is the whole answer."""
+        match rule and rule.action:
+            case DropReply() | CutReply():
+                return _abort(request)
+            case Delay(seconds, reply=True):
+                await asyncio.sleep(seconds)
+            case Hold(key, reply=True):
+                await self.gates.wait(key)
+        return None
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
@@ -246,10 +259,14 @@ def _abort(request: web.BaseRequest) -> web.Response:
     return web.Response(status=500)
 
 
-def _revision(payload: bytes) -> str:
-    """The resourceVersion in an answer, empty when it has none."""
+def _result(payload: bytes) -> tuple[str, str]:
+    """The resourceVersion of an answer and the uid of what was deleted, each empty when it tells none.
+
+    A deletion is answered by a Status, which has no resourceVersion; while finalizers hold it up, by the object.
+    """
     try:
-        metadata = json.loads(payload).get("metadata", {})
+        answer = json.loads(payload)
+        deleted = answer.get("details") or {} if answer.get("status") == "Success" else {}
+        return str(answer.get("metadata", {}).get("resourceVersion", "")), str(deleted.get("uid", ""))
     except (ValueError, AttributeError):
-        return ""
-    return str(metadata.get("resourceVersion", ""))
+        return "", ""

@@ -11,7 +11,10 @@ QUESTIONS = frozenset({"selfsubjectaccessreviews", "subjectaccessreviews", "toke
 
 @dataclass(frozen=True, slots=True)
 class KubeRequest:
-    """One request; `resource` carries the subresource (`pods/status`) and is empty for paths that are no resource."""
+    """One request; `resource` carries the subresource (`pods/status`) and is empty for paths that are no resource.
+
+    `labels` is the selector of a list or watch as it was written.
+    """
 
     verb: str
     resource: str
@@ -19,6 +22,7 @@ class KubeRequest:
     name: str
     path: str
     dry_run: bool = False
+    labels: str = ""
 
     @property
     def mutates(self) -> bool:
@@ -44,7 +48,7 @@ def parse(method: str, path: str, query: Mapping[str, str], content_type: str) -
     namespace, resource, name, subresource = _split(path)
     verb = _verb(method, name, query, content_type)
     full = f"{resource}/{subresource}" if subresource else resource
-    return KubeRequest(verb, full, namespace, name, path, dry_run="dryRun" in query)
+    return KubeRequest(verb, full, namespace, name, path, "dryRun" in query, query.get("labelSelector", ""))
 
 
 def _split(path: str) -> tuple[str, str, str, str]:

@@ -30,13 +30,15 @@ class Kube:
     """A request to the Kubernetes API. Patterns are globs, alternatives are joined by `|`.
 
     `verb` is get, list, watch, create, update, patch, apply (a server-side apply), delete or deletecollection;
-    `resource` the plural, with a subresource as in `configsyncs/status`.
+    `resource` the plural, with a subresource as in `configsyncs/status`; `labels` the selector of a list or watch, by
+    which two informers of one kind are told apart.
     """
 
     verb: str = ANY
     resource: str = ANY
     namespace: str = ANY
     name: str = ANY
+    labels: str = ANY
 
     def fits(self, subject: Subject) -> bool:
         return isinstance(subject, KubeRequest) and all(
@@ -45,6 +47,7 @@ class Kube:
                 _fits(self.resource, subject.resource),
                 _fits(self.namespace, subject.namespace),
                 _fits(self.name, subject.name),
+                _fits(self.labels, subject.labels),
             )
         )
 
@@ -256,11 +259,19 @@ Action = RequestAction | WatchAction | EventAction
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Do `action` to what fits `match`, at the occurrences that `when` names."""
+    """Do `action` to what fits `match`, at the occurrences that `when` names.
+
+    Raises:
+        ValueError: No proxy does such a thing to such a subject; a rule that does nothing would prove nothing.
+    """
 
     match: Match
     action: Action
     when: When = field(default_factory=Every)
+
+    def __post_init__(self) -> None:
+        if why := _why_not(self.match, self.action):
+            raise ValueError(f"{self!r} would do nothing: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +279,36 @@ class Snapshot:
     """Lists as they once were: (resource, JSON text of the list) pairs."""
 
     lists: tuple[tuple[str, str], ...]
+
+
+_ON_ANY_REQUEST = (DropRequest, DropReply, Delay, Hold, CutReply)
+_DONE_TO: dict[type, tuple[type, ...]] = {
+    Kube: (*_ON_ANY_REQUEST, Answer, ServeSnapshot, FreezeWatch, CutWatch, CutLine, ErrorEvent),
+    KubeEvent: (Discard, Swap, Duplicate, Hold, Delay),
+    Zk: (*_ON_ANY_REQUEST, ZkError, KillSession),
+    ZkEvent: (Discard, Duplicate, Hold, Delay),
+}
+
+
+def _why_not(match: Match, action: Action) -> str:
+    """Why no proxy can do this to that, empty when it can."""
+    if not isinstance(action, _DONE_TO[type(match)]):
+        known = ", ".join(kind.__name__ for kind in _DONE_TO[type(match)])
+        return f"what is done to {type(match).__name__} is {known}"
+    if isinstance(match, KubeEvent | ZkEvent) and isinstance(action, Hold | Delay) and action.reply:
+        return "an event has no reply"
+    if isinstance(match, Kube) and isinstance(action, FreezeWatch | CutWatch | CutLine | ErrorEvent):
+        return "" if match.verb == "watch" else "it is done to a watch alone, so write the verb watch"
+    if isinstance(match, Kube) and isinstance(action, ServeSnapshot):
+        return _why_no_snapshot(match, action.snapshot)
+    return ""
+
+
+def _why_no_snapshot(match: Kube, snapshot: Snapshot) -> str:
+    if not {"get", "list", "watch"}.issuperset(match.verb.split("|")):
+        return "a snapshot answers the verbs get, list and watch alone"
+    absent = sorted(set(match.resource.split("|")) - {resource for resource, _ in snapshot.lists})
+    return f"the snapshot holds no {', '.join(absent)}" if absent else ""
 
 
 class RuleBook:

@@ -161,6 +161,16 @@ def close_frame() -> bytes:
     return _framed(_HEADER.pack(1, -11))
 
 
+def watch_frame(xid: int, path: str) -> bytes:
+    """A request for a persistent watch of one znode."""
+    return _framed(_HEADER.pack(xid, 106) + _text(path) + _INT.pack(0))
+
+
+def sync_frame(xid: int, path: str) -> bytes:
+    """A request whose answer comes after every earlier commit."""
+    return _framed(_HEADER.pack(xid, 9) + _text(path))
+
+
 def error_reply(xid: int, error: int, zxid: int) -> bytes:
     """A reply that refuses a request."""
     return _framed(_REPLY.pack(xid, zxid, error))
@@ -207,6 +217,11 @@ def _after_acl(frame: bytes, offset: int) -> int:
 def _string(frame: bytes, offset: int) -> tuple[str, int]:
     end = _after_buffer(frame, offset)
     return frame[offset + 4 : end].decode(), end
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return _INT.pack(len(data)) + data
 
 
 def _framed(body: bytes) -> bytes:

@@ -1,5 +1,7 @@
 """Each check catches the violation that it is there for, and nothing in a history without one."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.checkers import (
@@ -117,6 +119,24 @@ def test_a_history_without_a_fault_passes_everything() -> None:
 def test_a_seeded_violation_is_caught_by_its_own_check(name: str) -> None:
     one, run = SEEDED[name]
     assert check(run, (one,))
+
+
+def test_a_config_map_that_the_operator_deleted_as_a_whole_is_its_own_deed() -> None:
+    versions: list[dict[str, Any]] = [
+        {"type": "ADDED", "object": {"metadata": {"resourceVersion": "10", "uid": "one"}, "data": {"a": "1"}}},
+        {"type": "DELETED", "object": {"metadata": {"resourceVersion": "11", "uid": "one"}, "data": {"a": "1"}}},
+        {"type": "ADDED", "object": {"metadata": {"resourceVersion": "12", "uid": "two"}, "data": {"a": "1"}}},
+        {"type": "DELETED", "object": {"metadata": {"resourceVersion": "13", "uid": "two"}, "data": {"a": "1"}}},
+    ]
+    history = config_map_history(versions, {"10", "12"}, {"one"})
+    assert [commit.author for commit in history] == [OPERATOR, OPERATOR, OPERATOR, "external"]
+    assert history[1].changes == {"a": None}
+    run = Run(zookeeper=(theirs(1, a=b"1"),), config_map=history[:2])
+    assert [str(found) for found in check(run, (s5_deletions,))] == [
+        "S5 a: ConfigMap at 2: deleted, but nobody deleted it"
+    ]
+    excused = Run(zookeeper=(theirs(1, a=b"1"),), config_map=config_map_history(versions[:2], {"10", "12"}))
+    assert check(excused, (s5_deletions,)) == (), "somebody else's deletion is none of the operator's"
 
 
 def test_a_loser_that_was_reported_is_no_lost_update() -> None:

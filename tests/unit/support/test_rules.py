@@ -1,5 +1,7 @@
 """Rules are values: they print as their own source, and each `when` names its occurrences."""
 
+import re
+
 import pytest
 
 from tests.support.proxies import rules
@@ -22,6 +24,7 @@ from tests.support.proxies.rules import (
 from tests.support.proxies.zk_frames import ZkRequest
 
 APPLY = KubeRequest("apply", "configmaps", "demo", "shop", "/api/v1/namespaces/demo/configmaps/shop")
+OLD = rules.Snapshot((("configmaps", "{}"),))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,52 @@ def test_when_names_its_occurrences(when: When, due: list[int]) -> None:
 )
 def test_a_match_looks_at_every_part(match: rules.Match, fits: bool) -> None:
     assert match.fits(APPLY) is fits
+
+
+def test_two_informers_of_one_kind_are_told_apart_by_their_selectors() -> None:
+    def watch(selector: str) -> KubeRequest:
+        return parse("GET", "/api/v1/configmaps", {"watch": "1", "labelSelector": selector}, "")
+
+    targets = Kube("watch", "configmaps", labels="zkoperator.dev/sync*")
+    assert targets.fits(watch("zkoperator.dev/sync"))
+    assert not targets.fits(watch("app.kubernetes.io/name=zookeeper"))
+    assert not targets.fits(watch(""))
+    assert Kube("watch", "configmaps").fits(watch("app.kubernetes.io/name=zookeeper"))
+
+
+@pytest.mark.parametrize(
+    ("match", "action", "why"),
+    [
+        (Kube(), rules.ZkError(-4), "what is done to Kube is DropRequest"),
+        (Kube(), rules.KillSession(), "what is done to Kube"),
+        (Kube("watch"), rules.Discard(), "what is done to Kube"),
+        (Kube("watch"), rules.Swap(), "what is done to Kube"),
+        (Kube("watch"), rules.Duplicate(), "what is done to Kube"),
+        (Kube(), rules.FreezeWatch(), "write the verb watch"),
+        (Kube("list|watch"), rules.ErrorEvent(), "write the verb watch"),
+        (Kube("list"), rules.CutLine(), "write the verb watch"),
+        (Kube("get"), rules.CutWatch(), "write the verb watch"),
+        (Kube("apply", "configmaps"), rules.ServeSnapshot(OLD), "get, list and watch alone"),
+        (Kube(resource="configmaps"), rules.ServeSnapshot(OLD), "get, list and watch alone"),
+        (Kube("get", "configmaps|secrets"), rules.ServeSnapshot(OLD), "holds no secrets"),
+        (Kube("list"), rules.ServeSnapshot(OLD), "holds no *"),
+        (KubeEvent(), DropReply(), "what is done to KubeEvent is Discard"),
+        (KubeEvent(), rules.FreezeWatch(), "what is done to KubeEvent"),
+        (KubeEvent(), rules.Hold("x", reply=True), "an event has no reply"),
+        (Zk(), Answer(500), "what is done to Zk is"),
+        (Zk(), rules.Duplicate(), "what is done to Zk is"),
+        (rules.ZkEvent(), rules.Swap(), "what is done to ZkEvent is"),
+        (rules.ZkEvent(), rules.KillSession(), "what is done to ZkEvent is"),
+        (rules.ZkEvent(), rules.Delay(1, reply=True), "an event has no reply"),
+    ],
+)
+def test_a_rule_that_no_proxy_carries_out_cannot_be_made(match: rules.Match, action: rules.Action, why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        Rule(match, action)
+
+
+def test_a_snapshot_is_served_to_reads_of_what_it_holds() -> None:
+    assert Rule(Kube("get|list|watch", "configmaps"), rules.ServeSnapshot(OLD)).when == Every()
 
 
 def test_a_multi_fits_by_any_of_its_paths() -> None:
