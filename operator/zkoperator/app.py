@@ -91,6 +91,7 @@ class _Replica:
             await asyncio.gather(election, return_exceptions=True)
 
     async def _act(self, api: KubeClient, lost: Coroutine[Any, Any, Any]) -> int:
+        _log.info("acting in %s", ", ".join(self._settings.namespaces) or "all namespaces")
         self._acting = acting = Acting(self._settings, api, self._source, self._metrics)
         await _first(self._stop.wait(), lost, acting.run())
         _log.info("stopped" if self._stop.is_set() else "the lease is lost, ending")

@@ -4,22 +4,27 @@ import asyncio
 import contextlib
 import functools
 import json
+import os
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kazoo.security import make_digest_acl
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
+from tests.support.crash import quiet
 from tests.support.operator import OperatorProcess
 from tests.support.site import Plot, Site, install_crds_with
 from tests.support.site import site as open_site
 from tests.support.testbed import ApiServerFactory
 from tests.support.waiting import eventually
+from tests.support.workloads import data_is
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,6 +181,8 @@ class Stuck:
     kind: str = "configsyncs"
     before: tuple[str, dict[str, Any]] | None = None
     znodes: dict[str, str] = field(default_factory=dict)
+    password: str = ""
+    """What the subtree really asks of the user shop."""
 
 
 def existing(name: str, data: dict[str, str], label: str = "") -> tuple[str, dict[str, Any]]:
@@ -204,6 +211,16 @@ STUCK = (
         ("there is no Secret shop-zk with the keys username and password",),
         "no-secret",
         {"zookeeper": {"credentialsSecret": "shop-zk"}},
+    ),
+    Stuck(
+        "a wrong password in the Secret",
+        "Forbidden",
+        ("the ensemble refuses to show this znode", "its ACL must admit spec.zookeeper.credentialsSecret"),
+        "wrong",
+        {"zookeeper": {"credentialsSecret": "wrong"}},
+        before=("secrets", {"metadata": {"name": "wrong"}, "stringData": {"username": "shop", "password": "guessed"}}),
+        znodes={"wrong": "", "wrong__a": "1"},
+        password="right",
     ),
     Stuck(
         "a path that does not exist",
@@ -276,8 +293,58 @@ async def test_every_condition_says_what_to_do(site: Site) -> None:
     assert silent == {}
 
 
+async def test_an_object_in_a_namespace_that_is_not_watched_is_told_so_by_the_cli(site: Site) -> None:
+    async with site.plot() as watched, site.plot() as other:
+        await watched.put(color="red")
+        await watched.sync()
+        await other.sync()
+        with site.operator(watched.settings) as running:
+            await data_is(watched, {"color": "red"}, within_s=90)
+            assert f"acting in {watched.namespace}" in running.log.read_text()
+            shown = await asyncio.to_thread(status_of, site, other.namespace)
+            assert "shop" in shown and "does it watch this namespace?" in shown
+            assert "does it watch" not in await asyncio.to_thread(status_of, site, watched.namespace)
+            assert await other.condition() == ("", "")
+
+
+def status_of(site: Site, namespace: str) -> str:
+    """What `kubectl zk status` prints."""
+    words = ["status", "-n", namespace, "--kubeconfig", str(site.kubeconfig)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["operator", os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "zkoperator", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120).stdout
+
+
+async def test_two_operators_on_the_same_objects_are_named_and_leave_one_another_in_peace(site: Site) -> None:
+    async with site.plot() as plot:
+        await plot.put(color="red")
+        await plot.sync()
+        older = site.operator(plot.settings | {"ZKOPERATOR_IDENTITY": "older"})
+        newer = site.operator(plot.settings | {"ZKOPERATOR_IDENTITY": "newer"})
+        with older, newer:
+            await data_is(plot, {"color": "red"}, within_s=90)
+            told = "another operator, newer, writes to this object as well as this one, older: remove one of the two"
+            late = told.replace("newer", "-").replace("older", "newer").replace("-", "older")
+
+            async def named() -> bool:
+                events = (await site.kube.get(f"/apis/events.k8s.io/v1/namespaces/{plot.namespace}/events"))["items"]
+                notes = [event["note"] for event in events if event["reason"] == "AnotherOperator"]
+                logs = older.log.read_text() + newer.log.read_text()
+                return any(text in logs and any(note.startswith(text) for note in notes) for text in (told, late))
+
+            await eventually(named, within_s=60)
+            for number in range(5):
+                await plot.put(color=f"green-{number}")
+                await data_is(plot, {"color": f"green-{number}"}, within_s=30)
+            await quiet(site)
+
+
 async def _prepare(plot: Plot, case: Stuck) -> None:
     await plot.put(**case.znodes)
+    if case.password:
+        for name in case.znodes:
+            path = f"{plot.root}/{name.replace('__', '/')}"
+            await plot.site.ask("set_acls", path, [make_digest_acl("shop", case.password, all=True)])
     if case.before is not None:
         await plot.site.kube.create(f"{plot.core}/{case.before[0]}", case.before[1])
     spec, kind = case.spec, "ZooKeeperCluster"
