@@ -82,7 +82,7 @@ class KubeClient:
             # The items of a list of a built-in kind do not say what they are; callers need not know.
             item.setdefault("apiVersion", resource.api_version)
             item.setdefault("kind", resource.kind)
-        return Listing(tuple(items), metadata["resourceVersion"])
+        return Listing(tuple(items), _version(request, metadata))
 
     async def watch(
         self, resource: Resource, namespace: str = "", *, labels: str = "", resource_version: str
@@ -195,7 +195,10 @@ def _path(request: Request) -> str:
 def _object(request: Request, answer: Answer) -> Manifest:
     if answer.code >= 400:
         raise translate(request, answer.code, answer.body, answer.headers)
-    return _parse(request, answer.body)
+    found = _parse(request, answer.body)
+    if not isinstance(found.get("metadata"), dict):
+        raise _unreadable(request)
+    return found
 
 
 def _parse(request: Request, text: bytes) -> dict[str, Any]:
@@ -203,12 +206,28 @@ def _parse(request: Request, text: bytes) -> dict[str, Any]:
         parsed = json.loads(text)
         if isinstance(parsed, dict):
             return parsed
-    kind = UnknownOutcomeError if request.is_write else TransientError
-    raise kind(f"{request}: the answer is not a JSON object")
+    raise _unreadable(request)
 
 
 def _event(request: Request, line: bytes) -> WatchEvent:
     event = _parse(request, line)
+    found = event.get("object")
+    if not isinstance(found, dict):
+        raise _unreadable(request)
     if event.get("type") == "ERROR":
-        raise translate_watch_error(request, event["object"])
-    return WatchEvent(event["type"], event["object"])
+        raise translate_watch_error(request, found)
+    _version(request, found.get("metadata"))
+    return WatchEvent(event["type"], found)
+
+
+def _version(request: Request, metadata: Any) -> str:
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    if not isinstance(version, str):
+        raise _unreadable(request)
+    return version
+
+
+def _unreadable(request: Request) -> TransientError:
+    """Return the error for what no API server says: some proxy has answered in its place."""
+    kind = UnknownOutcomeError if request.is_write else TransientError
+    return kind(f"{request}: the answer is not a Kubernetes object")
