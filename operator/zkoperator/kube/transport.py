@@ -81,7 +81,7 @@ class Transport:
         self._report = report
         self._login: _Login | None = None
         self._login_lock = asyncio.Lock()
-        # A thread of its own: those that everybody shares may all be waiting for the names of members.
+        # A thread of its own: a plugin that hangs must not take those that everybody shares, nor wait for them.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="credentials")
         self._retiring: set[asyncio.Task[None]] = set()
 

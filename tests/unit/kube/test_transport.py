@@ -149,7 +149,7 @@ def test_bytes_that_the_network_swallows_are_given_up_before_another_replica_may
     assert timing.margin_s > UNACKNOWLEDGED_S
 
 
-async def test_credentials_are_read_however_many_threads_wait_for_a_name(server: Server) -> None:
+async def test_credentials_are_read_while_every_shared_thread_is_taken(server: Server) -> None:
     released = threading.Event()
     pool = ThreadPoolExecutor(1)
     asyncio.get_running_loop().set_default_executor(pool)
