@@ -235,7 +235,7 @@ class Stage(Simulation):
         if word == "mntr":
             counts = {"synced_followers": answer.synced, "synced_non_voting_followers": answer.synced_non_voting}
             return "".join(f"zk_{key}\t{value}\n" for key, value in counts.items() if value is not None) or "zk_a\t1\n"
-        return self._config_text()
+        return f"serverId={host.rpartition('.')[2]}\n{self._config_text()}"
 
     async def open(self, hosts: Sequence[str], credential: Credential | None) -> Any:
         return StageSession(self, [host.rpartition(":")[0] for host in hosts], credential)

@@ -14,11 +14,12 @@ from zkoperator.cli.output import add_output, print_json, style, wants_json
 from zkoperator.ensemble.answers import Silent
 from zkoperator.ensemble.observe import Observer
 from zkoperator.ensemble.plan import make_plan
+from zkoperator.ensemble.store import LiveStore
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
 from zkoperator.ensemble.world import World
 from zkoperator.errors import ForbiddenError, InvalidError
 from zkoperator.kube.client import KubeClient
-from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest, Resource
+from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, Manifest
 from zkoperator.settings import read_settings
 from zkoperator.zk.admin import SocketProbe
 
@@ -57,10 +58,10 @@ async def _forecast(api: KubeClient, raw: Manifest) -> Forecast:
     if not isinstance(cluster, ValidatedCluster):
         raise InvalidError(cluster)
     try:
-        world = await Observer(api, _Live(api), SocketProbe(timeout_s=_PROBE_S), time.monotonic).observe(cluster)
+        world = await Observer(api, LiveStore(api), SocketProbe(timeout_s=_PROBE_S), time.monotonic).observe(cluster)
     except ForbiddenError:
         return _last_report(raw)
-    if is_out_of_reach(world):
+    if world.refused or is_out_of_reach(world):
         return _last_report(raw)
     return forecast(cluster.names, world, make_plan(cluster, world))
 
@@ -74,14 +75,3 @@ def _last_report(raw: Manifest) -> Forecast:
     status = parse(ZooKeeperClusterStatus, raw.get("status") or {})
     conditions = () if isinstance(status, tuple) else status.conditions
     return reported(raw["metadata"]["name"], conditions)
-
-
-class _Live:
-    """The store of an observer that looks once: every object as it is now."""
-
-    def __init__(self, api: KubeApi) -> None:
-        self._api = api
-
-    async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
-        """Return the object, or None."""
-        return await self._api.get(resource, namespace, name)

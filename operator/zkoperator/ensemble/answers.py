@@ -8,6 +8,8 @@ from zkoperator.ensemble.configuration import Configuration, parse_configuration
 
 _SRVR = re.compile(r"^(?P<key>[A-Z][A-Za-z ]*): ?(?P<value>.*)$", re.MULTILINE)
 _VERSION = re.compile(r"^[0-9]+\.[0-9]+\.[0-9]+")
+_ID = re.compile(r"^serverId=(?P<id>[0-9]+)\s*$", re.MULTILINE)
+_IDLE = "not currently serving"
 
 
 class Mode(StrEnum):
@@ -24,7 +26,8 @@ class Serving:
     """The member serves in a quorum, as it says itself.
 
     `configuration` is the one it acts on; `synced` and `synced_non_voting` are a leader's counts of followers in sync,
-    None where it does not say. The first includes the second.
+    the first including the second, and `digest_mismatches` are transactions that it has applied with another result
+    than the leader. None where it does not say.
     """
 
     mode: Mode
@@ -33,7 +36,7 @@ class Serving:
     configuration: Configuration | None
     synced: int | None = None
     synced_non_voting: int | None = None
-    digest_mismatches: int = 0
+    digest_mismatches: int | None = None
 
     @property
     def synced_voters(self) -> int | None:
@@ -58,10 +61,20 @@ class Silent:
 Answer = Serving | NotServing | Silent
 
 
-def read_answer(srvr: str, mntr: str, conf: str) -> Answer:
-    """Return what the three answers say together. They are asked one after another, so they may disagree."""
-    if "not currently serving" in srvr:
+def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
+    """Return what the three answers say together. They are asked on their own, so they may disagree.
+
+    Addresses are used again: a server of another ensemble may answer at that of a member, and is not listened to.
+    """
+    if _IDLE in srvr:
         return NotServing()
+    if _IDLE in conf:
+        return Silent("it began or ceased to serve while it was asked")
+    found = _ID.search(conf)
+    if found is None:
+        return Silent("its answer to conf cannot be read")
+    if int(found["id"]) != member:
+        return Silent("another server answers at its address")
     fields = {found["key"]: found["value"].strip() for found in _SRVR.finditer(srvr)}
     numbers = _numbers(mntr)
     version = _VERSION.match(fields.get("Zookeeper version", ""))
@@ -73,7 +86,7 @@ def read_answer(srvr: str, mntr: str, conf: str) -> Answer:
             configuration=parse_configuration(conf),
             synced=numbers.get("zk_synced_followers"),
             synced_non_voting=numbers.get("zk_synced_non_voting_followers"),
-            digest_mismatches=numbers.get("zk_digest_mismatches_count", 0),
+            digest_mismatches=numbers.get("zk_digest_mismatches_count"),
         )
     except (KeyError, ValueError):
         return Silent("its answer to srvr cannot be read")

@@ -1,6 +1,7 @@
 """Carries out steps: the only writing I/O on Kubernetes.
 
-Every write is conditional, and everything that takes something away is preceded by a fresh look.
+Every write is conditional on what was observed, as it may arrive long after its author has ended; and everything that
+takes something away is preceded by a fresh look.
 """
 
 import secrets
@@ -9,9 +10,9 @@ from typing import assert_never
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.drift import covers, repair_patch
 from zkoperator.ensemble.hindrance import ForeignObjectError
-from zkoperator.ensemble.names import MEMBERSHIP
+from zkoperator.ensemble.names import MEMBERSHIP, selector_text
 from zkoperator.ensemble.observe import RESOURCES
-from zkoperator.ensemble.ownership import Owner, owner_of
+from zkoperator.ensemble.ownership import NOT_OURS, Owner, owner_of
 from zkoperator.ensemble.reconfigure import Membership
 from zkoperator.ensemble.steps import (
     ApplyChild,
@@ -26,8 +27,8 @@ from zkoperator.ensemble.steps import (
 )
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.views import pod_view
-from zkoperator.ensemble.world import PodView, World
-from zkoperator.errors import ConflictError
+from zkoperator.ensemble.world import PodView, Running, World
+from zkoperator.errors import ConflictError, UnsafeError
 from zkoperator.kube.port import (
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -36,9 +37,13 @@ from zkoperator.kube.port import (
     ZOOKEEPER_CLUSTERS,
     KubeApi,
     Manifest,
+    Resource,
 )
 
 _PASSWORD_BYTES = 24
+
+_NEVER = "1"
+"""No object has this resourceVersion. Server-side apply under it makes what is not there, and changes nothing."""
 
 
 class Applier:
@@ -99,12 +104,16 @@ class Applier:
             and MEMBERSHIP in (claim["metadata"].get("annotations") or {})
         ]
         if noted and not step.complete:
-            raise ConflictError(f"claim {noted[0]} belonged to an ensemble, so none may be founded")
+            raise UnsafeError(
+                f"claim {noted[0]} belonged to an ensemble, so none may be founded; if it has lost its labels "
+                f"({selector_text(cluster.names.selector)}), give them back to take its data up, or delete it"
+            )
 
     async def _create_secret(self, cluster: ValidatedCluster) -> None:
         names = cluster.names
         live = await self._api.get(SECRETS, names.namespace, names.secret)
         if live is not None:
+            _refuse_unless_ours(cluster, "Secret", live)
             raise ForeignObjectError(
                 f"Secret {names.secret} holds no superuser's password that fits its digest; it is never overwritten: "
                 "delete it to let the operator make a new one"
@@ -113,24 +122,30 @@ class Applier:
         await self._api.create(SECRETS, names.namespace, manifest)
 
     async def _apply_child(self, cluster: ValidatedCluster, step: ApplyChild) -> None:
-        resource, manifest = RESOURCES[step.child], step.manifest
-        name, uid = manifest["metadata"]["name"], step.uid
-        if not uid:
-            live = await self._api.get(resource, cluster.names.namespace, name)
+        resource, manifest, namespace = RESOURCES[step.child], step.manifest, cluster.names.namespace
+        name = manifest["metadata"]["name"]
+        if step.uid:
+            wanted = _with_metadata(manifest, uid=step.uid, resourceVersion=step.resource_version)
+        else:
+            live = await self._api.get(resource, namespace, name)
             if live is not None:
-                _refuse_unless_ours(cluster, step, live)
-                uid = live["metadata"]["uid"]
-        wanted = _with_metadata(manifest, uid=uid) if uid else manifest
-        applied = await self._api.apply(resource, cluster.names.namespace, wanted)
+                _refuse_unless_ours(cluster, step.child.value, live)
+                await self._label_again(resource, live, manifest)
+                return
+            wanted = _with_metadata(manifest, resourceVersion=_NEVER)
+        applied = await self._api.apply(resource, namespace, wanted)
         if not covers(applied, manifest):
             # What others added stays theirs under server-side apply; a merge patch takes it away.
-            await self._api.patch(
-                resource,
-                cluster.names.namespace,
-                name,
-                repair_patch(applied, manifest),
-                resource_version=applied["metadata"]["resourceVersion"],
-            )
+            patch, version = repair_patch(applied, manifest), applied["metadata"]["resourceVersion"]
+            await self._api.patch(resource, namespace, name, patch, resource_version=version)
+
+    async def _label_again(self, resource: Resource, live: Manifest, manifest: Manifest) -> None:
+        """A child that is ours and was not observed has lost the labels by which it is followed, or is quite new."""
+        meta, labels = live["metadata"], manifest["metadata"]["labels"]
+        if labels.items() <= (meta.get("labels") or {}).items():
+            raise ConflictError(f"{resource.kind} {meta['name']} is there, and was not observed yet")
+        patch, version = {"metadata": {"labels": labels}}, meta["resourceVersion"]
+        await self._api.patch(resource, meta["namespace"], meta["name"], patch, resource_version=version)
 
     async def _note(self, cluster: ValidatedCluster, step: NoteOnClaim) -> None:
         live = await self._api.get(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace, step.claim.name)
@@ -171,8 +186,8 @@ class Applier:
 
     async def _restart(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> None:
         await self._still_asked(cluster)
-        await self._pods_as_observed(cluster, world, step)
-        await self._api.delete(PODS, cluster.names.namespace, step.name, uid=step.uid)
+        version = await self._pods_as_observed(cluster, world, step)
+        await self._api.delete(PODS, cluster.names.namespace, step.name, uid=step.uid, resource_version=version)
 
     async def _still_asked(self, cluster: ValidatedCluster) -> None:
         """A plan made from a stale object must not take anything away."""
@@ -182,31 +197,34 @@ class Applier:
         if not same or "deletionTimestamp" in meta:
             raise ConflictError("the cluster has changed since it was observed")
 
-    async def _pods_as_observed(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> None:
-        """The gate judged pods of the informer's picture; each of them must still be the one that answered."""
+    async def _pods_as_observed(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> str:
+        """The gate judged pods of the informer's picture; each of them must still be as it was judged.
+
+        Returns the version of the pod that is to go.
+        """
+        versions: dict[int, str] = {}
         for member in sorted(world.voters | {step.member}):
             live = await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(member))
-            seen = world.pods.get(member)
-            if _identity(pod_view(member, live) if live is not None else None) != _identity(seen):
+            if _judged(pod_view(member, live) if live is not None else None) != _judged(world.pods.get(member)):
                 raise ConflictError(f"pod {cluster.names.pod(member)} has changed since it was observed")
+            versions[member] = live["metadata"]["resourceVersion"] if live is not None else ""
+        return versions[step.member]
 
 
-def _identity(pod: PodView | None) -> tuple[str, str, bool] | None:
-    return (pod.uid, pod.ip, pod.deleting) if pod is not None else None
+def _judged(pod: PodView | None) -> tuple[str, str, bool, Running] | None:
+    return (pod.uid, pod.ip, pod.deleting, pod.running) if pod is not None else None
 
 
 def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:
     return {**manifest, "metadata": {**manifest["metadata"], **fields}}
 
 
-def _refuse_unless_ours(cluster: ValidatedCluster, step: ApplyChild, live: Manifest) -> None:
+def _refuse_unless_ours(cluster: ValidatedCluster, kind: str, live: Manifest) -> None:
+    name = live["metadata"]["name"]
     match owner_of(cluster, live):
         case Owner.US:
             return
         case Owner.PREDECESSOR:
-            raise ConflictError(f"{step.child.value} {live['metadata']['name']} of the earlier cluster is still there")
+            raise ConflictError(f"{kind} {name} of the earlier cluster is still there")
         case Owner.OTHERS:
-            name = live["metadata"]["name"]
-            raise ForeignObjectError(
-                f"{step.child.value} {name} was not made by this operator; delete or rename it, it is never adopted"
-            )
+            raise ForeignObjectError(f"{kind} {name} {NOT_OURS}")

@@ -172,7 +172,7 @@ def _named(facts: Facts, member: int) -> str:
 def _diverged(facts: Facts) -> tuple[ClusterReason, str] | None:
     for member in sorted(facts.serving):
         answer = facts.world.serving(member)
-        if answer is not None and answer.digest_mismatches > 0:
+        if answer is not None and (answer.digest_mismatches or 0) > 0:
             name = facts.cluster.names.pod(member)
             return ClusterReason.CONFIG_DRIFT, (
                 f"{name} has found {answer.digest_mismatches} transactions whose digest differs from the leader's: "

@@ -95,4 +95,4 @@ def _step(world: World, child: Child, manifest: Manifest) -> tuple[Step, ...]:
         return (ApplyChild(child, manifest),)
     if live["metadata"].get("deletionTimestamp") or covers(live, manifest):
         return ()
-    return (ApplyChild(child, manifest, live["metadata"]["uid"]),)
+    return (ApplyChild(child, manifest, live["metadata"]["uid"], live["metadata"]["resourceVersion"]),)

@@ -86,6 +86,10 @@ class Names:
         """Return the host name of the member with this id."""
         return f"{self.pod(member)}.{self.members_domain}"
 
+    def is_host(self, member: int, address: str) -> bool:
+        """Tell whether the address leads to the member's host, under whatever domain the operator knew before."""
+        return address.startswith(f"{self.pod(member)}.{self.members_service}.{self.namespace}.svc.")
+
     def member_of_pod(self, pod: str) -> int | None:
         """Return the id of the member that runs in the pod, None for a name that no pod of ours has."""
         return _member(pod, f"{self.stateful_set}-")

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
 from zkoperator.api.cluster import MAX_REPLICAS
 from zkoperator.ensemble.absences import Absences
 from zkoperator.ensemble.answers import Answer, Silent, read_answer
-from zkoperator.ensemble.build.secret import digest, password_in
+from zkoperator.ensemble.build.secret import digest
 from zkoperator.ensemble.configuration import Server, parse_servers
 from zkoperator.ensemble.names import CLIENT_PORT, Names
+from zkoperator.ensemble.ownership import password_of, whose
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.views import claim_view, pod_view
 from zkoperator.ensemble.world import Child, ClaimView, PodView, World
-from zkoperator.errors import TransientError
+from zkoperator.errors import ForbiddenError, TransientError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     NETWORK_POLICIES,
@@ -84,20 +86,29 @@ class Observer:
         self._store = store
         self._probe = probe
         self._now_s = now_s
-        self._secrets: dict[Key, tuple[float, str]] = {}
+        self._believed: dict[Key, _Belief] = {}
         self._absences = Absences()
 
     async def observe(self, cluster: ValidatedCluster) -> World:
         """Return what is known now. A member that does not answer is Silent; a failing API raises."""
         names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
-        answers, secret_id = await asyncio.gather(self._ask_all(pods), self._secret_id(names))
-        world = World(children, pods, claims, answers, _recorded(children), secret_id)
+        answers, superuser = await asyncio.gather(self._ask_all(pods), self._superuser(cluster))
+        world = World(
+            children,
+            pods,
+            claims,
+            answers,
+            _recorded(children),
+            secret_id=superuser.secret_id,
+            secret=superuser.secret,
+            refused=superuser.refused,
+        )
         return self._absences.timed(Key(names.namespace, names.cluster), world, self._now_s())
 
     def forget(self, key: Key) -> None:
         """Drop what is kept of a cluster that is gone."""
-        self._secrets.pop(key, None)
+        self._believed.pop(key, None)
         self._absences.forget(key)
 
     async def _children(self, names: Names) -> dict[Child, Manifest]:
@@ -126,26 +137,49 @@ class Observer:
     async def _ask(self, pod: PodView) -> Answer:
         try:
             async with asyncio.timeout(ENDING_S if pod.deleting else None):
-                words = await asyncio.gather(
+                srvr, mntr, conf = await asyncio.gather(
                     *(self._probe.ask(pod.ip, CLIENT_PORT, word) for word in ("srvr", "mntr", "conf"))
                 )
         except (TransientError, TimeoutError):
             return Silent("it does not answer")
-        return read_answer(*words)
+        return read_answer(pod.member, srvr, mntr, conf)
 
-    async def _secret_id(self, names: Names) -> str | None:
-        key = Key(names.namespace, names.cluster)
-        believed = self._secrets.get(key)
-        if believed is not None and self._now_s() - believed[0] < SECRET_S:
-            return believed[1]
-        manifest = await self._api.get(SECRETS, names.namespace, names.secret)
-        password = password_in(manifest) if manifest is not None else None
+    async def _superuser(self, cluster: ValidatedCluster) -> "_Superuser":
+        names = cluster.names
+        key, uid, now_s = Key(names.namespace, names.cluster), cluster.meta.uid, self._now_s()
+        believed = self._believed.get(key)
+        if believed is not None and believed.uid == uid and now_s - believed.since_s < SECRET_S:
+            return _Superuser(believed.secret_id)
+        try:
+            manifest = await self._api.get(SECRETS, names.namespace, names.secret)
+        except ForbiddenError as error:
+            return _Superuser(refused=str(error))
+        if manifest is None:
+            return _Superuser()
+        password = password_of(cluster, manifest)
         if password is None:
-            self._secrets.pop(key, None)
-            return None
+            return _Superuser(secret=whose(manifest))
         secret_id = sha256(digest(password).encode()).hexdigest()[:16]
-        self._secrets[key] = (self._now_s(), secret_id)
-        return secret_id
+        self._believed[key] = _Belief(uid, now_s, secret_id)
+        return _Superuser(secret_id, whose(manifest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Superuser:
+    """What is known of the Secret now, in the words of `World`."""
+
+    secret_id: str | None = None
+    secret: Manifest | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Belief:
+    """That the cluster with this uid has this Secret; a successor of the same name makes its own."""
+
+    uid: str
+    since_s: float
+    secret_id: str
 
 
 def _recorded(children: dict[Child, Manifest]) -> tuple[Server, ...]:

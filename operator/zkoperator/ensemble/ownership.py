@@ -3,9 +3,12 @@
 from enum import StrEnum
 from typing import Any
 
+from zkoperator.ensemble.build.secret import password_in
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import Child, World
 from zkoperator.kube.port import Manifest
+
+NOT_OURS = "was not made by this operator; delete or rename it, it is never adopted"
 
 
 class Owner(StrEnum):
@@ -29,20 +32,30 @@ def _owner(cluster: ValidatedCluster, controller: dict[str, Any]) -> Owner:
     return Owner.PREDECESSOR if same else Owner.OTHERS
 
 
+def whose(manifest: Manifest) -> Manifest:
+    """Return of an object what tells whose it is, and nothing that is in it."""
+    meta = manifest["metadata"]
+    return {"metadata": {"name": meta["name"], "ownerReferences": meta.get("ownerReferences") or []}}
+
+
+def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
+    """Return the superuser's password, None where the Secret holds none or is not ours."""
+    return password_in(manifest) if owner_of(cluster, manifest) is Owner.US else None
+
+
 def foreign(cluster: ValidatedCluster, world: World) -> str:
     """Return a sentence about an object of somebody else that has one of our names, empty when there is none."""
-    for child, manifest in world.children.items():
+    for kind, manifest in _named(world):
         if owner_of(cluster, manifest) is Owner.OTHERS:
-            name = manifest["metadata"]["name"]
-            return f"{child.value} {name} was not made by this operator; delete or rename it, it is never adopted"
+            return f"{kind} {manifest['metadata']['name']} {NOT_OURS}"
     return ""
 
 
 def remains(cluster: ValidatedCluster, world: World) -> str:
     """Return a sentence about what a deleted cluster of the same name has left behind, empty when nothing."""
-    for child, manifest in world.children.items():
+    for kind, manifest in _named(world):
         if owner_of(cluster, manifest) is Owner.PREDECESSOR:
-            return f"waiting for the deletion of {child.value} {manifest['metadata']['name']} of the earlier cluster"
+            return f"waiting for the deletion of {kind} {manifest['metadata']['name']} of the earlier cluster"
     if cluster.status.bootstrap is not None:
         return ""
     # Until the first record, pods that still run on the volumes may be those of an earlier cluster.
@@ -51,6 +64,11 @@ def remains(cluster: ValidatedCluster, world: World) -> str:
         if pod.owner_uid != ours:
             return f"waiting for the end of pod {pod.name} of an earlier StatefulSet"
     return ""
+
+
+def _named(world: World) -> tuple[tuple[str, Manifest], ...]:
+    children = tuple((child.value, manifest) for child, manifest in world.children.items())
+    return children if world.secret is None else (*children, ("Secret", world.secret))
 
 
 def _set_uid(world: World) -> str:

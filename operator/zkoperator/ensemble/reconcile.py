@@ -9,12 +9,12 @@ from zkoperator.ensemble.gate import gate
 from zkoperator.ensemble.hindrance import hindered
 from zkoperator.ensemble.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.observe import Observer, Store
-from zkoperator.ensemble.plan import SOON_S, Plan, make_plan
+from zkoperator.ensemble.plan import IDLE_S, SOON_S, Plan, make_plan
 from zkoperator.ensemble.reconfigure import Membership
 from zkoperator.ensemble.report import Reporter
 from zkoperator.ensemble.status import invalid_status, status_of
 from zkoperator.ensemble.steps import RecordBootstrap, Step
-from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, stand_in, validate
 from zkoperator.ensemble.world import World
 from zkoperator.errors import (
     ConflictError,
@@ -30,6 +30,9 @@ from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import Outcome, classify
 from zkoperator.zk.port import MemberProbe, ZkConnector
+
+_CONFLICTS = 10
+"""So many conflicts in a row are no news that arrives a moment late, but something that is not understood."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class EnsembleReconciler:
         self._applier = Applier(api, Membership(api, connector))
         self._reporter = Reporter(api, self._now_s, meter=meter)
         self._at_rest: set[Key] = set()
+        self._conflicts: dict[Key, int] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the cluster one step nearer to its spec.
@@ -82,23 +86,15 @@ class EnsembleReconciler:
             return None
         cluster = validate(raw, self._defaults)
         if not isinstance(cluster, ValidatedCluster):
-            await self._refuse(raw, cluster)
-            return None
+            return await self._refuse(key, raw, cluster)
         world = await self._observer.observe(cluster)
-        plan = await self._carry_out(cluster, world, make_plan(cluster, world))
-        if plan is None:
-            return SOON_S
+        plan = await self._carry_out(cluster, world, _plan(cluster, world))
+        return await self._report(key, raw, cluster, world, plan) if plan is not None else SOON_S
+
+    async def _report(self, key: Key, raw: Manifest, cluster: ValidatedCluster, world: World, plan: Plan) -> float:
         self._meter.blocked(key, cause_of(gate(world)) if plan.reason is ClusterReason.BLOCKED else None)
         await self._reporter.write(raw, status_of(cluster, world, plan, self._reporter.now))
         return plan.look_again_s
-
-    async def plan(self, key: Key) -> Plan | None:
-        """Return what the next pass would do, without doing it. None when there is no valid cluster."""
-        raw = await self._store.fetch(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
-        cluster = validate(raw, self._defaults) if raw is not None else ()
-        if not isinstance(cluster, ValidatedCluster):
-            return None
-        return make_plan(cluster, await self._observer.observe(cluster))
 
     async def _fetch(self, key: Key) -> Manifest | None:
         """A cluster at rest is read from the store; one in motion live, as its own status is part of the decision."""
@@ -116,9 +112,12 @@ class EnsembleReconciler:
                 await self._reporter.tell_step(cluster.meta, step)
         except ConflictError as error:
             _log.debug("looking again: %s", error, extra={"about": {"kind": "ZooKeeperCluster", **key._asdict()}})
-            return None
+            self._conflicts[key] = row = self._conflicts.get(key, 0) + 1
+            return hindered(plan, error) if row > _CONFLICTS else None
         except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
+            self._conflicts.pop(key, None)
             return hindered(plan, error)
+        self._conflicts.pop(key, None)
         return None if any(isinstance(step, RecordBootstrap) for step in plan.steps) else plan
 
     async def _step(self, cluster: ValidatedCluster, world: World, step: Step) -> None:
@@ -133,10 +132,23 @@ class EnsembleReconciler:
 
     def _forget(self, key: Key) -> None:
         self._at_rest.discard(key)
+        self._conflicts.pop(key, None)
         self._observer.forget(key)
         self._reporter.forget(key)
 
-    async def _refuse(self, raw: Manifest, errors: tuple[FieldError, ...]) -> None:
-        meta = raw["metadata"]
-        status = invalid_status(raw.get("status") or {}, errors, meta.get("generation", 0), self._reporter.now)
-        await self._reporter.write(raw, status)
+    async def _refuse(self, key: Key, raw: Manifest, errors: tuple[FieldError, ...]) -> float | None:
+        """Name the errors and do nothing; what still runs is watched as before."""
+        self._at_rest.add(key)
+        cluster = stand_in(raw, self._defaults)
+        if cluster is None:
+            generation = raw["metadata"].get("generation", 0)
+            status = invalid_status(raw.get("status") or {}, errors, generation, self._reporter.now)
+            await self._reporter.write(raw, status)
+            return None
+        plan = Plan((), ClusterReason.INVALID_SPEC, str(InvalidError(errors)), IDLE_S)
+        return await self._report(key, raw, cluster, await self._observer.observe(cluster), plan)
+
+
+def _plan(cluster: ValidatedCluster, world: World) -> Plan:
+    plan = make_plan(cluster, world)
+    return hindered(plan, ForbiddenError(world.refused)) if world.refused else plan

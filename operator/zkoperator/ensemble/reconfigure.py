@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-from zkoperator.ensemble.build.secret import password_in
 from zkoperator.ensemble.configuration import Configuration, parse_configuration
-from zkoperator.ensemble.names import CLIENT_PORT, SUPERUSER
+from zkoperator.ensemble.names import CLIENT_PORT, SUPERUSER, Names
+from zkoperator.ensemble.ownership import password_of
 from zkoperator.ensemble.steps import Reconfigure
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import World
@@ -40,14 +40,14 @@ class Membership:
         if leader is None:
             raise UnsafeError(f"{len(world.leaders)} members say they lead, exactly 1 must")
         async with self._session([world.pods[leader].ip], credential) as zk:
-            present = await _read(zk)
+            present = await _read(zk, cluster.names)
             if present.version != step.from_version:
                 raise ConflictError(f"the configuration is {present.version:x}, not {step.from_version:x}")
             await _reconfigure(zk, step)
         # A new session is itself a committed write: after it the new configuration is active, not only agreed on.
         staying = [pod.ip for member, pod in sorted(world.pods.items()) if member in step.voters and pod.ip]
         async with self._session(staying, None) as zk:
-            outcome = await _read(zk)
+            outcome = await _read(zk, cluster.names)
         if outcome.voters != step.voters:
             raise ConflictError(f"after the reconfiguration {sorted(outcome.voters)} vote, not {sorted(step.voters)}")
 
@@ -55,13 +55,13 @@ class Membership:
         """Read the committed configuration afresh and refuse unless none of the members is in it."""
         voters = [pod.ip for member, pod in sorted(world.pods.items()) if member in world.voters and pod.ip]
         async with self._session(voters, None) as zk:
-            present = await _read(zk)
+            present = await _read(zk, cluster.names)
         if found := [member for member in members if present.find(member) is not None]:
             raise ConflictError(f"members {found} of {cluster.meta.name} are in configuration {present.version:x}")
 
     async def _credential(self, cluster: ValidatedCluster) -> Credential:
         manifest = await self._api.get(SECRETS, cluster.names.namespace, cluster.names.secret)
-        password = password_in(manifest) if manifest is not None else None
+        password = password_of(cluster, manifest) if manifest is not None else None
         if password is None:
             raise TransientError(f"Secret {cluster.names.secret} holds no superuser's password")
         return Credential(SUPERUSER, password)
@@ -84,13 +84,15 @@ async def _reconfigure(zk: Zk, step: Reconfigure) -> None:
         return
 
 
-async def _read(zk: Zk) -> Configuration:
-    """Return the committed configuration as the leader knows it."""
+async def _read(zk: Zk, names: Names) -> Configuration:
+    """Return the committed configuration as the leader knows it; that of another ensemble at our address is refused."""
     await zk.sync(CONFIG_PATH)
     node = await zk.get(CONFIG_PATH)
     found = parse_configuration(node.data.decode(errors="replace"))
     if found is None:
         raise TransientError("the committed configuration cannot be read")
+    if not any(names.is_host(server.id, server.address) for server in found.servers):
+        raise ConflictError(f"configuration {found.version:x} names no host of {names.cluster}: another ensemble's")
     return found
 
 

@@ -22,11 +22,12 @@ class CreateSecret:
 
 @dataclass(frozen=True, slots=True)
 class ApplyChild:
-    """Bring a child to its manifest. `uid` is that of the child as observed, empty when there was none."""
+    """Bring a child to its manifest: exactly the one that was observed, or a new one when there was none (no `uid`)."""
 
     child: Child
     manifest: Manifest
     uid: str = ""
+    resource_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from zkoperator.api.cluster import Resources, ZooKeeperCluster, ZooKeeperClusterSpec, ZooKeeperClusterStatus
+from zkoperator.api.cluster import (
+    MAX_REPLICAS,
+    Resources,
+    ZooKeeperCluster,
+    ZooKeeperClusterSpec,
+    ZooKeeperClusterStatus,
+)
 from zkoperator.api.meta import API_VERSION, ObjectMeta
 from zkoperator.api.parse import parse
 from zkoperator.ensemble.names import RESTART, Names
@@ -85,6 +91,20 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster | t
         restart=cluster.metadata.annotations.get(RESTART, ""),
         warnings=warnings_of(cluster.spec, image),
     )
+
+
+def stand_in(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster | None:
+    """Return the cluster of an invalid object as far as it can be watched: with the smallest spec of its present size.
+
+    Nothing may be planned by it. None when not even the name and the status can be read.
+    """
+    bare = parse(ZooKeeperCluster, {**raw, "spec": {}})
+    if isinstance(bare, tuple):
+        return None
+    founders = bare.status.bootstrap.members if bare.status.bootstrap is not None else 1
+    replicas = min(bare.status.replicas or founders, MAX_REPLICAS)
+    found = validate({**raw, "spec": {"replicas": replicas}}, defaults)
+    return found if isinstance(found, ValidatedCluster) else None
 
 
 def _errors(spec: ZooKeeperClusterSpec) -> tuple[FieldError, ...]:

@@ -65,7 +65,8 @@ class ClaimView:
 class World:
     """Everything observed. A member without an entry in `answers` has no pod that could be asked.
 
-    `secret_id` is None when there is no usable Secret. `recorded` are the members in the ConfigMap as it is.
+    `secret_id` is None when there is no usable Secret of ours, `secret` is one that is there and was looked at, without
+    its data, and `refused` says what the API server does not let us read. `recorded` are the members in the ConfigMap.
     `away_s` are the seconds for which a member has not served, and `leaderless_s` those without one leader, as far as
     this operator has looked on.
     """
@@ -76,6 +77,8 @@ class World:
     answers: Mapping[int, Answer] = field(default_factory=dict)
     recorded: tuple[Server, ...] = ()
     secret_id: str | None = None
+    secret: Manifest | None = None
+    refused: str = ""
     away_s: Mapping[int, float] = field(default_factory=dict)
     leaderless_s: float = 0.0
 

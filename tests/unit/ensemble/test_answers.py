@@ -32,7 +32,7 @@ NO = "This ZooKeeper instance is not currently serving requests\n"
 
 
 def test_a_leader_is_read_with_its_counts_and_its_configuration() -> None:
-    answer = read_answer(SRVR, MNTR, CONF)
+    answer = read_answer(1, SRVR, MNTR, CONF)
     assert isinstance(answer, Serving)
     assert (answer.mode, answer.zxid, answer.version) == (Mode.LEADER, 0x10000003B, "3.9.4")
     assert (answer.synced, answer.synced_non_voting, answer.synced_voters) == (4, 2, 2)
@@ -43,18 +43,31 @@ def test_a_leader_is_read_with_its_counts_and_its_configuration() -> None:
 
 
 def test_a_member_without_a_quorum_does_not_serve() -> None:
-    assert read_answer(NO, NO, NO) == NotServing()
+    assert read_answer(1, NO, NO, NO) == NotServing()
 
 
-def test_a_member_that_lost_its_quorum_between_two_words_tells_no_configuration() -> None:
-    answer = read_answer(SRVR, NO, NO)
+def test_nothing_is_known_of_a_member_that_began_or_ceased_to_serve_between_two_words() -> None:
+    assert read_answer(1, SRVR, MNTR, NO) == Silent("it began or ceased to serve while it was asked")
+
+
+def test_counts_that_a_member_does_not_tell_are_unknown_and_not_zero() -> None:
+    answer = read_answer(1, SRVR, NO, CONF)
     assert isinstance(answer, Serving)
-    assert (answer.configuration, answer.synced_voters) == (None, None)
+    assert (answer.synced_voters, answer.digest_mismatches) == (None, None)
+    told = read_answer(1, SRVR, MNTR, CONF)
+    assert isinstance(told, Serving)
+    assert told.digest_mismatches == 0
+
+
+def test_a_server_that_is_not_the_member_asked_or_does_not_say_who_it_is_is_not_believed() -> None:
+    assert read_answer(2, SRVR, MNTR, CONF) == Silent("another server answers at its address")
+    assert isinstance(read_answer(1, SRVR, MNTR, CONF.replace("serverId=1\n", "")), Silent)
+    assert isinstance(read_answer(11, SRVR, MNTR, CONF), Silent)
 
 
 def test_an_answer_in_another_form_is_unknown() -> None:
-    assert isinstance(read_answer("hello", MNTR, CONF), Silent)
-    assert isinstance(read_answer(SRVR.replace("leader", "emperor"), MNTR, CONF), Silent)
+    assert isinstance(read_answer(1, "hello", MNTR, CONF), Silent)
+    assert isinstance(read_answer(1, SRVR.replace("leader", "emperor"), MNTR, CONF), Silent)
 
 
 def test_a_configuration_without_a_version_or_without_servers_is_none() -> None:

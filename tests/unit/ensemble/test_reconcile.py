@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_stage import KEY, stage
+from tests.support.ensemble_stage import KEY, Peeking, Stage, stage
 from tests.support.ensemble_world import BETTER, NAMES
-from tests.support.fake_kube import unavailable
+from tests.support.fake_kube import Operation, unavailable
 from zkoperator.ensemble.names import MEMBERSHIP
+from zkoperator.errors import ConflictError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     EVENTS,
@@ -193,3 +194,122 @@ async def test_an_invalid_edit_is_reported_with_its_path_and_the_ensemble_is_lef
     assert "spec.replicas" in message
     assert "spec.config" in message
     assert {pod["metadata"]["uid"] for pod in play.api.every(PODS)} == before
+
+
+def _break_spec(play: Stage) -> None:
+    limits = {"requests": {"cpu": "2"}, "limits": {"cpu": "1", "memory": "8Mi"}}
+    play.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"replicas": 77, "resources": limits}})
+
+
+async def test_while_the_spec_is_invalid_the_status_goes_on_telling_who_leads_and_whether_a_quorum_serves() -> None:
+    play = stage(3)
+    await play.rest()
+    _break_spec(play)
+    await play.turn()
+    first = (play.cluster() or {})["status"]["leader"]
+    assert first == NAMES.pod(play.leader or 0)
+    assert play.condition("Available")["status"] == "True"
+    play.stuck = frozenset({play.leader or 0})
+    play.crash(play.leader or 0)
+    await play.turn()
+    status = (play.cluster() or {})["status"]
+    assert status["leader"] == NAMES.pod(play.leader or 0) != first
+    play.stuck = frozenset({1, 2, 3})
+    for member in (1, 2, 3):
+        play.crash(member)
+    for _ in range(10):
+        await play.turn()
+    status = (play.cluster() or {})["status"]
+    assert (status["leader"], status["readyReplicas"], status["replicas"]) == ("", 0, 3)
+    assert (play.condition("Available")["status"], play.condition("Available")["reason"]) == ("False", "QuorumLost")
+    play.stuck = frozenset()
+    for _ in range(10):
+        await play.turn()
+    assert play.condition("Available")["status"] == "True"
+
+
+async def test_while_the_spec_is_invalid_all_errors_are_told_and_nothing_but_the_status_is_written() -> None:
+    play = stage(3)
+    await play.rest()
+    _break_spec(play)
+    play.api.edit(CONFIG_MAPS, "demo", NAMES.config_map, {"data": {"zoo.cfg": "drift"}})
+    before = len(play.api.operations)
+    for _ in range(5):
+        await play.turn()
+    writes = {(op.resource, op.subresource) for op in play.api.operations[before:] if op.is_write}
+    assert writes <= {(ZOOKEEPER_CLUSTERS, "status"), (EVENTS, "")}
+    for kind, truth in (("Ready", "False"), ("Degraded", "True")):
+        condition = play.condition(kind)
+        assert (condition["status"], condition["reason"]) == (truth, "InvalidSpec")
+        assert "spec.replicas" in condition["message"]
+    assert (play.cluster() or {})["status"]["observedGeneration"] == (play.cluster() or {})["metadata"]["generation"]
+    play.ask_for(replicas=3, resources=None)
+    await play.rest()
+
+
+async def test_an_invalid_object_that_never_ran_is_told_its_errors() -> None:
+    play = stage(77)
+    for _ in range(3):
+        await play.turn()
+    assert "spec.replicas" in play.condition("Ready")["message"]
+    assert play.api.every(STATEFUL_SETS) == ()
+
+
+class WithoutUnlabelled(Peeking):
+    """Shows what informers show of claims: those that bear labels."""
+
+    async def fetch(self, resource: Any, namespace: str, name: str) -> Manifest | None:
+        found = await super().fetch(resource, namespace, name)
+        hidden = resource is PERSISTENT_VOLUME_CLAIMS and found is not None and not found["metadata"].get("labels")
+        return None if hidden else found
+
+
+async def test_kept_claims_that_lost_their_labels_are_told_instead_of_an_endless_silence() -> None:
+    play = stage(3)
+    await play.rest()
+    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    play.api.collect_garbage()
+    for claim in play.api.every(PERSISTENT_VOLUME_CLAIMS):
+        play.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", claim["metadata"]["name"], {"metadata": {"labels": None}})
+    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
+    play.store = WithoutUnlabelled(play.api)
+    play.start_operator()
+    for _ in range(3):
+        await play.turn()
+    assert play.condition("Progressing")["reason"] == "Blocked"
+    assert NAMES.claim(1) in play.condition("Progressing")["message"]
+    assert play.api.every(STATEFUL_SETS) == ()
+    for claim in play.api.every(PERSISTENT_VOLUME_CLAIMS):
+        labels = {"metadata": {"labels": NAMES.selector}}
+        play.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", claim["metadata"]["name"], labels)
+    await play.rest()
+    assert play.founded == 1
+
+
+async def test_a_conflict_that_does_not_end_is_reported_and_one_that_does_is_not() -> None:
+    play = stage(3)
+    await play.rest()
+    hook, told = play.api.before, set[str]()
+
+    def always(operation: Operation) -> None:
+        if (operation.verb, operation.resource) == ("apply", SERVICES):
+            raise ConflictError("somebody is always faster")
+        hook(operation)
+
+    play.api.before = always
+    play.api.edit(SERVICES, "demo", NAMES.client_service, {"metadata": {"labels": None}})
+    for _ in range(5):
+        await play.turn()
+        told.add(play.condition("Progressing")["reason"])
+    assert "Blocked" not in told
+    for _ in range(15):
+        await play.turn()
+    assert play.condition("Progressing")["reason"] == "Blocked"
+    assert "somebody is always faster" in play.condition("Progressing")["message"]
+    play.api.before = hook
+    await play.rest()
+    play.api.before = always
+    play.api.edit(SERVICES, "demo", NAMES.client_service, {"metadata": {"labels": None}})
+    for _ in range(5):
+        await play.turn()
+    assert play.condition("Progressing")["reason"] != "Blocked", "the count goes on from the last time"

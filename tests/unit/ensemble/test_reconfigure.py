@@ -1,0 +1,155 @@
+"""A reconfiguration starts from exactly what was seen, of our own ensemble, and is believed when it was read back."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from tests.support.ensemble_edges import Edge, claims, made_again, replicas, until
+from tests.support.ensemble_stage import Stage, StageSession, stage
+from tests.support.ensemble_world import NAMES
+from zkoperator.ensemble.configuration import server_of
+from zkoperator.ensemble.steps import DeleteClaim, Reconfigure, RemovePods, Step
+from zkoperator.errors import ConflictError, TransientError, UnknownOutcomeError, UnsafeError
+from zkoperator.kube.port import EVENTS, SECRETS
+from zkoperator.zk.port import Credential, Node, Stat
+
+STRANGER = "server.1=db-zk-0.db-zk-members.other.svc.cluster.local:2888:3888:participant;0.0.0.0:2181\nversion=999"
+
+
+async def growing() -> tuple[Edge, Reconfigure]:
+    play = stage(1)
+    await play.rest()
+    play.ask_for(replicas=3)
+    return await until(play, Reconfigure)
+
+
+async def shrinking(kind: type[Step]) -> tuple[Edge, Any]:
+    play = stage(3, storage={"retention": {"whenScaled": "Delete"}})
+    await play.rest()
+    play.ask_for(replicas=1)
+    return await until(play, kind)
+
+
+class Hands(StageSession):
+    """A session during which somebody else does something."""
+
+    asked = 0
+
+    def __init__(self, *given: Any, before: Callable[[], None] = lambda: None) -> None:
+        super().__init__(*given)
+        self._before = before
+
+    async def reconfig(
+        self, *, joining: Sequence[str] = (), leaving: Sequence[int] = (), from_config: int
+    ) -> tuple[str, int]:
+        Hands.asked += 1
+        self._before()
+        return await super().reconfig(joining=joining, leaving=leaving, from_config=from_config)
+
+
+def sessions(play: Stage, kind: Callable[..., object], **more: Any) -> None:
+    """Let the operator's sessions be of another kind."""
+
+    async def opened(hosts: Sequence[str], credential: Credential | None) -> Any:
+        return kind(play, [host.rpartition(":")[0] for host in hosts], credential, **more)
+
+    play.open = opened  # type: ignore[method-assign]
+
+
+def add_nine(play: Stage) -> None:
+    assert play.committed is not None
+    play.reconfigure_by_hand((*play.committed.servers, server_of(NAMES, 9)))
+
+
+async def test_an_ensemble_that_has_changed_since_is_not_even_asked() -> None:
+    edge, step = await growing()
+    sessions(edge.play, Hands)
+    Hands.asked = 0
+    add_nine(edge.play)
+    edge.play._elect = lambda: None  # type: ignore[method-assign]
+    assert isinstance(await edge.take(step), ConflictError)
+    assert Hands.asked == 0
+
+
+async def test_what_somebody_commits_at_the_last_moment_is_not_overwritten() -> None:
+    edge, step = await growing()
+    sessions(edge.play, Hands, before=lambda: add_nine(edge.play))
+    assert isinstance(await edge.take(step), ConflictError)
+    assert edge.play.committed is not None
+    assert edge.play.committed.voters == {1, 9}
+
+
+class Lost(StageSession):
+    """A session whose reconfiguration is lost before it arrives."""
+
+    async def reconfig(self, **_: Any) -> tuple[str, int]:
+        raise UnknownOutcomeError("the connection was lost")
+
+
+async def test_a_reconfiguration_that_never_arrived_is_not_told_as_done() -> None:
+    edge, _ = await growing()
+    play = edge.play
+    opened = play.open
+    sessions(play, Lost)
+    for _ in range(3):
+        await play.turn()
+    assert "Reconfigured" not in {event["reason"] for event in play.api.every(EVENTS)}
+    play.open = opened  # type: ignore[method-assign]
+    await play.rest()
+    assert "Reconfigured" in {event["reason"] for event in play.api.every(EVENTS)}
+
+
+async def test_nothing_is_reconfigured_while_nobody_or_more_than_one_leads() -> None:
+    edge, step = await growing()
+    before = edge.play.committed
+    edge.world = type(edge.world)(pods=edge.world.pods)
+    assert isinstance(await edge.take(step), UnsafeError)
+    assert edge.play.committed == before
+
+
+class Strange(StageSession):
+    """A session with the ensemble that has got a member's old address."""
+
+    async def sync(self, path: str) -> None:
+        return None
+
+    async def get(self, path: str) -> Node:
+        return Node(STRANGER.encode(), Stat(*(0,) * 11), 1)
+
+    async def reconfig(self, **_: Any) -> tuple[str, int]:
+        raise AssertionError("another ensemble is reconfigured")
+
+
+@pytest.mark.parametrize("kind", [RemovePods, DeleteClaim])
+async def test_another_ensemble_at_a_members_address_confirms_nothing(kind: type[Step]) -> None:
+    edge, step = await shrinking(kind)
+    before = replicas(edge.play), claims(edge.play)
+    sessions(edge.play, Strange)
+    refused = await edge.take(step)
+    assert (replicas(edge.play), claims(edge.play)) == before
+    assert isinstance(refused, ConflictError)
+
+
+async def test_another_ensemble_of_the_same_version_is_not_reconfigured() -> None:
+    edge, step = await growing()
+    sessions(edge.play, Strange)
+    step = Reconfigure(step.joining, step.leaving, 0x999, step.voters)
+    assert isinstance(await edge.take(step), ConflictError)
+
+
+async def test_an_ensemble_under_an_earlier_domain_is_still_ours() -> None:
+    edge, step = await shrinking(RemovePods)
+    assert edge.play.committed is not None
+    old = [line.replace("cluster.local", "old.example") for line in edge.play.committed.lines]
+    edge.play._config_text = lambda: "\n".join((*old, "version=100"))  # type: ignore[method-assign]
+    assert await edge.take(step) is None
+    assert replicas(edge.play) == 1
+
+
+async def test_the_password_of_somebody_elses_secret_is_not_used() -> None:
+    edge, step = await growing()
+    made_again(edge.play, SECRETS, NAMES.secret, ownerReferences=[])
+    before = edge.play.committed
+    assert isinstance(await edge.take(step), TransientError)
+    assert edge.play.committed == before
