@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 
-from zkoperator.errors import TransientError, UnknownOutcomeError
+from zkoperator.errors import TransientError, UnknownOutcomeError, ZkOperatorError
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request, translate
 from zkoperator.kube.session import Fence, no_fence, once, open_session
@@ -209,21 +209,29 @@ class Transport:
         async with self._login_lock:
             if self._login is not login and self._login is not None:
                 return self._login
-            distrusted = login is not None and login.loaded_s == float("-inf")
-            load = self._source.renew if distrusted else self._source.current
-            return self._adopt(await self._in_thread(load), fresh=distrusted)
+            if login is not None and login.loaded_s == float("-inf"):
+                return self._adopt(await self._in_thread(self._source.renew), fresh=True)
+            try:
+                return self._adopt(await self._in_thread(self._source.current), fresh=False)
+            except ZkOperatorError:
+                if login is None:
+                    raise
+                # A file that is away for a moment takes nothing from what was read; the server says when that is old.
+                self._login = replace(login, loaded_s=time.monotonic())
+                return self._login
 
     async def _renew(self, refused: _Login) -> _Login:
         async with self._login_lock:
             if self._login is not None and self._login is not refused:
                 return self._login  # somebody else was refused too, and has renewed them
-            return self._adopt(await self._in_thread(self._source.renew), fresh=True)
+            by_certificate = refused.credentials.authorization is None
+            return self._adopt(await self._in_thread(self._source.renew), fresh=by_certificate)
 
     async def _in_thread(self, load: Callable[[], Credentials]) -> Credentials:
         return await asyncio.get_running_loop().run_in_executor(self._thread, load)
 
     def _adopt(self, credentials: Credentials, *, fresh: bool) -> _Login:
-        """Keep the session when only the token changed, so that no connection is cut."""
+        """Keep the session when only the token changed, so that no connection is cut. `fresh`: the files may be new."""
         old = self._login
         if (
             old is not None

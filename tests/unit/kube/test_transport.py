@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from zkoperator.errors import TransientError, UnknownOutcomeError
+from zkoperator.kube import transport as transport_module
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request
 from zkoperator.kube.port import CONFIG_MAPS
@@ -26,17 +27,20 @@ Behaviour = Callable[["Server"], Awaitable[None]]
 
 
 class Source(CredentialSource):
-    """Knows the server, or does not."""
+    """Knows the server, or cannot read its files."""
 
     def __init__(self, credentials: Credentials) -> None:
         super().__init__()
         self.credentials = credentials
+        self.is_away = False
 
     def current(self) -> Credentials:
+        if self.is_away:
+            raise TransientError("the token is away")
         return self.credentials
 
     def renew(self) -> Credentials:
-        return self.credentials
+        return self.current()
 
 
 class Server:
@@ -164,7 +168,40 @@ async def test_credentials_are_read_while_every_shared_thread_is_taken(server: S
         await transport.close()
 
 
-async def test_an_authority_that_cannot_be_read_is_transient(transport: Transport) -> None:
+async def test_a_token_file_that_is_away_for_a_moment_stops_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_CREDENTIALS_AGE_S", 0.0)
+    source = Source(Credentials(server.url, authorization="Bearer x"))
+    transport = Transport(source)
+    source.is_away = True
+    with pytest.raises(TransientError, match="away"):
+        await transport.send(READ, GET, deadline_s=10)
+    source.is_away = False
+    await transport.send(READ, GET, deadline_s=10)
+    source.is_away = True
+    assert (await transport.send(READ, GET, deadline_s=10)).code == 200
+    await transport.close()
+
+
+async def test_a_token_that_is_refused_is_renewed_on_the_same_connections(server: Server) -> None:
+    source = Source(Credentials(server.url, authorization="Bearer old"))
+    transport = Transport(source)
+
+    async def judge(server: Server) -> None:
+        if server.requests[-1].headers["Authorization"] != "Bearer new":
+            raise web.HTTPUnauthorized
+
+    server.behave = judge
+    with pytest.raises(TransientError, match="401"):
+        await transport.send(READ, GET, deadline_s=10)
+    source.credentials = Credentials(server.url, authorization="Bearer new")
+    assert (await transport.send(READ, GET, deadline_s=10)).code == 200
+    assert len({id(request.transport) for request in server.requests}) == 1
+    await transport.close()
+
+
+async def test_an_authority_that_cannot_be_read_is_transient() -> None:
     lost = Transport(Source(Credentials("https://127.0.0.1:1", authorization="Bearer x", ca_file="/nowhere/ca.crt")))
     with pytest.raises(TransientError, match="ca.crt"):
         await lost.send(READ, GET, deadline_s=10)
