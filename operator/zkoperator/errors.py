@@ -52,3 +52,7 @@ class InvalidError(ZkOperatorError):
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
         super().__init__("; ".join(map(str, errors)))
         self.errors = errors
+
+
+class TooLargeError(InvalidError):
+    """A request, or the answer to one, has more bytes than one of the two sides takes."""

@@ -30,7 +30,7 @@ from zkoperator.zk.port import (
     Set,
     ZnodeEvent,
 )
-from zkoperator.zk.wire import REQUEST_LIMIT_BYTES
+from zkoperator.zk.sizes import REQUEST_LIMIT_BYTES
 
 
 @pytest.fixture(params=["fake", "real"])

@@ -18,6 +18,7 @@ from zkoperator.mirror.base import encode_base
 from zkoperator.mirror.content import Content
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.mirror.merge import Action
+from zkoperator.mirror.names import claim_path
 from zkoperator.zk import feed
 from zkoperator.zk.picture import Picture
 from zkoperator.zk.port import Set
@@ -275,11 +276,14 @@ def wrong_side_resolved(patch: pytest.MonkeyPatch) -> None:
 def unfenced_takeover(patch: pytest.MonkeyPatch) -> None:
     """A new owner does not fence pushes of a dead one that are still under way, nor does a push check the ledger."""
 
-    async def read_only(zk: Any, uid: str, ledger: Ledger) -> Ledger:
-        return ledger
+    original = ledgers.take_ledger
 
-    patch.setattr(apply, "fence_ledger", read_only)
-    patch.setattr(ledgers, "fence_ledger", read_only)
+    async def read_only(zk: Any, root: str, claimant: Any, judge: Any, acl: Any, ledger: Ledger | None) -> Any:
+        if ledger is None:
+            return await original(zk, root, claimant, judge, acl, ledger)
+        return replace(ledger, claim_version=(await zk.get(claim_path(root))).stat.version)
+
+    patch.setattr(apply, "take_ledger", read_only)
     no_ledger_version(patch)
 
 

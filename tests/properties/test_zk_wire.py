@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zkoperator.errors import ZkOperatorError
+from zkoperator.errors import TooLargeError, ZkOperatorError
 from zkoperator.zk import wire
-from zkoperator.zk.connection import REPLY_LIMIT_BYTES, Call, Connection
+from zkoperator.zk.connection import REPLY_LIMIT_BYTES, SKIPPED_LIMIT_BYTES, Call, Connection
 from zkoperator.zk.port import Create, EventType, Stat, ZnodeEvent
 
 ESTABLISHED = struct.pack("!iiqi16sB", 0, 30_000, 7, 16, b"p" * 16, 0)
@@ -54,9 +54,11 @@ def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
             yield data[start:end]
 
 
-def opened(calls: int) -> tuple[Connection, list[ZnodeEvent], list["asyncio.Future[Any]"]]:
+def opened(
+    calls: int, limit: int = REPLY_LIMIT_BYTES
+) -> tuple[Connection, list[ZnodeEvent], list["asyncio.Future[Any]"]]:
     heard: list[ZnodeEvent] = []
-    connection = Connection(b"", heard.append, lambda zxid: None)
+    connection = Connection(b"", heard.append, lambda zxid: None, limit)
     connection.connection_made(Line())
     futures: list[asyncio.Future[Any]] = []
     for number in range(calls):
@@ -126,12 +128,33 @@ async def test_a_reply_that_cannot_be_read_fails_its_call_and_the_connection(bod
     connection.drop("end")
 
 
-@pytest.mark.parametrize("length", [-1, -(1 << 31), REPLY_LIMIT_BYTES + 1, (1 << 31) - 1])
+@pytest.mark.parametrize("length", [-1, -(1 << 31), SKIPPED_LIMIT_BYTES + 1, (1 << 31) - 1])
 async def test_a_frame_beyond_the_limit_ends_the_connection_before_its_body_comes(length: int) -> None:
     connection, _, (future,) = opened(1)
     connection.data_received(framed(ESTABLISHED) + struct.pack("!i", length))
     assert connection.ended.done()
     assert isinstance(future.exception(), ZkOperatorError)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sizes=st.lists(st.sampled_from((0, 5, 300, 5000)), min_size=1, max_size=6),
+    cuts=st.lists(st.integers(0, 20_000), max_size=12),
+)
+async def test_a_reply_that_is_too_long_fails_its_own_call_and_no_other(sizes: list[int], cuts: list[int]) -> None:
+    connection, heard, futures = opened(len(sizes), limit=250)
+    stream = framed(ESTABLISHED)
+    stream += b"".join(data_reply(number + 1, b"x" * size) for number, size in enumerate(sizes))
+    for piece in pieces(stream + notification("/a"), cuts):
+        connection.data_received(piece)
+    for size, future in zip(sizes, futures, strict=True):
+        if size >= 300:
+            assert isinstance(future.exception(), TooLargeError)
+        else:
+            assert future.result().data == b"x" * size
+    assert len(heard) == 1
+    assert not connection.ended.done()
+    connection.drop("end")
 
 
 async def test_a_reply_out_of_turn_ends_the_connection() -> None:

@@ -8,10 +8,18 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from tests.support.fake_zk_tree import CONFIG_PATH, Change, Principal
-from zkoperator.errors import FieldError, InvalidError, TransientError, UnknownOutcomeError, ZkOperatorError
+from zkoperator.errors import (
+    FieldError,
+    InvalidError,
+    TooLargeError,
+    TransientError,
+    UnknownOutcomeError,
+    ZkOperatorError,
+)
 from zkoperator.zk import port, wire
 from zkoperator.zk.dispatch import Dispatcher
 from zkoperator.zk.paths import parent_of, path_problem
+from zkoperator.zk.sizes import REQUEST_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from tests.support.fake_zk import FakeZkServer
@@ -194,10 +202,10 @@ class FakeZk:
     async def _commit(self, name: str, path: str, ops: tuple[port.Operation, ...]) -> port.Committed:
         for op in ops:
             _refuse(path_problem(op.path), op.path)
-        if sum(len(op.data) for op in ops if isinstance(op, port.Create | port.Set)) > 900_000:
-            request = _encoded(name, ops)
-            if request.frame_bytes > wire.REQUEST_LIMIT_BYTES:
-                _refuse(f"the request has {request.frame_bytes} bytes", path)
+        if sum(_at_most(op) for op in ops) > REQUEST_LIMIT_BYTES:
+            size = _encoded(name, ops).frame_bytes
+            if size > REQUEST_LIMIT_BYTES:
+                raise TooLargeError((FieldError(path, f"the request has {size} bytes"),))
 
         def execute() -> port.Committed:
             try:
@@ -307,6 +315,11 @@ class FakeZk:
 def _refuse(problem: str | None, path: str) -> None:
     if problem is not None:
         raise InvalidError((FieldError(path, problem),))
+
+
+def _at_most(op: port.Operation) -> int:
+    data = op.data if isinstance(op, port.Create | port.Set) else b""
+    return 3 * len(op.path) + len(data) + 200
 
 
 def _encoded(name: str, ops: tuple[port.Operation, ...]) -> wire.Request:

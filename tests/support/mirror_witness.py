@@ -75,8 +75,11 @@ class Witness:
                 self._judge_write("ZooKeeper", "z", changed, before)
 
     def _judge_needless(self, changes: list[Change], changed: dict[str, bytes | None]) -> None:
+        deleted = {change.path for change in changes if change.type is EventType.DELETED}
         for change in changes:
             if change.type is EventType.DATA_CHANGED and change.path.startswith(f"{ROOT}/"):
+                if change.path in deleted:
+                    continue  # a deletion is preceded by a write, whose answer tells which znode it has hit
                 key = change.path.removeprefix(f"{ROOT}/").replace("/", "__")
                 if key not in changed:
                     self.record.violations.append(f"needless: ZooKeeper {key}: equal bytes were written")

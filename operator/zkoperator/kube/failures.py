@@ -11,6 +11,7 @@ from zkoperator.errors import (
     FieldError,
     ForbiddenError,
     InvalidError,
+    TooLargeError,
     TransientError,
     UnknownOutcomeError,
     ZkOperatorError,
@@ -19,9 +20,11 @@ from zkoperator.kube.port import GoneError, Manifest, NoSuchKindError, Resource
 
 _ECHO = re.compile(r"(Invalid value|Unsupported value|Duplicate value): ")
 _BY_ROLE = re.compile(r"User \"[^\"]*\" cannot [a-z]+ resource")
-_MALFORMED_CODES = frozenset({400, 405, 413, 415, 422})
-_MALFORMED_SIGNS = ("failed to create typed patch object", "request is too large")
+_MALFORMED_CODES = frozenset({400, 405, 415, 422})
+_MALFORMED_SIGN, _TOO_LARGE_SIGN = "failed to create typed patch object", "request is too large"
 """What the server calls an internal error though the object is at fault: its schema, or etcd's limit of 1.5 MiB."""
+_LONGEST_RETRY_AFTER_S = 60.0
+"""Whoever asks for more, a proxy in maintenance say, is asked again all the same."""
 _OPAQUE = frozenset({"configmaps", "secrets"})
 
 
@@ -76,14 +79,16 @@ def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkO
             return ConflictError(f"{request}: {message}")
         case 422 if _is_other_uid(status):
             return ConflictError(f"{request}: another object has the name")
-    if code in _MALFORMED_CODES or (code == 500 and any(sign in message for sign in _MALFORMED_SIGNS)):
+    if code == 413 or (code == 500 and _TOO_LARGE_SIGN in message):
+        return TooLargeError(_field_errors(request, code, status, message))
+    if code in _MALFORMED_CODES or (code == 500 and _MALFORMED_SIGN in message):
         return InvalidError(_field_errors(request, code, status, message))
     return None
 
 
 def _advice(message: str) -> str:
     """What is missing in a role can be granted; other refusals (quota, Pod Security) say themselves what to do."""
-    return "; grant it as in manifests/rbac.yaml" if _BY_ROLE.search(message) else ""
+    return "; grant it as in manifests/operator/rbac.yaml" if _BY_ROLE.search(message) else ""
 
 
 def _failed(request: Request, code: int, retry_after_s: float | None) -> TransientError:
@@ -153,10 +158,8 @@ def without_value(message: str) -> str:
 
 def _retry_after_s(headers: Mapping[str, str], status: Manifest) -> float | None:
     details: dict[str, Any] = status.get("details") or {}
-    for given in (headers.get("Retry-After"), details.get("retryAfterSeconds")):
-        try:
-            return max(0.0, float(str(given)))
-        except ValueError:
-            # Absent, or an HTTP date: those would have to be compared with the wall clock.
-            continue
+    for given in (str(headers.get("Retry-After")), str(details.get("retryAfterSeconds"))):
+        # Whole seconds, as they are specified. An HTTP date would have to be compared with the wall clock.
+        if given.isdecimal():
+            return min(float(given), _LONGEST_RETRY_AFTER_S)
     return None

@@ -4,15 +4,25 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zkoperator.errors import ConflictError, ForbiddenError, UnknownOutcomeError, ZkOperatorError
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi, Manifest
+from zkoperator.api.reasons import SyncReason
+from zkoperator.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    TooLargeError,
+    UnknownOutcomeError,
+    ZkOperatorError,
+)
+from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
+from zkoperator.mirror.decisions import Problem
 from zkoperator.mirror.ledger import Ledger
-from zkoperator.mirror.ledgers import Claimant, claim, fence_ledger
+from zkoperator.mirror.ledgers import take_ledger
 from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.meter import PULL, PUSH, UNMETERED, Meter
 from zkoperator.mirror.observed import Observed
 from zkoperator.mirror.pull import CreateConfigMap, WriteConfigMap, manifest, merge_patch
-from zkoperator.mirror.push import PushMulti
+from zkoperator.mirror.push import OWN_OPERATIONS, PushMulti
+from zkoperator.mirror.rivals import Rivals
 from zkoperator.mirror.steps import ClaimLedger, Step
 from zkoperator.mirror.trees import Tree
 from zkoperator.mirror.tuning import MirrorSettings
@@ -21,10 +31,16 @@ from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.outcome import Outcome, classify
 from zkoperator.zk.picture import Znode
 from zkoperator.zk.port import Committed, MultiError
+from zkoperator.zk.sizes import multi_bytes
 
 logger = logging.getLogger(__name__)
 
 Write = CreateConfigMap | WriteConfigMap | PushMulti
+
+_SUSPECT_BYTES = 65_536
+"""A push of fewer bytes was not lost for its size."""
+_PATIENCE = 4
+"""So many losses of large pushes in a row are no accident, once a single key is left of them."""
 
 
 class Applier:
@@ -35,6 +51,7 @@ class Applier:
         self._meter = meter
         self._settings = settings
         self._clock = clock
+        self._rivals = Rivals(api)
 
     async def apply(
         self, steps: tuple[Step, ...], sync: ValidatedSync, seen: Observed, memory: Memory
@@ -69,21 +86,12 @@ class Applier:
     async def _claim(self, step: ClaimLedger, sync: ValidatedSync, seen: Observed, memory: Memory) -> None:
         zk = _tree(memory).zk
         memory.forget_ledger()
-        if step.ledger is not None:
-            memory.ledger = await fence_ledger(zk, sync.uid, step.ledger)
-        else:
-            claimant = Claimant(sync.namespace, sync.name, sync.uid)
-            found = await claim(zk, sync.source.root, claimant, self._is_alive, seen.acl)
-            memory.ledger = found if isinstance(found, Ledger) else None
-            memory.claimed_by = "" if isinstance(found, Ledger) else str(found)
-            memory.claimed_until_s = self._clock.now_s() + self._settings.retry_s
-        memory.ledger_is_known = True
-        memory.ledger_is_mine = memory.ledger is not None
-
-    async def _is_alive(self, claimant: Claimant) -> bool:
-        """Whether the ConfigSync of a claim still exists in this Kubernetes."""
-        found = await self._api.get(CONFIG_SYNCS, claimant.namespace, claimant.name)
-        return found is not None and found["metadata"].get("uid") == claimant.uid
+        claimant = await self._rivals.claimant(sync)
+        found = await take_ledger(zk, sync.source.root, claimant, self._rivals.standing, seen.acl, step.ledger)
+        memory.ledger = found if isinstance(found, Ledger) else None
+        memory.claimed_by = "" if isinstance(found, Ledger) else self._rivals.described(found)
+        memory.claimed_until_s = self._clock.now_s() + self._settings.retry_s
+        memory.ledger_is_known = memory.ledger_is_mine = memory.ledger is not None
 
     async def _write_config_map(
         self, step: CreateConfigMap | WriteConfigMap, sync: ValidatedSync, memory: Memory
@@ -91,6 +99,9 @@ class Applier:
         values = await _values(_tree(memory), step.puts, step.paths)
         try:
             written = await self._send(step, values, sync, memory)
+        except TooLargeError as error:
+            self._leave_largest_out(step, memory, error)
+            raise ConflictError("the ConfigMap would be too large") from error
         except (ConflictError, UnknownOutcomeError):
             memory.target.doubt()
             raise
@@ -115,30 +126,66 @@ class Applier:
             CONFIG_MAPS, sync.namespace, sync.config_map, patch, resource_version=step.resource_version
         )
 
+    def _leave_largest_out(self, step: CreateConfigMap | WriteConfigMap, memory: Memory, error: TooLargeError) -> None:
+        """What limits say that nobody here knows of, so one key after another has to stay behind."""
+        if not step.puts:
+            raise error
+        key = max(step.puts, key=lambda key: (step.puts[key].data_length, key))
+        message = "the API server refuses a ConfigMap that has it: too large; make it smaller or exclude it"
+        memory.unfit.note(Problem(SyncReason.TOO_LARGE, key, message), self._clock.now_s() + self._settings.reread_s)
+
     async def _push(self, step: PushMulti, memory: Memory) -> tuple[str, ...]:
         try:
             committed = await _tree(memory).zk.multi(step.operations)
         except MultiError as error:
             raise self._refused_push(step, error, memory) from error
-        except ZkOperatorError:
+        except TooLargeError as error:
+            self._suspect_size(step, memory)
+            raise ConflictError("the push was too large") from error
+        except ZkOperatorError as error:
             memory.forget_ledger()
+            if isinstance(error, UnknownOutcomeError):
+                self._suspect_size(step, memory)
             raise
+        memory.push_failures = 0
         memory.ledger = replace(step.ledger, version=step.ledger.version + 1, mzxid=committed.zxid)
         memory.parts = memory.parts + 1 if step.rest > 0 or memory.is_splitting else 0
         memory.is_splitting = step.rest > 0
         return _overwritten(step, committed)
 
+    def _suspect_size(self, step: PushMulti, memory: Memory) -> None:
+        """A server cuts the connection on a request that is larger than it was configured for, and says no more."""
+        if multi_bytes(step.operations) < _SUSPECT_BYTES:
+            return
+        memory.push_failures += 1
+        if memory.push_failures >= _PATIENCE and len(step.keys) == 1:
+            message = "the ensemble cuts the connection whenever it is pushed: larger than its jute.maxbuffer"
+            until_s = self._clock.now_s() + self._settings.reread_s
+            memory.refused.note(Problem(SyncReason.TOO_LARGE, step.keys[0], message), until_s)
+
     def _refused_push(self, step: PushMulti, error: MultiError, memory: Memory) -> ZkOperatorError:
         """Look again; a znode that may not be written is left out for a while, so that the others go on."""
-        is_ledger = error.index == len(step.operations) - 1
-        if isinstance(error.cause, ForbiddenError) and not is_ledger:
-            operation = step.operations[error.index]
-            keys = {key for key, paths in step.touches.items() if operation.path in paths}
-            memory.refused = memory.refused | keys
-            memory.refused_until_s = self._clock.now_s() + self._settings.retry_s
-        elif is_ledger:
+        path, cause = step.operations[error.index].path, error.cause
+        if error.index >= len(step.operations) - OWN_OPERATIONS:
             memory.forget_ledger()
-        return ConflictError(f"the push was refused at {step.operations[error.index].path}")
+        elif isinstance(cause, ForbiddenError | InvalidError):
+            return self._left_out(step, path, cause, memory)
+        return ConflictError(f"the push was refused at {path}")
+
+    def _left_out(
+        self, step: PushMulti, path: str, cause: ForbiddenError | InvalidError, memory: Memory
+    ) -> ZkOperatorError:
+        """Note who is to blame; if no key is, there is nothing to do but to tell."""
+        memory.is_refused = True
+        until_s = self._clock.now_s() + self._settings.retry_s
+        if path in step.pruned:
+            memory.kept.note(Problem(SyncReason.FORBIDDEN, path, str(cause)), until_s)
+            return ConflictError(f"{path} has to stay")
+        keys = [key for key, paths in step.touches.items() if path in paths]
+        reason = SyncReason.FORBIDDEN if isinstance(cause, ForbiddenError) else SyncReason.KEY_INVALID
+        for key in keys:
+            memory.refused.note(Problem(reason, key, f"the ensemble refuses to write it ({cause})"), until_s)
+        return ConflictError(f"the push was refused at {path}") if keys else cause
 
 
 def _tree(memory: Memory) -> Tree:

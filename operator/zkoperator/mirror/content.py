@@ -32,11 +32,6 @@ class Content:
     immutable: bool
 
     @property
-    def value_bytes(self) -> int:
-        """The sum that the API server limits: all values, no names."""
-        return sum(held.length for held in self.keys.values())
-
-    @property
     def number(self) -> int:
         """The resourceVersion as a number, 0 when it is none. For a hint only, never for a decision."""
         return int(self.resource_version) if self.resource_version.isdecimal() else 0

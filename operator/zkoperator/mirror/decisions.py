@@ -88,7 +88,7 @@ class MergeInput:
     detached: Mapping[str, Detached]
     resolve: Mapping[str, Side]
     selection: Selection
-    refused: frozenset[str] = frozenset()
+    refused: Mapping[str, Problem] = field(default_factory=dict)
     shown: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     all_are_shown: bool = True
     adopting: frozenset[str] | None = None
@@ -98,7 +98,7 @@ class MergeInput:
 def decide_all(given: MergeInput, rules: Rules) -> Decisions:
     """Return what has to happen, key by key in a stable order."""
     found = Decisions()
-    for unmappable in given.snapshot.unmappable:
+    for unmappable in given.snapshot.unmappable if rules.pulls else ():
         found.problems.append(Problem(SyncReason.KEY_INVALID, unmappable.name, unmappable.reason))
     for path in sorted(given.snapshot.picture.unreadable):
         found.problems.append(Problem(SyncReason.FORBIDDEN, path or "/", _REFUSED_READ))
@@ -188,7 +188,7 @@ def _resolution(key: str, zookeeper: bytes | None, config_map: bytes | None, giv
 
 def _push_problem(key: str, held: Held | None, given: MergeInput) -> Problem | None:
     if key in given.refused:
-        return Problem(SyncReason.FORBIDDEN, key, "the ensemble does not let this identity write the znode")
+        return given.refused[key]
     if held is None or held.length <= MAX_VALUE_BYTES:
         return None
     message = f"{held.length} bytes; at most {MAX_VALUE_BYTES} can be pushed to a znode"

@@ -8,27 +8,45 @@ from zkoperator.api.sync import OnDelete
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.apply import Applier
+from zkoperator.mirror.content import content_of
 from zkoperator.mirror.ledger import Ledger, effective_digests
 from zkoperator.mirror.ledgers import release
 from zkoperator.mirror.memory import Memory
-from zkoperator.mirror.names import FINALIZER, SYNC_LABEL
+from zkoperator.mirror.names import FINALIZER
 from zkoperator.mirror.observe import Observer
 from zkoperator.mirror.observed import Observed
 from zkoperator.mirror.pull import pulled_digest
 from zkoperator.mirror.push import Edit, PushInput, plan_push
+from zkoperator.mirror.report import Reporter
 from zkoperator.mirror.snapshot import take_snapshot
 from zkoperator.mirror.steps import ClaimLedger
+from zkoperator.mirror.tuning import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync, finalizers_of
 from zkoperator.mirror.waiting import Waiting
+from zkoperator.runtime.clock import Clock
+
+_GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED)
+"""Nobody brings these back for the sake of a ConfigSync that ends; least of all in a namespace that ends."""
 
 
 class Ending:
     """Ends ConfigSyncs, and keeps their finalizer as long as there is something to end."""
 
-    def __init__(self, api: KubeApi, observer: Observer, applier: Applier) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        observer: Observer,
+        applier: Applier,
+        reporter: Reporter,
+        settings: MirrorSettings,
+        clock: Clock,
+    ) -> None:
         self._api = api
         self._observer = observer
         self._applier = applier
+        self._reporter = reporter
+        self._settings = settings
+        self._clock = clock
 
     async def keep_finalizer(self, sync: ValidatedSync, memory: Memory) -> None:
         """Set or remove the finalizer, so that it is there exactly while `onDelete` asks for a deletion."""
@@ -44,8 +62,10 @@ class Ending:
             await self._delete_config_map(sync)
         if sync.on_delete is OnDelete.DELETE_ZNODES:
             waiting = await self._delete_znodes(sync, memory)
-            if waiting is not None and waiting.reason is not SyncReason.CLUSTER_NOT_FOUND:
+            if waiting is not None and not self._is_out_of_reach(waiting, memory):
                 return waiting
+            if waiting is not None:
+                await self._tell_left(memory, f"all znodes, ledger and claim ({waiting.message})", sync)
         await self.forget(sync, memory)
         if memory.raw is not None:
             await self._set_finalizer(memory, memory.raw, wanted=False)
@@ -73,9 +93,23 @@ class Ending:
         else:
             memory.saw(written)
 
+    def _is_out_of_reach(self, waiting: Waiting, memory: Memory) -> bool:
+        """Whether there is nobody left to ask; a missing Secret is told first, and might come back."""
+        if waiting.reason not in _GONE_FOR_GOOD:
+            memory.lost_s = None
+            return waiting.reason is SyncReason.CLUSTER_NOT_FOUND
+        now_s = self._clock.now_s()
+        memory.lost_s = now_s if memory.lost_s is None else memory.lost_s
+        return now_s - memory.lost_s >= self._settings.retry_s
+
+    async def _tell_left(self, memory: Memory, what: str, sync: ValidatedSync) -> None:
+        note = f"left behind at {sync.source.root}: {what}"
+        await self._reporter.event(memory, "ZnodesLeft", note, "Delete")
+
     async def _delete_config_map(self, sync: ValidatedSync) -> None:
         found = await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
-        if found is None or (found["metadata"].get("labels") or {}).get(SYNC_LABEL) != sync.name:
+        content = content_of(found) if found is not None else None
+        if found is None or content is None or content.label != sync.name or content.controller is not None:
             return
         await self._api.delete(CONFIG_MAPS, sync.namespace, sync.config_map, uid=found["metadata"]["uid"])
 
@@ -90,13 +124,13 @@ class Ending:
                 if memory.claimed_by:
                     return None
                 continue
-            edits = _unchanged(sync, seen)
-            push = plan_push(edits, _input(sync, seen, seen.ledger)) if edits else None
+            edits = [edit for edit in _unchanged(sync, seen) if edit.key not in seen.refused]
+            push, _ = plan_push(edits, _input(sync, seen, seen.ledger))
             if push is None:
+                if seen.refused:
+                    await self._tell_left(memory, f"what may not be deleted: {', '.join(sorted(seen.refused))}", sync)
                 return None
             await self._applier.apply((push,), sync, seen, memory)
-            if push.rest == 0:
-                return None
             return Waiting(SyncReason.SYNCING, "deleting znodes", 0.1)
 
 
@@ -119,4 +153,5 @@ def _input(sync: ValidatedSync, seen: Observed, ledger: Ledger) -> PushInput:
         sync_uid=sync.uid,
         annotated_zxid=seen.base.zxid if seen.base is not None else 0,
         resource_version=seen.content.resource_version if seen.content is not None else "",
+        limits=seen.limits,
     )

@@ -13,8 +13,8 @@ from zkoperator.mirror.base import Base
 
 FOLD_BYTES: Final = 32_768
 """A ledger larger than this is folded into the annotation before the next push."""
-MAX_PARENTS: Final = 500
-"""So many created parents are remembered for pruning; further ones stay."""
+PARENTS_BYTES: Final = 32_768
+"""So many bytes of created parents are remembered for pruning; further ones stay."""
 
 
 class Pushed(NamedTuple):
@@ -36,6 +36,7 @@ class Ledger:
         resource_version: of the ConfigMap that was pushed.
         entries: keys pushed since the annotation was written.
         parents: znodes that were created only to hold others, relative to the root.
+        claim_version: of the claim under which it is ours; not part of the znode.
     """
 
     version: int
@@ -45,6 +46,7 @@ class Ledger:
     resource_version: str = ""
     entries: Mapping[str, Pushed] = field(default_factory=dict)
     parents: frozenset[str] = frozenset()
+    claim_version: int = 0
 
     def zxid_of(self, pushed: Pushed) -> int:
         """Return the transaction in which the entry was pushed."""
@@ -77,13 +79,15 @@ def next_push(
         if ledger.zxid_of(item) > annotated_zxid
     }
     kept.update((key, Pushed(digest, None)) for key, digest in pushed.items())
-    parents = (ledger.parents | made) - pruned
+    kept_parents = ledger.parents - pruned
+    parents = kept_parents | made
+    is_room = sum(len(path.encode()) + 3 for path in parents) <= PARENTS_BYTES
     return replace(
         ledger,
         push_id=ledger.push_id + 1,
         resource_version=resource_version,
         entries=kept,
-        parents=parents if len(parents) <= MAX_PARENTS else ledger.parents - pruned,
+        parents=parents if is_room else kept_parents,
     )
 
 

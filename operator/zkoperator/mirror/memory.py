@@ -8,6 +8,7 @@ from zkoperator.mirror.debounce import Burst
 from zkoperator.mirror.flap import FlapLog
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.mirror.news import News
+from zkoperator.mirror.refusals import Refusals
 from zkoperator.mirror.rollout import RolloutState
 from zkoperator.mirror.target import Target
 from zkoperator.mirror.trees import Tree
@@ -23,14 +24,22 @@ class Memory:
         raw: the custom resource as last read or written.
         sync: `raw`, validated.
         is_stale: the custom resource has to be read again.
-        source: what the spec said when the tree was found.
+        source: what the spec said when the tree was found, at `place_s`.
+        rechecked_s, asked_again_s: when all of the subtree, or what is refused of it, was last compared.
         tree: the subtree that is followed.
         ledger: as last read or written, while `ledger_is_known`.
         losses: of the connection, as counted by the tree when the ledger was read.
         ledger_is_mine: it was fenced by this process on this session.
+        is_leaving: it pushes no more, and its ledger and claim are to be removed.
         claimed_by: who pushes to an overlapping subtree, believed until `claimed_until_s`.
-        refused: keys whose znodes the ensemble does not let us write, until `refused_until_s`.
+        is_refused: the last pass was refused something.
+        refused: keys that the ensemble did not let us write.
+        unfit: keys that the API server did not take.
+        kept: parents that the ensemble did not let us delete with their last child.
+        push_failures: large pushes in a row whose connection was lost or that were refused for their size.
+        follow_failures: attempts in a row to follow a subtree that cannot be followed.
         known_conflicts: for which the ledger has been read again already.
+        lost_s: since when the ensemble of a ConfigSync that ends is out of reach.
         owed_s: since when the numbers of the status lag.
         failing_s: since when every write has failed.
         edits: of the ConfigMap.
@@ -44,19 +53,27 @@ class Memory:
     sync: ValidatedSync | None = None
     is_stale: bool = True
     place_s: float = float("-inf")
+    rechecked_s: float = float("-inf")
+    asked_again_s: float = float("-inf")
     source: Source | None = None
     tree: Tree | None = None
     target: Target = field(default_factory=Target)
     ledger: Ledger | None = None
     ledger_is_known: bool = False
     ledger_is_mine: bool = False
+    is_leaving: bool = False
     losses: int = 0
     claimed_by: str = ""
     claimed_until_s: float = float("-inf")
-    refused: frozenset[str] = frozenset()
-    refused_until_s: float = float("-inf")
+    is_refused: bool = False
+    refused: Refusals = field(default_factory=Refusals)
+    unfit: Refusals = field(default_factory=Refusals)
+    kept: Refusals = field(default_factory=Refusals)
+    push_failures: int = 0
+    follow_failures: int = 0
     known_conflicts: frozenset[str] = frozenset()
     disconnected_s: float | None = None
+    lost_s: float | None = None
     owed_s: float | None = None
     failing_s: float | None = None
     edits: News = field(default_factory=News)
@@ -69,6 +86,13 @@ class Memory:
         """Note the custom resource as the API server has just answered it."""
         self.raw = raw
         self.sync = None
+
+    def forget_refusals(self) -> None:
+        """Try everything again: it is another session, maybe of another identity."""
+        self.is_refused = False
+        self.push_failures = 0
+        for refusals in (self.refused, self.unfit, self.kept):
+            refusals.clear()
 
     def doubt_ledger(self) -> None:
         """Read the ledger again; it stays ours if nobody has written it."""

@@ -1,11 +1,13 @@
 """What one pass has read of both sides: the input of the planner. Pure."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from zkoperator.mirror.base import Base
 from zkoperator.mirror.content import Content
+from zkoperator.mirror.decisions import Problem
 from zkoperator.mirror.ledger import Ledger
+from zkoperator.mirror.push import PushLimits
 from zkoperator.zk.picture import Picture
 from zkoperator.zk.port import OPEN_ACL, Acl
 
@@ -24,7 +26,9 @@ class Observed:
         claimed_by: the ConfigSync that pushes to an overlapping subtree, "" when none does.
         missing_above: absolute paths above a missing root that have to be created, outermost first.
         acl: of znodes that are created.
-        refused: keys whose znodes the ensemble does not let us write.
+        refused: keys that the ensemble does not let us write, and why.
+        unfit: keys that the API server did not take, and why.
+        limits: what the ensemble takes.
         flapping: keys that are held because both sides keep reverting one another.
     """
 
@@ -38,4 +42,6 @@ class Observed:
     missing_above: tuple[str, ...] = ()
     acl: tuple[Acl, ...] = OPEN_ACL
     flapping: frozenset[str] = frozenset()
-    refused: frozenset[str] = frozenset()
+    refused: Mapping[str, Problem] = field(default_factory=dict)
+    unfit: Mapping[str, Problem] = field(default_factory=dict)
+    limits: PushLimits = field(default_factory=PushLimits)

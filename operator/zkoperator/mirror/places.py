@@ -8,7 +8,9 @@ import base64
 import binascii
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.errors import InvalidError
@@ -24,11 +26,18 @@ from zkoperator.zk.port import Credential
 Resolve = Callable[[Address], Awaitable[tuple[str, ...]]]
 
 
+_RESOLVE_S: Final = 5.0
+# Of its own, and small: lookups that hang hold up only one another.
+_RESOLVERS: Final = ThreadPoolExecutor(4, thread_name_prefix="resolver")
+
+
 async def resolve(address: Address) -> tuple[str, ...]:
-    """Return the addresses that a name has now; none when it has none."""
+    """Return the addresses that a name has now; none when it has none, or when the name service does not answer."""
+    ask = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError:
+        async with asyncio.timeout(_RESOLVE_S):
+            found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
+    except OSError:  # a timeout is one
         return ()
     return tuple(str(entry[4][0]) for entry in found)
 

@@ -12,6 +12,10 @@ from zkoperator.zk.picture import Znode
 
 VALUES_LIMIT: Final = 1_048_576
 """Bytes that the API server takes for all values of a ConfigMap, names not counted."""
+STORED_LIMIT: Final = 1_500_000
+"""Bytes of everything that etcd has to take in one request, whose limit is 1.5 MiB: names and their managers too."""
+_STORED_BESIDE_A_VALUE: Final = 40
+"""Bytes that a key costs beside its value and twice its name: it is named again for whoever manages it."""
 _ANNOTATIONS_MARGIN: Final = 4_096
 
 
@@ -49,16 +53,21 @@ def fit_values(
     """
     present = content.keys if content is not None else {}
     growth = {key: znode.data_length - (present[key].length if key in present else 0) for key, znode in puts.items()}
-    total = sum(held.length for key, held in present.items() if key not in removes)
+    kept = {key: held.length for key, held in present.items() if key not in removes}
+    values = sum(kept.values())
+    stored = values + sum(map(_beside_value, kept)) + (content.annotation_bytes if content is not None else 0)
     fitting: dict[str, Znode] = {}
-    refused: set[str] = set()
     for key in sorted(puts, key=lambda key: (growth[key] > 0, key)):
-        if growth[key] > 0 and total + growth[key] > VALUES_LIMIT:
-            refused.add(key)
+        more = growth[key] + (_beside_value(key) if key not in kept else 0)
+        if more > 0 and (values + growth[key] > VALUES_LIMIT or stored + more > STORED_LIMIT):
             continue
-        total += growth[key]
+        values, stored = values + growth[key], stored + more
         fitting[key] = puts[key]
-    return fitting, frozenset(refused)
+    return fitting, frozenset(puts.keys() - fitting.keys())
+
+
+def _beside_value(key: str) -> int:
+    return 2 * len(key) + _STORED_BESIDE_A_VALUE
 
 
 def fits_annotation(base: Base, other_bytes: int) -> bool:

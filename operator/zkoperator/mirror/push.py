@@ -1,27 +1,32 @@
 """The multi of a push: which znodes are created, set and deleted, over which versions, in which order. Pure.
 
 Deletions come first, children before parents; then creations, parents before children; then sets. A znode that keeps
-other children is emptied instead of deleted, and an existing one is never written without its version.
+other children is emptied instead of deleted, and an existing one is never written without its version. The answer to a
+deletion does not say which znode it has hit, so each follows a set, whose answer does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from zkoperator.mirror.base import short
 from zkoperator.mirror.ledger import Ledger, encode_ledger, next_push
-from zkoperator.mirror.names import ledger_path
+from zkoperator.mirror.names import claim_path, ledger_path
 from zkoperator.mirror.snapshot import Snapshot, is_session_owned
 from zkoperator.zk.paths import join
 from zkoperator.zk.picture import Znode, digest_of
-from zkoperator.zk.port import OPEN_ACL, Acl, Create, Delete, Operation, Set
+from zkoperator.zk.port import OPEN_ACL, Acl, Check, Create, Delete, Operation, Set
+from zkoperator.zk.sizes import REQUEST_LIMIT_BYTES, multi_bytes
 
 MAX_REQUEST_BYTES: Final = 700_000
-"""A larger edit is split; the server's own limit is 1,048,575 bytes for the whole request."""
+"""A larger edit is split; the server's own limit is for the whole request."""
 MAX_VALUE_BYTES: Final = 900_000
 """The largest value that is sent to ZooKeeper at all."""
-MAX_OPERATIONS: Final = 1_000
-_OVERHEAD_BYTES: Final = 96
+MAX_KEYS: Final = 1_000
+"""An edit of more keys is split."""
+OWN_OPERATIONS: Final = 2
+"""Every transaction ends with these: the check of the claim and the set of the ledger."""
+_SMALLEST_SPLIT: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +39,32 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class PushLimits:
+    """What the ensemble takes, as far as it is known.
+
+    Args:
+        split_bytes: a larger transaction is split, down to a single key.
+        request_bytes: a single key whose transaction is larger is left out.
+        kept: absolute paths of parents that may not be deleted with their last child.
+    """
+
+    split_bytes: int = MAX_REQUEST_BYTES
+    request_bytes: int = REQUEST_LIMIT_BYTES
+    kept: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class PushMulti:
     """One multi: the operations, the ledger that goes with them, and what is expected of it.
 
     Args:
-        operations: everything, the ledger's own set included, which comes last.
+        operations: everything, with the check of the claim and the set of the ledger as the last ones.
         ledger: the ledger as it will be, still with the version that it must have before.
         keys: the keys that are pushed.
         expected_czxid: operation index -> creation of the znode that was read; another one after the commit means
             that a foreign re-creation with the same version was overwritten.
         touches: key -> absolute paths of its own operations, its created parents included.
+        pruned: absolute paths of parents that go with their last child.
         rest: number of edits that wait for the next multi.
     """
 
@@ -52,6 +73,7 @@ class PushMulti:
     keys: tuple[str, ...]
     expected_czxid: Mapping[int, int]
     touches: Mapping[str, frozenset[str]]
+    pruned: frozenset[str] = frozenset()
     rest: int = 0
 
 
@@ -67,6 +89,7 @@ class PushInput:
         resource_version: of the ConfigMap that is pushed.
         missing_above: absolute paths above the root that do not exist, outermost first.
         acl: of znodes that are created.
+        limits: what the ensemble takes.
     """
 
     snapshot: Snapshot
@@ -76,6 +99,12 @@ class PushInput:
     resource_version: str
     missing_above: tuple[str, ...] = ()
     acl: tuple[Acl, ...] = OPEN_ACL
+    limits: PushLimits = field(default_factory=PushLimits)
+
+
+def limits_after(failures: int, *, kept: frozenset[str] = frozenset()) -> PushLimits:
+    """Return the limits after so many large transactions in a row that came to nothing: each time half as large."""
+    return PushLimits(max(_SMALLEST_SPLIT, MAX_REQUEST_BYTES >> failures), kept=kept)
 
 
 def blocked_by(path: str, snapshot: Snapshot) -> str | None:
@@ -87,26 +116,29 @@ def blocked_by(path: str, snapshot: Snapshot) -> str | None:
     return None
 
 
-def plan_push(edits: list[Edit], given: PushInput) -> PushMulti | None:
-    """Return the first multi of the edits, None when there is nothing to push."""
-    if not edits:
-        return None
-    batch = _first_batch(edits)
-    return _Builder(batch, given).build(rest=len(edits) - len(batch))
+def plan_push(edits: list[Edit], given: PushInput) -> tuple[PushMulti | None, frozenset[str]]:
+    """Return the first multi of the edits, None when there is nothing to push, and the keys that none has room for."""
+    waiting = _in_splitting_order(edits)
+    oversized: set[str] = set()
+    count = len(waiting)
+    while waiting:
+        count = min(count, MAX_KEYS)
+        push = _Builder(waiting[:count], given).build(rest=len(waiting) - count)
+        size = multi_bytes(push.operations)
+        if size <= given.limits.split_bytes or (count == 1 and size <= given.limits.request_bytes):
+            return push, frozenset(oversized)
+        if count == 1:
+            oversized.add(waiting.pop(0).key)
+            count = len(waiting)
+        else:
+            count = max(1, min(count - 1, count * given.limits.split_bytes // size))
+    return None, frozenset(oversized)
 
 
-def _first_batch(edits: list[Edit]) -> list[Edit]:
-    """Take edits in the order in which they may be split: deletions from the leaves up, then the rest from the root."""
+def _in_splitting_order(edits: list[Edit]) -> list[Edit]:
+    """Return edits in the order in which they may be split: deletions from the leaves up, the rest from the root."""
     deletions = sorted((edit for edit in edits if edit.value is None), key=lambda edit: edit.path, reverse=True)
-    writes = sorted((edit for edit in edits if edit.value is not None), key=lambda edit: edit.path)
-    batch: list[Edit] = []
-    size = 0
-    for edit in [*deletions, *writes]:
-        size += len(edit.value or b"") + 2 * len(edit.path) + len(edit.key) + _OVERHEAD_BYTES
-        if batch and (size > MAX_REQUEST_BYTES or len(batch) >= MAX_OPERATIONS):
-            break
-        batch.append(edit)
-    return batch
+    return deletions + sorted((edit for edit in edits if edit.value is not None), key=lambda edit: edit.path)
 
 
 class _Builder:
@@ -118,7 +150,6 @@ class _Builder:
         self._root = given.snapshot.picture.root
         self._edits = edits
         self._writes = {edit.path: edit.value for edit in edits if edit.value is not None}
-        self._deleted: set[str] = set()
         self._pruned: set[str] = set()
         self._made: set[str] = set()
         self._operations: list[Operation] = []
@@ -133,9 +164,15 @@ class _Builder:
         for path in sorted(self._writes):
             self._write(path, self._writes[path])
         ledger = self._next_ledger()
-        own = Set(ledger_path(self._given.sync_uid), encode_ledger(ledger), self._given.ledger.version)
+        own = (
+            Check(claim_path(self._root), self._given.ledger.claim_version),
+            Set(ledger_path(self._given.sync_uid), encode_ledger(ledger), self._given.ledger.version),
+        )
         keys = tuple(edit.key for edit in self._edits)
-        return PushMulti((*self._operations, own), ledger, keys, self._expected, self._touches(), rest)
+        pruned = frozenset(self._absolute(path) for path in self._pruned)
+        return PushMulti(
+            (*self._operations, *own), ledger, keys, self._expected, self._touches(), pruned=pruned, rest=rest
+        )
 
     def _touches(self) -> dict[str, frozenset[str]]:
         return {
@@ -163,16 +200,19 @@ class _Builder:
 
     def _remove(self, path: str, znode: Znode) -> None:
         """Delete, and prune upwards what was created by a push only to hold this."""
-        self._operations.append(Delete(self._absolute(path), znode.version))
-        self._deleted.add(path)
+        self._set(path, b"", znode)
+        self._operations.append(Delete(self._absolute(path), znode.version + 1))
         parent = _parent(path)
         self._deleted_children[parent] = self._deleted_children.get(parent, 0) + 1
         above = self._nodes.get(parent)
-        if above is None or parent not in self._given.ledger.parents or above.data_length > 0:
-            return
-        if self._is_childless(parent, above):
+        if above is not None and self._is_prunable(parent, above):
             self._pruned.add(parent)
             self._remove(parent, above)
+
+    def _is_prunable(self, path: str, znode: Znode) -> bool:
+        if path not in self._given.ledger.parents or self._absolute(path) in self._given.limits.kept:
+            return False
+        return znode.data_length == 0 and self._is_childless(path, znode)
 
     def _create_missing_above(self) -> None:
         if not self._writes:

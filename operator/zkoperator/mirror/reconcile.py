@@ -73,14 +73,14 @@ class MirrorReconciler:
         self._applier = Applier(api, self._settings, clock, meter)
         self._reporter = Reporter(api, self._settings, clock, meter)
         self._restarter = Restarter(api, self._settings, clock, self._reporter, meter)
-        self._ending = Ending(api, self._observer, self._applier)
+        self._ending = Ending(api, self._observer, self._applier, self._reporter, self._settings, clock)
 
     def bind(self, wake: Callable[[Key], None], forget: Callable[[Key], None] = lambda _: None) -> None:
         """Set who is told that a key should be looked at, or never again: `wake` and `forget` of the loop."""
         self._wake = wake
         self._forget = forget
 
-    def resource_changed(self, key: Key, resource_version: str = "") -> None:
+    def resource_changed(self, key: Key, resource_version: str) -> None:
         """The ConfigSync was created, changed or deleted; our own status writes, known by their version, are none."""
         memory = self._memories.get(key)
         if memory is not None:
@@ -125,6 +125,7 @@ class MirrorReconciler:
             plan = make_plan(sync, seen)
             return await self._carry_out(plan, sync, seen, memory)
         except ForbiddenError as error:
+            memory.is_refused = True
             return await self._report_refusal(SyncReason.FORBIDDEN, str(error), memory)
 
     async def close(self) -> None:
@@ -180,8 +181,8 @@ class MirrorReconciler:
         began_s = self._clock.now_s()
         try:
             overwritten = await self._applier.apply(plan.steps, sync, seen, memory)
-        except InvalidError:
-            message = "the API server or the ensemble refused what was written; see the limits in docs/consistency.md"
+        except InvalidError as error:
+            message = f"what was written was refused: {error}; see the limits in docs/consistency.md"
             return await self._report_refusal(SyncReason.KEY_INVALID, message, memory)
         except (ConflictError, TransientError):
             await self._tell_failing(sync, memory)

@@ -23,7 +23,7 @@ class Snapshot:
         keys: key -> znode of everything that has a counterpart in the ConfigMap.
         paths: key -> its path relative to the root, for `keys` and `hollow`.
         hollow: key -> selected znode that has no data but children (or is the root).
-        unmappable: selected znodes without a key.
+        unmappable: selected znodes that would be keys, and can be none.
         taken: key -> why its path cannot be written although the znode is no key: it is ephemeral.
     """
 
@@ -58,17 +58,17 @@ def take_snapshot(picture: Picture, selection: Selection, *, ephemerals: bool = 
         if not selection.takes(path):
             continue
         key = key_of(path)
+        is_left_out = znode.ephemeral_owner != 0 and not ephemerals and is_session_owned(znode)
+        is_hollow = znode.data_length == 0 and (znode.num_children > 0 or path == "")
         if isinstance(key, Unmappable):
-            unmappable.append(key)
+            if not is_left_out and not is_hollow:
+                unmappable.append(key)
             continue
-        if znode.ephemeral_owner != 0 and not ephemerals and is_session_owned(znode):
+        if is_left_out:
             taken.add(key)
             continue
         paths[key] = path
-        if znode.data_length == 0 and (znode.num_children > 0 or path == ""):
-            hollow[key] = znode
-        else:
-            keys[key] = znode
+        (hollow if is_hollow else keys)[key] = znode
     return Snapshot(picture, keys, paths, hollow, tuple(unmappable), frozenset(taken))
 
 

@@ -100,11 +100,14 @@ def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> 
 
 
 def _fitting_puts(context: StepContext, sorted_: Sorted) -> tuple[dict[str, Znode], list[Problem]]:
-    wanted = {item.key: context.snapshot.keys[item.key] for item in sorted_.pulls if item.zookeeper is not None}
+    unfit = context.seen.unfit
+    pulled = [item.key for item in sorted_.pulls if item.zookeeper is not None]
+    wanted = {key: context.snapshot.keys[key] for key in pulled if key not in unfit}
     removes = frozenset(item.key for item in sorted_.pulls if item.zookeeper is None)
     puts, refused = fit_values(wanted, removes, context.seen.content)
     message = "the values of a ConfigMap may have 1048576 bytes together and this one does not fit any more"
-    return puts, [Problem(SyncReason.TOO_LARGE, key, message) for key in sorted(refused)]
+    found = [Problem(SyncReason.TOO_LARGE, key, message) for key in sorted(refused)]
+    return puts, [*found, *(unfit[key] for key in pulled if key in unfit)]
 
 
 def _no_room(key: str) -> Problem:
@@ -256,8 +259,15 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
         resource_version=content.resource_version,
         missing_above=context.seen.missing_above,
         acl=context.seen.acl,
+        limits=context.seen.limits,
     )
-    return plan_push(edits, given), [_no_room(key) for key in sorted(refused)]
+    push, oversized = plan_push(edits, given)
+    return push, [*(_no_room(key) for key in sorted(refused)), *(oversized_problem(key) for key in sorted(oversized))]
+
+
+def oversized_problem(key: str) -> Problem:
+    """Say that no transaction has room for the key."""
+    return Problem(SyncReason.TOO_LARGE, key, "the transaction that would push it is larger than ZooKeeper takes")
 
 
 def _bytes_of(context: StepContext, item: Decision) -> int:

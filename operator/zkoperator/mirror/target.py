@@ -29,7 +29,9 @@ class Target:
 
     def newest(self, stored: Mapping[str, Any] | None, now_s: float) -> Mapping[str, Any] | None:
         """Return the manifest to act on, None when there is none as far as known."""
-        if self._latest is not None and self._is_late(stored, self._latest, now_s):
+        if self._latest is not None and self._is_late(stored, self._latest):
+            # Nobody lags for that long: the API server was restored, or the ConfigMap is gone. It says so itself.
+            self.must_read = self.must_read or now_s - self._at_s >= _MAX_AGE_S
             return self._latest
         self._latest = None
         self._replaced.clear()
@@ -52,10 +54,8 @@ class Target:
         """Have the ConfigMap read again: a write failed, or nobody knows whether it happened."""
         self.must_read = True
 
-    def _is_late(self, stored: Mapping[str, Any] | None, latest: Mapping[str, Any], now_s: float) -> bool:
+    def _is_late(self, stored: Mapping[str, Any] | None, latest: Mapping[str, Any]) -> bool:
         version, known = version_of(stored), version_of(latest)
-        if stored is None:
-            return version in self._replaced and now_s - self._at_s < _MAX_AGE_S
         if version == known:
             return False
         if version in self._replaced:

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from zkoperator.errors import ZkOperatorError
 from zkoperator.mirror.stopwatch import Stopwatch
+from zkoperator.zk.drawing import Budget
 from zkoperator.zk.feed import TreeFeed
 from zkoperator.zk.picture import Picture
 from zkoperator.zk.port import ConnectionState, Credential, Zk
-
-_LONGEST_TURN_S = 5.0
+from zkoperator.zk.recheck import recheck
+from zkoperator.zk.turns import Turns
 
 
 class Sessions(Protocol):
@@ -39,26 +40,33 @@ class Tree:
     Args:
         place: what is followed.
         zk: the session.
-        turns: bounds how many trees are read for the first time at once; a tree that cannot be read gives its turn up
-            after a while, so that an ensemble that is away holds up nobody else's.
-        on_change: called when there is another picture, or none any more.
+        turns: bounds how many trees of the session are read at once.
+        budget: a larger tree is not followed.
+        on_change: called when there is another picture, or none any more, or never one again.
         watch: takes the time of what happens here.
     """
 
     def __init__(
-        self, place: Place, zk: Zk, turns: asyncio.Semaphore, on_change: Callable[[], None], watch: Stopwatch
+        self,
+        place: Place,
+        zk: Zk,
+        turns: Turns,
+        budget: Budget,
+        on_change: Callable[[], None],
+        watch: Stopwatch,
     ) -> None:
         self.place = place
         self.zk = zk
         self.watch = watch
-        self.failure: ZkOperatorError | None = None
+        self.failure: BaseException | None = None
+        """What ended it: it will never have a picture again."""
         self.losses = 0
         """How often a picture was lost with its connection."""
-        self._turns = turns
-        self._has_turn = False
         self._on_change = on_change
-        self._feed = TreeFeed(zk, place.root, on_change=self._changed)
+        self._feed = TreeFeed(zk, place.root, on_change=self._changed, turns=turns, budget=budget)
+        self._checking: asyncio.Task[None] | None = None
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"tree {place.root}")
+        self._task.add_done_callback(self._ended)
 
     @property
     def is_connected(self) -> bool:
@@ -77,35 +85,41 @@ class Tree:
         """Keep digests only."""
         self._feed.forget_values()
 
+    def recheck(self, *, everything: bool) -> None:
+        """Begin to look at what no watch tells of, unless that is still going on; see `zk/recheck.py`."""
+        if self._checking is None or self._checking.done():
+            work = recheck(self.zk, self.place.root, self._feed, everything=everything)
+            self._checking = asyncio.get_running_loop().create_task(work, name=f"recheck {self.place.root}")
+            self._checking.add_done_callback(self._checked)
+
     async def close(self) -> None:
         """Stop following. The lease of the session is the caller's."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._checking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
-        await self._turns.acquire()
-        self._has_turn = True
-        alarm = asyncio.get_running_loop().call_later(_LONGEST_TURN_S, self._end_turn)
         self.watch.start()
         try:
             await self._feed.run()
-        except ZkOperatorError as error:
-            self.failure = error
-            self._on_change()
         finally:
             self.watch.stop()
-            alarm.cancel()
-            self._end_turn()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Nothing may end a tree in silence: it would be awaited for ever."""
+        if not task.cancelled():
+            self.failure = task.exception()
+            self._on_change()
+
+    def _checked(self, task: asyncio.Task[Any]) -> None:
+        """A connection that was lost is dealt with elsewhere; anything unexpected ends the tree."""
+        if not task.cancelled() and not isinstance(task.exception(), ZkOperatorError | None):
+            self._ended(task)
 
     def _changed(self) -> None:
-        self._end_turn()
         if self._feed.picture() is None:
             self.losses += 1
         else:
             self.watch.seen()
         self._on_change()
-
-    def _end_turn(self) -> None:
-        if self._has_turn:
-            self._has_turn = False
-            self._turns.release()

@@ -21,7 +21,10 @@ class MirrorSettings:
         flap_hold_s: for which the key is held.
         retry_s: when to look again at what no event announces (a foreign ConfigMap, a claim, a missing permission).
         failing_s: writes that have failed for so long are told.
-        tree_reads: trees that are read for the first time at once.
+        reread_s: when to look again at what should have been told: the place of the subtree, all of its znodes, values
+            that were too large.
+        tree_reads: trees of one ensemble that are read whole at once.
+        tree_znodes, tree_bytes: a larger subtree is not followed.
     """
 
     allowed_hosts: tuple[str, ...] = ()
@@ -37,4 +40,7 @@ class MirrorSettings:
     flap_hold_s: float = 300.0
     retry_s: float = 30.0
     failing_s: float = 10.0
+    reread_s: float = 500.0
     tree_reads: int = 32
+    tree_znodes: int = 200_000
+    tree_bytes: int = 64 * 1024 * 1024

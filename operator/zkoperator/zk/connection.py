@@ -12,13 +12,15 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from zkoperator.errors import ZkOperatorError
+from zkoperator.errors import FieldError, TooLargeError, ZkOperatorError
 from zkoperator.zk import wire
 from zkoperator.zk.codes import OK, error_of, lost
 from zkoperator.zk.port import ZnodeEvent
 
 REPLY_LIMIT_BYTES = 16 * 1024 * 1024
-"""Longest frame that is accepted from a server: a listing of 200,000 children fits, a stray peer's noise does not."""
+"""Longest frame that is read from a server: a listing of 200,000 children fits."""
+SKIPPED_LIMIT_BYTES = 16 * REPLY_LIMIT_BYTES
+"""A longer reply up to this is passed over, and only its call fails; beyond it is no reply but a stray peer's noise."""
 
 
 class Call:
@@ -59,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._chunks: list[bytes] = []
         self._missing_bytes = 0
+        self._skipping_bytes = 0
         self._outgoing: list[bytes] = []
         self._is_flush_due = False
         self._sent: deque[Call] = deque()
@@ -114,6 +117,10 @@ class Connection(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
+        if self._skipping_bytes:
+            skipped = min(self._skipping_bytes, len(data))
+            self._skipping_bytes -= skipped
+            data = data[skipped:]
         if self._chunks:
             self._chunks.append(data)
             self._missing_bytes -= len(data)
@@ -133,14 +140,20 @@ class Connection(asyncio.Protocol):
                 self._keep(data[offset:], missing=1)
                 return
             (length,) = wire.length_prefix.unpack_from(data, offset)
-            if not 0 <= length <= self._reply_limit_bytes:
+            is_skipped = length > self._reply_limit_bytes and self.established.done()
+            if not 0 <= length <= (SKIPPED_LIMIT_BYTES if is_skipped else self._reply_limit_bytes):
                 self.drop(f"frame of {length} bytes")
                 return
             start, offset_after = offset + 4, offset + 4 + length
-            if offset_after > end:
-                self._keep(data[offset:], missing=offset_after - end)
+            needed = start + wire.reply_head.size if is_skipped else offset_after
+            if needed > end:
+                self._keep(data[offset:], missing=needed - end)
                 return
-            self._read_frame(data, start)
+            if is_skipped:
+                self._skip(data, start, length)
+                self._skipping_bytes = max(0, offset_after - end)
+            else:
+                self._read_frame(data, start)
             offset = offset_after
 
     def _keep(self, rest: bytes, missing: int) -> None:
@@ -165,14 +178,28 @@ class Connection(asyncio.Protocol):
         elif zxid > 0:
             self._on_zxid(zxid)
 
-    def _answer(self, xid: int, zxid: int, code: int, data: bytes, offset: int) -> None:
+    def _skip(self, data: bytes, offset: int, length: int) -> None:
+        """Fail the one call whose reply is too long; whoever shares the connection need not suffer for it."""
+        xid, zxid, _ = wire.reply_head.unpack_from(data, offset)
+        call = self._answered(xid, zxid)
+        if call is not None:
+            message = f"the answer has {length} bytes, at most {self._reply_limit_bytes} are read"
+            call.fail(TooLargeError((FieldError(call.request.subject.path, message),)))
+
+    def _answered(self, xid: int, zxid: int) -> Call | None:
+        """Return the call that a reply is for, None when it is for none: then the connection is over."""
         expected = self._answered_xid = _next_xid(self._answered_xid)
         if xid != expected or not self._sent:
             self.drop(f"reply {xid} where {expected} was due")
-            return
+            return None
         if zxid > 0:
             self._on_zxid(zxid)
-        call = self._sent.popleft()
+        return self._sent.popleft()
+
+    def _answer(self, xid: int, zxid: int, code: int, data: bytes, offset: int) -> None:
+        call = self._answered(xid, zxid)
+        if call is None:
+            return
         future, request = call.future, call.request
         if future.done():
             return

@@ -4,16 +4,31 @@ A picture shares the feed's dictionary until the next change, so a tree that is 
 """
 
 from collections.abc import Iterable, Set
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from zkoperator.zk.picture import Picture, Znode, digest_of, is_at_or_below
 from zkoperator.zk.port import Node, Stat
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How large a subtree may be that is followed: what it costs is memory of the whole process."""
+
+    znodes: int = 1 << 62
+    bytes: int = 1 << 62
+
+    def excess(self, znodes: int, size: int) -> str | None:
+        """Say what is too much, None when nothing is."""
+        if znodes > self.znodes:
+            return f"the subtree has more than {self.znodes} znodes"
+        return f"the subtree has more than {self.bytes} bytes" if size > self.bytes else None
+
+
 class Drawing:
     """Znodes by relative path ("" is the root), and the paths that may not be read."""
 
-    __slots__ = ("_has_new_hidden", "_is_shared", "_nodes", "_root", "_unreadable", "_valued")
+    __slots__ = ("_has_new_hidden", "_is_shared", "_nodes", "_root", "_unreadable", "_valued", "bytes")
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -22,6 +37,11 @@ class Drawing:
         self._valued: set[str] = set()
         self._has_new_hidden = False
         self._is_shared = False
+        self.bytes = 0
+        """Of all values, forgotten ones included."""
+
+    def __len__(self) -> int:
+        return len(self._nodes) + len(self._unreadable)
 
     def __contains__(self, relative: str) -> bool:
         return relative in self._nodes
@@ -29,6 +49,14 @@ class Drawing:
     def node(self, relative: str) -> Znode | None:
         """Return what is known of one znode."""
         return self._nodes.get(relative)
+
+    def known(self) -> tuple[str, ...]:
+        """Return every path that is known."""
+        return tuple(self._nodes)
+
+    def unreadable(self) -> tuple[str, ...]:
+        """Return every path that was refused."""
+        return tuple(self._unreadable)
 
     def is_unreadable(self, relative: str) -> bool:
         """Whether exactly this path was refused."""
@@ -109,6 +137,8 @@ class Drawing:
 
     def _put(self, relative: str, znode: Znode) -> None:
         self._own()
+        old = self._nodes.get(relative)
+        self.bytes += znode.data_length - (old.data_length if old is not None else 0)
         self._nodes[relative] = znode
         if znode.data is not None:
             self._valued.add(relative)
@@ -116,7 +146,7 @@ class Drawing:
     def _drop(self, paths: Iterable[str]) -> None:
         for path in paths:
             self._own()
-            del self._nodes[path]
+            self.bytes -= self._nodes.pop(path).data_length
             self._valued.discard(path)
 
     def _own(self) -> None:

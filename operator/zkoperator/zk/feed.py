@@ -19,18 +19,17 @@ from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any
 
-from zkoperator.errors import ForbiddenError, TransientError, ZkOperatorError
-from zkoperator.runtime.backoff import Backoff
-from zkoperator.zk.drawing import Drawing
+from zkoperator.errors import FieldError, ForbiddenError, InvalidError, TooLargeError, TransientError, ZkOperatorError
+from zkoperator.zk.drawing import Budget, Drawing
+from zkoperator.zk.pending import Pending, zxid_of
 from zkoperator.zk.picture import Picture
 from zkoperator.zk.port import Children, ConnectionState, EventType, Node, NoNodeError, Stat, Zk, ZnodeEvent
+from zkoperator.zk.turns import Attempts, Turns
 
 logger = logging.getLogger(__name__)
 
-_UNKNOWN_ZXID = 1 << 63
-"""Later than anything: servers before 3.9 do not say which transaction an event belongs to."""
-
-_BACKOFF = Backoff(first_s=0.1, limit_s=5.0)
+_NARROWEST = 4
+_ANY_SIZE = Budget()
 
 
 class TreeFeed:
@@ -38,50 +37,37 @@ class TreeFeed:
 
     `on_change` is called, in the event loop and with nothing in it that may raise, when a new picture is ready and
     when the picture was lost with its connection; not at the short times in between, while a change is being read.
-    At most `window` reads are under way at once.
+    At most `window` reads are under way at once, fewer after one was too late: all that wait share one connection.
     """
 
-    __slots__ = (
-        "_dirty",
-        "_dirty_stats",
-        "_drawing",
-        "_ended",
-        "_epoch",
-        "_failures",
-        "_found",
-        "_is_announced",
-        "_is_consistent",
-        "_is_live",
-        "_on_change",
-        "_picture",
-        "_prefix",
-        "_reading",
-        "_root",
-        "_stating",
-        "_tasks",
-        "_window",
-        "_zk",
-    )
-
-    def __init__(self, zk: Zk, root: str, *, on_change: Callable[[], None], window: int = 256) -> None:
+    def __init__(
+        self,
+        zk: Zk,
+        root: str,
+        *,
+        on_change: Callable[[], None],
+        window: int = 256,
+        turns: Turns | None = None,
+        budget: Budget = _ANY_SIZE,
+    ) -> None:
         self._zk = zk
         self._root = root
         self._prefix = root if root == "/" else f"{root}/"
         self._on_change = on_change
-        self._window = window
+        self._window = self._reach = window
+        self._attempts = Attempts(zk, turns or Turns(1))
+        self._budget = budget
         self._drawing = Drawing(root)
         self._picture: Picture | None = None
         self._is_consistent = False
         self._is_live = False
         self._is_announced = False
         self._epoch = 0
-        self._failures = 0
+        self._heard_count = 0
         self._ended: asyncio.Future[None] | None = None
+        self._end: Exception | None = None
         self._found: set[str] | None = None
-        self._dirty: dict[str, None] = {}
-        self._dirty_stats: dict[str, None] = {}
-        self._reading: dict[str, ZnodeEvent | None] = {}
-        self._stating: dict[str, int] = {}
+        self._pending = Pending()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def picture(self) -> Picture | None:
@@ -113,10 +99,32 @@ class TreeFeed:
                 return False
             for path, node in zip(part, nodes, strict=True):
                 if not isinstance(node, Node) or not self._drawing.recall(path, node):
-                    self._need_data(path, None)
+                    self._is_consistent = False
+                    self._pending.need_data(path, None)
         self._pump()
         self._redraw()
         return self._is_consistent
+
+    def moment(self) -> tuple[int, int]:
+        """Return what changes with every notification and every loss of the connection."""
+        return self._epoch, self._heard_count
+
+    def known(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the relative paths of a picture that stands: those that are known, and those that are refused."""
+        return (self._drawing.known(), self._drawing.unreadable()) if self._is_consistent else ((), ())
+
+    def agrees(self, path: str, stat: Stat | None) -> bool:
+        """Whether the znode is known as this stat has it. One that is being read agrees with everything."""
+        node = self._drawing.node(path)
+        if node is None or path in self._pending or stat is None:
+            return node is None or path in self._pending
+        return (node.czxid, node.mzxid, node.pzxid) == (stat.czxid, stat.mzxid, stat.pzxid)
+
+    def reread(self) -> None:
+        """Read the whole subtree again: there is something that no notification has told."""
+        if self._is_live and self._found is None:
+            self._is_consistent = False
+            self._begin_walk()
 
     async def run(self) -> None:
         """Keep the picture until cancelled.
@@ -124,19 +132,21 @@ class TreeFeed:
         Raises:
             SessionLostError: the session was closed.
             InvalidError: the root is no valid path, or the server is older than 3.6.
+            TooLargeError: the subtree is over the budget, or a listing over the limit of replies.
         """
         removers = (
             self._zk.on_event(self._heard, under=self._root),
             self._zk.on_state(self._state_changed),
         )
         try:
-            while True:
+            while self._end is None:
+                await self._attempts.begin()
                 await self._follow_once()
-                await self._pause()
         finally:
             for remove in removers:
                 remove()
             self._lose()
+        raise self._end
 
     async def _follow_once(self) -> None:
         """Watch, read everything, and stay current until the connection or a read is lost."""
@@ -150,32 +160,40 @@ class TreeFeed:
             # A lost connection comes back with the session's own back-off; anything else waits for ours.
             if epoch == self._epoch:
                 self._fail(error)
+            self._attempts.end_turn()
             return
         if epoch == self._epoch:
             self._ended = asyncio.get_running_loop().create_future()
             self._begin_walk()
             await self._ended
-
-    async def _pause(self) -> None:
-        if self._failures:
-            await asyncio.sleep(_BACKOFF.delay_s(self._failures))
+        self._attempts.end_turn()
 
     def _begin_walk(self) -> None:
         self._is_live = True
         self._found = set()
         self._drawing.begin_walk()
-        self._dirty[""] = None
+        self._pending.need_data("", None)
         self._pump()
 
     def _state_changed(self, state: ConnectionState) -> None:
         if state is not ConnectionState.CONNECTED:
             self._lose()
             self._announce(ready=False)
+        self._attempts.state_changed(state)
 
     def _fail(self, error: ZkOperatorError) -> None:
-        self._failures += 1
+        self._attempts.failed()
+        if self._found is not None:
+            self._reach = max(_NARROWEST, self._reach // 2)
         logger.debug("%s: reading again: %s", self._root, error)
         self._lose()
+        self._announce(ready=False)
+
+    def _give_up(self, end: Exception) -> None:
+        """Nothing that comes by itself will make it better: `run` raises it, and nothing is kept meanwhile."""
+        self._end = self._end or end
+        self._lose()
+        self._drawing = Drawing(self._root)
         self._announce(ready=False)
 
     def _announce(self, *, ready: bool) -> None:
@@ -190,16 +208,17 @@ class TreeFeed:
         self._is_consistent = self._is_live = False
         self._found = None
         self._picture = None
-        for pending in (self._dirty, self._dirty_stats, self._reading, self._stating):
-            pending.clear()
+        self._pending.clear()
         tasks, self._tasks = self._tasks, set()
         for task in tasks:
             task.cancel()
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
+        self._attempts.end_turn()
 
     def _heard(self, event: ZnodeEvent) -> None:
         """Take note in the order of the wire, and ask at once for what must be read."""
+        self._heard_count += 1
         path = event.path[len(self._prefix) :]
         if not self._is_live or event.type is EventType.CHILDREN_CHANGED or self._is_of_no_interest(path):
             return
@@ -207,27 +226,20 @@ class TreeFeed:
         if event.type is EventType.DELETED:
             self._need_absence(path, event)
         else:
-            self._need_data(path, event)
+            self._pending.need_data(path, event)
         if event.type is EventType.DELETED or (event.type is EventType.CREATED and path):
             self._need_stat(path.rpartition("/")[0], event)
         self._pump()
 
-    def _need_data(self, path: str, event: ZnodeEvent | None) -> None:
-        self._is_consistent = False
-        if path not in self._reading:
-            self._dirty[path] = None
-        elif event is not None:
-            self._reading[path] = event
-
     def _need_absence(self, path: str, event: ZnodeEvent) -> None:
         """A deletion needs no read of the znode: a later creation would have an event of its own."""
-        if path in self._reading:
-            self._reading[path] = event
+        if path in self._pending.reading:
+            self._pending.reading[path] = event
         else:
             self._erase(path)
 
     def _erase(self, path: str) -> None:
-        self._dirty.pop(path, None)
+        self._pending.data.pop(path, None)
         self._drawing.remove(path)
         if self._found is not None:
             self._found.discard(path)
@@ -236,33 +248,33 @@ class TreeFeed:
         """Refresh the parent's child count; for deletions this is also the reply that covers the event."""
         if event.type is EventType.CREATED and not self._is_expected(parent):
             # A child whose parent nobody told us of: the parent may not be read, and a read is what says so.
-            self._need_data(parent, None)
-        elif parent in self._stating:
-            self._stating[parent] = max(self._stating[parent], _zxid_of(event))
+            self._pending.need_data(parent, None)
         else:
-            self._dirty_stats[parent] = None
+            self._pending.need_stat(parent, event)
 
     def _pump(self) -> None:
         """Send what is due as far as the window allows; when nothing is left, the picture stands."""
-        room = self._window - len(self._reading) - len(self._tasks)
-        while room > 0 and (self._dirty or self._dirty_stats):
+        pending = self._pending
+        room = self._reach - len(pending.reading) - len(self._tasks)
+        while room > 0 and (pending.data or pending.stats):
             room -= 1
-            if self._dirty:
-                path = _take(self._dirty)
-                self._reading[path] = None
+            if pending.data:
+                path = pending.begin_data()
                 future = self._zk.start_get(self._absolute(path))
                 future.add_done_callback(partial(self._data_arrived, path, self._epoch))
             else:
-                path = _take(self._dirty_stats)
-                self._stating[path] = 0
+                path = pending.begin_stat()
                 self._spawn(self._zk.exists(self._absolute(path)), partial(self._stat_arrived, path))
-        if self._is_live and not (self._reading or self._tasks or self._is_consistent):
+        if self._is_live and not (pending.reading or self._tasks or self._is_consistent):
             self._settle()
 
     def _settle(self) -> None:
         self._drawing.settle(self._found)
-        self._found = None
-        self._failures = 0
+        if self._found is not None:
+            self._found = None
+            self._reach = min(self._window, self._reach * 2)
+            self._attempts.end_turn()
+        self._attempts.succeeded()
         self._is_consistent = True
         self._picture = None
         self._announce(ready=True)
@@ -277,42 +289,48 @@ class TreeFeed:
         if task.cancelled() or epoch != self._epoch:
             _ = task.cancelled() or task.exception()
             return
+        self._digest(partial(done, task))
+
+    def _digest(self, work: Callable[[], None]) -> None:
+        """Take over one reply, and ask for what is due next."""
         try:
-            done(task)
+            work()
+            self._pump()
+        except InvalidError as error:
+            self._give_up(error)
         except ZkOperatorError as error:
             self._fail(error)
-        else:
-            self._pump()
+        except Exception as defect:  # noqa: BLE001 - a callback has no caller: `run` raises it
+            self._give_up(defect)
 
     def _data_arrived(self, path: str, epoch: int, future: asyncio.Future[Node]) -> None:
         if future.cancelled() or epoch != self._epoch:
             _ = future.cancelled() or future.exception()
             return
-        heard = self._reading.pop(path)
+        self._digest(partial(self._take_data, path, future))
+
+    def _take_data(self, path: str, future: asyncio.Future[Node]) -> None:
+        heard = self._pending.reading.pop(path)
         try:
             self._draw(path, future.result(), heard)
         except NoNodeError:
             if heard is None or heard.type is EventType.DELETED:
                 self._erase(path)
             else:
-                self._dirty[path] = None
+                self._pending.data[path] = None
         except ForbiddenError:
             if heard is None:
                 self._drawing.hide(path)
             else:
-                self._dirty[path] = None
-        except ZkOperatorError as error:
-            self._fail(error)
-            return
-        self._pump()
+                self._pending.data[path] = None
 
     def _draw(self, path: str, node: Node, heard: ZnodeEvent | None) -> None:
         if heard is not None and heard.type is EventType.DELETED:
             # Had the znode been gone when it was read, there would be no data: the deletion is the later one.
             self._erase(path)
             return
-        if heard is not None and _zxid_of(heard) > node.zxid:
-            self._dirty[path] = None
+        if heard is not None and zxid_of(heard) > node.zxid:
+            self._pending.data[path] = None
             return
         if self._drawing.is_hidden(path):
             return
@@ -321,11 +339,17 @@ class TreeFeed:
             self._begin_walk()
             return
         self._drawing.store(path, node)
+        self._check_budget(path, node.stat)
         if self._found is None:
             return
         self._found.add(path)
         if node.stat.num_children:
             self._spawn(self._zk.children(self._absolute(path)), partial(self._listing_arrived, path))
+
+    def _check_budget(self, path: str, stat: Stat) -> None:
+        excess = self._budget.excess(max(len(self._drawing), stat.num_children), self._drawing.bytes)
+        if excess is not None:
+            raise TooLargeError((FieldError(self._absolute(path), excess),))
 
     def _listing_arrived(self, path: str, task: asyncio.Task[Children]) -> None:
         try:
@@ -339,21 +363,21 @@ class TreeFeed:
         for name in names:
             child = f"{path}/{name}" if path else name
             is_known = self._found is not None and child in self._found
-            if not is_known and child not in self._reading:
-                self._dirty[child] = None
+            if not is_known and child not in self._pending.reading:
+                self._pending.data[child] = None
 
     def _stat_arrived(self, path: str, task: asyncio.Task[Stat | None]) -> None:
-        heard_zxid = self._stating.pop(path)
+        heard_zxid = self._pending.stating.pop(path)
         stat: Stat | None = None
         try:
             stat = task.result()
         except ForbiddenError:
             if path in self._drawing:
-                self._dirty[path] = None
+                self._pending.data[path] = None
         if stat is not None:
             self._drawing.restat(path, stat)
         if heard_zxid > (stat.pzxid if stat is not None else 0):
-            self._dirty_stats[path] = None
+            self._pending.stats[path] = None
 
     def _redraw(self) -> None:
         """The same state in another form: the zxid of the picture stands."""
@@ -364,7 +388,7 @@ class TreeFeed:
         return not self._is_expected(path) and self._drawing.is_hidden(path)
 
     def _is_expected(self, path: str) -> bool:
-        return path in self._drawing or path in self._dirty or path in self._reading
+        return path in self._drawing or self._pending.is_expected(path)
 
     def _is_forgotten(self, path: str) -> bool:
         node = self._drawing.node(path)
@@ -372,13 +396,3 @@ class TreeFeed:
 
     def _absolute(self, relative: str) -> str:
         return self._prefix + relative if relative else self._root
-
-
-def _take(pending: dict[str, None]) -> str:
-    path = next(iter(pending))
-    del pending[path]
-    return path
-
-
-def _zxid_of(event: ZnodeEvent) -> int:
-    return event.zxid if event.zxid > 0 else _UNKNOWN_ZXID

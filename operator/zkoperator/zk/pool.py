@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
 
-from zkoperator.zk.port import Credential, Zk, ZkConnector
+from zkoperator.zk.port import ConnectionState, Credential, Zk, ZkConnector
 from zkoperator.zk.session import DEFAULTS, SessionSettings, connect
 
 _Key = tuple[tuple[str, ...], Credential | None]
@@ -49,7 +49,8 @@ class SessionPool:
         key = (tuple(sorted(set(hosts))), credential)
         async with self._opening:
             shared = self._shared.get(key)
-            if shared is None:
+            if shared is None or shared.zk.state is ConnectionState.CLOSED:
+                # Whoever still holds a closed one gives it back as an unknown session.
                 shared = _Shared(key, await self._connector.open(key[0], credential))
                 self._shared[key] = shared
         shared.leases += 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import Any
 
-from zkoperator.errors import FieldError, InvalidError, TransientError
+from zkoperator.errors import FieldError, InvalidError, TooLargeError, TransientError
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.zk import port, wire
 from zkoperator.zk.connection import REPLY_LIMIT_BYTES, Call, Connection
@@ -20,19 +20,25 @@ from zkoperator.zk.dial import Dialer, DialSettings
 from zkoperator.zk.dispatch import Dispatcher
 from zkoperator.zk.hosts import Address, parse_hosts
 from zkoperator.zk.paths import path_problem
+from zkoperator.zk.sizes import REQUEST_LIMIT_BYTES
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How a session behaves; the defaults suit an operator beside the ensemble."""
+    """How a session behaves; the defaults suit an operator beside the ensemble.
+
+    A connection that does not last for `settled_s` counts as a failure: servers that refuse a credential, or break off
+    at the first request, take the session first.
+    """
 
     session_timeout_s: float = 10.0
     request_timeout_s: float = 10.0
     connect_timeout_s: float = 3.0
     close_timeout_s: float = 1.0
-    request_limit_bytes: int = wire.REQUEST_LIMIT_BYTES
+    settled_s: float = 5.0
+    request_limit_bytes: int = REQUEST_LIMIT_BYTES
     reply_limit_bytes: int = REPLY_LIMIT_BYTES
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.05, limit_s=2.0, factor=1.5))
 
@@ -76,6 +82,9 @@ class ZkSession:
         self._dispatcher = Dispatcher()
         self._state_listeners: list[Callable[[port.ConnectionState], None]] = []
         self._watched: set[str] = set()
+        self._connected_at = self._loop.time()
+        self._was_short = False
+        self._told_id = 0
         self._runner = self._loop.create_task(self._run(), name=f"zk-session {addresses[0]}")
         self._runner.add_done_callback(self._runner_ended)
 
@@ -227,10 +236,10 @@ class ZkSession:
         future.set_exception(error)
         return future
 
-    def _too_large(self, request: wire.Request) -> InvalidError:
+    def _too_large(self, request: wire.Request) -> TooLargeError:
         limit = self._settings.request_limit_bytes
         message = f"the request has {request.frame_bytes} bytes, ZooKeeper takes at most {limit}"
-        return InvalidError((FieldError(request.subject.path, message),))
+        return TooLargeError((FieldError(request.subject.path, message),))
 
     def _sweep(self) -> None:
         """Fail what is overdue. All calls have the same patience, so both queues are in the order of deadlines."""
@@ -267,13 +276,18 @@ class ZkSession:
         failures = 0
         while self._state is not port.ConnectionState.CLOSED:
             connection = await self._dialer.dial(self._dispatcher.dispatch)
-            if connection is None:
-                failures += 1
-                await asyncio.sleep(self._settings.backoff.delay_s(failures))
+            if connection is not None:
+                self._adopt(connection)
+                await connection.ended
+                self._was_short = self._is_short()
+            if connection is not None and not self._was_short:
+                failures = 0
                 continue
-            failures = 0
-            self._adopt(connection)
-            await connection.ended
+            failures += 1
+            await asyncio.sleep(self._settings.backoff.delay_s(failures))
+
+    def _is_short(self) -> bool:
+        return self._loop.time() - self._connected_at < self._settings.settled_s
 
     def _runner_ended(self, runner: asyncio.Task[None]) -> None:
         """Whatever ends the runner unasked is a defect: say it, and let no caller wait for a connection again."""
@@ -283,11 +297,15 @@ class ZkSession:
             self._end_calls()
 
     def _adopt(self, connection: Connection) -> None:
+        self._connected_at = self._loop.time()
         if connection.ended.done():
             self._dialer.lost(connection.ended.result())
             return
         connection.on_end = self._lost
         self._connection = connection
+        if self.session_id != self._told_id:
+            self._told_id = self.session_id
+            self._tell("new session %#x on %s", self._dialer.server, is_again=self._was_short)
         while self._waiting:
             call = self._waiting.popleft()
             if not call.future.done():
@@ -299,8 +317,14 @@ class ZkSession:
         self._connection = None
         self._dialer.lost(reason)
         if self._state is port.ConnectionState.CONNECTED:
-            logger.info("lost the connection of session %#x: %s", self.session_id & (1 << 64) - 1, reason)
+            is_again = self._was_short and self._is_short()
+            self._tell("lost the connection of session %#x: %s", reason, is_again=is_again)
             self._set_state(port.ConnectionState.CONNECTING)
+
+
+    def _tell(self, text: str, what: object, *, is_again: bool) -> None:
+        """Log under the number that servers print. What happens again and again is no news."""
+        logger.log(logging.DEBUG if is_again else logging.INFO, text, self.session_id & (1 << 64) - 1, what)
 
 
 def _check_path(path: str) -> None:

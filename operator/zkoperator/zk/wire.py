@@ -15,9 +15,6 @@ from zkoperator.zk import port
 from zkoperator.zk.codes import OK, ROLLED_BACK, RUNTIME_INCONSISTENCY, Subject, error_of
 from zkoperator.zk.membership import config_version
 
-REQUEST_LIMIT_BYTES = 1_048_575
-"""The server cuts the connection, and every request in flight with it, on a longer frame (jute.maxbuffer)."""
-
 EVENT_XID, PING_XID, AUTH_XID = -1, -2, -4
 CLOSE_OPCODE: int = kz.Close.type
 NEW_SESSION_PASSWORD = bytes(16)

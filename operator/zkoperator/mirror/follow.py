@@ -1,0 +1,145 @@
+"""Following the subtree of each ConfigSync where it is now, on a session shared with all others. I/O."""
+
+from collections.abc import Callable
+from functools import partial
+from weakref import WeakKeyDictionary
+
+from zkoperator.api.reasons import SyncReason
+from zkoperator.errors import InvalidError, TooLargeError, ZkOperatorError
+from zkoperator.kube.port import KubeApi
+from zkoperator.mirror.ledgers import release_claim
+from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.meter import Meter
+from zkoperator.mirror.places import Places
+from zkoperator.mirror.stopwatch import Stopwatch
+from zkoperator.mirror.trees import Place, Sessions, Tree
+from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.validate import Source, ValidatedSync
+from zkoperator.mirror.waiting import Waiting
+from zkoperator.runtime.clock import Clock
+from zkoperator.runtime.keys import Key
+from zkoperator.zk.drawing import Budget
+from zkoperator.zk.port import Zk
+from zkoperator.zk.turns import Turns
+
+
+class Follower:
+    """Follows for all ConfigSyncs of a process. `wake` is called with the key of a tree that changed."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        sessions: Sessions,
+        settings: MirrorSettings,
+        clock: Clock,
+        wake: Callable[[Key], None],
+        meter: Meter,
+    ) -> None:
+        self._sessions = sessions
+        self._settings = settings
+        self._clock = clock
+        self._wake = wake
+        self._meter = meter
+        self._places = Places(api, settings)
+        self._budget = Budget(settings.tree_znodes, settings.tree_bytes)
+        self._turns: WeakKeyDictionary[Zk, Turns] = WeakKeyDictionary()
+
+    async def follow(self, sync: ValidatedSync, memory: Memory) -> Waiting | None:
+        """Follow the subtree where it is now, or return why that cannot be.
+
+        Raises whatever has ended the tree and is no error of the ensemble's.
+        """
+        tree = memory.tree if memory.source == sync.source else None
+        if tree is not None and (waiting := await self._ended(tree, memory)) is not None:
+            return waiting
+        if tree is not None and tree.failure is None and not self._must_look(sync, memory, tree):
+            return None
+        place = await self._places.find(sync)
+        memory.is_refused = False
+        if tree is not None and tree.failure is None and _may_stay(tree, place):
+            memory.place_s = self._clock.now_s()
+            return None
+        if isinstance(place, Waiting):
+            await self.detach(memory)
+            return place
+        await self._move(sync, memory, place)
+        return None
+
+    async def detach(self, memory: Memory) -> None:
+        """Stop following, and give the session back."""
+        tree, memory.tree = memory.tree, None
+        memory.forget_ledger()
+        if tree is not None:
+            await tree.close()
+            await self._sessions.release(tree.zk)
+
+    def recheck(self, memory: Memory, tree: Tree) -> None:
+        """Look at what nobody tells of: permissions, and whether the watch has told everything."""
+        now_s, picture = self._clock.now_s(), tree.picture()
+        if now_s - memory.rechecked_s >= self._settings.reread_s:
+            memory.rechecked_s = memory.asked_again_s = now_s
+            tree.recheck(everything=True)
+        elif picture is not None and picture.unreadable and now_s - memory.asked_again_s >= self._settings.retry_s:
+            memory.asked_again_s = now_s
+            tree.recheck(everything=False)
+
+    async def _ended(self, tree: Tree, memory: Memory) -> Waiting | None:
+        """Tell of a tree that cannot be followed, and begin anew when it is time."""
+        failure = tree.failure
+        if failure is not None and not isinstance(failure, ZkOperatorError):
+            await self.detach(memory)
+            raise failure
+        if not isinstance(failure, InvalidError):
+            return None
+        longest_s = self._settings.retry_s * 2.0 ** min(memory.follow_failures, 20)
+        again_s = memory.place_s + min(longest_s, self._settings.reread_s) - self._clock.now_s()
+        if again_s <= 0:
+            memory.follow_failures += 1
+            return None
+        if isinstance(failure, TooLargeError):
+            return Waiting(SyncReason.TOO_LARGE, f"{failure}; nothing is written while it is", again_s)
+        message = f"the ensemble cannot be followed: {failure}"
+        return Waiting(SyncReason.DISCONNECTED, message, again_s, connected=False)
+
+    def _must_look(self, sync: ValidatedSync, memory: Memory, tree: Tree) -> bool:
+        """Whether the place may have changed: soon where something is wrong, now and then where nothing is."""
+        age_s, picture = self._clock.now_s() - memory.place_s, tree.picture()
+        if sync.deleting and tree.is_connected:
+            return False
+        is_well = tree.is_connected and not memory.is_refused and (picture is None or not picture.unreadable)
+        return age_s >= (self._settings.reread_s if is_well else self._settings.retry_s)
+
+    async def _move(self, sync: ValidatedSync, memory: Memory, place: Place) -> None:
+        if memory.tree is not None and memory.source is not None and memory.source != sync.source:
+            await self._give_claim_back(memory.tree, memory.source, sync)
+        await self.detach(memory)
+        zk = await self._sessions.lease(place.hosts, place.credential)
+        watch = Stopwatch(zk, place.root, self._meter, self._clock.now_s)
+        turns = self._turns.setdefault(zk, Turns(self._settings.tree_reads))
+        wake = partial(self._wake, Key(sync.namespace, sync.name))
+        memory.tree = Tree(place, zk, turns, self._budget, wake, watch)
+        memory.source = sync.source
+        memory.place_s = memory.rechecked_s = memory.asked_again_s = self._clock.now_s()
+        memory.forget_refusals()
+
+    async def _give_claim_back(self, tree: Tree, source: Source, sync: ValidatedSync) -> None:
+        """Let others push to where the spec has pointed before, if the ensemble answers. See `Rivals` for the rest."""
+        is_elsewhere = (source.root, source.cluster, source.hosts) != (
+            sync.source.root,
+            sync.source.cluster,
+            sync.source.hosts,
+        )
+        if not is_elsewhere or not tree.is_connected:
+            return
+        try:
+            await release_claim(tree.zk, source.root, sync.uid)
+        except ZkOperatorError:
+            return
+
+
+def _may_stay(tree: Tree, place: Place | Waiting) -> bool:
+    """A connection that works is kept while names cannot be resolved or members change, not with another identity."""
+    if isinstance(place, Waiting):
+        return place.reason is SyncReason.DISCONNECTED and tree.is_connected
+    is_same = (tree.place.credential, tree.place.root) == (place.credential, place.root)
+    return is_same and (tree.is_connected or tree.place.hosts == place.hosts)

@@ -1,0 +1,59 @@
+"""Comparing a picture with the ensemble, a few znodes at a time, while the picture stands. I/O.
+
+A watch tells of changes, not of permissions that were granted or taken away, and a server may lose a watch. So what is
+known is compared now and then; only if it differs the whole subtree is read again.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from zkoperator.errors import ForbiddenError
+from zkoperator.zk.feed import TreeFeed
+from zkoperator.zk.paths import join
+from zkoperator.zk.port import Node, NoNodeError, Zk
+
+_AT_ONCE: Final = 16
+
+
+async def recheck(zk: Zk, root: str, feed: TreeFeed, *, everything: bool) -> None:
+    """Ask for what was refused again, and with `everything` compare all else too.
+
+    Where a notification comes in between nothing is judged: it proves that the watch is alive.
+
+    Raises:
+        TransientError: the connection was lost: everything will be read anyway.
+    """
+    known, refused = feed.known()
+    if await _may_read_any(zk, root, refused) or (everything and await _differs(zk, root, feed, known)):
+        feed.reread()
+
+
+async def _may_read_any(zk: Zk, root: str, refused: Sequence[str]) -> bool:
+    for part in _parts(refused):
+        asked = (zk.get(_absolute(root, path)) for path in part)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        if any(isinstance(answer, Node | NoNodeError) for answer in answers):
+            return True
+    return False
+
+
+async def _differs(zk: Zk, root: str, feed: TreeFeed, known: Sequence[str]) -> bool:
+    for part in _parts(known):
+        before = feed.moment()
+        try:
+            stats = await asyncio.gather(*(zk.exists(_absolute(root, path)) for path in part))
+        except ForbiddenError:
+            return True
+        if feed.moment() == before and not all(map(feed.agrees, part, stats)):
+            return True
+    return False
+
+
+def _parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(paths), _AT_ONCE):
+        yield paths[start : start + _AT_ONCE]
+
+
+def _absolute(root: str, path: str) -> str:
+    return join(root, path) if path else root
