@@ -1,7 +1,6 @@
 """Finds a server that takes the session: members in random order, names resolved anew at each attempt."""
 
 import asyncio
-import logging
 import random
 import socket
 from collections.abc import Callable
@@ -12,8 +11,6 @@ from zkoperator.zk import wire
 from zkoperator.zk.connection import Connection
 from zkoperator.zk.hosts import Address
 from zkoperator.zk.port import Credential, ZnodeEvent
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -44,7 +41,10 @@ class DialSettings:
 
 
 class Dialer:
-    """Opens connections for one session. `problem` says why the last attempt failed, without any secret."""
+    """Opens connections for one session.
+
+    `server` is the last one that took it; `problem` says why the last attempt failed, without any secret.
+    """
 
     def __init__(
         self,
@@ -56,13 +56,13 @@ class Dialer:
         self.addresses = addresses
         self.identity = Identity()
         self.problem = "no attempt was made yet"
+        self.server: Address | None = None
         self._credential = credential
         self._ssl = ssl
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._connected_at = self._loop.time()
         self._was_refused = False
-        self._last: Address | None = None
 
     def lost(self, reason: str) -> None:
         """Note the end of a connection, from which the session's expiry is counted."""
@@ -83,7 +83,7 @@ class Dialer:
     def _in_order(self) -> list[Address]:
         """Shuffle, and put the server that was lost last at the end: it may be hung, and the session's time runs."""
         shuffled = random.sample(self.addresses, len(self.addresses))
-        return sorted(shuffled, key=lambda address: address == self._last)
+        return sorted(shuffled, key=lambda address: address == self.server)
 
     def _forget_the_future(self) -> None:
         """Drop the zxid floor when servers refuse us for longer than the session can live.
@@ -124,11 +124,9 @@ class Dialer:
 
     def _adopt(self, answer: wire.Established, address: Address) -> None:
         identity = self.identity
-        if answer.session_id != identity.session_id:
-            logger.info("new session %#x on %s", answer.session_id & (1 << 64) - 1, address)
         identity.session_id, identity.password = answer.session_id, answer.password
         identity.timeout_s = answer.timeout_ms / 1000
-        self._last = address
+        self.server = address
 
     async def _answer(
         self, address: Address, resolved: tuple[str, int], connection: Connection

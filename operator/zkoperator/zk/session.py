@@ -321,7 +321,6 @@ class ZkSession:
             self._tell("lost the connection of session %#x: %s", reason, is_again=is_again)
             self._set_state(port.ConnectionState.CONNECTING)
 
-
     def _tell(self, text: str, what: object, *, is_again: bool) -> None:
         """Log under the number that servers print. What happens again and again is no news."""
         logger.log(logging.DEBUG if is_again else logging.INFO, text, self.session_id & (1 << 64) - 1, what)
