@@ -1,0 +1,181 @@
+"""What nobody tells of is looked at again: permissions, credentials, watches, a restored API server."""
+
+import base64
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from kazoo.security import make_digest_acl_credential
+
+from tests.support.fake_zk import FakeZk
+from tests.support.mirror_world import FAST, NAMESPACE, ROOT, SUPER, World, running
+from zkoperator.kube.port import CONFIG_MAPS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
+from zkoperator.mirror.target import Target
+from zkoperator.zk.port import Acl, Committed, Create, Delete, Operation, Set
+
+EVERYBODY = (Acl(31, "world", "anyone"),)
+NOBODY = (Acl(31, "digest", "nobody:x"),)
+
+
+def _owned_by(user: str, password: str) -> tuple[Acl, ...]:
+    return (Acl(31, "digest", str(make_digest_acl_credential(user, password))),)
+
+
+def _secret(world: World, password: str) -> None:
+    data = {"username": base64.b64encode(b"shop").decode(), "password": base64.b64encode(password.encode()).decode()}
+    if world.kube.peek(SECRETS, NAMESPACE, "shop-zk") is not None:
+        world.kube.edit(SECRETS, NAMESPACE, "shop-zk", {"data": data})
+        return
+    meta = {"name": "shop-zk", "namespace": NAMESPACE}
+    world.kube.put(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
+
+
+@pytest.fixture
+async def outside() -> AsyncIterator[World]:
+    async with running(dataclasses.replace(FAST, allowed_hosts=("out",), reread_s=0.2)) as world:
+        world.loop._resync_s = 0.2
+        world.tree(a="1")
+        yield world
+
+
+SOURCE = {"hosts": "out:2181", "credentialsSecret": "shop-zk"}
+
+
+async def test_a_permission_that_is_granted_is_noticed_while_connected(world: World) -> None:
+    world.tree(a="1", private="seen")
+    world.zk.set_acl(f"{ROOT}/private", NOBODY)
+    world.sync()
+    await world.until_reason("Forbidden")
+    world.zk.set_acl(f"{ROOT}/private", EVERYBODY)
+    await world.until(lambda: world.data() == {"a": b"1", "private": b"seen"})
+    await world.until_in_sync()
+
+
+async def test_a_wrong_password_is_corrected_while_connected(outside: World) -> None:
+    outside.write(Create(f"{ROOT}/private", b"seen"))
+    outside.zk.set_acl(f"{ROOT}/private", _owned_by("shop", "right"))
+    _secret(outside, "wrong")
+    outside.sync(zookeeper=SOURCE, direction="ZooKeeperToConfigMap")
+    await outside.until_reason("Forbidden")
+    _secret(outside, "right")
+    await outside.until(lambda: outside.data() == {"a": b"1", "private": b"seen"})
+    await outside.until_in_sync()
+
+
+async def test_a_rotated_credential_is_a_new_session_at_the_slow_resync(outside: World) -> None:
+    _secret(outside, "old")
+    outside.sync(zookeeper=SOURCE, direction="ZooKeeperToConfigMap")
+    await outside.until_in_sync()
+    _secret(outside, "new")
+    outside.zk.set_acl(f"{ROOT}/a", _owned_by("shop", "new"))
+    outside.write(Set(f"{ROOT}/a", b"2", -1))
+    await outside.until(lambda: outside.data() == {"a": b"2"})
+    assert len(outside.pool) == 1
+
+
+async def test_a_change_that_no_watch_has_told_is_found_at_the_slow_resync(outside: World) -> None:
+    _secret(outside, "any")
+    outside.sync(zookeeper=SOURCE, direction="ZooKeeperToConfigMap")
+    await outside.until_in_sync()
+    for client in outside.zk._clients:
+        client.watched.clear()
+    outside.node("a", "2")
+    outside.write(Create(f"{ROOT}/b", b"1"))
+    await outside.until(lambda: outside.data() == {"a": b"2", "b": b"1"})
+
+
+async def test_comparing_a_tree_reads_no_value_and_keeps_the_picture(outside: World) -> None:
+    _secret(outside, "any")
+    outside.sync(zookeeper=SOURCE, direction="ZooKeeperToConfigMap")
+    await outside.until_in_sync()
+    await outside.quiet()
+    gets, stats = outside.zk.served["get"], outside.zk.served.get("exists", 0)
+    await outside.until(lambda: outside.zk.served.get("exists", 0) > stats + 4)
+    assert outside.zk.served["get"] == gets
+    assert outside.ready() == ("True", "InSync")
+
+
+async def test_a_cluster_that_vanishes_is_told_while_connected(world: World) -> None:
+    world.tree(a="1")
+    key = world.sync()
+    await world.until_in_sync()
+    world.kube.remove(ZOOKEEPER_CLUSTERS, NAMESPACE, "main")
+    world.reconciler.cluster_changed(key._replace(name="main"))
+    await world.until_reason("ClusterNotFound")
+
+
+async def test_members_that_come_and_go_cost_no_session_while_there_is_a_connection(world: World) -> None:
+    world.tree(a="1")
+    key = world.sync()
+    await world.until_in_sync()
+    before = list(world.zk._clients)
+    world.kube.edit(ZOOKEEPER_CLUSTERS, NAMESPACE, "main", {"status": {"hosts": "main:2181,more:2181"}})
+    world.reconciler.cluster_changed(key._replace(name="main"))
+    await world.quiet()
+    assert world.zk._clients == before
+
+
+def _backup(world: World) -> dict[str, object]:
+    found = world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
+    assert found is not None
+    return {"data": found["data"], "metadata": {"annotations": found["metadata"]["annotations"]}}
+
+
+async def test_a_restored_api_server_reverts_and_deletes_no_znode(world: World) -> None:
+    world.tree(a="1", b="1")
+    world.sync()
+    await world.until_in_sync()
+    backup, version = _backup(world), world.kube._version
+    world.edit(a="2", later="1")
+    await world.until(lambda: (world.at("a"), world.at("later")) == (b"2", b"1"))
+    await world.until_in_sync()
+    await world.stop()
+    world.kube._version = version - 50
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {**backup, "data": {"later": None, "a": "1"}})
+    for kind in world.kube._kinds.values():
+        kind.log.clear()
+        kind.compacted = 0
+    await world.start()
+    await world.until(lambda: world.data() == {"a": b"2", "b": b"1", "later": b"1"})
+    assert (world.at("a"), world.at("later")) == (b"2", b"1")
+    await world.until_in_sync()
+    world.edit(a="3")
+    await world.until(lambda: world.at("a") == b"3")
+
+
+def _version(number: str) -> dict[str, object]:
+    return {"metadata": {"name": "shop", "uid": "1", "resourceVersion": number}}
+
+
+def _must_read(target: Target, now_s: float) -> bool:
+    target.newest(_version("12"), now_s)
+    return target.must_read
+
+
+def test_an_informer_that_lags_for_a_minute_is_not_waited_for() -> None:
+    target = Target()
+    target.wrote("10", _version("14"), 0.0)
+    assert target.newest(_version("12"), 59.0) == _version("14")
+    assert _must_read(target, 59.0) is False
+    assert _must_read(target, 61.0) is True
+    target.wrote("12", _version("12"), 61.0)
+    assert target.newest(_version("12"), 61.0) == _version("12")
+
+
+async def test_a_recreated_znode_that_a_push_deletes_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody deletes it and creates it again, at the same version, between the read and the deletion."""
+    world.tree(a="1", keep="1")
+    world.sync()
+    await world.until_in_sync()
+    original = FakeZk.multi
+
+    async def race(self: FakeZk, ops: Sequence[Operation]) -> Committed:
+        if world.at("a") == b"1":
+            world.zk.tree.commit([Delete(f"{ROOT}/a", -1), Create(f"{ROOT}/a", b"theirs")], SUPER)
+        return await original(self, ops)
+
+    monkeypatch.setattr(FakeZk, "multi", race)
+    world.edit(a=None)
+    await world.until(lambda: world.at("a") is None)
+    await world.until(lambda: any(event["reason"] == "Overwrote" for event in world.kube.every(EVENTS)))
+    assert any(f"{ROOT}/a" in event["note"] for event in world.kube.every(EVENTS))
