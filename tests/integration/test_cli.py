@@ -2,18 +2,23 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kazoo.client import KazooClient
+from kazoo.security import make_acl
 
 from testbed.api import ApiServer
+from testbed.processes import wait_for
 from testbed.rest import Rest
 from testbed.zookeepers import Ensemble
+from tests.support.operator import OperatorProcess
 from zkoperator.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -109,23 +114,63 @@ def test_status_of_all_namespaces_names_them(command: Command, rest: Rest, names
     assert f"{namespace}/shop" in command("status", "-A", everywhere=True)
 
 
-def test_the_live_view_speaks_again_when_something_changed(api_server: ApiServer, rest: Rest, namespace: str) -> None:
-    create(rest, namespace, "ZooKeeperCluster", "main", {}, {})
-    flags = ["--watch", "-n", namespace, "--kubeconfig", str(api_server.kubeconfig)]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}
-    words = [sys.executable, "-m", "zkoperator", "status", *flags]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environ) as live:
-        assert live.stdout is not None
+@contextmanager
+def live_view(api_server: ApiServer, namespace: str, *flags: str, stdout: int) -> Iterator[subprocess.Popen[str]]:
+    """`status --watch` as a process of its own, ended afterwards."""
+    place = ["-n", namespace, "--kubeconfig", str(api_server.kubeconfig)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "operator"), "TERM": "xterm"}
+    words = [sys.executable, "-m", "zkoperator", "status", "--watch", *flags, *place]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stdout, text=True, env=environ) as live:
         try:
-            assert "CLUSTER" in live.stdout.readline()
-            assert "unknown" in live.stdout.readline()
-            status = {"observedGeneration": 1, "conditions": [condition("Ready", "True", "InSync")]}
-            path = f"{API}/namespaces/{namespace}/zookeeperclusters/main/status"
-            rest("PATCH", path, {"status": status}, "application/merge-patch+json")
-            live.stdout.readline()
-            assert "ready" in live.stdout.readline()
+            yield live
         finally:
             live.terminate()
+
+
+def become_ready(rest: Rest, namespace: str, name: str = "main") -> None:
+    status = {"observedGeneration": 1, "conditions": [condition("Ready", "True", "InSync")]}
+    path = f"{API}/namespaces/{namespace}/zookeeperclusters/{name}/status"
+    rest("PATCH", path, {"status": status}, "application/merge-patch+json")
+
+
+def test_the_live_view_speaks_again_when_something_changed(api_server: ApiServer, rest: Rest, namespace: str) -> None:
+    create(rest, namespace, "ZooKeeperCluster", "main", {}, {})
+    with live_view(api_server, namespace, stdout=subprocess.PIPE) as live:
+        assert live.stdout is not None
+        assert "CLUSTER" in live.stdout.readline()
+        assert "unknown" in live.stdout.readline()
+        become_ready(rest, namespace)
+        live.stdout.readline()
+        assert "ready" in live.stdout.readline()
+
+
+def test_the_live_view_for_programs_is_one_document_a_line_for_each_change(
+    api_server: ApiServer, rest: Rest, namespace: str
+) -> None:
+    create(rest, namespace, "ZooKeeperCluster", "main", {}, {})
+    with live_view(api_server, namespace, "-o", "json", stdout=subprocess.PIPE) as live:
+        assert live.stdout is not None
+        (before,) = json.loads(live.stdout.readline())
+        become_ready(rest, namespace)
+        (after,) = json.loads(live.stdout.readline())
+    assert (before["healthy"], after["healthy"]) == (None, True)
+
+
+def test_the_live_view_of_a_terminal_is_drawn_over_and_coloured(
+    api_server: ApiServer, rest: Rest, namespace: str
+) -> None:
+    create(rest, namespace, "ZooKeeperCluster", "main", {}, {})
+    become_ready(rest, namespace)
+    master, slave = pty.openpty()
+    try:
+        with live_view(api_server, namespace, stdout=slave):
+            drawn = b""
+            while drawn.count(b"\x1b[H\x1b[2J") < 2 or not drawn.endswith(b"\n"):
+                drawn += os.read(master, 65536)
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert b"\x1b[32mready\x1b[0m" in drawn
 
 
 def test_an_empty_namespace_and_a_wrong_name_say_where_else_to_look(command: Command) -> None:
@@ -151,8 +196,6 @@ def test_resolve_of_a_key_without_conflict_changes_nothing(command: Command, res
 def test_approve_names_the_plan_that_waits(command: Command, rest: Rest, namespace: str) -> None:
     pending = {"creates": 0, "updates": 0, "deletes": 60, "hash": "h1"}
     create(rest, namespace, "ConfigSync", "shop", sync_spec(), {"pending": pending})
-    assert "60 to delete (plan h1)" in command("approve", "shop", "--show")
-    assert annotations(rest, namespace, "shop") == {}
     assert "the plan that waits is h1 now" in command("approve", "shop", "--plan", "h0", status=1)
     assert command("approve", "shop", "--plan", "h1").startswith("approved, ")
     assert annotations(rest, namespace, "shop") == {"zkoperator.dev/approve-deletions": "h1"}
@@ -218,3 +261,91 @@ def test_an_ensemble_that_does_not_exist_is_named(command: Command, rest: Rest, 
     source = {"clusterRef": {"name": "nowhere"}, "path": "/a"}
     create(rest, namespace, "ConfigSync", "shop", {"zookeeper": source}, {})
     assert "ClusterNotFound: there is no ZooKeeperCluster nowhere" in command("diff", "shop", status=1)
+
+
+@pytest.fixture
+def operator(
+    api_server: ApiServer, namespace: str, zookeeper: Ensemble, tmp_path: Path, definitions: None
+) -> Iterator[OperatorProcess]:
+    """The operator itself, for the test's namespace."""
+    settings = {"ZKOPERATOR_NAMESPACES": namespace, "ZKOPERATOR_ALLOWED_HOSTS": zookeeper.hosts}
+    with OperatorProcess(api_server.kubeconfig, tmp_path / "operator.log", settings) as running:
+        yield running
+
+
+def reason(rest: Rest, namespace: str, name: str) -> str:
+    """The reason of Ready, of the newest generation."""
+    found = rest("GET", f"{API}/namespaces/{namespace}/configsyncs/{name}")
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((str(item["reason"]) for item in conditions if item["type"] == "Ready"), "")
+
+
+def data(rest: Rest, namespace: str, name: str) -> dict[str, str]:
+    return dict(rest("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}").get("data") or {})
+
+
+def test_deletions_that_wait_are_shown_key_by_key_before_they_are_approved(
+    command: Command,
+    rest: Rest,
+    namespace: str,
+    zookeeper: Ensemble,
+    znodes: tuple[KazooClient, str],
+    operator: OperatorProcess,
+) -> None:
+    client, root = znodes
+    keys = [f"k{number}" for number in range(8)]
+    for key in keys:
+        client.create(f"{root}/{key}", CANARY.encode())
+    create(rest, namespace, "ConfigSync", "shop", sync_spec(root, zookeeper.hosts), {})
+    wait_for("the first synchronisation", lambda: reason(rest, namespace, "shop") == "InSync", limit_s=60)
+    gone = keys[:6]
+    for key in gone:
+        client.delete(f"{root}/{key}")
+    wait_for("the guard", lambda: reason(rest, namespace, "shop") == "DeletionsHeld", limit_s=60)
+
+    shown = json.loads(command("diff", "shop", "-o", "json"))
+    waiting = [item["key"] for item in shown["differences"] if item["held"]]
+    assert waiting == gone and not shown["notes"]
+    assert all(f"{key} " in command("approve", "shop", "--show") for key in gone)
+    assert annotations(rest, namespace, "shop") == {}
+    assert set(data(rest, namespace, "shop")) >= set(gone)
+
+    (plan,) = {json.loads(command("approve", "shop", "--show", "-o", "json"))["hash"]}
+    command("approve", "shop", "--plan", plan)
+    wait_for("the deletions", lambda: set(data(rest, namespace, "shop")) == set(keys) - set(gone), limit_s=60)
+
+
+def test_a_subtree_that_somebody_else_pushes_to_is_not_announced_as_written(
+    command: Command,
+    rest: Rest,
+    namespace: str,
+    zookeeper: Ensemble,
+    znodes: tuple[KazooClient, str],
+    operator: OperatorProcess,
+) -> None:
+    client, root = znodes
+    client.create(f"{root}/colour", CANARY.encode())
+    create(rest, namespace, "ConfigSync", "first", sync_spec(root, zookeeper.hosts), {})
+    wait_for("the claim", lambda: reason(rest, namespace, "first") == "InSync", limit_s=60)
+    create(rest, namespace, "ConfigSync", "second", sync_spec(root, zookeeper.hosts), {})
+    shown = json.loads(command("diff", "second", "-o", "json"))
+    assert shown["stopped"].startswith(f"SourceClaimed: ConfigSync {namespace}/first pushes")
+    assert (shown["equal"], shown["differences"]) == (None, [])
+
+
+def test_a_write_that_the_ensemble_refuses_is_told_beside_the_plan(
+    command: Command,
+    rest: Rest,
+    namespace: str,
+    zookeeper: Ensemble,
+    znodes: tuple[KazooClient, str],
+    operator: OperatorProcess,
+) -> None:
+    client, root = znodes
+    client.create(f"{root}/colour", CANARY.encode(), acl=[make_acl("world", "anyone", read=True)])
+    create(rest, namespace, "ConfigSync", "shop", sync_spec(root, zookeeper.hosts), {})
+    wait_for("the first synchronisation", lambda: reason(rest, namespace, "shop") == "InSync", limit_s=60)
+    edit = {"data": {"colour": "another"}}
+    rest("PATCH", f"/api/v1/namespaces/{namespace}/configmaps/shop", edit, "application/merge-patch+json")
+    wait_for("the refusal", lambda: reason(rest, namespace, "shop") == "Forbidden", limit_s=60)
+    assert "the operator reported last: Forbidden: colour: the ensemble refuses to write it" in command("diff", "shop")

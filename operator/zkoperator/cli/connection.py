@@ -11,6 +11,7 @@ from kubernetes.config import ConfigException, list_kube_config_contexts
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.transport import Transport
+from zkoperator.settings import Settings, read_settings, variable_of
 
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DEADLINE_S = 15.0
@@ -25,6 +26,13 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         "--kubeconfig", metavar="FILE", help="kubeconfig; default: $KUBECONFIG, the pod's, ~/.kube/config"
     )
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; default: the current one")
+
+
+def assumed_settings(default_image: str | None = None) -> Settings:
+    """Return the operator's settings as far as they can be told from here: in its pod they are its own."""
+    known = [variable_of("default_image"), variable_of("cluster_domain")]
+    environ = {name: os.environ[name] for name in known if name in os.environ}
+    return read_settings({"default_image": default_image}, environ)
 
 
 @asynccontextmanager

@@ -1,23 +1,28 @@
-"""`docs`: the reference pages of both kinds, as they stand in `docs/`."""
+"""`docs`: the reference pages of both kinds and of the settings, as they stand in `docs/`."""
 
 import argparse
 from pathlib import Path
 
 from zkoperator.cli.documents import reference_files, write
+from zkoperator.cli.output import add_output, print_json, wants_json
 
 NAME = "docs"
-HELP = "print the reference of both kinds"
+HELP = "print the reference of both kinds and of the settings"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add `--write`."""
-    parser.add_argument("--write", metavar="DIR", type=Path, help="write one page a kind into DIR instead")
+    """Add the arguments."""
+    parser.add_argument("--write", metavar="DIR", type=Path, help="write the pages into DIR instead")
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write them."""
-    if arguments.write is None:
-        print("\n".join(reference_files().values()), end="")
+    pages = reference_files()
+    if arguments.write is not None:
+        write(pages, arguments.write)
+    elif wants_json(arguments):
+        print_json(pages)
     else:
-        write(reference_files(), arguments.write)
+        print("\n".join(pages.values()), end="")
     return 0

@@ -1,6 +1,7 @@
 """Generated files: what they are called and what stands in them, and YAML as the project writes it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,22 @@ import yaml
 
 from zkoperator.api.crd import KINDS, definition
 from zkoperator.api.reference import reference
+from zkoperator.settings import Settings, flag_of, variable_of
 
 _NOTICE = "# Generated from operator/zkoperator/api by `python -m zkoperator crds`.\n"
+
+
+_SETTINGS_HEAD = """<!-- Generated from operator/zkoperator/settings.py by `python -m zkoperator docs`. -->
+
+# Settings of the operator
+
+Flags of `zkoperator run`, and variables of the Deployment. A flag wins over its variable; an unknown `ZKOPERATOR_*`
+variable ends the operator at once with its name. The shipped Deployment sets `ZKOPERATOR_NAMESPACE`,
+`ZKOPERATOR_IDENTITY` and `ZKOPERATOR_LOG_FORMAT`; your own kustomization adds others as in
+[the how-to about hosts](howto-outside.md).
+
+| Flag | Variable | Default | Meaning |
+| --- | --- | --- | --- |"""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -39,7 +54,23 @@ def crd_files() -> dict[str, str]:
 
 def reference_files() -> dict[str, str]:
     """Return the text of each reference page of `docs/`, by its name."""
-    return {f"reference-{kind.name.lower()}.md": reference(kind) for kind in KINDS}
+    kinds = {f"reference-{kind.name.lower()}.md": reference(kind) for kind in KINDS}
+    return {**kinds, "reference-settings.md": settings_page()}
+
+
+def settings_page() -> str:
+    """Return the page about the operator's settings."""
+    rows = [
+        f"| `{flag_of(option.name)}` | `{variable_of(option.name)}` | {_default(option.default)} "
+        f"| {option.metadata['meaning']} |"
+        for option in fields(Settings)
+    ]
+    return "\n".join((_SETTINGS_HEAD, *rows)) + "\n"
+
+
+def _default(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"`{text}`" if value not in ((), "") else ""
 
 
 def write(files: Mapping[str, str], directory: Path) -> None:

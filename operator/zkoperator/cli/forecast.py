@@ -5,6 +5,7 @@ from typing import Any
 
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.cli.advice import in_cluster
 from zkoperator.cli.terminal import Colour, Style, printable
 from zkoperator.ensemble.gate import gate
 from zkoperator.ensemble.names import Names
@@ -25,7 +26,12 @@ from zkoperator.ensemble.world import World
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The next pass. `observed` is False when it is what the operator reported last, as nobody could be asked."""
+    """The next pass. `observed` is False when it is what the operator reported last, as nobody could be asked.
+
+    Args:
+        image: that the plan took for the operator's default; empty where the cluster names one itself.
+        elsewhere: the command that gives a fresh look, where this is none.
+    """
 
     cluster: str
     observed: bool
@@ -33,6 +39,8 @@ class Forecast:
     message: str
     steps: tuple[str, ...] = ()
     gate: str = ""
+    image: str = ""
+    elsewhere: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -43,27 +51,30 @@ class Forecast:
             "message": self.message,
             "steps": list(self.steps),
             "gate": self.gate,
+            "assumedImage": self.image,
         }
 
 
-def forecast(names: Names, world: World, plan: Plan) -> Forecast:
+def forecast(names: Names, world: World, plan: Plan, image: str = "") -> Forecast:
     """Return what the next pass would do, from a fresh observation."""
     verdict = gate(world)
     told = f"{'open' if verdict.open else 'closed'}: {verdict.why}"
     steps = tuple(describe(step, names) for step in plan.steps)
-    return Forecast(names.cluster, True, plan.reason, plan.message, steps, told)
+    return Forecast(names.cluster, True, plan.reason, plan.message, steps, told, image)
 
 
-def reported(name: str, conditions: tuple[Condition, ...]) -> Forecast:
+def reported(name: str, namespace: str, conditions: tuple[Condition, ...]) -> Forecast:
     """Return what the operator reported last."""
+    elsewhere = in_cluster("plan", name, namespace)
     known = {condition.type: condition for condition in conditions}
     progressing = known.get(ClusterCondition.PROGRESSING)
     if progressing is None:
-        return Forecast(name, False, ClusterReason.UNKNOWN, "the operator has not looked at it yet")
+        message = "the operator has not looked at it yet"
+        return Forecast(name, False, ClusterReason.UNKNOWN, message, elsewhere=elsewhere)
     degraded = known.get(ClusterCondition.DEGRADED)
     wrong = degraded.message if degraded is not None and degraded.status is not Truth.FALSE else ""
     message = f"{progressing.message}; {wrong}" if wrong else progressing.message
-    return Forecast(name, False, progressing.reason, message)
+    return Forecast(name, False, progressing.reason, message, elsewhere=elsewhere)
 
 
 def describe(step: Step, names: Names) -> str:
@@ -102,12 +113,12 @@ def text(shown: Forecast, style: Style) -> str:
     lines += [f"  {number}. {printable(step)}" for number, step in enumerate(shown.steps, start=1)]
     if shown.gate:
         lines.append(style.paint(f"safety gate {printable(shown.gate)}", Colour.DIM))
+    if shown.image:
+        note = (
+            f"spec.image is not set: {shown.image} was taken for the operator's default; --default-image says another"
+        )
+        lines.append(style.paint(printable(note), Colour.DIM))
     if not shown.observed:
-        lines.append(style.paint(_SECOND_HAND, Colour.DIM))
+        note = "as the operator reported last: the members cannot be asked from here. For a fresh look run"
+        lines.append(style.paint(f"{note} {shown.elsewhere}", Colour.DIM))
     return "\n".join(lines)
-
-
-_SECOND_HAND = (
-    "as the operator reported last: the members cannot be asked from here. For a fresh look run the command in the "
-    "cluster: kubectl exec -n zkoperator-system deploy/zkoperator -- python -m zkoperator plan ..."
-)

@@ -61,11 +61,16 @@ class SyncGlance(Glance):
     conditions: tuple[Condition, ...]
 
 
+def condition_of(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
+    """Return the condition of a type, None while there is none."""
+    return next((condition for condition in conditions if condition.type == kind), None)
+
+
 def cluster_glance(raw: Mapping[str, Any]) -> ClusterGlance:
     """Return what there is to see of a ZooKeeperCluster."""
     status = _status(ZooKeeperClusterStatus, raw)
-    ready = _condition(status.conditions, ClusterCondition.READY)
-    available = _condition(status.conditions, ClusterCondition.AVAILABLE)
+    ready = condition_of(status.conditions, ClusterCondition.READY)
+    available = condition_of(status.conditions, ClusterCondition.AVAILABLE)
     return ClusterGlance(
         **_common(raw, ready, status.observed_generation),
         replicas=int((raw.get("spec") or {}).get("replicas", 0)),
@@ -86,7 +91,7 @@ def sync_glance(raw: Mapping[str, Any]) -> SyncGlance:
     status = _status(ConfigSyncStatus, raw)
     spec = raw.get("spec") or {}
     return SyncGlance(
-        **_common(raw, _condition(status.conditions, SyncCondition.READY), status.observed_generation),
+        **_common(raw, condition_of(status.conditions, SyncCondition.READY), status.observed_generation),
         path=str((spec.get("zookeeper") or {}).get("path", "")),
         config_map=status.config_map or str((spec.get("configMap") or {}).get("name") or raw["metadata"]["name"]),
         direction=str(spec.get("direction", "")),
@@ -114,10 +119,6 @@ def _status(model: type[S], raw: Mapping[str, Any]) -> S:
     """Return the status, or an empty one when another version of the operator wrote it in another way."""
     parsed = parse(model, raw.get("status") or {})
     return model() if isinstance(parsed, tuple) else parsed
-
-
-def _condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
-    return next((condition for condition in conditions if condition.type == kind), None)
 
 
 def _common(raw: Mapping[str, Any], ready: Condition | None, observed: int) -> dict[str, Any]:

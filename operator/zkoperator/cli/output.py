@@ -4,15 +4,16 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zkoperator.cli.terminal import Style, wants_colours
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add `-o json`."""
+def add_output(parser: argparse.ArgumentParser, people: str = "text") -> None:
+    """Add `-o json`; `people` is what people get."""
     parser.add_argument(
-        "-o", "--output", choices=("text", "json"), default="text", help="text for people, json for programs"
+        "-o", "--output", choices=(people, "json"), default=people, help=f"{people} for people, json for programs"
     )
 
 
@@ -29,3 +30,13 @@ def style() -> Style:
 def print_json(value: Any) -> None:
     """Print one JSON document."""
     print(json.dumps(value, indent=2))
+
+
+def json_line(value: Any) -> str:
+    """Return a JSON document as one line of a stream of them."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def kubernetes_list(items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return objects as the one that kubectl takes and gives for several."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(items)}

@@ -2,12 +2,11 @@
 
 import argparse
 import asyncio
-import os
 import time
 
 from zkoperator.api.cluster import ZooKeeperClusterStatus
 from zkoperator.api.parse import parse
-from zkoperator.cli.connection import add_connection, connect, namespace_of
+from zkoperator.cli.connection import add_connection, assumed_settings, connect, namespace_of
 from zkoperator.cli.forecast import Forecast, forecast, reported, text
 from zkoperator.cli.objects import fetch
 from zkoperator.cli.output import add_output, print_json, style, wants_json
@@ -20,7 +19,6 @@ from zkoperator.ensemble.world import World
 from zkoperator.errors import ForbiddenError, InvalidError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, Manifest
-from zkoperator.settings import read_settings
 from zkoperator.zk.admin import SocketProbe
 
 NAME = "plan"
@@ -32,6 +30,9 @@ _PROBE_S = 3.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("cluster", help="name of the ZooKeeperCluster")
+    parser.add_argument(
+        "--default-image", metavar="IMAGE", help="the operator's --default-image, for clusters that name no image"
+    )
     add_connection(parser)
     add_output(parser)
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _run(arguments: argparse.Namespace) -> int:
     async with connect(arguments) as api:
         raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace_of(arguments), arguments.cluster)
-        shown = await _forecast(api, raw)
+        shown = await _forecast(api, raw, arguments.default_image)
     if wants_json(arguments):
         print_json(shown.to_json())
     else:
@@ -52,8 +53,8 @@ async def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _forecast(api: KubeClient, raw: Manifest) -> Forecast:
-    settings = read_settings({}, os.environ)
+async def _forecast(api: KubeClient, raw: Manifest, image: str | None) -> Forecast:
+    settings = assumed_settings(image)
     cluster = validate(raw, Defaults(settings.default_image, settings.cluster_domain))
     if not isinstance(cluster, ValidatedCluster):
         raise InvalidError(cluster)
@@ -63,7 +64,8 @@ async def _forecast(api: KubeClient, raw: Manifest) -> Forecast:
         return _last_report(raw)
     if world.refused or is_out_of_reach(world):
         return _last_report(raw)
-    return forecast(cluster.names, world, make_plan(cluster, world))
+    assumed = "" if (raw.get("spec") or {}).get("image") else settings.default_image
+    return forecast(cluster.names, world, make_plan(cluster, world), assumed)
 
 
 def is_out_of_reach(world: World) -> bool:
@@ -74,4 +76,4 @@ def is_out_of_reach(world: World) -> bool:
 def _last_report(raw: Manifest) -> Forecast:
     status = parse(ZooKeeperClusterStatus, raw.get("status") or {})
     conditions = () if isinstance(status, tuple) else status.conditions
-    return reported(raw["metadata"]["name"], conditions)
+    return reported(raw["metadata"]["name"], raw["metadata"]["namespace"], conditions)

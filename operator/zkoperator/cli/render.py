@@ -1,7 +1,6 @@
 """`render`: the objects that a ZooKeeperCluster would have, offline: nothing is asked of any cluster."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.parse import parse_strict
 from zkoperator.cli.documents import to_yaml
+from zkoperator.cli.output import add_output, kubernetes_list, print_json, wants_json
 from zkoperator.ensemble.render import render
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
 from zkoperator.errors import FieldError, InvalidError
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--namespace", default="default", help="namespace of clusters that name none")
     parser.add_argument("--default-image", default=DEFAULT_IMAGE, help="image of clusters that name none")
     parser.add_argument("--cluster-domain", default="cluster.local", help="DNS domain of the Kubernetes cluster")
-    parser.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml")
+    add_output(parser, "yaml")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     text = sys.stdin.read() if arguments.file == "-" else read(Path(arguments.file))
     defaults = Defaults(arguments.default_image, arguments.cluster_domain)
     children = [child for raw in clusters_in(text) for child in children_of(raw, arguments.namespace, defaults)]
-    if arguments.output == "json":
-        print(json.dumps({"apiVersion": "v1", "kind": "List", "items": children}, indent=2))
+    if wants_json(arguments):
+        print_json(kubernetes_list(children))
     else:
         print(to_yaml(children), end="")
     return 0

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from zkoperator.cli.connection import add_connection, connect, namespace_of
 from zkoperator.cli.glance import ClusterGlance, SyncGlance, cluster_glance, sync_glance, to_json
-from zkoperator.cli.output import add_output, print_json, style, wants_json
+from zkoperator.cli.output import add_output, json_line, print_json, style, wants_json
 from zkoperator.cli.terminal import Style
 from zkoperator.cli.views import cluster_detail, cluster_table, sync_detail, sync_table
 from zkoperator.errors import FieldError, InvalidError, TransientError
@@ -26,7 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("name", nargs="?", help="everything about the objects of this name")
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
-    parser.add_argument("-w", "--watch", action="store_true", help=f"look again every {_EVERY_S:g} s until interrupted")
+    parser.add_argument(
+        "-w",
+        "--watch",
+        action="store_true",
+        help=f"look again every {_EVERY_S:g} s until interrupted; with -o json one line a change",
+    )
     add_connection(parser)
     add_output(parser)
 
@@ -52,9 +57,16 @@ async def _look(api: KubeClient, arguments: argparse.Namespace, shown: str) -> s
     """Show everything once and return what is on the screen now."""
     found = await _glances(api, arguments)
     if wants_json(arguments):
-        print_json([to_json(glance) for glance in found])
+        values = [to_json(glance) for glance in found]
+        if arguments.watch:
+            return _tell(json_line(values), shown)
+        print_json(values)
         return ""
-    return _show(page(found, arguments, style(), datetime.now(UTC)), shown, live=arguments.watch)
+    text = page(found, arguments, style(), datetime.now(UTC))
+    if arguments.watch and sys.stdout.isatty():
+        print(f"{_CLEAR}{text}", flush=True)
+        return text
+    return _tell(text, shown)
 
 
 async def _glances(api: KubeClient, arguments: argparse.Namespace) -> list[ClusterGlance | SyncGlance]:
@@ -87,10 +99,8 @@ def page(found: Sequence[ClusterGlance | SyncGlance], arguments: argparse.Namesp
     return "\n\n".join(parts) or "no ZooKeeperCluster and no ConfigSync here; -A looks into all namespaces"
 
 
-def _show(text: str, shown: str, *, live: bool) -> str:
-    """Print the text: over the last one on a terminal, elsewhere only when it changed."""
-    if live and sys.stdout.isatty():
-        print(f"{_CLEAR}{text}", flush=True)
-    elif text != shown:
+def _tell(text: str, shown: str) -> str:
+    """Print the text unless it is what was printed last."""
+    if text != shown:
         print(text, flush=True)
     return text

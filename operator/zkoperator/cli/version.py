@@ -3,16 +3,21 @@
 import argparse
 
 from zkoperator import __version__
+from zkoperator.cli.output import add_output, print_json, wants_json
 
 NAME = "version"
 HELP = "print the version"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Take no arguments."""
+    """Add the arguments."""
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the version."""
-    print(__version__)
+    if wants_json(arguments):
+        print_json({"version": __version__})
+    else:
+        print(__version__)
     return 0

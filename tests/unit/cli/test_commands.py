@@ -1,6 +1,7 @@
 """Commands without a cluster: parsing, messages, and what is computed before anything is asked or written."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from zkoperator.cli.resolve import check_conflicts, merged, parse_choices
 from zkoperator.errors import InvalidError
 
 ROOT = Path(__file__).parents[3]
+SAMPLE = str(ROOT / "manifests/samples/cluster.yaml")
 
 
 def glance(**status: Any) -> SyncGlance:
@@ -30,6 +32,22 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         main([command, "--help"])
     assert ended.value.code == 0
     assert f"zkoperator {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [command.NAME for command in COMMANDS if command.NAME != "run"])
+def test_every_command_that_prints_anything_prints_json_for_programs(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`run` only logs, in JSON by --log-format."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert re.search(r"-o \{\w+,json\}", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("words", [["version"], ["crds"], ["docs"], ["render", SAMPLE]], ids=lambda words: words[0])
+def test_what_needs_no_cluster_is_one_json_document(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)
 
 
 def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,6 +77,12 @@ def test_crds_prints_what_is_committed(capsys: pytest.CaptureFixture[str]) -> No
     assert printed == committed
 
 
+def test_crds_for_programs_are_the_same_as_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["crds"]) == main(["crds", "-o", "json"]) == 0
+    people, _, programs = capsys.readouterr().out.partition("\n{\n")
+    assert json.loads("{" + programs)["items"] == list(yaml.safe_load_all(people))
+
+
 def test_crds_and_docs_write_files(tmp_path: Path) -> None:
     assert main(["crds", "--write", str(tmp_path / "new")]) == 0
     assert main(["docs", "--write", str(tmp_path)]) == 0
@@ -67,7 +91,7 @@ def test_crds_and_docs_write_files(tmp_path: Path) -> None:
 
 
 def test_render_prints_the_children_without_any_cluster(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["render", str(ROOT / "manifests/samples/cluster.yaml")]) == 0
+    assert main(["render", SAMPLE]) == 0
     children = {child["kind"]: child for child in yaml.safe_load_all(capsys.readouterr().out)}
     assert children["StatefulSet"]["metadata"]["name"] == "main-zk"
     assert all("ownerReferences" not in child["metadata"] for child in children.values())

@@ -33,6 +33,14 @@ def test_the_first_step_of_a_new_cluster_is_the_record_of_its_founding() -> None
     assert shown.to_json()["observed"] is True
 
 
+def test_an_image_that_had_to_be_guessed_is_named() -> None:
+    cluster = validate({"metadata": {"name": "main", "namespace": "demo"}, "spec": {}}, Defaults("zookeeper:3.9.5"))
+    assert isinstance(cluster, ValidatedCluster)
+    shown = forecast(NAMES, World(), make_plan(cluster, World()), "zookeeper:3.9.5")
+    assert "spec.image is not set: zookeeper:3.9.5 was taken for the operator's default" in text(shown, PLAIN)
+    assert shown.to_json()["assumedImage"] == "zookeeper:3.9.5"
+
+
 @pytest.mark.parametrize(
     ("step", "words"),
     [
@@ -50,9 +58,11 @@ def test_a_step_is_told_in_the_names_that_people_see(step: Step, words: str) -> 
 
 
 def test_the_last_report_says_that_it_is_one_and_how_to_get_better() -> None:
-    shown = reported("main", (condition("Progressing", Truth.TRUE, "Blocked", "1 of 2 followers are in sync"),))
+    shown = reported("main", "demo", (condition("Progressing", Truth.TRUE, "Blocked", "1 of 2 followers are in sync"),))
     assert not shown.observed
-    assert text(shown, PLAIN).startswith("Blocked: 1 of 2 followers are in sync\nas the operator reported last")
+    told = text(shown, PLAIN)
+    assert told.startswith("Blocked: 1 of 2 followers are in sync\nas the operator reported last")
+    assert told.endswith("-- python -m zkoperator plan main -n demo")
 
 
 def test_the_last_report_names_what_is_wrong_beside_what_is_done() -> None:
@@ -60,8 +70,8 @@ def test_the_last_report_names_what_is_wrong_beside_what_is_done() -> None:
         condition("Progressing", Truth.FALSE, "Settled", "nothing to do"),
         condition("Degraded", Truth.TRUE, "MemberDown", "main-zk-2 is down"),
     )
-    assert reported("main", conditions).message == "nothing to do; main-zk-2 is down"
-    assert reported("main", ()).reason == "Unknown"
+    assert reported("main", "demo", conditions).message == "nothing to do; main-zk-2 is down"
+    assert reported("main", "demo", ()).reason == "Unknown"
 
 
 def test_silence_of_all_is_ours_and_an_answer_of_one_is_not() -> None:
