@@ -34,6 +34,9 @@ from zkoperator.zk.port import MemberProbe, ZkConnector
 _CONFLICTS = 10
 """So many conflicts in a row are no news that arrives a moment late, but something that is not understood."""
 
+_LOOKS_PER_S = 60.0
+"""At clusters at rest, all taken together: looking costs a process a bounded share of a core, however many there are."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -94,7 +97,7 @@ class EnsembleReconciler:
     async def _report(self, key: Key, raw: Manifest, cluster: ValidatedCluster, world: World, plan: Plan) -> float:
         self._meter.blocked(key, cause_of(gate(world)) if plan.reason is ClusterReason.BLOCKED else None)
         await self._reporter.write(raw, status_of(cluster, world, plan, self._reporter.now))
-        return plan.look_again_s
+        return max(plan.look_again_s, len(self._at_rest) / _LOOKS_PER_S) if plan.settled else plan.look_again_s
 
     async def _fetch(self, key: Key) -> Manifest | None:
         """A cluster at rest is read from the store; one in motion live, as its own status is part of the decision."""

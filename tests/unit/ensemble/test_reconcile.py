@@ -8,6 +8,7 @@ from tests.support.ensemble_stage import KEY, Peeking, Stage, stage
 from tests.support.ensemble_world import BETTER, NAMES
 from tests.support.fake_kube import Operation, unavailable
 from zkoperator.ensemble.names import MEMBERSHIP
+from zkoperator.ensemble.plan import IDLE_S
 from zkoperator.errors import ConflictError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
@@ -20,6 +21,7 @@ from zkoperator.kube.port import (
     ZOOKEEPER_CLUSTERS,
     Manifest,
 )
+from zkoperator.runtime.keys import Key
 
 
 async def test_a_new_cluster_comes_to_rest_ready_and_says_so() -> None:
@@ -47,6 +49,15 @@ async def test_a_pass_with_nothing_to_do_asks_the_api_for_nothing() -> None:
     asked = play.api.operations[before:]
     assert {op.subresource for op in asked} <= {"status"}, "only transaction ids may be written"
     assert len(asked) <= 2, "and that once in ten seconds"
+
+
+async def test_the_more_clusters_are_at_rest_the_less_often_each_is_looked_at() -> None:
+    play = stage(1)
+    await play.rest()
+    alone_s = await play.operator.reconcile(KEY)
+    play.operator._at_rest |= {Key("others", str(number)) for number in range(599)}
+    among_many_s = await play.operator.reconcile(KEY)
+    assert (alone_s, among_many_s) == (IDLE_S, 10.0)
 
 
 async def test_the_permission_is_on_record_before_anything_could_start() -> None:
