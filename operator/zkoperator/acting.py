@@ -95,7 +95,7 @@ class Acting:
             api,
             source,
             settings.namespaces,
-            wake_cluster=self._clusters.wake,
+            wake_cluster=lambda key, _: self._clusters.wake(key),
             wake_sync=self._mirror.resource_changed,
             clock=clock,
         )

@@ -81,19 +81,19 @@ class _Replica:
         election = asyncio.create_task(elector.run(), name="election")
         try:
             _log.info("standing by for the lease %s/%s as %s", settings.namespace, settings.lease_name, identity)
-            await _first(self._stop.wait(), elector.wait_acquired())
+            await _first(self._stop.wait(), elector.wait_acquired(), _ended(election))
             if self._stop.is_set():
                 return EXIT_CLEAN
             api = KubeClient(transport, before_write=elector.require)
-            return await self._act(api, elector.wait_lost())
+            return await self._act(api, elector.wait_lost(), _ended(election))
         finally:
             election.cancel()
             await asyncio.gather(election, return_exceptions=True)
 
-    async def _act(self, api: KubeClient, lost: Coroutine[Any, Any, Any]) -> int:
+    async def _act(self, api: KubeClient, *lost: Coroutine[Any, Any, Any]) -> int:
         _log.info("acting in %s", ", ".join(self._settings.namespaces) or "all namespaces")
         self._acting = acting = Acting(self._settings, api, self._source, self._metrics)
-        await _first(self._stop.wait(), lost, acting.run())
+        await _first(self._stop.wait(), *lost, acting.run())
         _log.info("stopped" if self._stop.is_set() else "the lease is lost, ending")
         return EXIT_CLEAN if self._stop.is_set() else EXIT_LEASE_LOST
 
@@ -113,6 +113,12 @@ class _Replica:
             return
         outcome = f"{exchange.code // 100}xx" if exchange.code else "lost"
         self._metrics.count_kube_request(exchange.verb, outcome, exchange.duration_s)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Return when the task has ended, with its exception; being cancelled here does not cancel it."""
+    await asyncio.wait({task})
+    task.result()
 
 
 async def _first(*awaited: Coroutine[Any, Any, Any]) -> None:

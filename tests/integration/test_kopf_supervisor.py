@@ -105,7 +105,7 @@ async def scene(server: ApiServer, tmp_path: Path, *, every_s: float) -> AsyncIt
         wired, direct = Transport(source), Transport(CredentialSource(str(server.kubeconfig)))
         wakes: Counter[Key] = Counter()
 
-        def wake(key: Key) -> None:
+        def wake(key: Key, _: str) -> None:
             assert threading.current_thread() is threading.main_thread()
             wakes[key] += 1
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.mirror_world import version_of
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.informer import Informer
@@ -45,7 +46,10 @@ class RealOperator:
         self.loop = KeyedLoop("ConfigSync", self._pass)
         self.reconciler.bind(self.loop.wake, self.loop.forget)
         syncs = Informer(
-            self.api, CONFIG_SYNCS, (self.namespace,), on_change=lambda key: self.reconciler.resource_changed(key)
+            self.api,
+            CONFIG_SYNCS,
+            (self.namespace,),
+            on_change=lambda key: self.reconciler.resource_changed(key, version_of(syncs.get(key))),
         )
         self._tasks = [asyncio.create_task(self.store.run())]
         await self.store.wait_synced()

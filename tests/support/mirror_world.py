@@ -79,7 +79,7 @@ class World:
         informer = Informer(
             self.kube,
             CONFIG_SYNCS,
-            on_change=lambda key: self.reconciler.resource_changed(key),
+            on_change=lambda key: self.reconciler.resource_changed(key, version_of(informer.get(key))),
             backoff=QUICK_RETRY,
             clock=self.clock,
         )
@@ -213,6 +213,11 @@ async def running(settings: MirrorSettings = FAST) -> AsyncIterator[World]:
         yield world
     finally:
         await world.stop()
+
+
+def version_of(manifest: Manifest | None) -> str:
+    """The version with which a change is told, empty when the object is gone."""
+    return str(manifest["metadata"]["resourceVersion"]) if manifest is not None else ""
 
 
 def cluster(name: str = "main") -> Manifest:

@@ -57,16 +57,16 @@ class Intake:
         """Return the slow list of one kind, and what kopf calls for its events."""
         watchdog = Watchdog(self._blind, age_s=self._age_s, horizon_s=1.2 * every_s, patience_s=patience_s, clock=clock)
 
-        def found(key: Key) -> None:
+        def found(key: Key, version: str) -> None:
             watchdog.found(key)
-            wake(key)
+            wake(key, version)
 
         census = Census(api, resource, namespaces, wake=found, every_s=every_s, clock=clock)
 
-        def told(key: Key) -> None:
+        def told(key: Key, version: str) -> None:
             watchdog.told(key)
             census.note(key)
-            wake(key)
+            wake(key, version)
 
         return census, told
 

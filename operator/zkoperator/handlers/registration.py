@@ -6,7 +6,7 @@ quadratic, and none of them notices what was deleted while no watch was open.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Resource
 from zkoperator.runtime.keys import Key
 
-Wake = Callable[[Key], None]
+Wake = Callable[[Key, str], None]
+"""Told of a key and its resourceVersion, which is empty for what is gone."""
 
 
 def register(registry: kopf.OperatorRegistry, wake_cluster: Wake, wake_sync: Wake) -> None:
@@ -36,9 +37,10 @@ def register_login(registry: kopf.OperatorRegistry, source: CredentialSource) ->
 
 
 def _on_event(registry: kopf.OperatorRegistry, resource: Resource, wake: Wake) -> None:
-    async def handle(namespace: str | None, name: str | None, **_: Any) -> None:
+    async def handle(namespace: str | None, name: str | None, meta: Mapping[str, Any], **event: Any) -> None:
         if name is not None:
-            wake(Key(namespace or "", name))
+            is_gone = event["type"] == "DELETED"
+            wake(Key(namespace or "", name), "" if is_gone else meta.get("resourceVersion", ""))
 
     kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id="wake")(handle)
 

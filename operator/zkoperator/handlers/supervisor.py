@@ -194,8 +194,8 @@ class _Life:
 def _across(loop: asyncio.AbstractEventLoop, wake: Wake) -> Wake:
     """Call the wake on its own event loop, from any thread."""
 
-    def call(key: Key) -> None:
+    def call(key: Key, version: str) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process exits
-            loop.call_soon_threadsafe(wake, key)
+            loop.call_soon_threadsafe(wake, key, version)
 
     return call

@@ -25,7 +25,7 @@ class Census:
         api: the Kubernetes API.
         resource: the kind.
         namespaces: to list; empty: all.
-        wake: called with every key that appeared, changed or vanished since the last list.
+        wake: called with every key that appeared, changed or vanished since the last list, with its version (or nothing).
         every_s: seconds between lists that succeed.
         clock: monotonic time.
         backoff: between lists that fail.
@@ -37,7 +37,7 @@ class Census:
         resource: Resource,
         namespaces: tuple[str, ...] = (),
         *,
-        wake: Callable[[Key], None],
+        wake: Callable[[Key, str], None],
         every_s: float = 60.0,
         clock: Clock = MONOTONIC,
         backoff: Backoff = RETRY,
@@ -98,7 +98,7 @@ class Census:
             self._found[namespace] = now
             for key in now.keys() | before.keys():
                 if now.get(key) != before.get(key):
-                    self._wake(key)
+                    self._wake(key, now.get(key, ""))
 
     def _tell(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem

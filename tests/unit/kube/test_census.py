@@ -19,8 +19,17 @@ class World:
         self.api = FakeKube()
         self.clock = FakeClock()
         self.wakes: list[Key] = []
-        self.census = Census(self.api, CONFIG_SYNCS, namespaces, wake=self.wakes.append, clock=self.clock)
+        self.census = Census(self.api, CONFIG_SYNCS, namespaces, wake=self.wake, clock=self.clock)
         self.task: asyncio.Task[None] | None = None
+
+    def wake(self, key: Key, version: str) -> None:
+        assert version == self.version(key)
+        self.wakes.append(key)
+
+    def version(self, key: Key) -> str:
+        """The version of the object, empty when there is none."""
+        found = self.api.peek(CONFIG_SYNCS, key.namespace, key.name) or {"metadata": {"resourceVersion": ""}}
+        return str(found["metadata"]["resourceVersion"])
 
     def put(self, key: Key) -> None:
         self.api.put(CONFIG_SYNCS, {"metadata": {"name": key.name, "namespace": key.namespace}, "spec": {}})

@@ -1,0 +1,62 @@
+"""A replica that does not take part in the election any more ends; the kubelet starts it again."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support.fake_kube import FakeKube, Operation
+from zkoperator import app
+from zkoperator.app import EXIT_LEASE_LOST, _Replica
+from zkoperator.kube.port import LEASES
+from zkoperator.settings import Settings
+
+
+class DefectError(Exception):
+    """What no code expects."""
+
+
+class Idle:
+    """Something that acts, and only ends by being cancelled."""
+
+    started = asyncio.Event()
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        Idle.started = asyncio.Event()
+
+    async def run(self) -> None:
+        Idle.started.set()
+        await asyncio.Event().wait()
+
+
+def _kube(fails: asyncio.Event) -> Any:
+    """An API server whose answers about the Lease break the elector from some moment on."""
+    kube = FakeKube()
+
+    def before(operation: Operation) -> None:
+        if fails.is_set() and operation.resource is LEASES:
+            raise DefectError
+
+    kube.before = before
+    return kube
+
+
+async def test_a_standby_whose_election_has_died_ends() -> None:
+    fails = asyncio.Event()
+    fails.set()
+    transport: Any = None
+    with pytest.raises(DefectError):
+        await asyncio.wait_for(_Replica(Settings())._stand_by(transport, _kube(fails)), 30)
+
+
+async def test_a_holder_whose_election_has_died_stops_acting_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "Acting", Idle)
+    fails = asyncio.Event()
+    transport: Any = None
+    replica = asyncio.create_task(_Replica(Settings())._stand_by(transport, _kube(fails)))
+    while not Idle.started.is_set():
+        await asyncio.sleep(0.01)
+    fails.set()
+    done, _ = await asyncio.wait({replica}, timeout=30)
+    assert done
+    assert isinstance(replica.exception(), DefectError) or replica.result() == EXIT_LEASE_LOST
