@@ -25,7 +25,7 @@ class Census:
         api: the Kubernetes API.
         resource: the kind.
         namespaces: to list; empty: all.
-        wake: called with every key that appeared, changed or vanished since the last list, with its version (or nothing).
+        wake: called with every key that appeared, changed or vanished since the last list, and its version, if any.
         every_s: seconds between lists that succeed.
         clock: monotonic time.
         backoff: between lists that fail.
