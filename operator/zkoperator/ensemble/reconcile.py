@@ -35,7 +35,7 @@ _CONFLICTS = 10
 """So many conflicts in a row are no news that arrives a moment late, but something that is not understood."""
 
 _LOOKS_PER_S = 60.0
-"""At clusters at rest, all taken together: looking costs a process a bounded share of a core, however many there are."""
+"""At clusters at rest, all taken together: looking costs a process a bounded share of a core however many there are."""
 
 _log = logging.getLogger(__name__)
 
