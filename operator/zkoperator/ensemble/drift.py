@@ -7,6 +7,13 @@ from zkoperator.kube.port import Manifest
 
 _WHOLE = frozenset({"selector", "matchLabels", "data", "nodeSelector"})
 """Maps in which a key that somebody added changes what the object does."""
+_UNASKED = frozenset(
+    {
+        *("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "initContainers", "serviceAccountName"),
+        *("serviceAccount", "hostAliases", "envFrom", "args", "externalIPs", "ordinals"),
+    }
+)
+"""Keys that no server fills in: where a manifest does not have them, somebody added them, and they change much."""
 _METADATA = ("labels", "annotations", "ownerReferences")
 
 
@@ -31,11 +38,12 @@ def _content(manifest: Manifest) -> dict[str, Any]:
 def _covers(live: Any, desired: Any, key: str) -> bool:
     match desired:
         case dict():
-            whole = key not in _WHOLE or set(live or {}) == set(desired)
+            there = live or {}
             return (
-                isinstance(live or {}, dict)
-                and whole
-                and all(_covers((live or {}).get(part), value, part) for part, value in desired.items())
+                isinstance(there, dict)
+                and (key not in _WHOLE or desired.keys() <= there.keys())
+                and not _strays(there, desired, key)
+                and all(_covers(there.get(part), value, part) for part, value in desired.items())
             )
         case list():
             same_length = isinstance(live or [], list) and len(live or []) == len(desired)
@@ -44,6 +52,12 @@ def _covers(live: Any, desired: Any, key: str) -> bool:
             return live in (None, "")
         case _:
             return live == desired or _equal_amounts(live, desired)
+
+
+def _strays(live: dict[str, Any], desired: dict[str, Any], key: str) -> frozenset[str]:
+    """Return the keys that somebody added to a part of the object and that change what it does."""
+    added = live.keys() - desired.keys()
+    return frozenset(added if key in _WHOLE else (part for part in added & _UNASKED if live[part]))
 
 
 def _equal_amounts(live: Any, desired: Any) -> bool:
@@ -55,11 +69,8 @@ def _equal_amounts(live: Any, desired: Any) -> bool:
         return False
 
 
-def _pruned(live: Any, desired: Any) -> Any:
+def _pruned(live: Any, desired: Any, key: str = "") -> Any:
     if not isinstance(desired, dict) or not isinstance(live, dict):
         return desired
-    patch = {key: _pruned(live.get(key), value) for key, value in desired.items()}
-    for key in desired.keys() & _WHOLE:
-        if isinstance(patch[key], dict) and isinstance(live.get(key), dict):
-            patch[key] |= dict.fromkeys(live[key].keys() - desired[key].keys())
-    return patch
+    patch = {part: _pruned(live.get(part), value, part) for part, value in desired.items()}
+    return patch | dict.fromkeys(_strays(live, desired, key))
