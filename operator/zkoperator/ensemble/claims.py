@@ -11,8 +11,12 @@ LEFT = "left"
 
 
 def claim_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
-    """Return what is to be done with claims; nothing while the committed configuration is unknown."""
-    if world.committed is None:
+    """Return what is to be done with claims, once it is on record that they are this cluster's.
+
+    Who belongs to the ensemble is known from its leader only. Whether a claim goes with the cluster is the spec's to
+    say: it is noted without a leader, and before there was one, as the cluster may be deleted at any time.
+    """
+    if cluster.status.bootstrap is None:
         return ()
     return tuple(
         step
