@@ -13,9 +13,9 @@ REPLICAS = st.integers(1, 7)
 MEMBERS = st.integers(1, 7)
 EVENTS = st.one_of(
     st.tuples(st.just("scale"), REPLICAS),
-    st.tuples(st.just("image"), st.sampled_from([GOOD, BETTER])),
+    st.tuples(st.just("image"), st.sampled_from([GOOD, BETTER, BAD])),
     st.tuples(st.just("config"), st.sampled_from(["2000", "3000", "4000"])),
-    st.tuples(st.just("crash"), MEMBERS),
+    st.tuples(st.just("crash"), st.tuples(MEMBERS, st.integers(1, 5))),
     st.tuples(st.just("delete"), MEMBERS),
     st.tuples(st.just("dark"), MEMBERS),
     st.tuples(st.just("lose"), st.sampled_from(list(Child))),
@@ -35,7 +35,7 @@ def happen(world: Simulation, what: str, value: Any) -> None:
         case "config":
             world.edit(config={"tickTime": value})
         case "crash":
-            world.crash(value)
+            world.crash(*value)
         case "delete":
             world.delete_pod(value)
         case "dark":
@@ -55,6 +55,8 @@ def test_any_life_comes_to_rest_without_losing_a_write(first: int, life: list[tu
         for _ in range(ticks):
             world.tick()
     world.dark = frozenset()
+    if world.raw["spec"]["image"] == BAD:
+        world.edit(image=GOOD)
     world.settle()
     assert world.founded == 1
     assert all(world.disks[member].last == world.acknowledged for member in world.pods)
@@ -83,15 +85,27 @@ def test_one_wiped_member_at_any_time_loses_nothing(size: int, ticks: int, membe
     assert world.acknowledged == world.disks[1].last
 
 
+CRASHES = st.lists(st.tuples(MEMBERS, st.integers(1, 8)), max_size=3)
+
+
 @LONG
-@given(st.sampled_from([3, 5]), st.integers(0, 12), st.sampled_from([GOOD, BETTER]))
-def test_a_bad_image_takes_one_member_at_most_and_the_next_spec_replaces_it(size: int, ticks: int, good: str) -> None:
+@given(
+    st.sampled_from([3, 5]),
+    st.lists(st.tuples(st.integers(1, 6), CRASHES), max_size=4),
+    st.sampled_from([GOOD, BETTER]),
+)
+def test_a_bad_image_takes_one_member_at_most_and_the_next_spec_replaces_it(
+    size: int, life: list[tuple[int, list[tuple[int, int]]]], good: str
+) -> None:
     world = Simulation(raw_cluster(size))
     world.settle()
     world.edit(image=BAD)
-    for _ in range(ticks):
-        world.tick()
-        assert sum(pod.image == BAD for pod in world.pods.values()) <= 1
+    for ticks, crashes in life:
+        for member, for_ticks in crashes:
+            world.crash(member, for_ticks)
+        for _ in range(ticks):
+            world.tick()
+            assert sum(pod.image == BAD for pod in world.pods.values()) <= 1
     world.edit(image=good)
     world.settle()
     assert {pod.image for pod in world.pods.values()} == {good}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from zkoperator.ensemble.answers import Answer, Mode, NotServing, Serving, Silent
-from zkoperator.ensemble.configuration import Configuration, Server, parse_servers
-from zkoperator.ensemble.names import REVISION, TEMPLATE, Names
+from zkoperator.ensemble.configuration import Configuration, Server, parse_servers, server_of
+from zkoperator.ensemble.names import CONTAINER, MADE_WITH, REVISION, TEMPLATE, Names
 from zkoperator.ensemble.plan import Plan, make_plan
 from zkoperator.ensemble.steps import (
     ApplyChild,
@@ -71,6 +71,7 @@ class SimPod:
     running: bool = False
     deleting: bool = False
     synced: bool = False
+    down_for: int = 0
 
     @property
     def image(self) -> str:
@@ -88,6 +89,7 @@ class Simulation:
     leader: int | None = None
     acknowledged: int = 0
     secret: bool = False
+    password: str = "s"
     founded: int = 0
     dark: frozenset[int] = frozenset()
     stuck: frozenset[int] = frozenset()
@@ -110,8 +112,11 @@ class Simulation:
         if member in self.pods:
             self.pods[member].deleting = True
 
-    def crash(self, member: int) -> None:
-        self._stop(member)
+    def crash(self, member: int, ticks: int = 1) -> None:
+        """Stop a member's container, and let it start again after so many ticks."""
+        if member in self.pods:
+            self._stop(member)
+            self.pods[member].down_for = ticks
 
     def reconfigure_by_hand(self, servers: tuple[Server, ...]) -> None:
         assert self.committed is not None
@@ -129,6 +134,8 @@ class Simulation:
         assert len(self.plan.disruptive) <= 1, self.plan
         for step in self.plan.steps:
             self._execute(step)
+        if self.leader is not None and self.committed is not None:
+            self.raw["status"]["replicas"] = len(self.committed.voters)
         return self.plan
 
     def settle(self, ticks: int = 80) -> Plan:
@@ -153,13 +160,17 @@ class Simulation:
             claims=dict(self.claims),
             answers={m: self._answer(m) for m in self.pods},
             recorded=parse_servers(config["data"]["members"]) if config is not None else (),
-            secret_id="s" if self.secret else None,
+            secret_id=self.password if self.secret else None,
         )
 
     # The parts
 
     def _new_disk(self) -> Disk:
         return Disk()
+
+    @property
+    def _ephemeral(self) -> bool:
+        return bool(self.raw["spec"].get("storage", {}).get("type") == "Ephemeral")
 
     def _stateful_set_controller(self) -> None:
         for member in [member for member, pod in self.pods.items() if pod.deleting]:
@@ -179,14 +190,18 @@ class Simulation:
         word = self.children[Child.CONFIG_MAP]["data"]["bootstrap"]
         founder = bool(word) and env["ZK_BOOTSTRAP"] == word
         self.pods[member] = SimPod(member, f"pod-{next(iter(self._uids))}", template, founder)
+        if self._ephemeral:
+            self.disks[member] = Disk()
         self.disks.setdefault(member, Disk())
-        if member not in self.claims:
+        if member not in self.claims and not self._ephemeral:
             uid = f"claim-{next(iter(self._uids))}"
             self.claims[member] = ClaimView(NAMES.claim(member), uid, "1", member)
 
     def _kubelet(self) -> None:
         for pod in self.pods.values():
-            if not pod.running and pod.image != BAD and not pod.deleting and pod.member not in self.stuck:
+            if pod.down_for > 0:
+                pod.down_for -= 1
+            elif not pod.running and pod.image != BAD and not pod.deleting and pod.member not in self.stuck:
                 pod.running = True
 
     def _elect(self) -> None:
@@ -254,7 +269,7 @@ class Simulation:
 
     def _answer(self, member: int) -> Answer:
         pod = self.pods[member]
-        if member in self.dark or not pod.running:
+        if member in self.dark or not pod.running or self._listens_elsewhere(member):
             return Silent("dark")
         if not self._serves(member):
             return NotServing()
@@ -271,8 +286,14 @@ class Simulation:
             len(strangers) if leads else None,
         )
 
+    def _listens_elsewhere(self, member: int) -> bool:
+        """Its line was changed by hand: it votes, and cannot be asked."""
+        line = self.committed.find(member) if self.committed is not None else None
+        return line is not None and line.client != server_of(NAMES, member).client
+
     def _pod_manifest(self, pod: SimPod) -> Manifest:
-        state = {"running": {}} if pod.running else {"waiting": {"reason": "ImagePullBackOff"}}
+        waiting = {"waiting": {"reason": "ImagePullBackOff" if pod.image == BAD else "ContainerCreating"}}
+        state = {"running": {}} if pod.running else waiting
         meta: dict[str, Any] = {
             "name": NAMES.pod(pod.member),
             "uid": pod.uid,
@@ -282,8 +303,10 @@ class Simulation:
         if pod.deleting:
             meta["deletionTimestamp"] = "now"
         ready = {"type": "Ready", "status": "True" if self._serves(pod.member) else "False"}
-        status = {"podIP": "10.0.0.1", "conditions": [ready], "containerStatuses": [{"state": state}]}
-        return {"metadata": meta, "spec": {"containers": [{"image": pod.image}]}, "status": status}
+        container = {"name": CONTAINER, "state": state}
+        status = {"podIP": "10.0.0.1", "conditions": [ready], "containerStatuses": [container]}
+        spec = {"containers": [{"name": CONTAINER, "image": pod.image}]}
+        return {"metadata": meta, "spec": spec, "status": status}
 
     # What steps do, and what they never may
 
@@ -332,6 +355,8 @@ class Simulation:
         assert self.committed is not None, "a reconfiguration from an unknown configuration"
         assert self.leader is not None
         assert step.from_version == self.committed.version
+        made_with = self.pods[self.leader].template["metadata"]["annotations"][MADE_WITH]
+        assert made_with == self.password, "the leader does not know the superuser"
         servers = {server.id: server for server in self.committed.servers if server.id not in step.leaving}
         servers |= {server.id: server for server in step.joining}
         voters = {server.id for server in servers.values() if server.voting}
@@ -356,11 +381,18 @@ class Simulation:
                 outdated = [m for m in serving if self._is_outdated(m)]
                 assert outdated == [step.member], "the leader goes before a follower"
         assert not step.harmless or step.member not in serving, "called harmless, and serves"
+        unproven = [m for m in voters if m in self.pods and not self.pods[m].running and self._is_newest(m)]
+        assert not unproven or step.member not in voters, "another voter gets what the first has not started with"
         self.restarts.append(step.member)
         pod.deleting = True
         pod.running = pod.synced = False
         if self.leader == step.member:
             self.leader = None
+
+    def _is_newest(self, member: int) -> bool:
+        wanted = self.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"]
+        have = self.pods[member].template["metadata"]["annotations"]
+        return all(have[key] == wanted[key] for key in (REVISION, TEMPLATE))
 
     def _is_outdated(self, member: int) -> bool:
         wanted = self.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"]

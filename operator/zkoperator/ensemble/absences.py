@@ -5,6 +5,12 @@ from dataclasses import replace
 from zkoperator.ensemble.world import World
 from zkoperator.runtime.keys import Key
 
+ELECTION_S = 5.0
+"""Seconds for which the lack of a leader is an election rather than a fault; Available tells it at once."""
+
+RETURN_S = 90.0
+"""Seconds within which a restarted member is awaited without a word; a falsely leading one needs 20 of them."""
+
 _LEADER = 0
 """Stands for the leader, whoever it is, beside the ids of members, which begin at 1."""
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from zkoperator.api.cluster import Member
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.absences import ELECTION_S, RETURN_S
 from zkoperator.ensemble.answers import NotServing, Silent
 from zkoperator.ensemble.desired import is_founded
 from zkoperator.ensemble.gate import Verdict
 from zkoperator.ensemble.plan import Plan
-from zkoperator.ensemble.roll import RETURN_S
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import Running, World
 
@@ -17,9 +17,6 @@ Found = tuple[ClusterCondition, Truth, ClusterReason, str]
 
 _REFUSED = (ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN, ClusterReason.INVALID_SPEC)
 """Reasons of a plan that only a person can change."""
-
-ELECTION_S = 5.0
-"""Seconds for which the lack of a leader is an election rather than a fault; Available tells it at once."""
 
 WIPED_S = 30.0
 """Seconds after which a majority that runs without electing anybody is taken to have lost its volumes."""
@@ -94,9 +91,11 @@ def ready(facts: Facts) -> Found:
 
 
 def _said(facts: Facts, kind: ClusterCondition) -> Found | None:
-    """Return what was said before, while members only blink and it was good."""
+    """Return what was said before, while members only blink and it was good, if it was said of the present spec."""
     before = next((c for c in facts.cluster.status.conditions if c.type == kind.value), None)
     if not facts.blinks or before is None or before.status is not Truth.TRUE:
+        return None
+    if before.observed_generation != facts.cluster.meta.generation:
         return None
     return kind, before.status, ClusterReason(before.reason), before.message
 

@@ -31,33 +31,44 @@ def bootstrap_word(cluster: ValidatedCluster) -> str:
     return cluster.meta.uid if recorded is not None and not recorded.complete else ""
 
 
-def our_members(cluster: ValidatedCluster, world: World) -> frozenset[int]:
-    """Return the members, voting or not, that run in pods of ours by their committed addresses."""
-    servers = world.committed.servers if world.committed is not None else ()
-    return frozenset(server.id for server in servers if _is_ours(cluster, server))
-
-
-def _is_ours(cluster: ValidatedCluster, server: Server) -> bool:
-    return server.address == server_of(cluster.names, server.id).address
-
-
 def wanted_pods(cluster: ValidatedCluster, world: World) -> int:
     """Return how many pods are to exist: never fewer than the committed members need, whatever the spec says."""
     if not is_founded(cluster):
         return founders(cluster)
-    if world.committed is None:
-        recorded = [server.id for server in known_servers(cluster, world) if _is_ours(cluster, server)]
-        return max(world.replicas or 0, *recorded, 1)
-    return max(cluster.members | our_members(cluster, world))
+    needed = _last_needed(cluster, world, known_servers(cluster, world))
+    return needed if world.committed is not None else max(needed, world.replicas or 0)
+
+
+def _last_needed(cluster: ValidatedCluster, world: World, servers: tuple[Server, ...]) -> int:
+    """Return the last member whose pod is needed.
+
+    Members of ours have no gaps between their ids. One beyond a gap was added by hand: its pod is not made for it.
+    """
+    ours = {server.id for server in servers if cluster.names.is_host(server.id, server.address)}
+    last = cluster.spec.replicas
+    while last + 1 in ours:
+        last += 1
+    return max({last} | (ours & world.pods.keys()))
 
 
 def known_servers(cluster: ValidatedCluster, world: World) -> tuple[Server, ...]:
-    """Return the members for the ConfigMap: committed, else as recorded, else the founders."""
+    """Return the members for the ConfigMap: committed, else as recorded, else all that may be members.
+
+    A cluster that takes up kept claims was never told who votes, and its spec may ask for more members than claims were
+    kept: without their pods and their names nobody could bring back a majority.
+    """
     if world.committed is not None:
         return world.committed.servers
-    if world.recorded and is_founded(cluster):
+    if not is_founded(cluster):
+        return _numbered(cluster, founders(cluster))
+    told = cluster.status.replicas
+    if world.recorded and told > 0:
         return world.recorded
-    count = max(founders(cluster), cluster.status.replicas if is_founded(cluster) else 0)
+    guessed = _numbered(cluster, max(founders(cluster), told or cluster.spec.replicas))
+    return tuple(sorted({server.id: server for server in (*guessed, *world.recorded)}.values()))
+
+
+def _numbered(cluster: ValidatedCluster, count: int) -> tuple[Server, ...]:
     return tuple(server_of(cluster.names, member) for member in range(1, count + 1))
 
 

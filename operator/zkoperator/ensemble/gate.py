@@ -1,15 +1,16 @@
 """The one safety gate: whether taking a member away now can cost the quorum or a write.
 
-Every disruption asks it: restart, membership change, removal. Every number that it looked at is in its answer. The
-leader's counts alone are not enough: they include followers that do not vote, and followers in the middle of a
-snapshot; so every voter answers for itself.
+Every restart and every membership change asks it, be the member's server in the quorum (`gate`) or not
+(`gate_of_broken`); pods are removed only after a membership change that it let pass. Every number that it looked at is
+in its answer. The leader's counts alone are not enough: they include followers that do not vote, and followers in the
+middle of a snapshot; so every voter answers for itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from zkoperator.ensemble.answers import Mode, Serving, Silent
+from zkoperator.ensemble.answers import Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.configuration import Configuration
-from zkoperator.ensemble.world import World
+from zkoperator.ensemble.world import Running, World
 
 NOBODY: frozenset[int] = frozenset()
 _VOTING_MODES = (Mode.LEADER, Mode.FOLLOWER)
@@ -34,18 +35,20 @@ class Verdict:
     versions: tuple[int, ...] = ()
 
 
-def gate(world: World, *, spared: frozenset[int] = NOBODY) -> Verdict:
+def gate(world: World, *, spared: frozenset[int] = NOBODY, unseen: frozenset[int] = NOBODY) -> Verdict:
     """Decide whether a disruption is safe now.
 
     Args:
         world: what was observed.
         spared: voters that need not serve, because the disruption is about them: one that is down and is replaced, or
             those that leave the ensemble.
+        unseen: voters that cannot be asked for a known reason. They need not serve either, but may: the leader's count
+            of those in sync is allowed to include them.
     """
     committed = world.committed
     if committed is None:
         return Verdict(False, _unknown(world), leaders=len(world.leaders), voters=len(world.voters))
-    needed = committed.voters - spared
+    needed = committed.voters - spared - unseen
     serving = {member: answer for member in committed.voters if (answer := voting(world, member)) is not None}
     leading = world.serving(world.leader) if world.leader is not None else None
     synced = leading.synced_voters if leading is not None else None
@@ -54,7 +57,7 @@ def gate(world: World, *, spared: frozenset[int] = NOBODY) -> Verdict:
         _missing(world, needed, frozenset(serving))
         or _leaving_pods(world, needed)
         or _disagreement(committed, versions)
-        or _unsynced(synced, len(serving) - 1)
+        or _unsynced(synced, len(serving) - 1, len(unseen))
     )
     return Verdict(
         open=not why,
@@ -67,6 +70,54 @@ def gate(world: World, *, spared: frozenset[int] = NOBODY) -> Verdict:
         synced=synced,
         versions=versions,
     )
+
+
+def gate_of_broken(world: World, member: int, *, kept: frozenset[int]) -> Verdict:
+    """Decide whether the pod of a member that does not serve may be replaced now.
+
+    It may when the gate is open with that member spared, when the member has no vote, and when no server can be part
+    of a quorum in that pod: its container does not run, or no voter serves and that is known of each of them.
+
+    Args:
+        world: what was observed.
+        member: the one whose pod is broken.
+        kept: voters whose pods are of the newest revision. Until each of them has shown that it starts, no second
+            voter gets that revision: what is away by chance would be lost to what is broken by the spec.
+    """
+    verdict = gate(world, spared=frozenset({member}))
+    if verdict.open:
+        return verdict
+    why = _leaving_pods(world, world.voters)
+    if not why and (world.committed is None or member in world.committed.voters):
+        why = _unproven(world, kept - {member}) or _maybe_in_quorum(world, member, verdict)
+    return replace(verdict, open=not why, why=why or "its server is part of no quorum")
+
+
+def _unproven(world: World, kept: frozenset[int]) -> str:
+    unproven = [m for m in sorted(kept) if world.serving(m) is None and not isinstance(world.answer(m), NotServing)]
+    if not unproven:
+        return ""
+    names = ", ".join(_told(world, member) for member in unproven)
+    return (
+        f"{len(unproven)} of {len(world.voters)} voters have the newest revision and have not started with it: {names}"
+    )
+
+
+def _maybe_in_quorum(world: World, member: int, verdict: Verdict) -> str:
+    if world.pods[member].running is Running.NO:
+        return ""
+    if world.committed is not None:
+        return verdict.why
+    # With no quorum at all there is none to lose; but every voter must be known not to be part of one.
+    unknown = [other for other in sorted(world.voters | {member}) if not _surely_idle(world, other)]
+    return f"{len(unknown)} of {len(world.voters)} voters may be part of a quorum unseen: {unknown}" if unknown else ""
+
+
+def _surely_idle(world: World, member: int) -> bool:
+    pod, answer = world.pods.get(member), world.answer(member)
+    if isinstance(answer, Silent):
+        return pod is None or pod.running is Running.NO
+    return isinstance(answer, NotServing)
 
 
 def voting(world: World, member: int) -> Serving | None:
@@ -110,7 +161,9 @@ def _disagreement(committed: Configuration, versions: tuple[int, ...]) -> str:
     return f"voters act on {len(versions)} configurations ({told}), all must act on {committed.version:x}"
 
 
-def _unsynced(synced: int | None, followers: int) -> str:
+def _unsynced(synced: int | None, followers: int, unseen: int) -> str:
     if synced is None:
         return "the leader does not tell how many followers are in sync"
-    return f"{synced} of {followers} voting followers are in sync" if synced != followers else ""
+    # More in sync than say so themselves: one that does not answer us serves others.
+    in_sync = followers <= synced <= followers + unseen
+    return "" if in_sync else f"{synced} of {followers} voting followers are in sync"

@@ -1,11 +1,13 @@
 """Who votes: growing, shrinking and repairing the committed configuration, one reconfiguration a plan."""
 
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.absences import ELECTION_S, RETURN_S
 from zkoperator.ensemble.answers import Mode
 from zkoperator.ensemble.configuration import Configuration, Server, server_of
 from zkoperator.ensemble.desired import the_stateful_set, wanted_pods
-from zkoperator.ensemble.gate import gate
+from zkoperator.ensemble.gate import gate, voting
 from zkoperator.ensemble.proposal import Proposal
+from zkoperator.ensemble.roll import overdue
 from zkoperator.ensemble.steps import Reconfigure, RemovePods
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import Child, World
@@ -26,23 +28,46 @@ def change_members(cluster: ValidatedCluster, world: World) -> Proposal | None:
     """Propose the next reconfiguration, None when the configuration is as it should be."""
     committed = world.committed
     if committed is None:
-        return None
+        return _leaderless(cluster, world)
     joiners, leavers = joining(cluster, committed), leaving(cluster, committed)
-    missing = tuple(server.id for server in joiners if not _serves(world, server.id))
-    # All joiners come at once: one after another would pass through two voters, where any loss stops all.
-    ready = joiners if not missing else ()
     if not joiners and not leavers:
         return None
+    new = tuple(server for server in joiners if server.id not in committed.voters)
+    missing = tuple(server.id for server in new if not _serves(world, server.id))
+    # All joiners come at once: one after another would pass through two voters, where any loss stops all.
+    ready = tuple(server for server in joiners if server not in new or not missing)
     if not ready and not leavers:
         return _waiting(cluster, world, missing)
     voters = (committed.voters - frozenset(leavers)) | {server.id for server in ready}
     if not voters & committed.voters:
         return Proposal(ClusterReason.BLOCKED, "", blocked="0 of the present voters would stay")
-    verdict = gate(world, spared=frozenset(leavers))
+    verdict = gate(world, spared=frozenset(leavers), unseen=_unreachable(world, committed, ready))
     reason, message = _words(cluster, committed, ready, leavers)
     if not verdict.open:
         return Proposal(reason, message, blocked=verdict.why)
     return Proposal(reason, message, Reconfigure(ready, leavers, committed.version, frozenset(voters)))
+
+
+def _leaderless(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Say that nothing can be changed without a leader, if something is to be changed as far as is known."""
+    voters, wanted, why = world.voters, cluster.spec.replicas, gate(world).why
+    if cluster.status.replicas == 0:
+        reason, patience_s = ClusterReason.BOOTSTRAPPING, RETURN_S
+        message = f"taking up the ensemble of {len(voters)} members"
+    elif voters != cluster.members:
+        reason = ClusterReason.SCALING_UP if len(voters) < wanted else ClusterReason.SCALING_DOWN
+        message, patience_s = f"{len(voters)} voters are to become {wanted}", ELECTION_S
+    else:
+        return None
+    told = "; ".join(filter(None, (why, world.troubles(voters))))
+    if world.leaderless_s > patience_s:
+        return Proposal(reason, message, blocked=told)
+    return Proposal(reason, f"{message} as soon as there is a leader: {told}")
+
+
+def _unreachable(world: World, committed: Configuration, repaired: tuple[Server, ...]) -> frozenset[int]:
+    """Return the voters that cannot answer as long as their own lines are wrong."""
+    return frozenset(s.id for s in repaired if s.id in committed.voters and voting(world, s.id) is None)
 
 
 def remove_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
@@ -60,10 +85,11 @@ def remove_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
 
 def await_departure(cluster: ValidatedCluster, world: World) -> Proposal | None:
     """Say which pods are still to end after a removal."""
-    going = [pod.name for member, pod in sorted(world.pods.items()) if member > wanted_pods(cluster, world)]
+    going = [pod for member, pod in sorted(world.pods.items()) if member > wanted_pods(cluster, world)]
     if world.committed is None or not going:
         return None
-    return Proposal(ClusterReason.SCALING_DOWN, f"waiting for the end of {', '.join(going)}")
+    message = f"waiting for the end of {', '.join(pod.name for pod in going)}"
+    return Proposal(ClusterReason.SCALING_DOWN, message, blocked=overdue(world, going))
 
 
 def _serves(world: World, member: int) -> bool:
@@ -73,8 +99,8 @@ def _serves(world: World, member: int) -> bool:
 
 
 def _waiting(cluster: ValidatedCluster, world: World, missing: tuple[int, ...]) -> Proposal:
-    troubles = [f"{pod.name}: {pod.trouble}" for m in missing if (pod := world.pods.get(m)) is not None and pod.trouble]
-    told = "; ".join(troubles) or f"{_names(cluster, missing)} to serve as non-voters"
+    troubles = world.troubles(missing)
+    told = troubles or f"{_names(cluster, missing)} to serve as non-voters"
     if not troubles and any(member not in world.pods for member in missing):
         told += f"; if no pods appear, kubectl describe statefulset {cluster.names.stateful_set}"
     return Proposal(ClusterReason.SCALING_UP, f"waiting for {told}")

@@ -10,11 +10,15 @@ METRICS_PORT = 7000
 
 MANAGER = "zkoperator"
 SUPERUSER = "super"
+CONTAINER = "zookeeper"
+"""The member's own container in its pod, in which others may put more."""
 
 REVISION = "zkoperator.dev/revision"
 """Annotation of a pod: digest of everything that needs a restart to take effect."""
 TEMPLATE = "zkoperator.dev/template"
 """Annotation of a pod: digest of its whole template, so that a pod that never came up is replaced by a newer one."""
+MADE_WITH = "zkoperator.dev/secret"
+"""Annotation of a pod: which superuser's password it was made with, by a digest."""
 RESTART = "zkoperator.dev/restart"
 """Annotation of the cluster or of one pod: any new text asks for a restart."""
 MEMBERSHIP = "zkoperator.dev/membership"

@@ -9,7 +9,7 @@ from zkoperator.ensemble.founding import bootstrap_steps, refusal
 from zkoperator.ensemble.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.ownership import foreign, remains
 from zkoperator.ensemble.proposal import Proposal
-from zkoperator.ensemble.roll import await_restarts, await_return, replace_pods
+from zkoperator.ensemble.roll import await_restarts, await_return, leader_refuses, replace_pods
 from zkoperator.ensemble.steps import Reconfigure, RemovePods, RestartPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.ensemble.world import World
@@ -81,11 +81,12 @@ def _proposal(cluster: ValidatedCluster, world: World) -> Proposal | None:
     """Return the first disruption that may be taken, else what is awaited, else what is blocked."""
     if not is_founded(cluster):
         return _first(replace_pods(cluster, world), _founding(cluster, world))
+    roll = replace_pods(cluster, world)
     return _first(
         remove_pods(cluster, world),
         await_restarts(cluster, world),
-        change_members(cluster, world),
-        replace_pods(cluster, world),
+        change_members(cluster, world) if roll is None or not leader_refuses(world) else None,
+        roll,
         await_departure(cluster, world),
         await_return(cluster, world),
     )
@@ -104,4 +105,6 @@ def _founding(cluster: ValidatedCluster, world: World) -> Proposal:
     if missing and world.replicas is not None:
         # Quota and admission refuse pods and claims to the StatefulSet controller, which tells its own object only.
         message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
+    if troubles := world.troubles(world.voters):
+        message += f"; {troubles}"
     return Proposal(ClusterReason.BOOTSTRAPPING, message)

@@ -1,19 +1,21 @@
 """Replacing pods whose revision is not the spec's: those that do not serve first, then followers, the leader last."""
 
+from collections.abc import Sequence
+
+from zkoperator.api.cluster import StorageType
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
-from zkoperator.ensemble.answers import Mode, NotServing, Silent
+from zkoperator.ensemble.absences import RETURN_S
+from zkoperator.ensemble.answers import Mode
 from zkoperator.ensemble.build.statefulset import revision
-from zkoperator.ensemble.gate import Verdict, gate
+from zkoperator.ensemble.desired import is_founded
+from zkoperator.ensemble.gate import gate, gate_of_broken
 from zkoperator.ensemble.names import TEMPLATE
 from zkoperator.ensemble.proposal import Proposal
 from zkoperator.ensemble.steps import RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
-from zkoperator.ensemble.world import Child, PodView, Running, World
+from zkoperator.ensemble.world import Child, PodView, World
 
 _ROLLS = (ClusterReason.BOOTSTRAPPING, ClusterReason.ROLLING_RESTART, ClusterReason.UPGRADING)
-
-RETURN_S = 90.0
-"""Seconds within which a restarted member is awaited without a word; a falsely leading one needs 20 of them."""
 
 
 def replace_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
@@ -21,30 +23,69 @@ def replace_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
     outdated = {
         m: why for m, pod in sorted(world.pods.items()) if not pod.deleting and (why := _why(cluster, world, pod))
     }
-    broken = [world.pods[member] for member in outdated if world.serving(member) is None]
-    for pod in broken:
-        if _may_replace_broken(world, pod):
-            return _restart(cluster, pod, outdated[pod.member], harmless=True)
-    serving = [member for member in outdated if world.serving(member) is not None]
-    if not outdated:
-        return None
-    if not serving:
-        return _waiting(cluster, broken[0], outdated[broken[0].member], _others(world, broken[0]))
-    pod = world.pods[min(serving, key=lambda member: _rank(world, member))]
-    verdict = gate(world, spared=_unless_voter(world, pod.member))
+    kept = _kept(cluster, world, frozenset(outdated))
+    broken = {m: gate_of_broken(world, m, kept=kept) for m in outdated if world.serving(m) is None}
+    for member, verdict in broken.items():
+        if verdict.open:
+            return _restart(cluster, world.pods[member], outdated[member], harmless=True)
+    serving = [member for member in outdated if member not in broken]
+    if serving:
+        return _replace_serving(cluster, world, outdated, min(serving, key=lambda member: _rank(world, member)))
+    return next((_waiting(cluster, world.pods[m], outdated[m], verdict.why) for m, verdict in broken.items()), None)
+
+
+def _replace_serving(cluster: ValidatedCluster, world: World, outdated: dict[int, str], member: int) -> Proposal:
+    pod = world.pods[member]
+    if why := _only_copy(cluster, world, member):
+        return _waiting(cluster, pod, outdated[member], why)
+    verdict = gate(world, spared=_unless_voter(world, member))
     if verdict.open:
-        return _restart(cluster, pod, outdated[pod.member], harmless=False)
-    return _waiting(cluster, pod, outdated[pod.member], verdict, _coming(cluster, world))
+        return _restart(cluster, pod, outdated[member], harmless=False)
+    return _waiting(cluster, pod, outdated[member], verdict.why, _coming(cluster, world))
+
+
+def _kept(cluster: ValidatedCluster, world: World, outdated: frozenset[int]) -> frozenset[int]:
+    """Return the voters whose pods are of the newest revision; one that is still to be made will be, once founded."""
+    return frozenset(m for m in world.voters - outdated if m in world.pods or is_founded(cluster))
+
+
+def _only_copy(cluster: ValidatedCluster, world: World, member: int) -> str:
+    """Say why a voter is not restarted whose data goes with its pod: the others could not give it back."""
+    if cluster.spec.storage.type is not StorageType.EPHEMERAL or member not in world.voters or len(world.voters) > 2:
+        return ""
+    return (
+        f"storage is Ephemeral and {len(world.voters)} voters are too few to keep the data without this one: "
+        "scale to 3 first"
+    )
+
+
+def leader_refuses(world: World) -> bool:
+    """Tell whether the leader was made with another password than the Secret has: it refuses reconfigurations."""
+    pod = world.pods.get(world.leader) if world.leader is not None else None
+    return pod is not None and pod.secret not in ("", world.secret_id or "")
 
 
 def await_restarts(cluster: ValidatedCluster, world: World) -> Proposal | None:
     """Say which restarted member is still to come back. Only while the rest of the ensemble is well."""
-    going = [pod.name for _, pod in sorted(world.pods.items()) if pod.deleting and pod.member in cluster.members]
+    going = [pod for _, pod in sorted(world.pods.items()) if pod.deleting and pod.member in cluster.members]
     if not going:
         return None
-    begun = _begun(cluster)
+    begun, names = _begun(cluster), ", ".join(pod.name for pod in going)
     reason = begun if begun is not None else ClusterReason.REPAIRING
-    return Proposal(reason, f"waiting for {', '.join(going)} to come back")
+    return Proposal(reason, f"waiting for {names} to come back", blocked=overdue(world, going))
+
+
+def overdue(world: World, going: Sequence[PodView]) -> str:
+    """Say how many pods do not end in time, with what the gate says of it; empty while they may still end."""
+    late = [pod.name for pod in going if world.away_s.get(pod.member, 0.0) > RETURN_S]
+    if not late:
+        return ""
+    told = (
+        f"{len(late)} of {len(world.pods)} pods do not end ({', '.join(late)}); if the node is gone for good, "
+        "kubectl delete pod --force"
+    )
+    verdict = gate(world)
+    return told if verdict.open else f"{verdict.why}; {told}"
 
 
 def await_return(cluster: ValidatedCluster, world: World) -> Proposal | None:
@@ -65,11 +106,12 @@ def _why(cluster: ValidatedCluster, world: World, pod: PodView) -> str:
     """Return why the pod is to be replaced, empty when it is not."""
     if pod.owner_uid != _owner_uid(world):
         return ""
-    if pod.image != cluster.image:
-        return f"the image changes from {pod.image} to {cluster.image}"
     if pod.restart:
         return f"its restart was asked for: {pod.restart}"
+    # The revision is that of the image as asked for: admission may have put another name in the pod.
     if pod.revision != revision(cluster, world.secret_id or ""):
+        if pod.image != cluster.image:
+            return f"the image changes from {pod.image} to {cluster.image}"
         return "its configuration is not the spec's"
     if world.serving(pod.member) is None and pod.template != _template(world):
         return "it does not serve, and its template is older than the spec"
@@ -100,29 +142,6 @@ def _unless_voter(world: World, member: int) -> frozenset[int]:
     return frozenset() if member in world.voters else frozenset({member})
 
 
-def _others(world: World, pod: PodView) -> Verdict:
-    return gate(world, spared=frozenset({pod.member}))
-
-
-def _may_replace_broken(world: World, pod: PodView) -> bool:
-    """Tell whether a pod that does not serve may go: its server runs nowhere, or nobody needs it, or none serves."""
-    if any(other.deleting for other in world.pods.values() if other.member in world.voters):
-        return False
-    if pod.running is Running.NO or _others(world, pod).open:
-        return True
-    if world.committed is not None:
-        return pod.member not in world.committed.voters
-    # With no quorum at all there is none to lose; but every member must be known not to be part of one.
-    return all(_surely_idle(world, member) for member in world.voters | {pod.member})
-
-
-def _surely_idle(world: World, member: int) -> bool:
-    pod, answer = world.pods.get(member), world.answer(member)
-    if isinstance(answer, Silent):
-        return pod is None or pod.running is Running.NO
-    return isinstance(answer, NotServing)
-
-
 def _coming(cluster: ValidatedCluster, world: World) -> str:
     """Name the members that were replaced and do not serve yet, while nothing is known to be wrong with them."""
     current = revision(cluster, world.secret_id or "")
@@ -143,8 +162,8 @@ def _restart(cluster: ValidatedCluster, pod: PodView, why: str, *, harmless: boo
     return Proposal(_reason(cluster, pod), f"restarting {pod.name}: {why}", step)
 
 
-def _waiting(cluster: ValidatedCluster, pod: PodView, why: str, verdict: Verdict, coming: str = "") -> Proposal:
+def _waiting(cluster: ValidatedCluster, pod: PodView, why: str, blocked: str, coming: str = "") -> Proposal:
     message = f"restarting {pod.name} next: {why}"
     if coming:
         return Proposal(_reason(cluster, pod), f"waiting for {coming} to serve; {message}")
-    return Proposal(_reason(cluster, pod), message, blocked=verdict.why)
+    return Proposal(_reason(cluster, pod), message, blocked=blocked)

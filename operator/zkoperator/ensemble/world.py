@@ -1,6 +1,6 @@
 """What was observed of one cluster at one moment: the only input of the planner beside the validated cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -30,7 +30,10 @@ class Running(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """A member's pod. `trouble` says why it does not come up, as Kubernetes gives it: reason and message."""
+    """A member's pod. `trouble` says why it does not come up, as Kubernetes gives it: reason and message.
+
+    `secret` tells which superuser's password it was made with; empty for pods that bear no mark of it.
+    """
 
     name: str
     uid: str
@@ -45,6 +48,7 @@ class PodView:
     image: str = ""
     revision: str = ""
     template: str = ""
+    secret: str = ""
     restart: str = ""
 
 
@@ -90,6 +94,14 @@ class World:
         """Return the member's answer when it serves."""
         answer = self.answer(member)
         return answer if isinstance(answer, Serving) else None
+
+    def troubles(self, members: Iterable[int]) -> str:
+        """Return what keeps pods of these members from running, each trouble once with the pods that have it."""
+        pods: dict[str, list[str]] = {}
+        for pod in (self.pods[member] for member in sorted(members) if member in self.pods):
+            if pod.trouble:
+                pods.setdefault(pod.trouble, []).append(pod.name)
+        return "; ".join(f"{', '.join(names)}: {trouble}" for trouble, names in pods.items())
 
     @property
     def leaders(self) -> tuple[int, ...]:

@@ -7,9 +7,9 @@ import pytest
 
 from zkoperator.ensemble.answers import Answer, Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.configuration import Configuration, server_of
-from zkoperator.ensemble.gate import gate
+from zkoperator.ensemble.gate import gate, gate_of_broken
 from zkoperator.ensemble.names import Names
-from zkoperator.ensemble.world import PodView, World
+from zkoperator.ensemble.world import PodView, Running, World
 
 NAMES = Names("demo", "main")
 COMMITTED = Configuration(0x100000000, tuple(server_of(NAMES, member) for member in (1, 2, 3)))
@@ -70,3 +70,55 @@ def test_a_joiner_in_sync_does_not_make_up_for_a_voter_that_is_not() -> None:
     joiner = replace(FOLLOWER)
     observed = world(replace(LEADER, synced=2, synced_non_voting=1), FOLLOWER, FOLLOWER, joiner)
     assert not gate(observed).open
+
+
+def test_a_voter_that_cannot_be_asked_may_be_in_sync_where_that_is_known() -> None:
+    silent = world(LEADER, FOLLOWER, Silent("dark"))
+    assert gate(silent, unseen=frozenset({3})).open
+    assert "2 of 1" in gate(silent, spared=frozenset({3})).why
+    assert gate(world(replace(LEADER, synced=1), FOLLOWER, Silent("dark")), unseen=frozenset({3})).open
+    assert not gate(world(replace(LEADER, synced=0), FOLLOWER, Silent("dark")), unseen=frozenset({3})).open
+
+
+NOT_RUNNING = {1: pod(1), 2: pod(2), 3: pod(3, running=Running.NO)}
+
+
+@pytest.mark.parametrize(
+    ("observed", "kept"),
+    [
+        (world(LEADER, FOLLOWER, Silent("dark"), pods=NOT_RUNNING), ()),
+        (world(NotServing(), NotServing(), Silent("dark"), pods=NOT_RUNNING), (1, 2)),
+        (world(replace(LEADER, synced=1), FOLLOWER, Silent("dark")), ()),
+        (replace(world(NotServing(), NotServing(), NotServing()), recorded=COMMITTED.servers), ()),
+    ],
+)
+def test_a_broken_pod_may_go_when_no_quorum_can_have_its_server(observed: World, kept: tuple[int, ...]) -> None:
+    assert gate_of_broken(observed, 3, kept=frozenset(kept)).open
+
+
+@pytest.mark.parametrize(
+    ("observed", "kept", "number"),
+    [
+        (world(LEADER, FOLLOWER, Silent("dark")), (), "2 of 1 voting followers are in sync"),
+        (
+            replace(world(Silent("dark"), NotServing(), NotServing()), recorded=COMMITTED.servers),
+            (),
+            "1 of 3 voters may be part of a quorum unseen: [1]",
+        ),
+        (
+            world(replace(LEADER, synced=0), Silent("dark"), Silent("dark"), pods=NOT_RUNNING),
+            (2,),
+            "1 of 3 voters have the newest revision and have not started with it: 2 (dark)",
+        ),
+        (
+            world(LEADER, Silent("dark"), Silent("dark"), pods=NOT_RUNNING | {2: pod(2, deleting=True)}),
+            (),
+            "1 of 3 voters that are needed are being stopped",
+        ),
+    ],
+)
+def test_a_broken_pod_stays_with_the_number_that_keeps_it(observed: World, kept: tuple[int, ...], number: str) -> None:
+    verdict = gate_of_broken(observed, 3, kept=frozenset(kept))
+    assert not verdict.open
+    assert number in verdict.why
+    assert verdict.voters == 3

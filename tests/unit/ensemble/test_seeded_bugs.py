@@ -110,7 +110,7 @@ def _joiners_unasked(patch: pytest.MonkeyPatch) -> None:
 
 
 def _broken_at_will(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(roll, "_may_replace_broken", lambda *_: True)
+    patch.setattr(roll, "gate_of_broken", lambda *_, **__: OPEN)
     patch.setattr(roll, "_why", lambda *_: "no reason")
 
 

@@ -9,7 +9,9 @@ from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.build.zoocfg import zoo_cfg
 from zkoperator.ensemble.names import (
     CLIENT_PORT,
+    CONTAINER,
     ELECTION_PORT,
+    MADE_WITH,
     METRICS_PORT,
     QUORUM_PORT,
     REVISION,
@@ -74,6 +76,7 @@ def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str) -> Mani
         **pod.annotations,
         REVISION: revision(cluster, secret_id),
         TEMPLATE: _digest({"spec": spec, "zoo.cfg": zoo_cfg(cluster)}),
+        MADE_WITH: secret_id,
     }
     spec["containers"][0]["env"].append({"name": "ZK_BOOTSTRAP", "value": bootstrap})
     metadata = {"labels": {**pod.labels, **cluster.names.labels}, "annotations": annotations}
@@ -111,7 +114,7 @@ def _pod_spec(cluster: ValidatedCluster) -> dict[str, Any]:
 
 def _container(cluster: ValidatedCluster) -> dict[str, Any]:
     return {
-        "name": "zookeeper",
+        "name": CONTAINER,
         "image": cluster.image,
         "imagePullPolicy": cluster.spec.image_pull_policy.value,
         "command": ["sh", "/config/start.sh"],

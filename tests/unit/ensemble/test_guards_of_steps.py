@@ -1,0 +1,356 @@
+"""What the planner must never do in known troubles, and does with any of these guards taken out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.ensemble_guards import Guard, at_rest, first_restarted, planned, told
+from tests.support.ensemble_world import BAD, BETTER, GOOD, NAMES, UID, Disk, SimPod, Simulation, raw_cluster, valid
+from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble import claims, desired, drift, gate, membership, plan, roll, views
+from zkoperator.ensemble.build.services import client_service
+from zkoperator.ensemble.build.statefulset import revision, stateful_set
+from zkoperator.ensemble.claims import MEMBER
+from zkoperator.ensemble.configuration import Configuration, Server, server_of
+from zkoperator.ensemble.gate import Verdict
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.world import Child, ClaimView, World
+from zkoperator.kube.port import Manifest
+
+# A stopped roll
+
+
+def a_bad_image_and_a_reboot_take_one_member_at_most() -> None:
+    play = at_rest()
+    play.edit(image=BAD)
+    while not any(pod.image == BAD for pod in play.pods.values()):
+        play.tick()
+    old = next(member for member, pod in play.pods.items() if pod.image != BAD and member != play.leader)
+    play.crash(old, ticks=6)
+    for _ in range(12):
+        play.tick()
+        assert sum(pod.image == BAD for pod in play.pods.values()) == 1
+    assert play.leader is not None
+    play.edit(image=GOOD)
+    play.settle()
+
+
+def founders_with_a_bad_image_are_replaced_one_by_one() -> None:
+    play = Simulation(raw_cluster(3, image=BAD))
+    for _ in range(6):
+        play.tick()
+    play.edit(image=GOOD)
+    first = first_restarted(play)
+    for _ in range(6):
+        play.tick()
+        assert play.restarts == [first]
+    play.stuck = frozenset()
+    play.settle()
+    assert (play.founded, sorted(play.restarts)) == (1, [1, 2, 3])
+
+
+def two_pods_that_an_older_operator_broke_are_both_replaced() -> None:
+    play = at_rest()
+    for member in (1, 2):
+        template = play.pods[member].template
+        annotations = {**template["metadata"]["annotations"], "zkoperator.dev/template": "older"}
+        play.pods[member].template = {**template, "metadata": {"annotations": annotations}}
+        play.crash(member, ticks=100)
+    play.settle()
+
+
+def _second_ones_at_will(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gate, "_unproven", lambda *_: "")
+
+
+def _proof_needs_a_quorum(patch: pytest.MonkeyPatch) -> None:
+    def unproven(world: World, kept: frozenset[int]) -> str:
+        return "away" if any(world.serving(member) is None for member in kept) else ""
+
+    patch.setattr(gate, "_unproven", unproven)
+
+
+def _all_of_the_revision_are_kept(patch: pytest.MonkeyPatch) -> None:
+    def kept(cluster: ValidatedCluster, world: World, _: frozenset[int]) -> frozenset[int]:
+        current = revision(cluster, world.secret_id or "")
+        return frozenset(m for m in world.voters if m in world.pods and world.pods[m].revision == current)
+
+    patch.setattr(roll, "_kept", kept)
+
+
+# What admission does to pods
+
+
+class Admitted(Simulation):
+    """Admission puts a container first and takes images from a mirror."""
+
+    def _pod_manifest(self, pod: SimPod) -> Manifest:
+        manifest = super()._pod_manifest(pod)
+        (container,) = manifest["spec"]["containers"]
+        manifest["spec"]["containers"] = [
+            {"name": "proxy", "image": "proxy:1"},
+            {**container, "image": f"mirror/{container['image']}"},
+        ]
+        manifest["status"]["containerStatuses"].insert(0, {"name": "proxy", "state": {"waiting": {"reason": "Error"}}})
+        return manifest
+
+
+def admission_that_changes_pods_rolls_nothing() -> None:
+    play = at_rest(3, Admitted)
+    assert play.restarts == []
+    assert told(play, play.observe())["Degraded"]["reason"] == "Healthy"
+    play.edit(image="zookeeper:3.9.6")
+    assert planned(play, play.observe()).reason is ClusterReason.UPGRADING
+    play.settle()
+    assert sorted(play.restarts) == [1, 2, 3]
+
+
+def _images_are_compared(patch: pytest.MonkeyPatch) -> None:
+    why = roll._why
+    patch.setattr(roll, "_why", lambda c, w, pod: why(c, w, pod) or ("image" if pod.image != c.image else ""))
+
+
+def _the_first_container_is_ours(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(views, "_ours", lambda containers: next(iter(containers), {}))
+
+
+# Claims
+
+
+def _retention(when_deleted: str) -> dict[str, Any]:
+    return {"retention": {"whenDeleted": when_deleted}}
+
+
+def claims_are_released_though_nobody_leads() -> None:
+    play = at_rest(storage=_retention("Delete"))
+    assert all(claim.owners == (UID,) for claim in play.claims.values())
+    play.dark = frozenset({1, 2, 3})
+    play.edit(storage=_retention("Retain"))
+    play.tick()
+    assert all(claim.owners == () and claim.membership == MEMBER for claim in play.claims.values())
+
+
+def claims_of_an_ensemble_that_was_never_founded_go_with_it() -> None:
+    play = Simulation(raw_cluster(3, image=BAD, storage=_retention("Delete")))
+    for _ in range(6):
+        play.tick()
+    assert len(play.claims) == 3
+    assert all(claim.owners == (UID,) and claim.membership == "" for claim in play.claims.values())
+
+
+def _only_a_leader_releases_claims(patch: pytest.MonkeyPatch) -> None:
+    steps = claims.claim_steps
+    patch.setattr(plan, "claim_steps", lambda c, world: steps(c, world) if world.committed is not None else ())
+
+
+# A new password
+
+
+def members_learn_a_new_password_before_the_membership_changes() -> None:
+    play = at_rest()
+    play.password = "new"
+    play.edit(replicas=5)
+    play.settle()
+    assert len(play.restarts) == 3
+
+
+def _the_password_does_not_matter(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(plan, "leader_refuses", lambda _: False)
+
+
+# Kept claims
+
+
+def some_kept_claims_are_enough_to_bring_the_ensemble_back_by_hand() -> None:
+    play = Simulation(raw_cluster(3))
+    committed = Configuration(256, tuple(server_of(NAMES, member) for member in (1, 2, 3)))
+    play.committed, play.acknowledged, play.founded = committed, 7, 1
+    play.disks[1] = Disk(committed, 7)
+    play.claims[1] = ClaimView(NAMES.claim(1), "kept", "1", 1, MEMBER)
+    for _ in range(6):
+        play.tick()
+    assert set(play.pods) == {1, 2, 3}
+    assert play.children[Child.CONFIG_MAP]["data"]["members"].count("server.") == 3
+    assert play.plan is not None and not play.plan.settled
+    play.disks[2] = Disk(committed, 0)  # docs/recovery.md
+    play.settle()
+    assert (play.founded, play.acknowledged > 7) == (1, True)
+
+
+def _only_kept_claims_count(patch: pytest.MonkeyPatch) -> None:
+    def kept(cluster: ValidatedCluster, world: World) -> tuple[Server, ...]:
+        found = world.committed.servers if world.committed is not None else world.recorded
+        return found or tuple(server_of(cluster.names, m) for m in range(1, desired.founders(cluster) + 1))
+
+    patch.setattr(desired, "known_servers", kept)
+
+
+# Data that goes with the pod
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_the_only_copies_of_the_data_are_not_restarted(replicas: int) -> None:
+    _ephemeral(replicas)
+
+
+def _ephemeral(replicas: int) -> None:
+    play = at_rest(replicas, storage={"type": "Ephemeral"})
+    play.edit(config={"tickTime": "3000"})
+    for _ in range(8):
+        play.tick()
+    assert play.restarts == []
+    assert play.plan is not None
+    assert play.plan.reason is ClusterReason.BLOCKED
+    assert "scale to 3 first" in play.plan.message
+    play.edit(replicas=3)
+    play.settle()
+    assert sorted(play.restarts) == list(range(1, replicas + 1))
+
+
+def the_only_copy_of_the_data_is_not_restarted() -> None:
+    _ephemeral(1)
+
+
+def _pods_hold_no_data(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(roll, "_only_copy", lambda *_: "")
+
+
+# A configuration changed by hand
+
+
+def a_voter_that_was_given_another_port_gets_its_own_back() -> None:
+    play = at_rest()
+    assert play.committed is not None
+    moved = replace(server_of(NAMES, 1), client="0.0.0.0:2182")
+    play.reconfigure_by_hand((moved, *(server for server in play.committed.servers if server.id != 1)))
+    play.settle()
+    assert play.committed.find(1) == server_of(NAMES, 1)
+
+
+def _whoever_is_repaired_must_answer(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(membership, "_unreachable", lambda *_: frozenset())
+
+
+def _synced_must_be_those_that_answer(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(membership, "gate", lambda world, *, spared, unseen: gate.gate(world, spared=spared | unseen))
+
+
+def a_member_that_only_we_cannot_ask_is_not_broken() -> None:
+    play = at_rest(2)
+    play.edit(image=BETTER)
+    play.dark = frozenset({1})
+    for _ in range(5):
+        play.tick()
+    assert play.restarts == []
+
+
+def _more_in_sync_than_answer_is_well(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gate, "_unsynced", lambda synced, followers, _: "" if synced >= followers else "not in sync")
+
+
+def a_member_beyond_a_gap_gets_no_pod_for_it() -> None:
+    play = at_rest()
+    assert play.committed is not None
+    play.reconfigure_by_hand((*play.committed.servers, server_of(NAMES, 9)))
+    for _ in range(4):
+        play.tick()
+        assert len(play.pods) == 3
+    play.settle()
+
+
+def _every_member_gets_a_pod(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(desired, "_last_needed", lambda c, _, servers: max(c.spec.replicas, *(s.id for s in servers)))
+
+
+# Additions by hand
+
+
+def an_addition_that_changes_what_a_child_does_is_drift() -> None:
+    cluster = valid(raw_cluster())
+    wanted = stateful_set(cluster, 3, bootstrap="", secret_id="s")
+    for key in ("hostNetwork", "hostPID", "hostIPC", "initContainers"):
+        template = wanted["spec"]["template"]
+        added = {**template, "spec": {**template["spec"], key: [{"name": "x"}] if key == "initContainers" else True}}
+        _is_removed({**wanted, "spec": {**wanted["spec"], "template": added}}, wanted, "template", "spec", key)
+    service = client_service(cluster)
+    _is_removed({**service, "spec": {**service["spec"], "externalIPs": ["192.0.2.1"]}}, service, "externalIPs")
+
+
+def _is_removed(live: Manifest, wanted: Manifest, *path: str) -> None:
+    assert not drift.covers(live, wanted)
+    patch = drift.repair_patch(live, wanted)["spec"]
+    for part in path[:-1]:
+        patch = patch[part]
+    assert patch[path[-1]] is None
+
+
+def _additions_are_defaults(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(drift, "_UNASKED", frozenset())
+
+
+GUARDS = (
+    Guard(a_bad_image_and_a_reboot_take_one_member_at_most, _second_ones_at_will),
+    Guard(founders_with_a_bad_image_are_replaced_one_by_one, _second_ones_at_will),
+    Guard(founders_with_a_bad_image_are_replaced_one_by_one, _proof_needs_a_quorum),
+    Guard(two_pods_that_an_older_operator_broke_are_both_replaced, _all_of_the_revision_are_kept),
+    Guard(admission_that_changes_pods_rolls_nothing, _images_are_compared),
+    Guard(admission_that_changes_pods_rolls_nothing, _the_first_container_is_ours),
+    Guard(claims_are_released_though_nobody_leads, _only_a_leader_releases_claims),
+    Guard(claims_of_an_ensemble_that_was_never_founded_go_with_it, _only_a_leader_releases_claims),
+    Guard(members_learn_a_new_password_before_the_membership_changes, _the_password_does_not_matter),
+    Guard(some_kept_claims_are_enough_to_bring_the_ensemble_back_by_hand, _only_kept_claims_count),
+    Guard(the_only_copy_of_the_data_is_not_restarted, _pods_hold_no_data),
+    Guard(a_voter_that_was_given_another_port_gets_its_own_back, _whoever_is_repaired_must_answer),
+    Guard(a_voter_that_was_given_another_port_gets_its_own_back, _synced_must_be_those_that_answer),
+    Guard(a_member_that_only_we_cannot_ask_is_not_broken, _more_in_sync_than_answer_is_well),
+    Guard(a_member_beyond_a_gap_gets_no_pod_for_it, _every_member_gets_a_pod),
+    Guard(an_addition_that_changes_what_a_child_does_is_drift, _additions_are_defaults),
+)
+
+
+@pytest.mark.parametrize("story", dict.fromkeys(guard.story for guard in GUARDS), ids=lambda story: story.__name__)
+def test_with_all_guards(story: Callable[[], None]) -> None:
+    story()
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=str)
+def test_without_the_guard_it_is_noticed(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard.is_noticed(monkeypatch)
+
+
+def test_a_pod_without_a_mark_of_its_password_says_nothing_about_the_leader() -> None:
+    play = at_rest()
+    world = play.observe()
+    assert world.leader is not None
+    unmarked = {**world.pods, world.leader: replace(world.pods[world.leader], secret="")}
+    assert not roll.leader_refuses(replace(world, pods=unmarked, secret_id="another"))
+    assert roll.leader_refuses(replace(world, secret_id="another"))
+
+
+def test_a_mark_of_the_password_restarts_nobody() -> None:
+    cluster = valid(raw_cluster())
+    annotations = stateful_set(cluster, 3, bootstrap="", secret_id="s")["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["zkoperator.dev/secret"] == "s"
+    play = at_rest()
+    for pod in play.pods.values():
+        had = {key: text for key, text in pod.template["metadata"]["annotations"].items() if key[-6:] != "secret"}
+        pod.template = {**pod.template, "metadata": {"annotations": had}}
+    play.settle()
+    assert play.restarts == []
+
+
+def test_nothing_is_taken_away_while_the_gate_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = at_rest(5)
+    shut = Verdict(False, "shut for the test")
+    for module in (membership, roll):
+        monkeypatch.setattr(module, "gate", lambda *_, **__: shut)
+    monkeypatch.setattr(roll, "gate_of_broken", lambda *_, **__: shut)
+    for change in ({"image": BETTER}, {"config": {"tickTime": "3000"}}, {"replicas": 3}, {"replicas": 7}):
+        play.edit(**change)
+        play.crash(1, ticks=3)
+        for _ in range(6):
+            assert play.tick().disruptive == ()
+        assert play.plan is not None
+        assert "shut for the test" in play.plan.message

@@ -1,0 +1,152 @@
+"""What the operator must say in known troubles, and does not with any of these guards taken out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.ensemble_guards import NOW, Guard, at_rest, dark, first_restarted, planned, told
+from tests.support.ensemble_world import BAD, Simulation, raw_cluster
+from zkoperator.api.meta import Condition, Truth
+from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble import conditions, membership, roll, views
+from zkoperator.ensemble.events import transitions
+from zkoperator.ensemble.views import pod_view
+from zkoperator.ensemble.world import PodView, World
+
+# No leader
+
+
+def a_change_that_waits_for_a_leader_is_not_nothing_to_do() -> None:
+    play = at_rest()
+    play.edit(replicas=5)
+    for _ in range(2):
+        play.tick()
+    moment = planned(play, dark(play.observe(), 1, 2, 3, for_s=1.0))
+    assert (moment.settled, moment.reason) == (False, ClusterReason.SCALING_UP)
+    lasting = planned(play, dark(play.observe(), 1, 2, 3, for_s=10.0))
+    assert lasting.reason is ClusterReason.BLOCKED
+    assert "3 voters are to become 5: 0 members say they lead" in lasting.message
+
+
+def _without_a_leader_nothing_is_to_be_done(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(membership, "_leaderless", lambda *_: None)
+
+
+def what_was_said_of_an_older_spec_is_not_said_again() -> None:
+    play = at_rest()
+    play.raw["status"]["conditions"] = list(told(play, play.observe()).values())
+    blink = dark(play.observe(), 1, for_s=1.0)
+    assert told(play, blink)["Ready"]["status"] == "True"
+    play.edit(replicas=3)
+    assert told(play, blink)["Ready"]["status"] == "False"
+
+
+def _said_of_any_spec(patch: pytest.MonkeyPatch) -> None:
+    said = conditions._said
+
+    def whatever(facts: conditions.Facts, kind: Any) -> Any:
+        before = tuple(
+            c.model_copy(update={"observed_generation": facts.cluster.meta.generation})
+            for c in facts.cluster.status.conditions
+        )
+        status = facts.cluster.status.model_copy(update={"conditions": before})
+        return said(replace(facts, cluster=replace(facts.cluster, status=status)), kind)
+
+    patch.setattr(conditions, "_said", whatever)
+
+
+# Pods that do not end
+
+
+def a_pod_that_does_not_end_is_blocked_in_the_end() -> None:
+    play = at_rest()
+    world = play.observe()
+    pods = {**world.pods, 1: replace(world.pods[1], deleting=True)}
+    soon = planned(play, replace(dark(world, 1, for_s=10.0), pods=pods))
+    assert soon.reason is ClusterReason.REPAIRING
+    late = planned(play, replace(dark(world, 1, for_s=200.0), pods=pods))
+    assert late.reason is ClusterReason.BLOCKED
+    assert "2 of 3 voters that are needed serve; missing: 1" in late.message
+
+
+def _patience_without_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(roll, "overdue", lambda *_: "")
+
+
+# What is said
+
+
+def founders_that_do_not_start_say_why() -> None:
+    play = Simulation(raw_cluster(3, image=BAD))
+    for _ in range(6):
+        play.tick()
+    message = told(play, play.observe())["Ready"]["message"]
+    assert "0 of 3 first members serve" in message
+    assert "main-zk-0, main-zk-1, main-zk-2: ImagePullBackOff; check spec.image" in message
+
+
+def _troubles_are_not_told(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(World, "troubles", lambda *_: "")
+
+
+def _seen(pod: PodView, running: bool) -> PodView:
+    state = {"running": {}} if running else {"waiting": {"reason": "CrashLoopBackOff"}}
+    last = {"terminated": {"reason": "Error", "exitCode": 1}}
+    status = {"name": "zookeeper", "state": state, "started": False, "restartCount": 4, "lastState": last}
+    meta = {
+        "name": pod.name,
+        "uid": pod.uid,
+        "ownerReferences": [{"uid": pod.owner_uid, "controller": True}],
+        "annotations": {"zkoperator.dev/revision": pod.revision, "zkoperator.dev/template": pod.template},
+    }
+    spec = {"containers": [{"name": "zookeeper", "image": pod.image}]}
+    return pod_view(pod.member, {"metadata": meta, "spec": spec, "status": {"containerStatuses": [status]}})
+
+
+def a_crash_loop_is_told_once() -> None:
+    play = at_rest()
+    play.edit(config={"tickTime": "3000"})
+    new = first_restarted(play)
+    world = replace(dark(play.observe(), new, for_s=10.0), leaderless_s=0.0)
+    play.raw["status"]["conditions"] = [
+        Condition(
+            type="Progressing",
+            status=Truth.TRUE,
+            observed_generation=2,
+            last_transition_time=NOW,
+            reason="RollingRestart",
+            message="",
+        ).manifest()
+    ]
+    before: tuple[Condition, ...] = ()
+    for running in (False, True, False, True):
+        now = told(play, replace(world, pods={**world.pods, new: _seen(world.pods[new], running)}))
+        assert now["Degraded"]["reason"] == "PodFailing"
+        assert now["Progressing"]["reason"] == "Blocked"
+        assert transitions(before, list(now.values())) == ()
+        before = tuple(Condition.model_validate(condition) for condition in now.values())
+
+
+def _running_is_well(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(views, "_failing", lambda _: {})
+
+
+GUARDS = (
+    Guard(a_change_that_waits_for_a_leader_is_not_nothing_to_do, _without_a_leader_nothing_is_to_be_done),
+    Guard(what_was_said_of_an_older_spec_is_not_said_again, _said_of_any_spec),
+    Guard(a_pod_that_does_not_end_is_blocked_in_the_end, _patience_without_end),
+    Guard(founders_that_do_not_start_say_why, _troubles_are_not_told),
+    Guard(a_crash_loop_is_told_once, _running_is_well),
+)
+
+
+@pytest.mark.parametrize("story", dict.fromkeys(guard.story for guard in GUARDS), ids=lambda story: story.__name__)
+def test_with_all_guards(story: Callable[[], None]) -> None:
+    story()
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=str)
+def test_without_the_guard_it_is_noticed(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard.is_noticed(monkeypatch)
