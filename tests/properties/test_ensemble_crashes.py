@@ -5,14 +5,20 @@ The end must be that of an undisturbed run, with no object created or deleted mo
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from tests.support.ensemble_rivals import Rivals
 from tests.support.ensemble_stage import KEY, Lagging, Stage, stage
 from tests.support.ensemble_world import BETTER
+from zkoperator.ensemble.apply import Applier
+from zkoperator.ensemble.names import MADE_WITH, REVISION
+from zkoperator.ensemble.steps import RestartPod
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.world import World
 from zkoperator.errors import ConflictError, TransientError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
@@ -29,6 +35,7 @@ from zkoperator.kube.port import (
 )
 
 Change = Callable[[Stage], None]
+Meanwhile = Callable[[Stage], Awaitable[None]]
 _OURS = (
     CONFIG_MAPS,
     SERVICES,
@@ -40,43 +47,65 @@ _OURS = (
     SECRETS,
     ZOOKEEPER_CLUSTERS,
 )
+
+
+async def _nothing(_: Stage) -> None:
+    return
+
+
 _VARYING = ("uid", "resourceVersion", "managedFields", "generation", "creationTimestamp")
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One part of a life: what there is before, and what is asked for."""
+    """One part of a life: what there is before, and what is asked for, one thing after another."""
 
     replicas: int
-    change: Change | None
-    spec: dict[str, Any]
+    changes: tuple[Change, ...] = ()
+    spec: dict[str, Any] = field(default_factory=dict)
 
 
-def _policy(when: str, **more: Any) -> dict[str, Any]:
-    return {"storage": {"retention": {when: "Delete"}}, **more}
+def _policy(when: str) -> dict[str, Any]:
+    return {"storage": {"retention": {when: "Delete"}}}
+
+
+def _asking(**spec: Any) -> Change:
+    return lambda play: play.ask_for(**spec)
 
 
 CHAPTERS: dict[str, Chapter] = {
-    "create": Chapter(3, None, {}),
-    "grow": Chapter(3, lambda play: play.ask_for(replicas=5), {}),
-    "grow from one": Chapter(1, lambda play: play.ask_for(replicas=3), {}),
-    "shrink": Chapter(5, lambda play: play.ask_for(replicas=3), _policy("whenScaled")),
-    "shrink to one": Chapter(3, lambda play: play.ask_for(replicas=1), {}),
-    "roll": Chapter(3, lambda play: play.ask_for(config={"tickTime": "3000"}), {}),
-    "upgrade": Chapter(3, lambda play: play.ask_for(image=BETTER), {}),
-    "delete": Chapter(3, lambda play: play.api.remove(ZOOKEEPER_CLUSTERS, *KEY), _policy("whenDeleted")),
+    "create": Chapter(3),
+    "grow": Chapter(3, (_asking(replicas=5),)),
+    "grow from one": Chapter(1, (_asking(replicas=3),)),
+    "shrink": Chapter(5, (_asking(replicas=3),), _policy("whenScaled")),
+    "shrink to one": Chapter(3, (_asking(replicas=1),)),
+    "shrink and grow again": Chapter(3, (_asking(replicas=1), _asking(replicas=3)), _policy("whenScaled")),
+    "shrink to one of two and grow again": Chapter(
+        2, (_asking(replicas=1), _asking(replicas=2)), _policy("whenScaled")
+    ),
+    "roll": Chapter(3, (_asking(config={"tickTime": "3000"}),)),
+    "upgrade": Chapter(3, (_asking(image=BETTER),)),
+    "delete": Chapter(3, (lambda play: play.api.remove(ZOOKEEPER_CLUSTERS, *KEY),), _policy("whenDeleted")),
 }
+LASTING = [name for name in CHAPTERS if name != "delete"]
 
 
 async def _begin(chapter: Chapter) -> Stage:
     play = stage(chapter.replicas, **chapter.spec)
-    if chapter.change is not None:
+    if chapter.changes:
         await play.rest()
         play.made.clear()
         play.restarts.clear()
-        chapter.change(play)
     play.writes = 0
     return play
+
+
+async def _play(play: Stage, chapter: Chapter, meanwhile: Meanwhile = _nothing) -> None:
+    """Ask for each change of the chapter, and go on when it is done."""
+    for change in chapter.changes or (lambda _: None,):
+        change(play)
+        await meanwhile(play)
+        await _end(play)
 
 
 async def _end(play: Stage) -> None:
@@ -111,8 +140,9 @@ def _without_digests(manifest: Manifest) -> Manifest:
     """The password is random, and pods bear a digest of it."""
     text = json.dumps(manifest)
     for part in (manifest, manifest.get("spec", {}).get("template", {})):
-        revision = part.get("metadata", {}).get("annotations", {}).get("zkoperator.dev/revision")
-        text = text.replace(revision, "-") if revision else text
+        annotations = part.get("metadata", {}).get("annotations", {})
+        for digest in filter(None, (annotations.get(REVISION), annotations.get(MADE_WITH))):
+            text = text.replace(digest, "-")
     plain: Manifest = json.loads(text)
     return plain
 
@@ -121,14 +151,14 @@ async def _killed_at(name: str, chosen: Callable[[int, bool], bool]) -> int:
     """Kill at the chosen writes, each in a run of its own; returns the number of runs."""
     chapter, runs = CHAPTERS[name], 0
     calm = await _begin(chapter)
-    await _end(calm)
+    await _play(calm, chapter)
     expected, made, writes = _state(calm), Counter(calm.made), calm.writes
     assert writes >= 5 or name == "delete"
     for number in range(writes):
         for after in filter(lambda after: chosen(number, after), (False, True)):
             play, runs = await _begin(chapter), runs + 1
             play.kill_at = (number, after)
-            await _end(play)
+            await _play(play, chapter)
             assert _state(play) == expected, f"killed {'after' if after else 'before'} write {number}"
             # A creation that took effect just before the end of its author is not in the author's book.
             assert not Counter(play.made) - made, f"made more often when killed at write {number}"
@@ -144,31 +174,36 @@ async def test_killed_at_a_write_the_end_is_the_same(name: str) -> None:
 
 
 @pytest.mark.exhaustive
-async def test_killed_at_any_write_the_end_is_the_same() -> None:
+async def test_killed_at_any_write_the_end_is_the_same(record_property: Callable[[str, object], None]) -> None:
     runs = {name: await _killed_at(name, lambda *_: True) for name in CHAPTERS}
+    record_property("kills", runs)
+    print("killed", ", ".join(f"{number} times in {name!r}" for name, number in runs.items()))
     assert sum(runs.values()) > 200, runs
 
 
-@pytest.mark.parametrize("name", [name for name in CHAPTERS if name != "delete"])
-async def test_a_store_that_lags_behind_changes_only_how_long_it_takes(name: str) -> None:
+async def _as_in_calm(name: str, play: Stage, meanwhile: Meanwhile = _nothing) -> None:
+    """Play the chapter, and compare the end with that of an undisturbed run."""
     chapter = CHAPTERS[name]
     calm = await _begin(chapter)
-    await _end(calm)
-    play = await _begin(chapter)
-    play.store = Lagging(play.api, behind=3)
-    play.start_operator()
-    await _end(play)
+    await _play(calm, chapter)
+    await _play(play, chapter, meanwhile)
     assert _state(play) == _state(calm)
     assert Counter(play.made) == Counter(calm.made)
+    assert play.reconfigurations == calm.reconfigurations
 
 
-@pytest.mark.parametrize("name", [name for name in CHAPTERS if name != "delete"])
+@pytest.mark.parametrize("name", LASTING)
+async def test_a_store_that_lags_behind_changes_only_how_long_it_takes(name: str) -> None:
+    play = await _begin(CHAPTERS[name])
+    play.store = Lagging(play.api, behind=3)
+    play.start_operator()
+    await _as_in_calm(name, play)
+
+
+@pytest.mark.parametrize("name", LASTING)
 @pytest.mark.parametrize("every", [2, 3, 5])
 async def test_conflicts_and_lost_requests_change_only_how_long_it_takes(name: str, every: int) -> None:
-    chapter = CHAPTERS[name]
-    calm = await _begin(chapter)
-    await _end(calm)
-    play = await _begin(chapter)
+    play = await _begin(CHAPTERS[name])
     hook, asked = play.api.before, [0]
 
     def storm(operation: Any) -> None:
@@ -178,36 +213,47 @@ async def test_conflicts_and_lost_requests_change_only_how_long_it_takes(name: s
         hook(operation)
 
     play.api.before = storm
-    await _end(play)
-    assert _state(play) == _state(calm)
-    assert Counter(play.made) == Counter(calm.made)
+    await _as_in_calm(name, play)
 
 
-async def _both(play: Stage, turns: int) -> None:
-    """Two operators without a lease, turn and turn about."""
-    first = play.operator
-    play.start_operator()
-    second = play.operator
-    for number in range(turns):
-        play.operator = (first, second)[number % 2]
-        await play.turn()
+async def _rivals_at(name: str, seed: int) -> None:
+    play = await _begin(CHAPTERS[name])
+
+    async def rival(play: Stage) -> None:
+        rivals = Rivals(play, seed)
+        await rivals.passes(40)
+        assert rivals.switches > 80
+
+    await _as_in_calm(name, play, rival)
 
 
-@pytest.mark.parametrize("name", [name for name in CHAPTERS if name != "delete"])
+async def _rivals_often(name: str, seeds: int) -> None:
+    for seed in range(seeds):
+        await _rivals_at(name, seed)
+
+
+@pytest.mark.parametrize("name", LASTING)
 async def test_two_operators_at_once_do_no_harm(name: str) -> None:
-    chapter = CHAPTERS[name]
-    calm = await _begin(chapter)
-    await _end(calm)
-    play = await _begin(chapter)
-    await _both(play, 80)
-    await _end(play)
-    assert _state(play) == _state(calm)
-    assert Counter(play.made) == Counter(calm.made)
-    assert play.reconfigurations == calm.reconfigurations
+    await _rivals_at(name, seed=sum(map(ord, name)))
+
+
+async def test_two_operators_that_restart_whatever_bears_the_name_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def restart(applier: Applier, cluster: ValidatedCluster, _: World, step: RestartPod) -> None:
+        await applier._api.delete(PODS, cluster.names.namespace, step.name)
+
+    monkeypatch.setattr(Applier, "_restart", restart)
+    with pytest.raises(AssertionError):
+        await _rivals_often("roll", 10)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", LASTING)
+async def test_two_operators_at_once_do_no_harm_however_they_take_turns(name: str) -> None:
+    await _rivals_often(name, 40)
 
 
 async def test_events_are_few() -> None:
     play = await _begin(CHAPTERS["roll"])
     before = len(play.api.every(EVENTS))
-    await _end(play)
+    await _play(play, CHAPTERS["roll"])
     assert len(play.api.every(EVENTS)) - before <= 15

@@ -125,8 +125,8 @@ class Stage(Simulation):
 
     # The play
 
-    async def turn(self) -> bool:
-        """Let everybody act once; returns whether the operator found nothing to do."""
+    def move(self) -> None:
+        """Let everybody but the operator act once."""
         self.clock.seconds += 1.0
         self.api.collect_garbage()
         self._see_kubernetes()
@@ -137,6 +137,10 @@ class Stage(Simulation):
         self._tell_kubernetes()
         if isinstance(self.store, Lagging):
             self.store.look()
+
+    async def turn(self) -> bool:
+        """Let everybody act once; returns whether the operator found nothing to do."""
+        self.move()
         before = self.writes
         try:
             pause_s = await self.operator.reconcile(KEY)
