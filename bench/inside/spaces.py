@@ -4,8 +4,10 @@ import json
 import os
 import re
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.e2e.conftest import Space, kubectl
@@ -28,7 +30,7 @@ async def space() -> AsyncIterator[Space]:
         name = f"bench-{secrets.token_hex(3)}"
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         await api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-        made = Space(api, name)
+        made = Space(api, name, partial(print, file=sys.stderr))
         await eventually(lambda: made.get("serviceaccounts", "default"), within_s=60)
         try:
             yield made
