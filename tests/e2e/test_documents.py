@@ -1,25 +1,26 @@
-"""Every command that the README and the tutorial show works, in the order in which they show them."""
+"""Every command that the README, the tutorial and the page of the command line show works, in their order."""
 
-import os
 import re
 import secrets
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.documents import Shell, commands, documented, substituted
+
+DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/cli.md")
 
 ELSEWHERE = {
-    "make demo": "brings up a cluster of its own; run by hand and by the pipeline",
+    "make demo": "brings up a cluster of its own; its story is tests/e2e/after/test_story.py",
     "make test": "is what runs this test",
     "kind create cluster": "this cluster is there already",
     "kind delete cluster": "this cluster is still needed",
     "kind load docker-image": "the image was put on the nodes when the cluster was made",
     "docker build": "so was the image built",
+    "docker push": "there is no registry here",
+    "kubectl zk resolve shop": "needs a conflict; tests/integration/test_cli.py has one",
+    "kubectl zk approve shop": "needs held deletions; tests/integration/test_cli.py has them",
 }
 """Commands that make no sense on a cluster that runs already, by their beginning, and why."""
 
@@ -27,44 +28,21 @@ IN_PLACE_OF = {
     # Installed before, with the image of this checkout. That the server takes the shipped files is still seen.
     "kubectl apply -f crds/": "kubectl apply --dry-run=server -f crds/",
     "kubectl apply -k manifests/": "kubectl apply --dry-run=server -k manifests/",
+    "kubectl apply -k install/": "kubectl apply --dry-run=server -k install/",
 }
 """What is run instead of what is shown, and why."""
-
-BLOCK = re.compile(r"```sh\n([\s\S]*?)```|((?:^    (?:make|kubectl|kind|docker)\b.*\n)+)", re.MULTILINE)
-HERE_DOCUMENT = re.compile(r"<<'(\w+)'")
-
-
-def commands(text: str) -> Iterator[str]:
-    """Each command of each shell block or indented line, here-documents included, comments not."""
-    for fenced, indented in BLOCK.findall(text):
-        lines = iter((fenced or re.sub(r"^    ", "", indented, flags=re.MULTILINE)).splitlines())
-        for line in lines:
-            command = line
-            if (here := HERE_DOCUMENT.search(line)) is not None:
-                for more in lines:
-                    command += f"\n{more}"
-                    if more == here[1]:
-                        break
-            if command.strip():
-                yield command if here else re.sub(r"\s+#.*$", "", command).strip()
-
-
-def documented(name: str) -> list[str]:
-    return list(commands((ROOT / name).read_text()))
 
 
 def to_run(command: str) -> str | None:
     """The command as it is run here; None for one that only makes sense elsewhere."""
     if any(command.startswith(beginning) for beginning in ELSEWHERE):
         return None
-    for shown, run in IN_PLACE_OF.items():
-        command = command.replace(shown, run)
-    return command
+    return substituted(command, IN_PLACE_OF)
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator["Shell"]:
-    made = Shell(tmp_path, f"docs-{secrets.token_hex(4)}")
+def shell(tmp_path: Path) -> Iterator["Reader"]:
+    made = Reader(tmp_path, f"docs-{secrets.token_hex(4)}")
     made.run(f"kubectl create namespace {made.namespace}")
     made.run(f"kubectl config set-context --current --namespace {made.namespace}")
     try:
@@ -73,37 +51,21 @@ def shell(tmp_path: Path) -> Iterator["Shell"]:
         made.run(f"kubectl delete namespace --wait=false --ignore-not-found {made.namespace} {made.second}")
 
 
-class Shell:
-    """A user's shell: a kubeconfig of its own, the plugin in its PATH, the clone as its directory."""
+class Reader(Shell):
+    """Somebody who types what the documents show, in namespaces of their own."""
 
     def __init__(self, directory: Path, namespace: str) -> None:
+        super().__init__(directory)
         self.namespace = namespace
         self.second = f"{namespace}-tutorial"
-        kubeconfig = directory / "kubeconfig"
-        shutil.copy(os.environ["KUBECONFIG"], kubeconfig)
-        plugin = directory / "kubectl-zk"
-        plugin.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT / "operator"} exec {sys.executable} -m zkoperator "$@"\n')
-        plugin.chmod(0o755)
-        self._environment = os.environ | {
-            "KUBECONFIG": str(kubeconfig),
-            "PATH": f"{directory}{os.pathsep}{os.environ['PATH']}",
-        }
 
-    def run(self, command: str) -> None:
+    def run(self, command: str) -> str:
         command = re.sub(r"\btutorial\b", self.second, command)
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=420,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return super().run(re.sub(r"-n cli\b", f"-n {self.namespace}", command))
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_command_of_the_document_works(shell: Shell, name: str) -> None:
     ran = [run for command in documented(name) if (run := to_run(command)) is not None]
     assert len(ran) >= 4
@@ -112,7 +74,7 @@ def test_every_command_of_the_document_works(shell: Shell, name: str) -> None:
 
 
 def test_every_exception_is_a_command_that_is_shown() -> None:
-    shown = "\n".join([*documented("README.md"), *documented("docs/tutorial.md")])
+    shown = "\n".join(command for name in DOCUMENTS for command in documented(name))
     assert [words for words in (*ELSEWHERE, *IN_PLACE_OF) if words not in shown] == []
 
 

@@ -105,7 +105,7 @@ def test_the_version_is_the_same_wherever_it_stands() -> None:
     shown = {
         version
         for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-        for version in re.findall(r"zkoperator:(\d+\.\d+\.\d+)", page.read_text())
+        for version in re.findall(r"(?:zkoperator:|newTag: )(\d+\.\d+\.\d+)", page.read_text())
     }
     newest = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
     assert shown
