@@ -36,6 +36,9 @@ CLUSTERS, SYNCS = "ZooKeeperCluster", "ConfigSync"
 _PROBE_S = 2.0
 """A member answers in a millisecond; one that does not within this time is as good as silent."""
 
+_GRACE_S = 1.5
+"""A pass that goes on for longer after a stop is cut off, as a kill would: a standby waits for the Lease meanwhile."""
+
 
 class Acting:
     """Everything that reads and writes while the Lease is held. `run` ends by being cancelled, and then leaves nothing.
@@ -155,6 +158,7 @@ class Acting:
             reconcile,
             concurrency=settings.workers,
             resync_s=float(settings.resync_seconds),
+            grace_s=_GRACE_S,
             clock=self._clock,
             report=lambda done: self._count(kind, done),
         )
