@@ -122,6 +122,19 @@ async def test_an_object_made_again_on_kept_claims_founds_nothing() -> None:
     assert (play.cluster() or {})["status"]["bootstrap"] == {"members": 3, "complete": True}
 
 
+async def test_claims_that_are_to_be_kept_outlive_a_cluster_whose_members_all_went_silent() -> None:
+    play = stage(3, storage={"retention": {"whenDeleted": "Delete"}})
+    await play.rest()
+    play.dark = frozenset({1, 2, 3})
+    play.ask_for(storage={"retention": {"whenDeleted": "Retain"}})
+    for _ in range(3):
+        await play.turn()
+    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    play.api.collect_garbage()
+    assert play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) is None
+    assert len(play.api.every(PERSISTENT_VOLUME_CLAIMS)) == 3
+
+
 async def test_claims_of_former_members_alone_forbid_a_new_ensemble() -> None:
     play = stage(1)
     claim = {"name": NAMES.claim(4), "namespace": "demo", "annotations": {MEMBERSHIP: "left"}}
@@ -178,6 +191,28 @@ async def test_what_others_added_to_a_child_is_taken_away_when_it_matters() -> N
     assert service["spec"]["selector"] == NAMES.selector
     assert "skipACL" not in config["data"]["zoo.cfg"]
     assert "more" not in config["data"]
+
+
+@pytest.mark.parametrize("added", [{"hostNetwork": True}, {"hostPID": True}, {"initContainers": [{"name": "x"}]}])
+async def test_what_gives_pods_more_power_is_taken_out_of_the_template(added: Manifest) -> None:
+    play = stage(3)
+    await play.rest()
+    before = play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
+    play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, {"spec": {"template": {"spec": added}}})
+    await play.rest()
+    after = play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
+    assert after["spec"] == before["spec"]
+
+
+async def test_a_container_beside_ours_is_taken_out_of_the_template() -> None:
+    play = stage(1)
+    await play.rest()
+    before = play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
+    more = [*before["spec"]["template"]["spec"]["containers"], {"name": "x", "image": "x"}]
+    play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, {"spec": {"template": {"spec": {"containers": more}}}})
+    await play.rest()
+    after = play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
+    assert after["spec"] == before["spec"]
 
 
 async def test_an_outage_of_the_api_changes_nothing_and_leaves_nothing_to_clean_up() -> None:
