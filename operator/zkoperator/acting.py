@@ -28,6 +28,7 @@ from zkoperator.settings import Settings
 from zkoperator.signature import OtherOperators, SignedApi, name_of
 from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
+from zkoperator.zk.session import SessionSettings
 from zkoperator.zk.timed import TimedConnector, TimedProbe
 
 CHILDREN = f"app.kubernetes.io/name=zookeeper,app.kubernetes.io/managed-by={MANAGER}"
@@ -49,6 +50,7 @@ class Acting:
         source: of kopf's credentials.
         metrics: of the process.
         clock: monotonic time.
+        before_write: runs before each write to ZooKeeper leaves, and raises when the Lease is lost.
     """
 
     def __init__(
@@ -58,12 +60,16 @@ class Acting:
         source: CredentialSource,
         metrics: Metrics,
         clock: Clock = MONOTONIC,
+        *,
+        before_write: Callable[[], object] = lambda: None,
     ) -> None:
         self._metrics = metrics
         self._clock = clock
         others = OtherOperators(name_of(settings), clock)
         self._signed = api = SignedApi(api, others, clock)
-        connector = TimedConnector(SessionConnector(), metrics.count_zookeeper_request)
+        connector = TimedConnector(
+            SessionConnector(settings=SessionSettings(before_write=before_write)), metrics.count_zookeeper_request
+        )
         self._sessions = SessionPool(connector)
         follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
         children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)

@@ -20,6 +20,7 @@ from zkoperator.acting import Acting
 from zkoperator.health import STALLED_S, HealthServer
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.session import Fence, no_fence
 from zkoperator.kube.transport import Exchange, Transport
 from zkoperator.metrics import Metrics
 from zkoperator.runtime.lease import Elector
@@ -66,7 +67,7 @@ class _Replica:
             stack.push_async_callback(health.stop)
             if not self._settings.lease:
                 self._metrics.watch_leader(lambda: True)
-                return await self._act(KubeClient(transport), asyncio.Event().wait())
+                return await self._act(transport, no_fence, asyncio.Event().wait())
             # Requests that an API server keeps waiting must not keep the Lease from being renewed.
             renewals = Transport(self._source, concurrency=2, report=self._count_request)
             stack.push_async_callback(renewals.close)
@@ -84,15 +85,15 @@ class _Replica:
             await _first(self._stop.wait(), elector.wait_acquired(), _ended(election))
             if self._stop.is_set():
                 return EXIT_CLEAN
-            api = KubeClient(transport, before_write=elector.require)
-            return await self._act(api, elector.wait_lost(), _ended(election))
+            return await self._act(transport, elector.require, elector.wait_lost(), _ended(election))
         finally:
             election.cancel()
             await asyncio.gather(election, return_exceptions=True)
 
-    async def _act(self, api: KubeClient, *lost: Coroutine[Any, Any, Any]) -> int:
+    async def _act(self, transport: Transport, before_write: Fence, *lost: Coroutine[Any, Any, Any]) -> int:
         _log.info("acting in %s", ", ".join(self._settings.namespaces) or "all namespaces")
-        self._acting = acting = Acting(self._settings, api, self._source, self._metrics)
+        api = KubeClient(transport, before_write=before_write)
+        self._acting = acting = Acting(self._settings, api, self._source, self._metrics, before_write=before_write)
         await _first(self._stop.wait(), *lost, acting.run())
         _log.info("stopped" if self._stop.is_set() else "the lease is lost, ending")
         return EXIT_CLEAN if self._stop.is_set() else EXIT_LEASE_LOST

@@ -1,6 +1,7 @@
 """A replica that does not take part in the election any more ends; the kubelet starts it again."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.support.fake_kube import FakeKube, Operation
 from zkoperator import app
 from zkoperator.app import EXIT_LEASE_LOST, _Replica
 from zkoperator.kube.port import LEASES
+from zkoperator.runtime.lease import NotLeaderError
 from zkoperator.settings import Settings
 
 
@@ -20,9 +22,11 @@ class Idle:
     """Something that acts, and only ends by being cancelled."""
 
     started = asyncio.Event()
+    before_write: Callable[[], object]
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(self, *_: Any, before_write: Callable[[], object]) -> None:
         Idle.started = asyncio.Event()
+        Idle.before_write = before_write
 
     async def run(self) -> None:
         Idle.started.set()
@@ -56,7 +60,10 @@ async def test_a_holder_whose_election_has_died_stops_acting_and_ends(monkeypatc
     replica = asyncio.create_task(_Replica(Settings())._stand_by(transport, _kube(fails)))
     while not Idle.started.is_set():
         await asyncio.sleep(0.01)
+    Idle.before_write()
     fails.set()
     done, _ = await asyncio.wait({replica}, timeout=30)
     assert done
+    with pytest.raises(NotLeaderError):
+        Idle.before_write()
     assert isinstance(replica.exception(), DefectError) or replica.result() == EXIT_LEASE_LOST

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import Any
 
-from zkoperator.errors import FieldError, InvalidError, TooLargeError, TransientError
+from zkoperator.errors import FieldError, InvalidError, TooLargeError, TransientError, ZkOperatorError
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.zk import port, wire
 from zkoperator.zk.connection import REPLY_LIMIT_BYTES, Call, Connection
@@ -30,7 +30,8 @@ class SessionSettings:
     """How a session behaves; the defaults suit an operator beside the ensemble.
 
     A connection that does not last for `settled_s` counts as a failure: servers that refuse a credential, or break off
-    at the first request, take the session first.
+    at the first request, take the session first. `before_write` runs at the last moment before a write leaves, however
+    long it has waited for a connection, and may raise to stop it.
     """
 
     session_timeout_s: float = 10.0
@@ -41,6 +42,7 @@ class SessionSettings:
     request_limit_bytes: int = REQUEST_LIMIT_BYTES
     reply_limit_bytes: int = REPLY_LIMIT_BYTES
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.05, limit_s=2.0, factor=1.5))
+    before_write: Callable[[], object] = lambda: None
 
 
 DEFAULTS = SessionSettings()
@@ -224,12 +226,21 @@ class ZkSession:
         deadline = self._loop.time() + self._settings.request_timeout_s
         call = Call(request, self._loop.create_future(), deadline)
         if self._connection is not None:
-            self._connection.send(call)
+            self._send(self._connection, call)
         else:
             self._waiting.append(call)
         if self._deadline_timer is None:
             self._deadline_timer = self._loop.call_at(deadline, self._sweep)
         return call.future
+
+    def _send(self, connection: Connection, call: Call) -> None:
+        if call.request.subject.is_write:
+            try:
+                self._settings.before_write()
+            except ZkOperatorError as error:
+                call.fail(error)
+                return
+        connection.send(call)
 
     def _failed(self, error: Exception) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -309,7 +320,7 @@ class ZkSession:
         while self._waiting:
             call = self._waiting.popleft()
             if not call.future.done():
-                connection.send(call)
+                self._send(connection, call)
         self._set_state(port.ConnectionState.CONNECTED)
 
     def _lost(self, reason: str) -> None:
