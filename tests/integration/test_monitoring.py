@@ -18,7 +18,6 @@ from tests.support.promql import Use, uses
 from tests.support.site import Plot, Site
 from tests.support.site import site as open_site
 from tests.support.testbed import EnsembleFactory
-from tests.support.waiting import eventually
 from tests.support.workloads import Cluster, data_is
 from tests.unit.docs.test_monitoring import OF_MEMBERS, OF_TARGETS, expressions
 from zkoperator.ensemble.build.zoocfg import _FIXED
@@ -52,10 +51,10 @@ async def test_the_running_operator_exposes_every_name_and_label_that_rules_and_
     site: Site = plot.site
     await plot.put(color="red")
     await plot.sync()
-    await Cluster().prepare(plot)
+    await Cluster(serves=False).prepare(plot)
     with site.operator(plot.settings) as operator:
         await data_is(plot, {"color": "red"}, within_s=90)
-        await eventually(lambda: Cluster().is_complete(plot), within_s=60)
+        await Cluster(serves=False).complete(plot)
 
         def scraped() -> dict[str, set[str]]:
             return samples(list(text_string_to_metric_families(operator.fetch("/metrics")[1])))
