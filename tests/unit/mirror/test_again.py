@@ -109,7 +109,8 @@ async def test_members_that_come_and_go_cost_no_session_while_there_is_a_connect
     key = world.sync()
     await world.until_in_sync()
     before = list(world.zk._clients)
-    world.kube.edit(ZOOKEEPER_CLUSTERS, NAMESPACE, "main", {"status": {"hosts": "main:2181,more:2181"}})
+    hosts = {"status": {"hosts": "main:2181,more:2181"}}
+    world.kube.edit(ZOOKEEPER_CLUSTERS, NAMESPACE, "main", hosts, subresource="status")
     world.reconciler.cluster_changed(key._replace(name="main"))
     await world.quiet()
     assert world.zk._clients == before

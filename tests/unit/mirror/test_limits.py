@@ -19,7 +19,7 @@ from zkoperator.mirror.snapshot import take_snapshot
 from zkoperator.runtime.outcome import Outcome, Pass
 from zkoperator.zk.drawing import Drawing
 from zkoperator.zk.picture import Picture, Znode, digest_of
-from zkoperator.zk.port import Acl, Children, Committed, Create, Delete, MultiError, Operation, Set
+from zkoperator.zk.port import Acl, Children, Committed, ConnectionState, Create, Delete, MultiError, Operation, Set
 from zkoperator.zk.sizes import multi_bytes
 
 LONG_ROOT = "/" + "r" * 56
@@ -269,14 +269,13 @@ async def test_a_defect_while_reading_surfaces_and_is_survived(world: World, mon
 
 
 async def test_a_closed_session_is_never_handed_out_again(world: World) -> None:
-    world.tree(a="1")
-    world.sync()
-    await world.until_in_sync()
-    for client in tuple(world.zk._clients):
-        await client.close()
-    world.node("a", "2")
-    await world.until(lambda: world.data() == {"a": b"2"})
-    await world.until_in_sync()
+    hosts = ("main:2181",)
+    first = await world.pool.lease(hosts, None)
+    await first.close()
+    second = await world.pool.lease(hosts, None)
+    assert second.state is not ConnectionState.CLOSED
+    await world.pool.release(first)
+    assert await world.pool.lease(hosts, None) is second
 
 
 async def test_an_unselected_or_foreign_znode_with_a_long_name_is_nobodys_business(world: World) -> None:
