@@ -37,6 +37,12 @@ def documented(name: str, section: str = "") -> list[str]:
     return list(commands(text))
 
 
+def image_under_test() -> tuple[str, str]:
+    """Name and tag of the operator's image that the nodes have."""
+    name, _, tag = os.environ.get("ZKOPERATOR_IMAGE", "zkoperator:dev").rpartition(":")
+    return name, tag
+
+
 def substituted(command: str, instead: Mapping[str, str]) -> str:
     """The command with other words where something is different here."""
     for shown, run in instead.items():
