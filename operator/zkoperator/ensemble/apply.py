@@ -148,6 +148,7 @@ class Applier:
         await self._api.patch(resource, meta["namespace"], meta["name"], patch, resource_version=version)
 
     async def _note(self, cluster: ValidatedCluster, step: NoteOnClaim) -> None:
+        await self._still_asked(cluster)
         live = await self._api.get(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace, step.claim.name)
         if live is None or live["metadata"]["uid"] != step.claim.uid:
             raise ConflictError(f"claim {step.claim.name} has been replaced")
@@ -190,7 +191,7 @@ class Applier:
         await self._api.delete(PODS, cluster.names.namespace, step.name, uid=step.uid, resource_version=version)
 
     async def _still_asked(self, cluster: ValidatedCluster) -> None:
-        """A plan made from a stale object must not take anything away."""
+        """A plan made from a stale object must not take anything away, nor give it to a cluster that is gone."""
         live = await self._api.get(ZOOKEEPER_CLUSTERS, cluster.meta.namespace, cluster.meta.name)
         meta = live["metadata"] if live is not None else {}
         same = meta.get("uid") == cluster.meta.uid and meta.get("generation") == cluster.meta.generation
