@@ -1,28 +1,59 @@
-"""The operator is killed at its writes while a ZooKeeperCluster is created, deleted and created again.
+"""The operator is killed at its writes while a ZooKeeperCluster is created, deleted, created again, grows and shrinks.
 
-Here on an API server with its controllers and no node, so what is compared is the children; the kills in growing,
-shrinking and rolling are in tests/properties/test_ensemble_crashes.py, on a model of the rest.
+The API server and its controllers are real, and so are the servers: each pod is one, on a host of its own. What is
+compared are all children, the claims and the status; the kills in every other kind of work are in
+tests/properties/test_ensemble_crashes.py, on a model of the rest.
 """
+
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from testbed.api import ApiServer
+from testbed.zookeepers import Ensemble
 from tests.support import workloads
-from tests.support.crash import crash_everywhere
+from tests.support.crash import LONG_QUIET_S, crash_everywhere
+from tests.support.kubelets import Kubelets, grounds
 from tests.support.site import Site
 
-# Without nodes the status never comes to rest: it tells of pods that come into being and wait.
-STATUS = r"/zookeeperclusters/main/(status|metadata/managedFields)"
+ASKED = r"/zookeeperclusters/main/status/(members.*/zxid|configVersion)$"
+"""A member's last transaction is what it was when the status had something else to tell."""
 
 
+@pytest.fixture
+async def site(api_server: ApiServer, zookeeper: Ensemble, tmp_path: Path) -> AsyncIterator[Site]:
+    async with grounds(api_server, zookeeper, tmp_path, 3) as opened:
+        yield opened
+
+
+@pytest.mark.timeout(900)
 async def test_a_kill_at_some_writes_of_a_creation_changes_nothing_in_the_end(site: Site) -> None:
-    report = await crash_everywhere(site, workloads.Cluster(), references=2, numbers=[2, 6], ignoring=STATUS)
+    report = await crash_everywhere(
+        site, workloads.Cluster(), references=2, numbers=[9], ignoring=ASKED, beside=Kubelets
+    )
     assert report.problems == []
-    assert report.runs == 4
+    assert report.runs == 2
 
 
 @pytest.mark.exhaustive
 async def test_a_kill_at_any_write_of_a_creation_changes_nothing_in_the_end(site: Site) -> None:
-    report = await crash_everywhere(site, workloads.Cluster(), ignoring=STATUS)
+    report = await crash_everywhere(site, workloads.Cluster(), ignoring=ASKED, quiet_s=LONG_QUIET_S, beside=Kubelets)
     print(report)
     assert report.problems == []
     assert report.runs >= 2 * report.reference_writes - 4
+
+
+@pytest.mark.exhaustive
+async def test_a_kill_in_growing_rolling_and_shrinking_changes_nothing_in_the_end(site: Site) -> None:
+    report = await crash_everywhere(
+        site,
+        workloads.ClusterLife(),
+        numbers=range(3, 1000, 7),
+        ignoring=ASKED,
+        quiet_s=LONG_QUIET_S,
+        beside=Kubelets,
+    )
+    print(report)
+    assert report.problems == []
+    assert report.runs >= 2 * (report.reference_writes // 7) - 2

@@ -9,12 +9,13 @@ from tests.support.workloads import Cluster
 
 async def test_a_namespace_ends_although_both_kinds_are_in_it(site: Site, following: Following) -> None:
     async with following(onDelete="DeleteConfigMap") as (plot, _):
-        await Cluster().prepare(plot)
-        await eventually(lambda: Cluster().is_complete(plot), within_s=60)
+        cluster = Cluster(serves=False)
+        await cluster.create(plot)
+        await cluster.complete(plot)
         await site.kube.delete(plot.core)
 
         async def ended() -> bool:
             return await site.kube.find(plot.core) is None
 
         await eventually(ended, within_s=90)
-        await quiet(site, for_s=2)
+        await quiet(site)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -54,6 +54,9 @@ class Workload(Protocol):
         """Edit, and wait for each result that a user would wait for."""
 
 
+Surroundings = Callable[[Plot], contextlib.AbstractAsyncContextManager[object]]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One finished run."""
@@ -94,6 +97,7 @@ async def crash_everywhere(
     ignoring: str = "",
     phases: Sequence[Phase] = _PHASES,
     quiet_s: float = QUIET_S,
+    beside: Surroundings = contextlib.nullcontext,
 ) -> Report:
     """Run the workload undisturbed, then killed at each write.
 
@@ -105,8 +109,9 @@ async def crash_everywhere(
         ignoring: A pattern of paths that are not compared, beside the mask that is learnt.
         phases: Before the commit, after it, or both.
         quiet_s: For how long nothing may be written before a run counts as finished.
+        beside: What runs on each plot beside the operator, and is never killed.
     """
-    undisturbed = [await run_once(site, workload, quiet_s=quiet_s) for _ in range(references)]
+    undisturbed = [await run_once(site, workload, quiet_s=quiet_s, beside=beside) for _ in range(references)]
     reference = Reference.learn([run.state for run in undisturbed], ignoring)
     allowed = [run.counts for run in undisturbed]
     report = Report(workload.name, reference, max(len(run.writes) for run in undisturbed))
@@ -114,7 +119,7 @@ async def crash_everywhere(
         report.problems += _complaints("undisturbed", run, reference, allowed, starts=1)
     for phase in phases:
         for number in numbers if numbers is not None else range(1, 1000):
-            outcome = await run_once(site, workload, number, phase, quiet_s=quiet_s)
+            outcome = await run_once(site, workload, number, phase, quiet_s=quiet_s, beside=beside)
             if outcome.sprung is None:
                 break
             report.runs += 1
@@ -161,11 +166,12 @@ async def run_once(
     *,
     quiet_s: float = QUIET_S,
     within_s: float = 300,
+    beside: Surroundings = contextlib.nullcontext,
 ) -> Outcome:
     """One run, killed at write `number` (0: not at all)."""
     site.journal.start_over()
     began = time.monotonic()
-    async with site.plot() as plot, _recorders(plot) as recorders:
+    async with site.plot() as plot, _recorders(plot) as recorders, beside(plot):
         await workload.prepare(plot)
         operator = site.operator(plot.settings)
         if number:

@@ -1,5 +1,6 @@
 """The operator as a subprocess: what a pod runs, without the pod, so that it can be killed, stopped and watched."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -7,9 +8,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from testbed.network import command_in, inside
 from tests.support.waiting import eventually
 
 
@@ -20,11 +22,24 @@ def free_port() -> int:
 
 
 class OperatorProcess:
-    """`python -m zkoperator run` against one kubeconfig. Its log is a file that outlives it."""
+    """`python -m zkoperator run` against one kubeconfig. Its log is a file that outlives it.
 
-    def __init__(self, kubeconfig: Path, log: Path, settings: Mapping[str, str] | None = None) -> None:
+    `wrapped` makes the command line that is run of the operator's, `netns` names the namespace that it runs in.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        log: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        wrapped: Callable[[Sequence[str]], Sequence[str]] = list,
+        netns: str = "",
+    ) -> None:
         self.port = free_port()
         self.log = log
+        self._wrapped = wrapped
+        self._netns = netns
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("ZKOPERATOR_")}
         self._environment |= {
@@ -48,7 +63,7 @@ class OperatorProcess:
     def start(self) -> "OperatorProcess":
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "zkoperator", "run"],
+                self._argv(),
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
@@ -56,6 +71,10 @@ class OperatorProcess:
                 cwd=Path(__file__).parents[2],
             )
         return self
+
+    def _argv(self) -> list[str]:
+        argv = self._wrapped([sys.executable, "-m", "zkoperator", "run"])
+        return command_in(self._netns, argv) if self._netns else [*argv]
 
     def signal(self, number: signal.Signals) -> None:
         self._started().send_signal(number)
@@ -72,7 +91,10 @@ class OperatorProcess:
     def fetch(self, path: str) -> tuple[int, str]:
         """GET from its own port; status 0 while nothing answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with (
+                inside(self._netns) if self._netns else contextlib.nullcontext(),
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer,
+            ):
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

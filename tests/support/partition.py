@@ -1,23 +1,17 @@
-"""An ensemble whose members live in network namespaces of their own, so that single links can be cut, one way too.
-
-A hub namespace holds the bridge and the clients; each member has a namespace with one address. Packets are dropped by
-the filter of the receiving member's namespace, so nothing outside of what was made here is touched.
-"""
+"""An ensemble whose members are hosts of their own (`namespaces`), so that single links between them can be cut."""
 
 import contextlib
-import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from testbed import packages
-from testbed.network import command_in, inside
-from testbed.processes import run, wait_for
+from testbed.network import command_in
+from testbed.processes import wait_for
 from testbed.zookeepers import Member, ZooKeeperServer
+from tests.support.namespaces import Network
 
-_SUBNET = "10.213.7"
 _CLIENT, _PEER, _ELECTION = 2181, 2888, 3888
 
 
@@ -31,12 +25,15 @@ class _Isolated(ZooKeeperServer):
 
 
 class PartitionedEnsemble:
-    """Members with the ids 1 to size at addresses of their own; `cut` and `heal` work on links between them."""
+    """Members with the ids 1 to size; `cut` and `heal` work on links between them."""
 
     def __init__(self, size: int) -> None:
-        self._name = f"zkp{secrets.token_hex(2)}"
         self._directory = tempfile.TemporaryDirectory(prefix="zkoperator-partition-")
-        self._members = [Member(n, f"{_SUBNET}.{n}", _CLIENT, _PEER, _ELECTION) for n in range(1, size + 1)]
+        self._network = Network([str(number) for number in range(1, size + 1)])
+        self._members = [
+            Member(number, self._network.address(str(number)), _CLIENT, _PEER, _ELECTION)
+            for number in range(1, size + 1)
+        ]
         self.servers: list[ZooKeeperServer] = []
 
     @property
@@ -47,15 +44,14 @@ class PartitionedEnsemble:
     @contextlib.contextmanager
     def clients(self) -> Iterator[None]:
         """Have the calling thread, and what it starts, in the namespace from which the members can be reached."""
-        with inside(self._name):
+        with self._network.on_hub():
             yield
 
     def __enter__(self) -> Self:
-        packages.install()
-        self._lay_cables()
+        self._network.__enter__()
         lines = [member.line() for member in self._members]
         for member in self._members:
-            kind = type("Isolated", (_Isolated,), {"netns": self._netns(member.myid)})
+            kind = type("Isolated", (_Isolated,), {"netns": self._network.netns(str(member.myid))})
             server = kind(Path(self._directory.name) / str(member.myid), member, lines)
             self.servers.append(server)
             server.launch()
@@ -69,8 +65,7 @@ class PartitionedEnsemble:
     ) -> None:
         for server in self.servers:
             server.kill()
-        for name in [self._name, *(self._netns(member.myid) for member in self._members)]:
-            run("ip", "netns", "del", name)
+        self._network.__exit__(kind, error, trace)
         self._directory.cleanup()
 
     def leader(self) -> ZooKeeperServer:
@@ -87,11 +82,11 @@ class PartitionedEnsemble:
 
     def cut(self, source: int, target: int) -> None:
         """Drop everything that member `source` sends to member `target`; the other way stays open."""
-        self._filter("-I", source, target)
+        self._network.cut(str(source), str(target))
 
     def heal(self, source: int, target: int) -> None:
         """Take one cut away."""
-        self._filter("-D", source, target)
+        self._network.heal(str(source), str(target))
 
     def isolate(self, member: int) -> None:
         """Cut a member off from all others, both ways; clients still reach it."""
@@ -107,28 +102,3 @@ class PartitionedEnsemble:
 
     def _others(self, member: int) -> Sequence[int]:
         return [other.myid for other in self._members if other.myid != member]
-
-    def _filter(self, action: str, source: int, target: int) -> None:
-        rule = ["INPUT", "-s", f"{_SUBNET}.{source}", "-j", "DROP"]
-        run(*command_in(self._netns(target), ["iptables", "-w", action, *rule]))
-
-    def _netns(self, member: int) -> str:
-        return f"{self._name}-{member}"
-
-    def _lay_cables(self) -> None:
-        for name in [self._name, *(self._netns(member.myid) for member in self._members)]:
-            run("ip", "netns", "add", name)
-        self._ip(self._name, "link set lo up", "link add br0 type bridge", f"addr add {_SUBNET}.254/24 dev br0")
-        self._ip(self._name, "link set br0 up")
-        for member in self._members:
-            netns = self._netns(member.myid)
-            self._ip(
-                self._name,
-                f"link add m{member.myid} type veth peer name eth0 netns {netns}",
-                f"link set m{member.myid} master br0 up",
-            )
-            self._ip(netns, "link set lo up", f"addr add {member.address}/24 dev eth0", "link set eth0 up")
-
-    @staticmethod
-    def _ip(netns: str, *lines: str) -> None:
-        run("ip", "-n", netns, "-batch", "-", text_in="\n".join(lines), what="ip")

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from testbed.processes import wait_for
 from testbed.rest import Rest
 from testbed.zookeepers import Ensemble
 from tests.support.api_client import ApiClient, Manifest
+from tests.support.namespaces import Network
 from tests.support.operator import OperatorProcess
 from tests.support.proxies.credentials import Upstream
 from tests.support.proxies.journal import Journal
@@ -43,16 +44,29 @@ class Site:
     kubeconfig: Path
     data_directory: Path
     settings: dict[str, str] = field(default_factory=dict)
+    network: Network | None = None
+    """Where the operator is a host of its own, `operator`, beside the proxies `api` and `zookeeper`."""
 
     async def ask(self, call: str, *arguments: Any, **options: Any) -> Any:
         """A blocking call of the kazoo client, off the loop that the proxies run on."""
         return await asyncio.to_thread(getattr(self.zookeeper, call), *arguments, **options)
 
-    def operator(self, settings: Mapping[str, str] | None = None) -> OperatorProcess:
+    def operator(
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        wrapped: Callable[[Sequence[str]], Sequence[str]] = list,
+    ) -> OperatorProcess:
         """An operator behind the proxies, not started yet; its log is a file of its own."""
         log = self.directory / f"operator-{secrets.token_hex(4)}.log"
         allowed = {"ZKOPERATOR_ALLOWED_HOSTS": self.zk_proxy.hosts}
-        return OperatorProcess(self.kubeconfig, log, allowed | self.settings | dict(settings or {}))
+        return OperatorProcess(
+            self.kubeconfig,
+            log,
+            allowed | self.settings | dict(settings or {}),
+            wrapped=wrapped,
+            netns=self.network.netns("operator") if self.network is not None else "",
+        )
 
     @contextlib.asynccontextmanager
     async def plot(self) -> AsyncIterator["Plot"]:
@@ -195,9 +209,12 @@ def _install(api_server: ApiServer) -> None:
 
 
 @contextlib.asynccontextmanager
-async def site(api_server: ApiServer, zookeeper: Ensemble, directory: Path) -> AsyncIterator[Site]:
-    """A site on one API server and the first server of an ensemble."""
+async def site(
+    api_server: ApiServer, zookeeper: Ensemble, directory: Path, network: Network | None = None
+) -> AsyncIterator[Site]:
+    """A site on one API server and the first server of an ensemble, on loopback or on hosts of a network."""
     journal = Journal()
+    upstream = Upstream.from_kubeconfig(api_server.kubeconfig)
     client = KazooClient(
         zookeeper.hosts,
         auth_data=[("digest", f"super:{zookeeper.password}")],
@@ -205,8 +222,8 @@ async def site(api_server: ApiServer, zookeeper: Ensemble, directory: Path) -> A
         command_retry={"max_tries": 5},
     )
     async with (
-        KubeProxy(Upstream.from_kubeconfig(api_server.kubeconfig), journal=journal) as kube_proxy,
-        ZkProxy(zookeeper.servers[0].hosts, journal=journal) as zk_proxy,
+        KubeProxy(upstream, journal=journal, **_place(network, "api")) as kube_proxy,
+        ZkProxy(zookeeper.servers[0].hosts, journal=journal, **_place(network, "zookeeper")) as zk_proxy,
         ApiClient(api_server.kubeconfig) as kube,
     ):
         await asyncio.to_thread(_install, api_server)
@@ -221,7 +238,12 @@ async def site(api_server: ApiServer, zookeeper: Ensemble, directory: Path) -> A
                 directory=directory,
                 kubeconfig=kube_proxy.write_kubeconfig(directory / "proxy.kubeconfig"),
                 data_directory=zookeeper.servers[0].directory / "data",
+                network=network,
             )
         finally:
             await asyncio.to_thread(client.stop)
             client.close()
+
+
+def _place(network: Network | None, host: str) -> dict[str, str]:
+    return {} if network is None else {"address": network.address(host), "netns": network.netns(host)}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tests.support.api_client import Manifest
 from tests.support.site import Plot
 from tests.support.waiting import eventually
 
@@ -206,41 +207,63 @@ async def _template_hash(plot: Plot, before: str) -> str:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A ZooKeeperCluster is created, deleted and created again, on an API server without nodes."""
+    """A ZooKeeperCluster whose claims go with it is created, deleted and created again.
+
+    Without kubelets (`serves` false) nobody serves, so a creation is complete with its children.
+    """
 
     name: str = "cluster"
+    replicas: int = 1
+    serves: bool = True
     within_s: float = 120
 
     async def prepare(self, plot: Plot) -> None:
-        await self._create(plot)
+        await self.create(plot)
 
     async def drive(self, plot: Plot) -> None:
-        await eventually(lambda: self.is_complete(plot), within_s=self.within_s)
+        await self.complete(plot)
         await plot.site.kube.delete(f"{plot.custom}/zookeeperclusters/main")
-        await eventually(lambda: self._gone(plot), within_s=self.within_s)
-        await self._create(plot)
-        await eventually(lambda: self.is_complete(plot), within_s=self.within_s)
+        await eventually(lambda: self.is_gone(plot), within_s=self.within_s)
+        await self.create(plot)
+        await self.complete(plot)
 
-    async def _create(self, plot: Plot) -> None:
+    async def create(self, plot: Plot) -> None:
+        storage: Manifest = {"type": "Persistent", "size": "1Gi"}
+        storage |= {"retention": {"whenDeleted": "Delete", "whenScaled": "Delete"}}
         manifest = {
             "apiVersion": "zkoperator.dev/v1alpha1",
             "kind": "ZooKeeperCluster",
             "metadata": {"name": "main"},
-            "spec": {"storage": {"type": "Ephemeral"}},
+            "spec": {"replicas": self.replicas, "storage": storage},
         }
         await plot.site.kube.create(f"{plot.custom}/zookeeperclusters", manifest)
 
-    async def is_complete(self, plot: Plot) -> bool:
-        cluster = await plot.site.kube.find(f"{plot.custom}/zookeeperclusters/main") or {}
+    async def complete(self, plot: Plot) -> None:
+        """Wait until everything is there and, if they can, all members serve the newest spec."""
+        await eventually(lambda: self._is_complete(plot), within_s=self.within_s)
+
+    async def _is_complete(self, plot: Plot) -> bool:
+        cluster = await plot.site.kube.find(f"{plot.custom}/zookeeperclusters/main") or {"metadata": {}}
         found = [await plot.site.kube.find(path) for path in self._children(plot)]
-        owners = {owner["uid"] for one in found if one for owner in one["metadata"].get("ownerReferences", ())}
-        assert all(found), found
+        claims = await self.claims(plot)
+        followed = [*found, *(claims if self.serves else ())]
+        owners = {owner["uid"] for one in followed if one for owner in one["metadata"].get("ownerReferences", ())}
+        conditions = {one["type"]: one for one in (cluster.get("status") or {}).get("conditions", ())}
+        ready = conditions.get("Ready", {})
+        assert all(found) and len(claims) == cluster["spec"]["replicas"], (found, claims)
         assert owners == {cluster["metadata"]["uid"]}
-        assert (cluster.get("status") or {}).get("conditions")
+        assert ready.get("observedGeneration") == cluster["metadata"]["generation"], conditions
+        assert ready["status"] == "True" or not self.serves, conditions
         return True
 
-    async def _gone(self, plot: Plot) -> bool:
-        return not any([await plot.site.kube.find(path) for path in self._children(plot)])
+    async def claims(self, plot: Plot) -> list[Manifest]:
+        found: list[Manifest] = (await plot.site.kube.get(f"{plot.core}/persistentvolumeclaims"))["items"]
+        return found
+
+    async def is_gone(self, plot: Plot) -> bool:
+        """Whether all children are gone, and with them the claims."""
+        children = [await plot.site.kube.find(path) for path in self._children(plot)]
+        return not any(children) and not (self.serves and await self.claims(plot))
 
     @staticmethod
     def _children(plot: Plot) -> tuple[str, ...]:
@@ -253,3 +276,26 @@ class Cluster:
             f"{apps}/statefulsets/main-zk",
             f"{policy}/poddisruptionbudgets/main-zk",
         )
+
+
+async def edit_cluster(plot: Plot, spec: Manifest) -> None:
+    """Change the spec of the cluster `main`."""
+    await plot.site.kube.merge(f"{plot.custom}/zookeeperclusters/main", {"spec": spec})
+
+
+@dataclass(frozen=True)
+class ClusterLife:
+    """A cluster is created with one member, grows to three, gets another configuration, and shrinks to one again."""
+
+    name: str = "cluster-life"
+    within_s: float = 240
+
+    async def prepare(self, plot: Plot) -> None:
+        await Cluster().create(plot)
+
+    async def drive(self, plot: Plot) -> None:
+        cluster = Cluster(within_s=self.within_s)
+        await cluster.complete(plot)
+        for spec in ({"replicas": 3}, {"config": {"snapCount": "20000"}}, {"replicas": 1}):
+            await edit_cluster(plot, spec)
+            await cluster.complete(plot)

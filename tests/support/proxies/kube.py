@@ -13,6 +13,7 @@ from tests.support.proxies.credentials import Frontend, Upstream
 from tests.support.proxies.gates import Gates
 from tests.support.proxies.journal import Journal, Side, TrapSprungError
 from tests.support.proxies.kube_requests import KubeRequest, parse
+from tests.support.proxies.listening import listening
 from tests.support.proxies.rules import (
     Answer,
     CutReply,
@@ -52,12 +53,15 @@ class KubeProxy:
     client is dead, as one that was in flight would.
     """
 
-    def __init__(self, upstream: Upstream, *, journal: Journal | None = None, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, upstream: Upstream, *, journal: Journal | None = None, address: str = "127.0.0.1", netns: str = ""
+    ) -> None:
         self._upstream = upstream
         self._address = address
+        self._netns = netns
         self._frontend = Frontend(*({address} - {"127.0.0.1"}))
         self._port = 0
-        self._site: web.TCPSite | None = None
+        self._site: web.SockSite | None = None
         self.rules = RuleBook()
         self.gates = Gates()
         self.journal = journal or Journal()
@@ -92,11 +96,10 @@ class KubeProxy:
 
     async def up(self) -> None:
         """Accept connections (again, on the same port)."""
-        self._site = web.TCPSite(
-            self._runner, self._address, self._port, ssl_context=self._frontend.tls(), reuse_address=True
-        )
+        line = listening(self._address, self._port, self._netns)
+        self._port = line.getsockname()[1]
+        self._site = web.SockSite(self._runner, line, ssl_context=self._frontend.tls())
         await self._site.start()
-        self._port = self._runner.addresses[0][1]
 
     async def down(self) -> None:
         """Refuse connections and cut those that are open: the server is gone."""

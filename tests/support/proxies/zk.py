@@ -9,6 +9,7 @@ from typing import Self
 from tests.support.proxies import zk_frames
 from tests.support.proxies.gates import Gates
 from tests.support.proxies.journal import Journal, Side, TrapSprungError
+from tests.support.proxies.listening import listening
 from tests.support.proxies.rules import (
     CutReply,
     Delay,
@@ -35,10 +36,13 @@ class ZkProxy:
     Sessions are the authors of transactions in the server's log, so they tell the operator's writes from others.
     """
 
-    def __init__(self, upstream: str, *, journal: Journal | None = None, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, upstream: str, *, journal: Journal | None = None, address: str = "127.0.0.1", netns: str = ""
+    ) -> None:
         host, _, port = upstream.rpartition(":")
         self._upstream = (host, int(port))
         self._address = address
+        self._netns = netns
         self._port = 0
         self._listener: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
@@ -70,8 +74,9 @@ class ZkProxy:
 
     async def up(self) -> None:
         """Accept connections (again, on the same port)."""
-        self._listener = await asyncio.start_server(self._accept, self._address, self._port)
-        self._port = self._listener.sockets[0].getsockname()[1]
+        line = listening(self._address, self._port, self._netns)
+        self._port = line.getsockname()[1]
+        self._listener = await asyncio.start_server(self._accept, sock=line)
 
     async def down(self) -> None:
         """Refuse connections and cut those that are open: the server is gone."""
@@ -109,8 +114,7 @@ class ZkProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with self._killing:
-                upstream = await asyncio.open_connection(*self._upstream)
+            upstream = await self._dial(writer)
         except OSError:
             writer.transport.abort()
             return
@@ -120,6 +124,10 @@ class ZkProxy:
             await connection.run()
         finally:
             self._connections.discard(connection)
+
+    async def _dial(self, client: asyncio.StreamWriter) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        async with self._killing:
+            return await asyncio.open_connection(*self._upstream)
 
 
 class _Connection:
