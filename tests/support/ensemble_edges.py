@@ -135,9 +135,12 @@ def made_again(play: Stage, resource: Resource, name: str, **metadata: Any) -> M
 
 
 def cluster_made_again(play: Stage) -> None:
-    """Replace the cluster by a new one of the same name."""
+    """Replace the cluster by a new one of the same name, which has been edited as often."""
+    edits = int((play.cluster() or {})["metadata"]["generation"]) - 1
     play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
     play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
+    for number in range(edits):
+        play.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"paused": number % 2 == 0}})
 
 
 def marked(play: Stage, resource: Resource, name: str) -> None:

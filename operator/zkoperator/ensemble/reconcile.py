@@ -153,5 +153,7 @@ class EnsembleReconciler:
 
 
 def _plan(cluster: ValidatedCluster, world: World) -> Plan:
-    plan = make_plan(cluster, world)
-    return hindered(plan, ForbiddenError(world.refused)) if world.refused else plan
+    if world.refused:
+        reading = Plan((), ClusterReason.FORBIDDEN, f"reading Secret {cluster.names.secret}", IDLE_S)
+        return hindered(reading, ForbiddenError(world.refused))
+    return make_plan(cluster, world)

@@ -24,6 +24,7 @@ from tests.support.ensemble_stage import KEY, Peeking, Stage, stage
 from tests.support.ensemble_world import BETTER, NAMES
 from tests.support.fake_kube import Operation
 from zkoperator.ensemble.configuration import server_of
+from zkoperator.ensemble.desired import the_stateful_set
 from zkoperator.ensemble.names import MEMBERSHIP
 from zkoperator.ensemble.observe import RESOURCES, child_name
 from zkoperator.ensemble.steps import (
@@ -287,7 +288,7 @@ async def test_a_child_that_is_there_and_was_not_seen_yet_is_not_written() -> No
     edge = await seen(play)
     foreign = {"spec": {"replicas": 5}}
     play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, foreign)
-    manifest = edge.world.children[Child.STATEFUL_SET]
+    manifest = the_stateful_set(edge.cluster, edge.world, 3)
     assert isinstance(await edge.take(ApplyChild(Child.STATEFUL_SET, manifest)), ConflictError)
     assert replicas(play) == 5
 
