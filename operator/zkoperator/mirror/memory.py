@@ -30,7 +30,6 @@ class Memory:
         ledger: as last read or written, while `ledger_is_known`.
         losses: of the connection, as counted by the tree when the ledger was read.
         ledger_is_mine: it was fenced by this process on this session.
-        is_leaving: it pushes no more, and its ledger and claim are to be removed.
         claimed_by: who pushes to an overlapping subtree, believed until `claimed_until_s`.
         is_refused: the last pass was refused something.
         refused: keys that the ensemble did not let us write.
@@ -61,7 +60,6 @@ class Memory:
     ledger: Ledger | None = None
     ledger_is_known: bool = False
     ledger_is_mine: bool = False
-    is_leaving: bool = False
     losses: int = 0
     claimed_by: str = ""
     claimed_until_s: float = float("-inf")

@@ -54,7 +54,6 @@ class Observer:
         self._config_maps = config_maps
         self._settings = settings
         self._clock = clock
-        self._wake = wake
         self._follower = Follower(api, sessions, settings, clock, wake, meter)
 
     async def observe(self, sync: ValidatedSync, memory: Memory) -> Observed | Waiting:
@@ -146,9 +145,6 @@ class Observer:
                 await release(zk, sync.source.root, sync.uid)
             memory.forget_ledger()
             return
-        if not sync.pushes and not memory.is_leaving:
-            memory.is_leaving = True
-            self._wake(Key(sync.namespace, sync.name))
         if not memory.ledger_is_known:
             before, found = memory.ledger, await read_ledger(zk, sync.uid)
             if found is not None and before is not None:
