@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from kazoo.client import KazooClient
 
 from tests.support.api_client import ApiClient
+from tests.support.ensemble_machine import Machine
 from tests.support.waiting import eventually
 
 Manifest = dict[str, Any]
@@ -20,9 +21,45 @@ IMAGE = "docker.io/library/zookeeper:3.9.4"
 SMALL = {"requests": {"cpu": "20m", "memory": "192Mi"}, "limits": {"memory": "384Mi"}}
 
 
+FIGURE = "figure"
+
+
+LIMIT_S = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A whole ensemble that rolls on a busy machine takes longer than any other test may."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(LIMIT_S))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured, from whichever process they ran in."""
+    finished = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    told = [
+        f"{report.nodeid}: {text}"
+        for report in finished
+        if report.when == "call"
+        for name, text in report.user_properties
+        if name == FIGURE
+    ]
+    if told:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(told))
+
+
 @pytest.fixture
 def kubeconfig() -> Path:
     return Path(os.environ["KUBECONFIG"])
+
+
+@pytest.fixture
+def machine(kubeconfig: Path) -> Machine:
+    found = Machine.below(kubeconfig)
+    if found is None:
+        pytest.skip("needs the local testbed, where pods are processes of this machine")
+    return found
 
 
 def kubectl(*arguments: str, given: Manifest | list[Manifest] | None = None) -> str:
@@ -38,9 +75,10 @@ def kubectl(*arguments: str, given: Manifest | list[Manifest] | None = None) -> 
 class Space:
     """A namespace of the test's own, under Pod Security `restricted`."""
 
-    def __init__(self, api: ApiClient, name: str) -> None:
+    def __init__(self, api: ApiClient, name: str, tell: Callable[[str], None]) -> None:
         self.api = api
         self.name = name
+        self.tell = tell
 
     def path(self, plural: str, name: str = "") -> str:
         group = {
@@ -51,6 +89,7 @@ class Space:
             "daemonsets": "apis/apps/v1",
             "events": "apis/events.k8s.io/v1",
             "poddisruptionbudgets": "apis/policy/v1",
+            "networkpolicies": "apis/networking.k8s.io/v1",
         }.get(plural, "api/v1")
         return f"/{group}/namespaces/{self.name}/{plural}" + (f"/{name}" if name else "")
 
@@ -62,8 +101,20 @@ class Space:
         items: list[Manifest] = (await self.api.get(self.path(plural)))["items"]
         return items
 
+    async def log(self, pod: str) -> str:
+        return await asyncio.to_thread(kubectl, "-n", self.name, "logs", pod)
+
+    async def noted(self, reason: str, text: str) -> bool:
+        """Whether an Event about a cluster gives a reason and says some text."""
+        events = [event for event in await self.items("events") if event["regarding"]["kind"] == "ZooKeeperCluster"]
+        return any(event["reason"] == reason and text in event.get("note", "") for event in events)
+
     async def apply(self, *objects: Manifest) -> None:
         await asyncio.to_thread(kubectl, "-n", self.name, "apply", "-f", "-", given=list(objects))
+
+    async def run(self, pod: str, script: str) -> str:
+        """Run a shell script in a pod; returns what it printed."""
+        return await asyncio.to_thread(kubectl, "-n", self.name, "exec", pod, "--", "sh", "-c", script)
 
     async def condition(self, plural: str, name: str, kind: str) -> Manifest:
         """The condition, an empty one while there is none."""
@@ -87,7 +138,7 @@ class Space:
 
 
 @pytest.fixture
-async def space(kubeconfig: Path) -> AsyncIterator[Space]:
+async def space(kubeconfig: Path, record_property: Callable[[str, object], None]) -> AsyncIterator[Space]:
     name = f"e2e-{secrets.token_hex(4)}"
     async with ApiClient(kubeconfig) as api:
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -96,7 +147,7 @@ async def space(kubeconfig: Path) -> AsyncIterator[Space]:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}},
         )
         # A pod made before its namespace has a default ServiceAccount is refused.
-        made = Space(api, name)
+        made = Space(api, name, lambda figure: record_property(FIGURE, figure))
         await eventually(lambda: made.get("serviceaccounts", "default"), within_s=60)
         try:
             yield made

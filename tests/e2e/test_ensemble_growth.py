@@ -1,40 +1,51 @@
 """Growing and shrinking with a writer running: no acknowledged write is lost, whatever the order."""
 
 import asyncio
-
-import pytest
+from typing import Any
 
 from tests.e2e.conftest import Space, cluster, kubectl
-from tests.support.ensemble_story import Ensemble
+from tests.support.ensemble_story import Ensemble, Watchman, restart_order, roles
 from tests.support.waiting import eventually
+
+
+def sizes(configurations: list[set[int]]) -> list[int]:
+    return [len(voters) for voters in configurations]
 
 
 async def test_three_become_five_and_three_again_in_the_very_second_of_being_ready(space: Space) -> None:
     main = Ensemble(space)
     await space.apply(cluster(3))
-    first = await main.ready(3)
+    await main.ready(3)
     await asyncio.to_thread(kubectl, "-n", space.name, "scale", "zk/main", "--replicas=5")
-    async with main.written():
-        grown = await main.ready(5)
+    async with main.written(), main.recorded() as seen:
+        await main.ready(5)
         await main.edit(replicas=3)
-        shrunk = await main.ready(3)
-    versions = [int(status["configVersion"], 16) for status in (first, grown, shrunk)]
-    assert versions == sorted(set(versions)), "one reconfiguration each way"
+        await main.ready(3)
+    assert await main.configurations() == [{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}], "one reconfiguration each way"
+    for joiner in (4, 5):
+        told = [role for role in roles(seen.events)[joiner] if role != "unknown"]
+        assert told[0] == "joining", f"member {joiner} was first seen as {told}"
     assert set(await main.pods()) == {"main-zk-0", "main-zk-1", "main-zk-2"}
     claims = await main.uids("persistentvolumeclaims")
     assert {"data-main-zk-3", "data-main-zk-4"} <= set(claims), "claims are retained unless the policy says otherwise"
 
 
-async def test_one_becomes_three_in_one_step_and_one_again(space: Space) -> None:
+async def test_one_becomes_three_without_a_phase_of_two_and_one_again_though_the_leader_leaves(space: Space) -> None:
     main = Ensemble(space)
     await space.apply(cluster(1))
     await main.ready(1)
-    async with main.written():
+    async with main.written(), main.recorded() as seen:
         await main.edit(replicas=3)
         grown = await main.ready(3)
         assert [member["role"] for member in grown["members"]].count("leader") == 1
+        await main.lead_from(lambda ordinal: ordinal > 0)
         await main.edit(replicas=1)
-        await main.ready(1)
+        status = await main.ready(1)
+    assert status["leader"] == "main-zk-0"
+    assert await main.configurations() == [{1}, {1, 2, 3}, {1}]
+    for joiner in (2, 3):
+        told = [role for role in roles(seen.events)[joiner] if role != "unknown"]
+        assert told[0] == "joining", f"member {joiner} was first seen as {told}"
 
 
 async def test_members_that_left_come_back_on_kept_and_on_wiped_volumes(space: Space) -> None:
@@ -52,20 +63,41 @@ async def test_members_that_left_come_back_on_kept_and_on_wiped_volumes(space: S
         async def deleted() -> bool:
             return set(await main.uids("persistentvolumeclaims")) == {"data-main-zk-0"}
 
-        await eventually(deleted, within_s=60)
+        await eventually(deleted, within_s=180)
         await main.edit(replicas=3)
         await main.ready(3)
 
 
 async def test_a_change_of_mind_at_any_point_converges(space: Space) -> None:
     main = Ensemble(space)
+
+    async def made() -> bool:
+        return {"main-zk-3", "main-zk-4"} <= set(await main.pods())
+
+    async def voting(replicas: int) -> None:
+        async def committed() -> bool:
+            return bool((await main.status())["replicas"] == replicas)
+
+        await eventually(committed)
+
     await space.apply(cluster(3))
     await main.ready(3)
     async with main.written():
-        for replicas, pause_s in ((5, 1.5), (4, 0.5), (2, 0.3), (5, 3.0), (1, 0.2), (3, 0)):
-            await main.edit(replicas=replicas)
-            await asyncio.sleep(pause_s)
-        await main.ready(3)
+        # While the joiners start.
+        await main.edit(replicas=5)
+        await eventually(made, within_s=180)
+        await main.edit(replicas=4)
+        await voting(4)
+        await main.edit(replicas=1)
+        await main.ready(1)
+        # In the moment of each commit, with everything that follows it still to be done.
+        await main.edit(replicas=3)
+        for committed, wanted in ((3, 5), (5, 4), (4, 1)):
+            await voting(committed)
+            await main.edit(replicas=wanted)
+        await main.ready(1)
+    assert sizes(await main.configurations()) == [3, 4, 1, 3, 5, 4, 1], "a phase that nobody asked for"
+    assert set(await main.pods()) == {"main-zk-0"}
 
 
 async def test_a_joiner_that_never_starts_leaves_the_voters_alone_and_is_named(space: Space) -> None:
@@ -93,12 +125,22 @@ async def test_a_joiner_that_never_starts_leaves_the_voters_alone_and_is_named(s
     assert set(await main.pods()) == {"main-zk-0", "main-zk-1", "main-zk-2"}
 
 
-@pytest.mark.exhaustive
-async def test_five_become_one_though_the_leader_leaves(space: Space) -> None:
+async def test_five_roll_one_at_a_time_and_become_one_though_the_leader_leaves(space: Space) -> None:
     main = Ensemble(space)
     await space.apply(cluster(5))
-    await main.ready(5)
+    leader = (await main.ready(5))["leader"]
+    fewest: list[int] = [5]
+
+    def see(pods: dict[str, Any]) -> None:
+        fewest[0] = min(fewest[0], len(pods))
+
     async with main.written():
+        async with Watchman(main, see):
+            order = await restart_order(main, lambda: main.edit(jvm={"heapPercent": 40}))
+        assert (len(order), order[-1]) == (5, leader)
+        assert fewest == [4], "more than one member was away, or none"
+        await main.lead_from(lambda ordinal: ordinal > 0)
         await main.edit(replicas=1)
         status = await main.ready(1)
     assert status["leader"] == "main-zk-0"
+    assert await main.configurations() == [{1, 2, 3, 4, 5}, {1}]

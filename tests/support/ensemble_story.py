@@ -1,16 +1,18 @@
 """What tests of ensembles do and look at: a story with a writer running, told in the words of Kubernetes."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from tests.support.api_client import ApiClient
-from tests.support.ensemble_writer import Writer, lost_writes
+from tests.support.api_client import ApiClient, Recorder
+from tests.support.ensemble_writer import PATIENCE_S, Writer, lost_writes
 from tests.support.waiting import eventually
 
 Manifest = dict[str, Any]
 CLUSTERS = "zookeeperclusters"
+_LINE = re.compile(r"^\S*\.dynamic\.(?P<version>[0-9a-f]+):server\.(?P<id>\d+)=[^;]*?(?P<role>:observer)?;")
 
 
 class Place(Protocol):
@@ -22,6 +24,9 @@ class Place(Protocol):
     def path(self, plural: str, name: str = "") -> str: ...
     async def get(self, plural: str, name: str) -> Manifest | None: ...
     async def items(self, plural: str) -> list[Manifest]: ...
+    async def apply(self, *objects: Manifest) -> None: ...
+    async def run(self, pod: str, script: str) -> str: ...
+    def tell(self, figure: str, /) -> None: ...
 
 
 class Ensemble:
@@ -30,6 +35,7 @@ class Ensemble:
     def __init__(self, space: Place, name: str = "main") -> None:
         self.space = space
         self.name = name
+        self._writers = 0
 
     async def get(self) -> Manifest:
         found = await self.space.get(CLUSTERS, self.name)
@@ -50,7 +56,7 @@ class Ensemble:
         patch = {"metadata": {"annotations": {f"zkoperator.dev/{key}": text for key, text in annotations.items()}}}
         await self.space.api.merge(self.space.path(CLUSTERS, self.name), patch)
 
-    async def ready(self, replicas: int | None = None, *, within_s: float = 120) -> Manifest:
+    async def ready(self, replicas: int | None = None, *, within_s: float = 300) -> Manifest:
         """Wait until the newest generation is Ready; returns the status."""
 
         async def holds() -> Manifest:
@@ -65,7 +71,7 @@ class Ensemble:
         return await eventually(holds, within_s=within_s, every_s=0.1)
 
     async def says(
-        self, kind: str, *, status: str = "True", reason: str = "", text: str = "", within_s: float = 90
+        self, kind: str, *, status: str = "True", reason: str = "", text: str = "", within_s: float = 180
     ) -> str:
         """Wait until a condition says so; returns its message."""
 
@@ -91,6 +97,25 @@ class Ensemble:
     async def uids(self, plural: str = "pods") -> dict[str, str]:
         return {item["metadata"]["name"]: item["metadata"]["uid"] for item in await self.space.items(plural)}
 
+    async def restarts(self) -> dict[str, int]:
+        """How often the container of each pod was started again."""
+        return {
+            name: pod["status"]["containerStatuses"][0]["restartCount"] for name, pod in (await self.pods()).items()
+        }
+
+    async def mode(self, pod: Manifest) -> str:
+        """What a member itself says that it does: leader, follower, observer; none while it serves nobody; or ''."""
+        try:
+            async with asyncio.timeout(1):
+                reader, writer = await asyncio.open_connection(pod["status"]["podIP"], 2181)
+                writer.write(b"srvr")
+                answer = (await reader.read()).decode()
+                writer.close()
+        except (OSError, TimeoutError, KeyError):
+            return ""
+        found = re.search("^Mode: (.*)$", answer, re.MULTILINE)
+        return found[1] if found else "none" if "not currently serving" in answer else ""
+
     async def delete(self, plural: str, name: str) -> None:
         await self.space.api.delete(self.space.path(plural, name))
 
@@ -111,21 +136,68 @@ class Ensemble:
     def hosts(self) -> str:
         return f"{self.name}-zk.{self.space.name}.svc.cluster.local:2181"
 
+    async def configurations(self, ordinal: int = 0) -> list[set[int]]:
+        """The voters of each configuration that was committed while this member was one, oldest first.
+
+        A member keeps a file for every version, so that none is missed as it might be by looking now and then.
+        """
+        told = await self.space.run(f"{self.name}-zk-{ordinal}", "cd /data/conf && grep -H ^server. zoo.cfg.dynamic.*")
+        found: dict[int, set[int]] = {}
+        for line in filter(None, map(_LINE.match, told.splitlines())):
+            voters = found.setdefault(int(line["version"], 16), set())
+            voters |= set() if line["role"] else {int(line["id"])}
+        return [found[version] for version in sorted(found)]
+
+    async def lead_from(self, wanted: Callable[[int], bool]) -> str:
+        """Restart leaders until the ordinal of the leader is one that is wanted; returns its pod."""
+        for _ in range(10):
+            leader = str((await self.ready())["leader"])
+            if wanted(int(leader.rpartition("-")[2])):
+                return leader
+            await self.delete("pods", leader)
+            await self.says("Ready", status="False")
+        raise AssertionError("the wanted members never lead")
+
+    def recorded(self) -> Recorder:
+        """Every version of the object and its status from now on."""
+        return Recorder(self.space.api, self.space.path(CLUSTERS))
+
     @asynccontextmanager
-    async def written(self) -> AsyncIterator[Writer]:
-        """Write all the while; at the end every acknowledged write is read back from every member."""
-        writer = Writer(self.hosts, "/written")
+    async def written(self, *, patience_s: float = PATIENCE_S) -> AsyncIterator[Writer]:
+        """Write all the while; at the end every acknowledged write is read back from every member.
+
+        No two acknowledgements may be further apart than the patience.
+        """
+        self._writers += 1
+        writer = Writer(self.hosts, f"/written-{self._writers}", patience_s=patience_s)
         await asyncio.to_thread(writer.__enter__)
         try:
             yield writer
         finally:
             report = await asyncio.to_thread(writer.stop)
+        self.space.tell(str(report))
         assert report.failed == 0, f"{report.failed} writes were never acknowledged"
         assert report.created, "the writer wrote nothing"
+        assert report.longest_gap_s < patience_s
+        await self.read_back(writer)
+
+    async def read_back(self, writer: Writer) -> None:
+        """Find every acknowledged write on every member."""
         members = [f"{pod['status']['podIP']}:2181" for pod in (await self.pods()).values()]
         assert members
-        lost = await asyncio.to_thread(lost_writes, report, "/written", members)
+        lost = await asyncio.to_thread(lost_writes, writer, members)
         assert lost == []
+
+
+def roles(events: list[Manifest]) -> dict[int, list[str]]:
+    """What the recorded versions of a status say of each member's role, in order, repetitions left out."""
+    found: dict[int, list[str]] = {}
+    for event in events:
+        for member in event["object"].get("status", {}).get("members", ()):
+            known = found.setdefault(member["id"], [])
+            if known[-1:] != [member["role"]]:
+                known.append(member["role"])
+    return found
 
 
 class Watchman:
@@ -149,7 +221,7 @@ class Watchman:
             await asyncio.sleep(0.05)
 
 
-async def restart_order(ensemble: Ensemble, change: Callable[[], Any], *, within_s: float = 120) -> list[str]:
+async def restart_order(ensemble: Ensemble, change: Callable[[], Any], *, within_s: float = 300) -> list[str]:
     """Make a change and return the pods in the order in which they were replaced, until the cluster is Ready again."""
     first = await ensemble.uids()
     order: list[str] = []

@@ -22,7 +22,8 @@ from kazoo.exceptions import (
 from kazoo.handlers.threading import KazooTimeoutError
 
 _RETRIED = (ConnectionLoss, SessionExpiredError, OperationTimeoutError, ConnectionClosedError, KazooTimeoutError)
-_PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+"""Seconds after which a write that was not acknowledged counts as failed."""
 
 
 def connected(hosts: str, timeout_s: float = 30.0) -> KazooClient:
@@ -46,23 +47,31 @@ class Report:
     retried: int = 0
     longest_gap_s: float = 0.0
 
+    def __str__(self) -> str:
+        return (
+            f"{2 * len(self.created)} writes acknowledged, {self.failed} failed, {self.retried} attempts repeated, "
+            f"longest gap {self.longest_gap_s:.2f} s"
+        )
+
 
 class Writer:
     """Numbered creates and compare-and-set updates, one after another, on a thread of its own."""
 
-    def __init__(self, hosts: str, root: str, *, pause_s: float = 0.005) -> None:
+    def __init__(self, hosts: str, root: str, *, pause_s: float = 0.005, patience_s: float = PATIENCE_S) -> None:
         self.report = Report()
+        self.root = root
         self.error: Exception | None = None
         self._hosts = hosts
-        self._root = root
         self._pause_s = pause_s
+        self._patience_s = patience_s
+        self._unsure = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Writer":
         self._client = connected(self._hosts)
-        self._client.ensure_path(self._root)
-        self._client.create(f"{self._root}/counter", b"0")
+        self._client.ensure_path(self.root)
+        self._client.create(f"{self.root}/counter", b"0")
         self._acknowledged_s = time.monotonic()
         self._thread.start()
         return self
@@ -72,7 +81,7 @@ class Writer:
 
     def stop(self) -> Report:
         self._stopping.set()
-        self._thread.join(timeout=_PATIENCE_S + 10)
+        self._thread.join(timeout=self._patience_s + 10)
         assert not self._thread.is_alive(), "the writer is stuck"
         self._client.stop()
         self._client.close()
@@ -96,12 +105,13 @@ class Writer:
             self.error = error
 
     def _retrying(self, write: Callable[[], None]) -> None:
-        give_up_s = time.monotonic() + _PATIENCE_S
+        give_up_s = time.monotonic() + self._patience_s
         while time.monotonic() < give_up_s:
             try:
                 write()
             except _RETRIED:
                 self.report.retried += 1
+                self._unsure = True
                 time.sleep(0.01)
                 continue
             now = time.monotonic()
@@ -113,38 +123,52 @@ class Writer:
     def _create(self, number: int) -> None:
         # It exists when the attempt before was committed though its answer was lost.
         with contextlib.suppress(NodeExistsError):
-            self._client.create(f"{self._root}/n{number:08}", str(number).encode())
+            self._client.create(f"{self.root}/n{number:08}", str(number).encode())
         self.report.created.append(number)
 
     def _increment(self) -> None:
         """From the acknowledged value to the next; a lost answer leaves either of them behind, nothing else."""
         wanted = self.report.counter + 1
-        data, stat = self._client.get(f"{self._root}/counter")
+        if self._unsure:  # a new session may be with a member that lags behind the one before
+            self._client.sync(self.root)
+            self._unsure = False
+        data, stat = self._client.get(f"{self.root}/counter")
         value = int(data)
         assert value in (self.report.counter, wanted), f"acknowledged {self.report.counter}, found {value}"
         if value != wanted:
             try:
-                self._client.set(f"{self._root}/counter", str(wanted).encode(), version=stat.version)
+                self._client.set(f"{self.root}/counter", str(wanted).encode(), version=stat.version)
             except BadVersionError:
-                assert int(self._client.get(f"{self._root}/counter")[0]) == wanted, "somebody else wrote"
+                assert int(self._client.get(f"{self.root}/counter")[0]) == wanted, "somebody else wrote"
         self.report.counter = wanted
 
 
-def lost_writes(report: Report, root: str, members: Sequence[str]) -> list[str]:
+def lost_writes(writer: Writer, members: Sequence[str]) -> list[str]:
     """Read every acknowledged write back from each member (`host:port`); returns what is not there."""
-    lost = []
-    for member in members:
-        client = connected(member)
+    return [loss for member in members for loss in _lost_on(writer, member)]
+
+
+def _lost_on(writer: Writer, member: str) -> list[str]:
+    give_up_s = time.monotonic() + PATIENCE_S
+    while True:
         try:
-            client.sync(root)
-            names = set(client.get_children(root))
-            lost += [f"{member}: {number}" for number in report.created if f"n{number:08}" not in names]
-            value = int(client.get(f"{root}/counter")[0])
-            if value < report.counter:
-                lost.append(f"{member}: counter {value}, acknowledged {report.counter}")
-        except NoNodeError:
-            lost.append(f"{member}: everything")
-        finally:
-            client.stop()
-            client.close()
-    return lost
+            return _compare(writer, member)
+        except _RETRIED:  # a member that is slow to answer is asked again
+            if time.monotonic() > give_up_s:
+                raise
+
+
+def _compare(writer: Writer, member: str) -> list[str]:
+    report, root = writer.report, writer.root
+    client = connected(member)
+    try:
+        client.sync(root)
+        names = set(client.get_children(root))
+        value = int(client.get(f"{root}/counter")[0])
+    except NoNodeError:
+        return [f"{member}: everything"]
+    finally:
+        client.stop()
+        client.close()
+    lost = [f"{member}: {number}" for number in report.created if f"n{number:08}" not in names]
+    return lost + ([f"{member}: counter {value} of {report.counter}"] if value < report.counter else [])
