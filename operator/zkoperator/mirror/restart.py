@@ -3,13 +3,13 @@
 import asyncio
 
 from zkoperator.api.sync import Workload
-from zkoperator.errors import ForbiddenError
+from zkoperator.errors import ForbiddenError, InvalidError
 from zkoperator.kube.port import KubeApi
 from zkoperator.mirror.content import Content
 from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.meter import UNMETERED, Meter
 from zkoperator.mirror.report import Reporter
-from zkoperator.mirror.rollout import RESOURCES, content_hash, current_hash, restart_patch
+from zkoperator.mirror.rollout import RESOURCES, RestartLimits, content_hash, current_hash, restart_patch
 from zkoperator.mirror.tuning import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
@@ -30,6 +30,7 @@ class Restarter:
         self._clock = clock
         self._reporter = reporter
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._limits = RestartLimits(settings.rollout_interval_s, settings.rollout_burst, settings.rollout_period_s)
 
     async def restart(self, sync: ValidatedSync, memory: Memory, content: Content | None) -> float | None:
         """Restart what does not run with this content; return when to look again, None when all of it does."""
@@ -37,18 +38,20 @@ class Restarter:
             return None
         state, now_s = memory.rollout, self._clock.now_s()
         state.see(content_hash(content), now_s)
-        waits = [await self._one(sync, memory, workload) for workload in state.unconfirmed(sync.rollout)]
+        due = state.unconfirmed(sync.rollout)
+        if due and (wait_s := state.wait_s(now_s, settle_s=self._settings.settle_s)) > 0:
+            return wait_s
+        waits = [await self._one(sync, memory, workload) for workload in due]
         return min((wait_s for wait_s in waits if wait_s is not None), default=None)
 
     async def _one(self, sync: ValidatedSync, memory: Memory, workload: Workload) -> float | None:
-        now_s = self._clock.now_s()
-        wait_s = memory.rollout.wait_s(
-            workload, now_s, settle_s=self._settings.settle_s, interval_s=self._settings.rollout_interval_s
-        )
-        if wait_s > 0:
-            return wait_s
         async with self._turns:
-            return await self._restart(sync, memory, workload)
+            try:
+                return await self._restart(sync, memory, workload)
+            except (ForbiddenError, InvalidError) as error:
+                # What is not restarted is in sync all the same.
+                await self._reporter.event(memory, "RolloutForbidden", str(error), "Rollout")
+                return _AGAIN_S
 
     async def _restart(self, sync: ValidatedSync, memory: Memory, workload: Workload) -> float | None:
         resource, state = RESOURCES[workload.kind], memory.rollout
@@ -58,15 +61,15 @@ class Restarter:
         if current_hash(found, sync.name) == state.content:
             state.confirm(workload)
             return None
-        patch = restart_patch(sync.name, state.content)
+        now_s = self._clock.now_s()
+        if (wait_s := self._limits.wait_s(sync.namespace, workload, now_s)) > 0:
+            return wait_s
+        self._limits.restarts(sync.namespace, workload, now_s)
         self._meter.requested("workload")
-        try:
-            if await self._api.patch(resource, sync.namespace, workload.name, patch) is None:
-                return _AGAIN_S
-        except ForbiddenError as error:
-            await self._reporter.event(memory, "RolloutForbidden", str(error), "Rollout")
+        patch = restart_patch(sync.name, state.content)
+        if await self._api.patch(resource, sync.namespace, workload.name, patch) is None:
             return _AGAIN_S
-        state.restarted(workload, self._clock.now_s())
+        state.confirm(workload)
         note = f"{workload.kind} {workload.name} restarts with the content of ConfigMap {sync.config_map}"
         await self._reporter.event(memory, "RolledOut", note, "Rollout")
         return None

@@ -6,7 +6,7 @@ dies between the write of the ConfigMap and the restart finds the old hash there
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from zkoperator.api.sync import Workload, WorkloadKind
@@ -21,6 +21,9 @@ RESOURCES: Final[Mapping[WorkloadKind, Resource]] = {
 }
 
 
+_UNUSED_S: Final = 60.0
+
+
 @dataclass(slots=True)
 class RolloutState:
     """What one process knows of the rollouts of one ConfigSync; losing it costs reads, never a restart.
@@ -31,7 +34,6 @@ class RolloutState:
     content: str = ""
     since_s: float = 0.0
     confirmed: Mapping[Workload, str] | None = None
-    restarted_s: Mapping[Workload, float] | None = None
 
     def see(self, content: str, now_s: float) -> None:
         """Note the content of the ConfigMap as it is now."""
@@ -43,20 +45,53 @@ class RolloutState:
         confirmed = self.confirmed or {}
         return tuple(workload for workload in workloads if confirmed.get(workload) != self.content)
 
-    def wait_s(self, workload: Workload, now_s: float, *, settle_s: float, interval_s: float) -> float:
-        """Return how long this workload must not be touched yet; 0: it may be restarted now."""
-        settled_s = self.since_s + settle_s
-        rested_s = (self.restarted_s or {}).get(workload, float("-inf")) + interval_s
-        return max(0.0, settled_s - now_s, rested_s - now_s)
+    def wait_s(self, now_s: float, *, settle_s: float) -> float:
+        """Return how long the content has to stay as it is to count as settled; 0: it is."""
+        return max(0.0, self.since_s + settle_s - now_s)
 
     def confirm(self, workload: Workload) -> None:
         """Note that the workload has the hash of this content."""
         self.confirmed = {**(self.confirmed or {}), workload: self.content}
 
-    def restarted(self, workload: Workload, now_s: float) -> None:
-        """Note a restart."""
-        self.restarted_s = {**(self.restarted_s or {}), workload: now_s}
-        self.confirm(workload)
+
+@dataclass(slots=True)
+class RestartLimits:
+    """When workloads may be restarted, whichever ConfigSyncs ask for it. Times are monotonic seconds.
+
+    Args:
+        interval_s: shortest time between two restarts of one workload.
+        burst: so many workloads may be restarted at once,
+        period_s: and one more after each such time.
+    """
+
+    interval_s: float
+    burst: int
+    period_s: float
+    _restarted_s: dict[tuple[str, Workload], float] = field(default_factory=dict)
+    _slots_s: dict[tuple[str, Workload], float] = field(default_factory=dict)
+    _full_s: float = float("-inf")
+    """When the whole burst will be there again."""
+
+    def wait_s(self, namespace: str, workload: Workload, now_s: float) -> float:
+        """Return how long to wait for the turn that is reserved for the workload with the first question; 0: now."""
+        self._forget(now_s)
+        key = namespace, workload
+        if key not in self._slots_s:
+            self._slots_s[key] = max(now_s, self._full_s - (self.burst - 1) * self.period_s)
+            self._full_s = max(now_s, self._full_s) + self.period_s
+        rested_s = self._restarted_s.get(key, float("-inf")) + self.interval_s
+        return max(0.0, self._slots_s[key] - now_s, rested_s - now_s)
+
+    def restarts(self, namespace: str, workload: Workload, now_s: float) -> None:
+        """Note that the turn is used."""
+        self._slots_s.pop((namespace, workload), None)
+        self._restarted_s[namespace, workload] = now_s
+
+    def _forget(self, now_s: float) -> None:
+        """Drop what limits nothing any more, and turns that nobody has used."""
+        for times, age_s in ((self._restarted_s, self.interval_s), (self._slots_s, self.interval_s + _UNUSED_S)):
+            for key in [key for key, at_s in times.items() if now_s - at_s > age_s]:
+                del times[key]
 
 
 def content_hash(content: Content) -> str:

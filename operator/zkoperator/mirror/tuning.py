@@ -16,7 +16,8 @@ class MirrorSettings:
         longest_burst_s: or when its first change has waited for so long.
         status_lag_s: how far the numbers of a status may lag behind; conditions never lag.
         settle_s: content that did not change for so long is rolled out.
-        rollout_interval_s: shortest time between two restarts of one workload by one ConfigSync.
+        rollout_interval_s: shortest time between two restarts of one workload, by whichever ConfigSyncs.
+        rollout_burst, rollout_period_s: so many workloads are restarted at once, and one more after each such time.
         flap_window_s, flap_reverts: so many reverts of one key within the window are flapping,
         flap_hold_s: for which the key is held.
         retry_s: when to look again at what no event announces (a foreign ConfigMap, a claim, a missing permission).
@@ -35,6 +36,8 @@ class MirrorSettings:
     status_lag_s: float = 5.0
     settle_s: float = 2.0
     rollout_interval_s: float = 10.0
+    rollout_burst: int = 10
+    rollout_period_s: float = 1.0
     flap_window_s: float = 60.0
     flap_reverts: int = 4
     flap_hold_s: float = 300.0
