@@ -54,7 +54,7 @@ async def test_a_member_runs_as_configured_and_shows_no_more_than_it_must(space:
 
     async with Client(space) as stranger:
         await asyncio.to_thread(stranger.create, "/secret", b"x", [make_digest_acl("owner", "word", all=True)])
-        for access in (stranger.get, stranger.get_children, stranger.delete):
+        for access in (stranger.get, stranger.get_children, lambda path: stranger.set(path, b"y")):
             with pytest.raises(NoAuthError):
                 await asyncio.to_thread(access, "/secret")
         owner = KazooClient(hosts=main.hosts, auth_data=[("digest", "owner:word")])

@@ -78,7 +78,7 @@ async def test_a_change_of_mind_at_any_point_converges(space: Space) -> None:
         async def committed() -> bool:
             return bool((await main.status())["replicas"] == replicas)
 
-        await eventually(committed)
+        await eventually(committed, within_s=300)
 
     await space.apply(cluster(3))
     await main.ready(3)

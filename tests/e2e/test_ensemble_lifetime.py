@@ -43,7 +43,7 @@ async def test_members_whose_names_do_not_resolve_yet_found_one_ensemble_later(s
         pods = await main.pods()
         return len(pods) == 3 and [await main.mode(pod) for pod in pods.values()] == ["none"] * 3
 
-    await eventually(running)
+    await eventually(running, within_s=300)
     await main.says("Available", status="False", reason="Bootstrapping")
     unknown = f"main-zk-1.main-zk-members.{space.name}.svc.cluster.local"
     assert "unknown" in await space.run("main-zk-0", f"timeout 3 getent hosts {unknown} || echo unknown")
