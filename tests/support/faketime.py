@@ -1,11 +1,8 @@
 """A wall clock that is wrong, for one process: libfaketime, which Debian has. The monotonic clock stays right."""
 
-import os
-import shutil
 from pathlib import Path
 
-from testbed.errors import TestbedError
-from testbed.processes import run
+from tests.support.debian import ensure
 
 
 def settings(clock: Path) -> dict[str, str]:
@@ -20,10 +17,5 @@ def settings(clock: Path) -> dict[str, str]:
 
 
 def _library() -> Path:
-    if shutil.which("faketime") is None:
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
-            raise TestbedError("libfaketime is missing; on Debian, as root: apt-get install faketime")
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        run("apt-get", "update", env=env)
-        run("apt-get", "install", "--yes", "--no-install-recommends", "faketime", env=env, what="apt-get install")
+    ensure("faketime", "faketime")
     return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))

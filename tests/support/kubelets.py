@@ -20,6 +20,7 @@ from testbed import jars
 from testbed.api import ApiServer
 from testbed.processes import Server
 from testbed.zookeepers import Ensemble
+from tests.support import slow_disk
 from tests.support.api_client import Manifest
 from tests.support.namespaces import Network
 from tests.support.site import Plot, Site, site
@@ -50,13 +51,22 @@ class _Container:
 
 
 class Kubelets:
-    """Runs the pods of a plot's ensembles until the end of the `async with` block."""
+    """Runs the pods of a plot's ensembles until the end of the `async with` block.
 
-    def __init__(self, plot: Plot) -> None:
+    Args:
+        plot: Where the pods are.
+        disk_mib: The size of each disk; none given: that of the machine's.
+    """
+
+    def __init__(self, plot: Plot, disk_mib: int | None = None) -> None:
         assert plot.site.network is not None, "pods need hosts"
         self._plot = plot
         self._network = plot.site.network
         self._directory = plot.site.directory / plot.namespace
+        self._directory.mkdir()
+        self._disk_mib = disk_mib
+        self._mounts = contextlib.ExitStack()
+        self._disks: dict[str, Path] = {}
         self._containers: dict[str, _Container] = {}
 
     async def __aenter__(self) -> Self:
@@ -70,6 +80,7 @@ class Kubelets:
         await asyncio.gather(self._task, return_exceptions=True)
         for container in self._containers.values():
             await asyncio.to_thread(container.server.kill)
+        self._mounts.close()
 
     @property
     def hosts(self) -> Mapping[str, str]:
@@ -86,6 +97,21 @@ class Kubelets:
     async def kill(self, pod: str) -> None:
         """Kill a pod's server; it is started again in the same pod, on the same disk."""
         await asyncio.to_thread(self._containers[pod].server.kill)
+
+    def slow_down(self, pod: str, seconds: float) -> None:
+        """Have each `fsync` of a pod take so long from now on; 0: no longer than it must."""
+        self._delay(pod).write_text(f"{seconds}\n")
+
+    def disk(self, pod: str) -> Path:
+        """The directory that is the pod's volume."""
+        return self._disks[pod]
+
+    def log(self, pod: str) -> str:
+        """What the pod's servers have logged so far."""
+        return (self._directory / f"{pod}.log").read_text(errors="replace")
+
+    def _delay(self, pod: str) -> Path:
+        return self._directory / f"{pod}.delay"
 
     async def _run(self) -> None:
         while True:
@@ -115,17 +141,26 @@ class Kubelets:
         uid, found = pod["metadata"]["uid"], _POD.fullmatch(name)
         assert found is not None
         root = self._directory / uid
-        disk = self._directory / (claim["metadata"]["uid"] if claim is not None else f"{uid}-data")
-        disk.mkdir(parents=True, exist_ok=True)
+        disk = self._volume(name, claim["metadata"]["uid"] if claim is not None else f"{uid}-data")
         _lay_out(root, disk, config["data"])
         env = _environment(name, pod, secret["data"]) | {"PATH": f"{root / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"}
         (root / "hosts").write_text(self._names(found["cluster"], env["ZK_DOMAIN"]))
         env["SERVER_JVMFLAGS"] = f"{_JVM} -Djdk.net.hosts.file={root}/hosts {_moved(env['SERVER_JVMFLAGS'], root)}"
+        env |= slow_disk.settings(self._plot.site.directory, self._delay(name))
         host = f"member-{int(found['ordinal']) + 1}"
         argv = self._network.command(host, ["sh", root / "config" / "start.sh"])
         server = Server(argv, self._directory / f"{name}.log", env)
         await asyncio.to_thread(server.start)
         self._containers[name] = _Container(uid, host, server)
+
+    def _volume(self, pod: str, name: str) -> Path:
+        """The directory of a volume, which is as empty as a new one the first time."""
+        disk = self._disks[pod] = self._directory / name
+        if not disk.exists():
+            disk.mkdir()
+            if self._disk_mib is not None:
+                self._mounts.enter_context(slow_disk.small(disk, self._disk_mib))
+        return disk
 
     async def _tend(self, name: str, container: _Container, pod: Manifest) -> None:
         """Start a server again that has ended, and tell the API server how the pod is."""

@@ -1,0 +1,145 @@
+"""Disks that are slow or full, under members of an ensemble that an operator looks after and a client writes to."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from testbed.api import ApiServer
+from testbed.zookeepers import Ensemble
+from tests.support import slow_disk
+from tests.support.api_client import Recorder
+from tests.support.ensemble_writer import Report, Writer, connected
+from tests.support.kubelets import Kubelets, grounds
+from tests.support.site import Plot, Site
+from tests.support.waiting import eventually
+from tests.support.workloads import Cluster, edit_cluster
+
+pytestmark = pytest.mark.timeout(600)
+ROOT = "/written"
+SLOW_S = 3.0
+
+
+@pytest.fixture
+async def site(api_server: ApiServer, zookeeper: Ensemble, tmp_path: Path) -> AsyncIterator[Site]:
+    async with grounds(api_server, zookeeper, tmp_path, 3) as opened:
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def written(site: Site, disk_mib: int | None = None) -> AsyncIterator[tuple[Plot, Kubelets, Writer]]:
+    """An ensemble of three with a writer; at the end it is Ready, and each member has every acknowledged write."""
+    cluster = Cluster(replicas=3)
+    async with site.plot() as plot, Kubelets(plot, disk_mib) as kubelets:
+        await cluster.create(plot)
+        with site.operator(plot.settings):
+            await cluster.complete(plot)
+            members = [*kubelets.hosts.values()]
+            writer = await asyncio.to_thread(_begin, site, ",".join(members))
+            try:
+                yield plot, kubelets, writer
+            finally:
+                report = await asyncio.to_thread(writer.stop)
+            await cluster.complete(plot)
+            assert report.failed == 0, "a write was never acknowledged"
+            assert await asyncio.to_thread(_lost, site, report, members) == []
+
+
+def _begin(site: Site, hosts: str) -> Writer:
+    assert site.network is not None
+    with site.network.on_hub():  # its threads stay where they were started
+        return Writer(hosts, ROOT, pause_s=0.05).__enter__()
+
+
+def _lost(site: Site, report: Report, members: Sequence[str]) -> list[str]:
+    assert site.network is not None
+    assert report.created, "the writer wrote nothing"
+    missing = []
+    with site.network.on_hub():
+        for member in members:
+            client = connected(member)
+            client.sync(ROOT)
+            names = set(client.get_children(ROOT))
+            missing += [f"{member}: {number}" for number in report.created if f"n{number:08}" not in names]
+            client.stop()
+            client.close()
+    return missing
+
+
+async def progress(writer: Writer, by: int = 10) -> None:
+    before = len(writer.report.created)
+    await eventually(lambda: len(writer.report.created) >= before + by, within_s=90)
+
+
+async def one(kubelets: Kubelets, mode: str) -> str:
+    """A pod that says it is so."""
+
+    async def found() -> str:
+        return next((pod for pod, said in (await kubelets.modes()).items() if said == mode), "")
+
+    return await eventually(found, within_s=90)
+
+
+async def condition(plot: Plot, kind: str) -> dict[str, str]:
+    cluster = await plot.site.kube.get(f"{plot.custom}/zookeeperclusters/main")
+    return next((one for one in cluster["status"]["conditions"] if one["type"] == kind), {})
+
+
+@pytest.mark.parametrize("mode", ["follower", pytest.param("leader", marks=pytest.mark.exhaustive)])
+async def test_a_member_with_a_slow_disk_costs_no_acknowledged_write_and_no_second_member(
+    site: Site, mode: str
+) -> None:
+    """While its disk is slow the configuration is changed: every member is restarted, one at a time, in its turn."""
+    async with (
+        written(site) as (plot, kubelets, writer),
+        Recorder(site.kube, f"{plot.core}/pods") as recorder,
+    ):
+        slow = await one(kubelets, mode)
+        before = {event["object"]["metadata"]["uid"] for event in recorder.events}
+        kubelets.slow_down(slow, SLOW_S)
+        await eventually(lambda: "fsync-ing the write ahead log" in kubelets.log(slow), within_s=60)
+        await progress(writer)
+        await edit_cluster(plot, {"config": {"snapCount": "20000"}})
+        await eventually(lambda: len(_restarts(recorder, before)) == 3, within_s=240)
+        await Cluster(replicas=3).complete(plot)
+        assert slow in _restarts(recorder, before)
+        kubelets.slow_down(slow, 0)
+        await progress(writer)
+        assert sorted(_restarts(recorder, before)) == ["main-zk-0", "main-zk-1", "main-zk-2"], "each exactly once"
+
+
+def _restarts(recorder: Recorder, before: set[str]) -> list[str]:
+    """The pods that were deleted, in this order; one whose predecessor was not ready again yet is a failure."""
+    order: list[str] = []
+    back: set[str] = set()
+    for event in recorder.events:
+        meta, status = event["object"]["metadata"], event["object"].get("status", {})
+        if event["type"] == "DELETED":
+            assert set(order) <= back, f"{meta['name']} was deleted while one of {order} was still away"
+            order.append(meta["name"])
+        ready = {"type": "Ready", "status": "True"}.items()
+        if meta["uid"] not in before and any(ready <= told.items() for told in status.get("conditions", ())):
+            back.add(meta["name"])
+    return order
+
+
+@pytest.mark.parametrize("mode", [pytest.param("follower", marks=pytest.mark.exhaustive), "leader"])
+async def test_a_member_with_a_full_disk_is_named_and_comes_back_with_everything(site: Site, mode: str) -> None:
+    async with written(site, disk_mib=24) as (plot, kubelets, writer):
+        full = await one(kubelets, mode)
+        await asyncio.to_thread(slow_disk.fill, kubelets.disk(full))
+
+        async def named() -> bool:
+            told = await condition(plot, "Degraded")
+            ready = await condition(plot, "Ready")
+            assert told["status"] == "True" and full in told["message"], (told, ready)
+            assert ready["status"] == "False", ready
+            return True
+
+        await eventually(named, within_s=120)
+        await progress(writer)
+        assert (await condition(plot, "Available"))["status"] == "True"
+        await asyncio.to_thread(slow_disk.free, kubelets.disk(full))
+        await progress(writer)
