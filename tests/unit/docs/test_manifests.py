@@ -81,6 +81,14 @@ def test_two_installations_share_no_object_that_removing_one_would_take_from_the
     assert change["value"] == bound != "zkoperator"
 
 
+def test_what_every_installation_has_names_no_namespace() -> None:
+    """Kustomize replaces none that is written out: a binding would go on giving its rights to another installation."""
+    files = ("rbac", "deployment", "networkpolicy")
+    assert not [
+        name for name in files if re.search(r"namespace: \w", (MANIFESTS / f"operator/{name}.yaml").read_text())
+    ]
+
+
 def test_the_pod_is_restricted_and_its_root_is_read_only() -> None:
     pod = deployment()["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"]
