@@ -1,11 +1,15 @@
 """Ensembles outside: who may be named, and what a name may turn out to be."""
 
+import asyncio
 import base64
+import socket
+import threading
 
 import pytest
 
 from tests.support.mirror_world import FAST, NAMESPACE, ROOT, World, running
 from zkoperator.kube.port import SECRETS
+from zkoperator.mirror import places
 from zkoperator.mirror.allowed import Permission, permission_of, protected_reason
 from zkoperator.mirror.places import Places
 from zkoperator.mirror.trees import Place
@@ -69,8 +73,8 @@ async def test_a_name_allowed_by_a_pattern_is_connected_to_by_its_checked_addres
     async def resolve(_: Address) -> tuple[str, ...]:
         return resolved
 
-    places = Places(world.kube, MirrorSettings(allowed_hosts=("*.example.org",)), resolve)
-    place = await places.find(validate(_sync("zk.example.org")))
+    found_by = Places(world.kube, MirrorSettings(allowed_hosts=("*.example.org",)), resolve)
+    place = await found_by.find(validate(_sync("zk.example.org")))
     if found is None:
         assert isinstance(place, Waiting)
         assert place.reason == "HostNotAllowed"
@@ -100,6 +104,22 @@ async def test_allowed_hosts_with_credentials_are_followed() -> None:
         await world.until_in_sync()
         assert world.data() == {"a": b"1", "private": b"seen"}
         assert "pass" not in str(world.status())
+
+
+async def test_a_name_service_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        released.wait(30)
+        return []
+
+    monkeypatch.setattr(places, "_RESOLVE_S", 0.05)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        found = await asyncio.wait_for(places.resolve(Address("zk.example.org", 2181)), 10)
+    finally:
+        released.set()
+    assert found == ()
 
 
 _SECRET = {"username": b"shop", "password": b"pass"}

@@ -1,0 +1,106 @@
+"""The end of a ConfigSync: what was asked for is deleted, nobody else's is, and no namespace hangs."""
+
+import base64
+import dataclasses
+from typing import Any
+
+import pytest
+
+from tests.support.mirror_world import FAST, NAMESPACE, ROOT, World, running
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
+from zkoperator.zk.port import Acl
+
+SOURCE = {"hosts": "out:2181", "credentialsSecret": "shop-zk"}
+
+
+def _is_gone(world: World) -> bool:
+    return world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop") is None
+
+
+def _left(world: World) -> list[str]:
+    return [event["note"] for event in world.kube.every(EVENTS) if event["reason"] == "ZnodesLeft"]
+
+
+def _secret(world: World) -> None:
+    data = {key: base64.b64encode(b"x").decode() for key in ("username", "password")}
+    meta = {"name": "shop-zk", "namespace": NAMESPACE}
+    world.kube.put(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
+
+
+async def test_a_config_map_that_somebody_controls_by_now_is_not_deleted(world: World) -> None:
+    world.tree(a="1")
+    world.sync(onDelete="DeleteConfigMap")
+    await world.until_in_sync()
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "1", "controller": True}
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": {"ownerReferences": [owner]}})
+    await world.until_reason("TargetOwned")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: _is_gone(world))
+    assert world.data() == {"a": b"1"}
+
+
+@pytest.mark.parametrize("lost", ["secret", "permission"])
+async def test_a_place_that_is_lost_for_good_lets_the_object_go_after_telling(lost: str) -> None:
+    settings = dataclasses.replace(FAST, allowed_hosts=("out",))
+    async with running(settings) as world:
+        _secret(world)
+        world.tree(a="1")
+        world.sync(zookeeper=SOURCE, onDelete="DeleteZnodes")
+        await world.until_in_sync()
+        await world.stop()
+        if lost == "secret":
+            world.kube.remove(SECRETS, NAMESPACE, "shop-zk")
+        else:
+            world.settings = FAST
+        world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+        told: list[Any] = []
+        patch = world.kube.patch
+
+        async def note(*arguments: Any, **options: Any) -> Any:
+            told.append(arguments[3])
+            return await patch(*arguments, **options)
+
+        world.kube.patch = note  # type: ignore[method-assign]
+        await world.start()
+        await world.until(lambda: _is_gone(world))
+        assert any(lost_reason in str(told) for lost_reason in ("CredentialsNotFound", "HostNotAllowed"))
+        assert ROOT in _left(world)[0]
+        assert world.at("a") == b"1"
+
+
+async def test_a_cluster_that_is_gone_lets_the_object_go_and_says_what_is_left(world: World) -> None:
+    world.tree(a="1")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    await world.stop()
+    world.kube.remove(ZOOKEEPER_CLUSTERS, NAMESPACE, "main")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.start()
+    await world.until(lambda: _is_gone(world))
+    assert ROOT in _left(world)[0]
+
+
+async def test_a_secret_that_goes_first_does_not_stop_the_deletion_on_a_connection_that_is_there() -> None:
+    async with running(dataclasses.replace(FAST, allowed_hosts=("out",))) as world:
+        _secret(world)
+        world.tree(a="1")
+        key = world.sync(zookeeper=SOURCE, onDelete="DeleteZnodes")
+        await world.until_in_sync()
+        await world.quiet()
+        world.reconciler._memories[key].place_s = float("-inf")
+        world.kube.remove(SECRETS, NAMESPACE, "shop-zk")
+        world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+        await world.until(lambda: _is_gone(world))
+        assert world.at("a") is None
+        assert not _left(world)
+
+
+async def test_znodes_that_may_not_be_deleted_are_named_and_the_others_go(world: World) -> None:
+    world.tree(a="1", db__x="1")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    world.zk.set_acl(f"{ROOT}/db", (Acl(31 - 8, "world", "anyone"),))
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: _is_gone(world))
+    assert (world.at("a"), world.at("db/x")) == (None, b"1")
+    assert "db__x" in _left(world)[0]
