@@ -9,12 +9,12 @@ from testbed.zookeepers import Ensemble
 from tests.support.fake_zk import FakeZkConnector, FakeZkServer
 from tests.support.testbed import EnsembleFactory
 from tests.support.waiting import eventually
+from zkoperator.ensemble.answers import Mode, NotServing, Serving, read_answer
 from zkoperator.errors import InvalidError, TransientError
 from zkoperator.zk.admin import SocketProbe, four_letter_word
 from zkoperator.zk.hosts import Address, parse_hosts
 from zkoperator.zk.pool import SessionConnector, SessionPool
 from zkoperator.zk.port import ConnectionState, Credential
-from zkoperator.zk.words import NOT_SERVING, parse_conf, parse_mntr, parse_srvr
 
 PROBE = SocketProbe(timeout_s=20)
 
@@ -25,16 +25,13 @@ def address_of(ensemble: Ensemble, index: int = 0) -> Address:
 
 async def test_srvr_mntr_and_conf_of_a_real_member_agree(zookeeper: Ensemble) -> None:
     at = address_of(zookeeper)
-    srvr = parse_srvr(await PROBE.ask(*at, "srvr"))
-    mntr = parse_mntr(await PROBE.ask(*at, "mntr"))
-    conf = parse_conf(await PROBE.ask(*at, "conf"))
-    assert (srvr.mode, mntr.server_state) == ("leader", "leader")
-    assert srvr.version == mntr.version == zookeeper.servers[0].version
-    assert (mntr.quorum_size, mntr.synced_followers, mntr.synced_non_voting_followers) == (1, 0, 0)
-    assert (conf.server_id, conf.client_port) == (1, at.port)
-    assert [server.id for server in conf.membership.servers] == [1]
-    assert (srvr.zxid or 0) > 0
-    assert conf.membership.version is not None
+    answer = read_answer(1, *[await PROBE.ask(*at, word) for word in ("srvr", "mntr", "conf")])
+    assert isinstance(answer, Serving)
+    assert (answer.mode, answer.version) == (Mode.LEADER, zookeeper.servers[0].version)
+    assert (answer.synced_voters, answer.digest_mismatches) == (0, 0)
+    assert answer.zxid > 0
+    assert answer.configuration is not None
+    assert answer.configuration.voters == {1}
 
 
 async def test_a_long_answer_is_read_to_its_end(zookeeper: Ensemble) -> None:
@@ -50,10 +47,10 @@ async def test_a_member_without_quorum_answers_that_it_does_not_serve(ensembles:
         server.kill()
 
     async def refused() -> bool:
-        return NOT_SERVING in await PROBE.ask(*address_of(ensemble), "srvr")
+        words = [await PROBE.ask(*address_of(ensemble), word) for word in ("srvr", "mntr", "conf")]
+        return isinstance(read_answer(1, *words), NotServing)
 
     await eventually(refused)
-    assert parse_srvr(await PROBE.ask(*address_of(ensemble), "srvr")).mode is None
 
 
 async def test_nobody_there_is_a_transient_error_that_names_the_member() -> None:

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 
 from tests.support.fake_zk_session import Call, FakeZk, Fault
 from tests.support.fake_zk_tree import CONFIG_PATH, Change, Principal, Tree
+from zkoperator.ensemble.configuration import parse_servers
 from zkoperator.errors import FieldError, ForbiddenError, InvalidError, ZkOperatorError
 from zkoperator.zk import port
-from zkoperator.zk.membership import parse_dynamic_config, parse_server_line
+from zkoperator.zk.membership import config_version
 
 __all__ = ["FakeZk", "FakeZkConnector", "FakeZkServer", "Fault"]
 
@@ -165,14 +166,13 @@ class FakeZkServer:
             raise ForbiddenError(f"{CONFIG_PATH}: no permission")
         if self.reconfig_refusal is not None:
             raise self.reconfig_refusal
-        current = parse_dynamic_config(self.config)
-        if from_config not in (-1, current.version):
+        if from_config not in (-1, config_version(self.config)):
             raise port.BadVersionError(f"{CONFIG_PATH}: another version is there")
         lines = dict(line.split("=", 1) for line in self.config.splitlines() if line.startswith("server."))
         for id_ in leaving:
             lines.pop(f"server.{id_}", None)
         for line in joining:
-            if parse_server_line(line) is None:
+            if not parse_servers(line):
                 raise InvalidError((FieldError(CONFIG_PATH, "the server refused the arguments"),))
             key, value = line.split("=", 1)
             lines[key] = value

@@ -5,6 +5,7 @@ import pytest
 from zkoperator.errors import ForbiddenError, InvalidError, TransientError, UnknownOutcomeError, ZkOperatorError
 from zkoperator.zk import port, wire
 from zkoperator.zk.codes import Subject, error_of
+from zkoperator.zk.membership import config_version
 
 
 def test_a_credential_never_shows_its_password() -> None:
@@ -67,3 +68,8 @@ def test_null_data_reads_as_empty() -> None:
 def test_state_notifications_are_no_znode_events() -> None:
     body = struct.pack("!ii", -1, 3) + struct.pack("!i", 0)
     assert wire.decode_event(body, 0, -1) is None
+
+
+def test_the_version_of_a_configuration_is_hexadecimal_and_none_where_none_is_stated() -> None:
+    assert config_version("server.1=a:1:2\nversion=100000002\n") == 0x100000002
+    assert config_version("server.1=a:1:2") is None
