@@ -1,0 +1,212 @@
+"""Feeds that share an ensemble: whole reads take turns, also after a cut; what is too much ends one feed alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from tests.support.fake_zk import FakeZk, FakeZkServer
+from tests.support.waiting import eventually
+from zkoperator.errors import FieldError, TooLargeError, TransientError
+from zkoperator.runtime.backoff import Backoff
+from zkoperator.zk import turns
+from zkoperator.zk.drawing import Budget
+from zkoperator.zk.feed import TreeFeed
+from zkoperator.zk.port import Acl, Children, Create, Delete, Node, Set
+from zkoperator.zk.recheck import recheck
+from zkoperator.zk.turns import Turns
+
+ROOTS = [f"/t{number}" for number in range(12)]
+NOBODY = (Acl(31, "digest", "nobody:x"),)
+
+
+@pytest.fixture
+def server() -> FakeZkServer:
+    server = FakeZkServer()
+    for root in ROOTS:
+        server.write(Create(root, b""), Create(f"{root}/a", b"1"))
+    return server
+
+
+@pytest.fixture
+async def follow(server: FakeZkServer) -> AsyncIterator[Callable[..., TreeFeed]]:
+    tasks: list[asyncio.Task[None]] = []
+
+    def begin(zk: FakeZk, root: str, **options: object) -> TreeFeed:
+        feed = TreeFeed(zk, root, on_change=lambda: None, **options)  # type: ignore[arg-type]
+        tasks.append(asyncio.create_task(feed.run()))
+        return feed
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Reading:
+    """How many subtrees were being read at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = self.most = 0
+        take, end = Turns.take, turns.Turn.end
+
+        async def taken(asked: Turns) -> turns.Turn:
+            turn = await take(asked)
+            self.now += 1
+            self.most = max(self.most, self.now)
+            return turn
+
+        def ended(turn: turns.Turn) -> None:
+            self.now -= turn._free is not None
+            end(turn)
+
+        monkeypatch.setattr(Turns, "take", taken)
+        monkeypatch.setattr(turns.Turn, "end", ended)
+
+
+async def test_whole_reads_take_turns_at_the_start_and_after_a_cut(
+    server: FakeZkServer, follow: Callable[..., TreeFeed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, zk, shared = Reading(monkeypatch), server.session(), Turns(3)
+    feeds = [follow(zk, root, turns=shared) for root in ROOTS]
+    await eventually(lambda: all(feed.picture() for feed in feeds), every_s=0)
+    assert (reading.most, reading.now) == (3, 0)
+    reading.most = 0
+    server.hold(zk)
+    zk.drop()
+    server.release(zk)
+    await eventually(lambda: all(feed.picture() for feed in feeds), every_s=0)
+    assert (reading.most, reading.now) == (3, 0)
+
+
+async def test_an_ensemble_that_is_away_takes_nobodys_turn(
+    server: FakeZkServer, follow: Callable[..., TreeFeed]
+) -> None:
+    away, shared = FakeZkServer(), Turns(1)
+    away.down()
+    for root in ROOTS[:5]:
+        follow(away.session(), root, turns=shared)
+    await asyncio.sleep(0)
+    feed = follow(server.session(), "/t9", turns=shared)
+    await eventually(feed.picture, within_s=2, every_s=0)
+
+
+async def test_a_reading_that_hangs_gives_its_turn_up(
+    server: FakeZkServer, follow: Callable[..., TreeFeed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LONGEST_TURN_S", 0.05)
+    hung, shared = server.session(), Turns(1)
+    await eventually(lambda: hung.session_id)
+    server.hold(hung)
+    follow(hung, "/t0", turns=shared)
+    await asyncio.sleep(0)
+    feed = follow(server.session(), "/t1", turns=shared)
+    await eventually(feed.picture, within_s=5, every_s=0)
+
+
+async def test_a_walk_whose_reads_are_late_goes_on_with_fewer_at_once(
+    server: FakeZkServer, follow: Callable[..., TreeFeed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All requests of a connection share a queue: with so many in it, the last ones miss their deadline."""
+    server.write(*(Create(f"/t0/k{number:03}", b"") for number in range(300)))
+    waiting, original = [0], FakeZk.start_get
+
+    def start_get(self: FakeZk, path: str) -> asyncio.Future[Node]:
+        waiting[0] += 1
+        future = original(self, path)
+        if waiting[0] > 40:
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(TransientError(f"{path}: no reply within the deadline"))
+        future.add_done_callback(lambda _: waiting.__setitem__(0, waiting[0] - 1))
+        return future
+
+    monkeypatch.setattr(FakeZk, "start_get", start_get)
+    monkeypatch.setattr(turns, "_BACKOFF", Backoff(first_s=0.001, limit_s=0.002))
+    feed = follow(server.session(), "/t0")
+    picture = await eventually(feed.picture, within_s=20, every_s=0)
+    assert len(picture.nodes) == 302
+
+
+@pytest.mark.parametrize("budget", [Budget(znodes=20), Budget(bytes=100)])
+async def test_a_subtree_over_its_budget_ends_its_own_feed_and_keeps_nothing(
+    server: FakeZkServer, follow: Callable[..., TreeFeed], budget: Budget
+) -> None:
+    zk = server.session()
+    other = follow(zk, "/t1")
+    feed = TreeFeed(zk, "/t0", on_change=lambda: None, budget=budget)
+    running = asyncio.create_task(feed.run())
+    await eventually(feed.picture, every_s=0)
+    server.write(*(Create(f"/t0/k{number:03}", b"12345") for number in range(30)))
+    with pytest.raises(TooLargeError, match="/t0"):
+        await running
+    assert len(feed._drawing) == 0
+    assert "/t0" not in zk.watched
+    server.write(Set("/t1/a", b"2", -1))
+    await eventually(lambda: (picture := other.picture()) and picture.nodes["a"].data == b"2", every_s=0)
+
+
+async def test_a_znode_with_more_children_than_the_budget_is_not_even_listed(
+    server: FakeZkServer, follow: Callable[..., TreeFeed]
+) -> None:
+    server.write(*(Create(f"/t0/k{number:03}", b"") for number in range(30)))
+    with pytest.raises(TooLargeError):
+        await TreeFeed(server.session(), "/t0", on_change=lambda: None, budget=Budget(znodes=20)).run()
+    assert server.served.get("children", 0) == 0
+
+
+async def test_a_listing_that_is_too_long_ends_its_own_feed(
+    server: FakeZkServer, follow: Callable[..., TreeFeed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def children(_self: FakeZk, path: str) -> Children:
+        raise TooLargeError((FieldError(path, "the answer has 17000000 bytes"),))
+
+    monkeypatch.setattr(FakeZk, "children", children)
+    with pytest.raises(TooLargeError, match="17000000"):
+        await TreeFeed(server.session(), "/t0", on_change=lambda: None).run()
+
+
+async def test_comparing_finds_what_no_event_has_told_and_nothing_else(
+    server: FakeZkServer, follow: Callable[..., TreeFeed]
+) -> None:
+    zk = server.session()
+    feed = follow(zk, "/t0")
+    first = await eventually(feed.picture, every_s=0)
+    await recheck(zk, "/t0", feed, everything=True)
+    assert feed.picture() is first
+    for operation in (Set("/t0/a", b"2", -1), Create("/t0/b", b""), Delete("/t0/a", -1)):
+        zk.watched.clear()
+        server.write(operation)
+        await recheck(zk, "/t0", feed, everything=True)
+        await eventually(feed.picture, every_s=0)
+    assert set((feed.picture() or first).nodes) == {"", "b"}
+
+
+async def test_comparing_finds_permissions_taken_and_granted(
+    server: FakeZkServer, follow: Callable[..., TreeFeed]
+) -> None:
+    zk = server.session()
+    feed = follow(zk, "/t0")
+    await eventually(feed.picture, every_s=0)
+    server.set_acl("/t0/a", NOBODY)
+    await recheck(zk, "/t0", feed, everything=True)
+    await eventually(lambda: (picture := feed.picture()) and picture.unreadable == {"a"}, every_s=0)
+    await recheck(zk, "/t0", feed, everything=False)
+    assert (picture := feed.picture()) and picture.unreadable == {"a"}
+    server.set_acl("/t0/a", (Acl(31, "world", "anyone"),))
+    await recheck(zk, "/t0", feed, everything=False)
+    await eventually(lambda: (picture := feed.picture()) and "a" in picture.nodes, every_s=0)
+
+
+async def test_a_change_in_between_is_no_difference(server: FakeZkServer, follow: Callable[..., TreeFeed]) -> None:
+    zk = server.session()
+    feed = follow(zk, "/t0")
+    await eventually(feed.picture, every_s=0)
+    reads = server.served["get"]
+    server.hold(zk)
+    comparing = asyncio.create_task(recheck(zk, "/t0", feed, everything=True))
+    await asyncio.sleep(0)
+    server.write(Set("/t0/a", b"2", -1))
+    server.release(zk)
+    await comparing
+    await eventually(lambda: (picture := feed.picture()) and picture.nodes["a"].data == b"2", every_s=0)
+    assert server.served["get"] == reads + 1
