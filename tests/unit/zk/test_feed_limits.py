@@ -1,6 +1,7 @@
 """Feeds that share an ensemble: whole reads take turns, also after a cut; what is too much ends one feed alone."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -197,16 +198,26 @@ async def test_comparing_finds_permissions_taken_and_granted(
     await eventually(lambda: (picture := feed.picture()) and "a" in picture.nodes, every_s=0)
 
 
-async def test_a_change_in_between_is_no_difference(server: FakeZkServer, follow: Callable[..., TreeFeed]) -> None:
+@pytest.mark.parametrize("seed", range(40))
+async def test_changes_in_between_are_no_difference(seed: int) -> None:
+    rng = random.Random(seed)
+    server = FakeZkServer(rng=rng)
+    names = [f"k{number}" for number in range(40)]
+    server.write(Create("/t", b""), *(Create(f"/t/{name}", b"") for name in names))
     zk = server.session()
-    feed = follow(zk, "/t0")
+    feed = TreeFeed(zk, "/t", on_change=lambda: None, window=1)
+    running = asyncio.create_task(feed.run())
     await eventually(feed.picture, every_s=0)
-    reads = server.served["get"]
-    server.hold(zk)
-    comparing = asyncio.create_task(recheck(zk, "/t0", feed, everything=True))
-    await asyncio.sleep(0)
-    server.write(Set("/t0/a", b"2", -1))
-    server.release(zk)
-    await comparing
-    await eventually(lambda: (picture := feed.picture()) and picture.nodes["a"].data == b"2", every_s=0)
-    assert server.served["get"] == reads + 1
+    walks = server.served["children"]
+    for number in range(15):
+        server.write(*(Set(f"/t/{name}", b"", -1) for name in rng.sample(names, 8)), Create(f"/t/n{number}", b""))
+        if rng.random() < 0.5:
+            await eventually(feed.picture, every_s=0)
+        comparing = asyncio.create_task(recheck(zk, "/t", feed, everything=True))
+        for _ in range(rng.randrange(40)):
+            await asyncio.sleep(0)
+        server.write(*(Set(f"/t/{name}", b"", -1) for name in rng.sample(names, 8)), Delete(f"/t/n{number}", -1))
+        await comparing
+        await eventually(feed.picture, every_s=0)
+    assert server.served["children"] == walks
+    running.cancel()
