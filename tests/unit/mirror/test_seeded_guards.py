@@ -170,4 +170,3 @@ async def test_the_scenario_notices(bug: Bug, world: World, monkeypatch: pytest.
     monkeypatch.setattr(bug.where, bug.what, bug.instead)
     with pytest.raises(AssertionError):
         await bug.scenario(world)
-
