@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.ensemble_stage import KEY, Stage, stage
 from tests.support.ensemble_world import BETTER, GOOD
 from zkoperator.ensemble import desired, drift
-from zkoperator.ensemble.names import MADE_WITH, REVISION
+from zkoperator.ensemble.names import MADE_WITH, REVISION, TEMPLATE
 from zkoperator.ensemble.observe import RESOURCES
 from zkoperator.kube.port import PODS, ZOOKEEPER_CLUSTERS, Manifest
 
@@ -73,10 +73,12 @@ def children(play: Stage) -> str:
 def _plain(manifest: Manifest) -> Manifest:
     """Without what the server adds, and without digests of the password, which is random."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key in _KEPT}
-    plain = {key: value for key, value in manifest.items() if key not in ("status", "metadata")} | {
-        "metadata": metadata
-    }
-    text = json.dumps(plain)
+    plain = {key: value for key, value in manifest.items() if key not in ("status", "metadata")}
+    if manifest["kind"] == "Pod":
+        # Pull secrets are for the next start: changing them restarts nobody, and pods keep the template they had.
+        metadata["annotations"] = {key: text for key, text in metadata["annotations"].items() if key != TEMPLATE}
+        plain["spec"] = {key: value for key, value in plain["spec"].items() if key != "imagePullSecrets"}
+    text = json.dumps(plain | {"metadata": metadata})
     for part in (manifest, manifest.get("spec", {}).get("template", {})):
         annotations = part.get("metadata", {}).get("annotations", {})
         for digest in filter(None, (annotations.get(REVISION), annotations.get(MADE_WITH))):

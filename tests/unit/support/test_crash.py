@@ -69,7 +69,7 @@ async def test_an_error_that_a_loop_has_not_classified_is_seen_in_log_and_metric
     found = unexpected(lines.text)
     assert found is not None
     assert type(error).__name__ in found, "without the sort of the error nobody can look for it"
-    assert unexpected_passes(told) == 1
+    assert unexpected_passes(told) >= 1
 
 
 async def test_an_error_that_is_expected_is_none(lines: _Lines) -> None:
