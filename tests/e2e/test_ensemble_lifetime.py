@@ -40,13 +40,14 @@ async def test_members_whose_names_do_not_resolve_yet_found_one_ensemble_later(s
     await space.apply(NAMELESS, cluster(3))
 
     async def running() -> bool:
-        pods = await main.pods()
-        return len(pods) == 3 and [await main.mode(pod) for pod in pods.values()] == ["none"] * 3
+        states = [pod["status"].get("containerStatuses", [{}])[0].get("state", {}) for pod in await space.items("pods")]
+        return len(states) == 3 and all("running" in state for state in states)
 
     await eventually(running, within_s=300)
-    await main.says("Available", status="False", reason="Bootstrapping")
     unknown = f"main-zk-1.main-zk-members.{space.name}.svc.cluster.local"
-    assert "unknown" in await space.run("main-zk-0", f"timeout 3 getent hosts {unknown} || echo unknown")
+    for _ in range(3):
+        assert "unknown" in await space.run("main-zk-0", f"timeout 3 getent hosts {unknown} || echo unknown")
+        assert (await main.condition("Available"))["status"] == "False"
     await main.delete("networkpolicies", "nameless")
     status = await main.ready(3)
     assert status["bootstrap"] == {"members": 3, "complete": True}

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,15 @@ MEMBERS = "".join(
 DOMAIN = "main-zk-members.demo.svc.cluster.local"
 
 
+RESOLVER = 'echo "$2" >>"${0%/*}/asked"'
+HASTY_CLOCK = 'now=$(($(cat "${0%/*}/now" 2>/dev/null || echo 0) + 4)); echo "$now" >"${0%/*}/now"; echo "$now"'
+"""Four seconds pass between two looks at it."""
+
+
 @dataclass
 class Volume:
     root: Path
+    tools: dict[str, str] = field(default_factory=lambda: {"getent": RESOLVER})
 
     def start(self, pod: str = "main-zk-1", *, word: str = "", permitted: str = "") -> str:
         """Run the script; returns the dynamic configuration that the server would read."""
@@ -44,9 +50,9 @@ class Volume:
         server = binary / "zkServer.sh"
         server.write_text('#!/bin/sh\ncat "$ZOOCFGDIR/zoo.cfg"\n')
         server.chmod(0o755)
-        resolver = binary / "getent"
-        resolver.write_text('#!/bin/sh\necho "$2" >>"${0%/*}/asked"\n')
-        resolver.chmod(0o755)
+        for name, tool in self.tools.items():
+            (binary / name).write_text(f"#!/bin/sh\n{tool}\n")
+            (binary / name).chmod(0o755)
         script = re.sub(r"/(data|config|tmp)/(?=[a-z])", lambda found: f"{self.root}{found[0]}", start_script())
         return subprocess.run(
             ["sh", "-c", script],
@@ -96,6 +102,12 @@ def test_a_permitted_first_start_founds_with_the_full_list(volume: Volume) -> No
     assert (volume.data / "myid").read_text() == "2\n"
     asked = (volume.root / "bin" / "asked").read_text().splitlines()
     assert asked == [f"main-zk-{n}.{DOMAIN}" for n in (0, 1, 2)], "founders wait for the names of all founders"
+
+
+def test_names_that_never_resolve_hold_a_founder_up_for_seconds_however_slow_each_look_up_is(volume: Volume) -> None:
+    volume.tools = {"getent": f"{RESOLVER}; exit 2", "date": HASTY_CLOCK}
+    assert voters(volume.start(word="u", permitted="u")) == ["server.1", "server.2", "server.3"]
+    assert len((volume.root / "bin" / "asked").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(("word", "permitted"), [("", ""), ("u", ""), ("", "u"), ("u", "other")])

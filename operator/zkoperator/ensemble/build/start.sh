@@ -41,13 +41,13 @@ spare_strange_data() {
 }
 
 # A leader that is elected while its name does not resolve yet leads nobody until initLimit is over, so founders wait for
-# the names of all founders, for a while: a name that never comes must not stop the others.
+# the names of all founders, for a while: a name that never comes must not stop the others. The while is one of the clock,
+# as a name server that does not answer makes a single look-up take many seconds.
 await_names() {
   command -v getent >/dev/null || return 0
-  tries=100
+  latest=$(($(date +%s) + 10))
   for host in $(sed -n 's/^server\.[0-9]*=\([^:]*\):.*/\1/p' /config/members); do
-    while [ "$tries" -gt 0 ] && ! getent hosts "$host" >/dev/null; do
-      tries=$((tries - 1))
+    while [ "$(date +%s)" -lt "$latest" ] && ! getent hosts "$host" >/dev/null; do
       sleep 0.1
     done
   done
