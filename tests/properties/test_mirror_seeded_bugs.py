@@ -23,7 +23,7 @@ from zkoperator.zk import feed
 from zkoperator.zk.picture import Picture
 from zkoperator.zk.port import Set
 
-EPISODES = 60
+EPISODES = 150
 STEPS = 100
 
 Patch = Callable[[pytest.MonkeyPatch], None]

@@ -24,13 +24,16 @@ Wrap = Callable[[KubeApi], KubeApi]
 class RealOperator:
     """Informers, loop and reconciler; `stop` ends it as a crash does: nothing is finished or told."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, hosts: str, wrap: Wrap = lambda api: api) -> None:
+    def __init__(
+        self, kubeconfig: Path, namespace: str, hosts: str, wrap: Wrap = lambda api: api, **tuning: Any
+    ) -> None:
         self.namespace = namespace
         self.pool = SessionPool(SessionConnector())
         self._transport = Transport(CredentialSource(str(kubeconfig)))
         self.api = wrap(KubeClient(self._transport))
         self.sessions: set[int] = set()
         self._hosts = tuple(hosts.split(","))
+        self._tuning = tuning
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def start(self) -> "RealOperator":
@@ -42,7 +45,9 @@ class RealOperator:
             on_change=lambda key: self.reconciler.config_map_changed(key),
         )
         allowed = tuple(host.rpartition(":")[0] for host in self._hosts)
-        self.reconciler = MirrorReconciler(self.api, self.pool, self.store, MirrorSettings(allowed_hosts=allowed))
+        self.reconciler = MirrorReconciler(
+            self.api, self.pool, self.store, MirrorSettings(allowed_hosts=allowed, **self._tuning)
+        )
         self.loop = KeyedLoop("ConfigSync", self._pass)
         self.reconciler.bind(self.loop.wake, self.loop.forget)
         syncs = Informer(

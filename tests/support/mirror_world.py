@@ -22,7 +22,7 @@ from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
 from zkoperator.zk.pool import SessionPool
-from zkoperator.zk.port import Create, Delete, Operation, Set
+from zkoperator.zk.port import Create, Delete, Operation, Set, ZkConnector
 
 NAMESPACE = "demo"
 ROOT = "/apps/shop"
@@ -53,7 +53,7 @@ class World:
         self.zk.write(Create("/apps", b""))
 
     async def start(self) -> None:
-        self.pool = SessionPool(FakeZkConnector(self.zk))
+        self.pool = SessionPool(self.connector())
         self.store = Informer(
             self.kube,
             CONFIG_MAPS,
@@ -74,6 +74,10 @@ class World:
         self._tasks = [asyncio.create_task(self.store.run()), asyncio.create_task(self._follow_syncs())]
         await self.store.wait_synced()
         self._tasks.append(asyncio.create_task(self.loop.run()))
+
+    def connector(self) -> ZkConnector:
+        """Return what opens sessions: all of them lead to the one ensemble."""
+        return FakeZkConnector(self.zk)
 
     async def _follow_syncs(self) -> None:
         informer = Informer(
