@@ -1,16 +1,22 @@
 """Objects made from our own schemas: the API server and the operator pass the same verdict on each."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as hypothesis_seed
 from hypothesis import strategies as st
 
 from testbed.api import ApiServer
 from testbed.rest import ApiError, Rest
+from testbed.zookeepers import Ensemble
+from tests.faults.conftest import follow
 from tests.support.schema_objects import objects, spec_schema, spoiled
-from tests.support.site import API, install_crds_with
+from tests.support.site import API, definitions, install_crds_with
+from tests.support.site import site as open_site
+from tests.support.workloads import data_is, ready
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse
@@ -20,6 +26,8 @@ KINDS: dict[str, tuple[str, type[Model]]] = {
     "configsyncs": ("ConfigSync", ConfigSync),
     "zookeeperclusters": ("ZooKeeperCluster", ZooKeeperCluster),
 }
+API_VERSION = "zkoperator.dev/v1alpha1"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _unhurried = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
@@ -86,3 +94,77 @@ def test_the_generator_makes_objects_of_both_verdicts(rest: Rest, kind: str) -> 
 
     collect()
     assert seen == {True, False}
+
+
+def refused(kind: str, number: int, seed: int) -> list[Any]:
+    """Specs that the operator refuses, each for another reason."""
+    valid, found = objects(spec_schema(kind)), dict[str, Any]()
+    name, model = KINDS[kind]
+
+    @hypothesis_seed(seed)
+    @settings(
+        max_examples=60 * number,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=[Phase.generate],
+    )
+    @given(spec=spoiled(valid))
+    def collect(spec: Any) -> None:
+        metadata = {"name": "main", "namespace": "default"}
+        parsed = parse(model, {"apiVersion": API_VERSION, "kind": name, "metadata": metadata, "spec": spec})
+        if isinstance(spec, dict) and isinstance(parsed, tuple):
+            found.setdefault(str(parsed[0]), spec)
+
+    collect()
+    return [*found.values()][:number]
+
+
+@pytest.fixture(scope="module")
+def lenient() -> Iterator[ApiServer]:
+    """An API server whose definitions take anything: as if our schemas had been edited, or were of another version."""
+    with ApiServer() as server:
+        server.start()
+        rest = server.rest()
+        install_crds_with(rest)
+        for document in definitions():
+            loose: Any = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+            for version in document["spec"]["versions"]:
+                version["schema"]["openAPIV3Schema"] = loose
+            rest.apply(f"{DEFINITIONS}/{document['metadata']['name']}", document)
+        yield server
+        rest.close()
+
+
+async def met(server: ApiServer, zookeeper: Ensemble, directory: Path, number: int, seed: int) -> None:
+    """A running operator meets bad specs, one after the other, in place of a good one that stays in force."""
+    bad = refused("configsyncs", number, seed)  # before there are threads, whose dice would disturb the generator
+    assert len(bad) == number
+    async with open_site(server, zookeeper, directory, install=False) as site, follow(site) as (plot, operator):
+        good = (await site.kube.get(f"{plot.custom}/configsyncs/shop"))["spec"]
+        data = await plot.data()
+        for spec in bad:
+            found = await site.kube.get(f"{plot.custom}/configsyncs/shop")
+            await site.kube.replace(f"{plot.custom}/configsyncs/shop", found | {"spec": spec})
+            await ready(plot, "InvalidSpec", within_s=60)
+            assert await plot.data() == data, spec
+        found = await site.kube.get(f"{plot.custom}/configsyncs/shop")
+        await site.kube.replace(f"{plot.custom}/configsyncs/shop", found | {"spec": good})
+        await ready(plot, "InSync", within_s=60)
+        await plot.put(color="green")
+        await data_is(plot, {"color": "green"}, within_s=60)
+        assert operator.fetch("/livez")[0] == 200
+
+
+async def test_a_running_operator_names_bad_objects_and_keeps_the_last_good_state(
+    lenient: ApiServer, zookeeper: Ensemble, tmp_path: Path
+) -> None:
+    await met(lenient, zookeeper, tmp_path, 8, seed=1)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(2, 6))
+async def test_a_running_operator_names_very_many_bad_objects(
+    lenient: ApiServer, zookeeper: Ensemble, tmp_path: Path, seed: int
+) -> None:
+    await met(lenient, zookeeper, tmp_path, 20, seed)

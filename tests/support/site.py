@@ -210,9 +210,17 @@ def _install(api_server: ApiServer) -> None:
 
 @contextlib.asynccontextmanager
 async def site(
-    api_server: ApiServer, zookeeper: Ensemble, directory: Path, network: Network | None = None
+    api_server: ApiServer,
+    zookeeper: Ensemble,
+    directory: Path,
+    network: Network | None = None,
+    *,
+    install: bool = True,
 ) -> AsyncIterator[Site]:
-    """A site on one API server and the first server of an ensemble, on loopback or on hosts of a network."""
+    """A site on one API server and the first server of an ensemble, on loopback or on hosts of a network.
+
+    `install` false leaves the definitions of our kinds as they are on the server.
+    """
     journal = Journal()
     upstream = Upstream.from_kubeconfig(api_server.kubeconfig)
     client = KazooClient(
@@ -226,7 +234,8 @@ async def site(
         ZkProxy(zookeeper.servers[0].hosts, journal=journal, **_place(network, "zookeeper")) as zk_proxy,
         ApiClient(api_server.kubeconfig) as kube,
     ):
-        await asyncio.to_thread(_install, api_server)
+        if install:
+            await asyncio.to_thread(_install, api_server)
         await asyncio.to_thread(client.start, 30)
         try:
             yield Site(

@@ -108,6 +108,12 @@ class KubeProxy:
             self._site = None
         self.cut()
 
+    async def rotate_authority(self) -> None:
+        """Come back with a certificate of another authority; kubeconfigs that were written before do not fit."""
+        await self.down()
+        self._frontend = Frontend(*({self._address} - {"127.0.0.1"}))
+        await self.up()
+
     def cut(self) -> None:
         """Reset every open connection, idle ones too."""
         for connection in self._server.connections:

@@ -1,0 +1,72 @@
+"""The operator has little of everything, and one object that costs more than it should: the others are served."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from tests.support.crash import unexpected
+from tests.support.site import Plot, Site
+from tests.support.waiting import eventually
+
+SYNCS = 30
+
+
+def limited(limits: Mapping[str, int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Makes command lines that run under limits of prlimit(1), such as `nofile`."""
+    flags = [f"--{name}={value}:{value}" for name, value in limits.items()]
+    return lambda argv: ["prlimit", *flags, "--", *argv]
+
+
+async def _small_syncs(plot: Plot) -> None:
+    for number in range(SYNCS):
+        await plot.site.ask("create", f"{plot.root}/s{number}", b"")
+        await plot.site.ask("create", f"{plot.root}/s{number}/color", b"red")
+        await plot.sync(f"s{number}", zookeeper={"path": f"{plot.root}/s{number}"})
+
+
+async def _poison(plot: Plot) -> None:
+    """A subtree whose values fit no ConfigMap."""
+    await plot.site.ask("create", f"{plot.root}/poison", b"")
+    for number in range(20):
+        await plot.site.ask("create", f"{plot.root}/poison/n{number}", b"x" * 500_000)
+    await plot.sync("poison", zookeeper={"path": f"{plot.root}/poison"})
+
+
+async def _all(plot: Plot, color: str) -> None:
+    async def arrived() -> bool:
+        found = await asyncio.gather(*(plot.data(f"s{number}") for number in range(SYNCS)))
+        wrong = [number for number, data in enumerate(found) if data.get("color") != color]
+        assert not wrong, wrong
+        return True
+
+    await eventually(arrived, within_s=180, every_s=0.5)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        # In peace it has 47 descriptors open, and asks for 126 MB of memory of its own.
+        {"nofile": 56},
+        {"data": 180_000_000},
+        pytest.param({"nofile": 52, "data": 160_000_000}, marks=pytest.mark.exhaustive),
+    ],
+    ids=str,
+)
+async def test_an_operator_with_little_serves_all_others_beside_a_poisoned_object(
+    site: Site, limits: dict[str, int]
+) -> None:
+    site.journal.start_over()
+    async with site.plot() as plot:
+        await _small_syncs(plot)
+        await _poison(plot)
+        with site.operator(plot.settings, wrapped=limited(limits)) as operator:
+            await _all(plot, "red")
+            for number in range(SYNCS):
+                await site.ask("set", f"{plot.root}/s{number}/color", b"green")
+            await _all(plot, "green")
+            assert operator.exit_code is None, operator.tail()
+            assert operator.fetch("/livez")[0] == 200
+            status, reason = await plot.condition(name="poison")
+            assert (status, reason) == ("False", "TooLarge")
+            assert unexpected(operator.log.read_text()) is None, unexpected(operator.log.read_text())
