@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support import workloads
-from tests.support.crash import Workload, crash_everywhere
+from tests.support.crash import LONG_QUIET_S, Workload, crash_everywhere
 from tests.support.site import Site
 
 SAMPLES: dict[str, tuple[Workload, list[int]]] = {
@@ -27,7 +27,7 @@ async def test_a_kill_at_some_writes_changes_nothing_in_the_end(site: Site, name
 @pytest.mark.parametrize("name", SAMPLES)
 async def test_a_kill_at_any_write_changes_nothing_in_the_end(site: Site, name: str) -> None:
     workload, _ = SAMPLES[name]
-    report = await crash_everywhere(site, workload, ignoring=workloads.LAGGING)
+    report = await crash_everywhere(site, workload, ignoring=workloads.LAGGING, quiet_s=LONG_QUIET_S)
     print(report)
     assert report.problems == []
     assert report.runs >= 2 * report.reference_writes - 2
@@ -35,6 +35,6 @@ async def test_a_kill_at_any_write_changes_nothing_in_the_end(site: Site, name: 
 
 @pytest.mark.exhaustive
 async def test_the_whole_status_is_right_too_after_a_kill_at_any_write(site: Site) -> None:
-    report = await crash_everywhere(site, workloads.Pull(whole_status=True))
+    report = await crash_everywhere(site, workloads.Pull(whole_status=True), quiet_s=LONG_QUIET_S)
     assert report.problems == []
     assert report.runs >= 2 * report.reference_writes - 2
