@@ -29,7 +29,8 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 def test_every_test_that_is_named_is_run_by_a_make_target() -> None:
-    unreached = [f"{file}::{test}" for file, test in NAMED if not is_reached(file, is_exhaustive(file, test))]
+    tests = [(file, test) for file, test in NAMED if Path(file).name.startswith("test_")]
+    unreached = [f"{file}::{test}" for file, test in tests if not is_reached(file, is_exhaustive(file, test))]
     assert unreached == []
 
 
