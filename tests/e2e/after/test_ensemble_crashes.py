@@ -19,6 +19,8 @@ from tests.support.ensemble_story import Ensemble, Manifest
 from tests.support.proxies.journal import Phase
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.exhaustive
+
 OLD, NEW = "docker.io/library/zookeeper:3.9.3", "docker.io/library/zookeeper:3.9.4"
 DELETED = {"size": "1Gi", "retention": {"whenScaled": "Delete", "whenDeleted": "Delete"}}
 CREATION = ("creation", cluster(3, image=OLD, storage=DELETED))
@@ -117,7 +119,6 @@ async def test_a_kill_in_each_chapter_of_a_life_changes_nothing_in_the_end(site:
     assert_undisturbed(life)
 
 
-@pytest.mark.exhaustive
 @pytest.mark.timeout(36000)
 async def test_a_kill_at_any_write_of_a_life_changes_nothing_in_the_end(site: EnsembleSite) -> None:
     undisturbed = await live(site, {})
