@@ -145,8 +145,9 @@ def _missing(world: World, needed: frozenset[int], serving: frozenset[int]) -> s
 
 
 def _told(world: World, member: int) -> str:
-    answer = world.answer(member)
-    return f"{member} ({answer.why})" if isinstance(answer, Silent) else f"{member} (does not serve)"
+    answer, pod = world.answer(member), world.pods.get(member)
+    name = pod.name if pod is not None else str(member)
+    return f"{name} ({answer.why})" if isinstance(answer, Silent) else f"{name} (does not serve)"
 
 
 def _leaving_pods(world: World, needed: frozenset[int]) -> str:

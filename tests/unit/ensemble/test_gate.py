@@ -35,8 +35,11 @@ def test_all_voters_serving_in_sync_open_it() -> None:
 @pytest.mark.parametrize(
     ("observed", "number"),
     [
-        (world(LEADER, FOLLOWER, Silent("dark")), "2 of 3 voters that are needed serve; missing: 3 (dark)"),
-        (world(LEADER, FOLLOWER, NotServing()), "2 of 3 voters that are needed serve; missing: 3 (does not serve)"),
+        (world(LEADER, FOLLOWER, Silent("dark")), "2 of 3 voters that are needed serve; missing: main-zk-2 (dark)"),
+        (
+            world(LEADER, FOLLOWER, NotServing()),
+            "2 of 3 voters that are needed serve; missing: main-zk-2 (does not serve)",
+        ),
         (world(LEADER, FOLLOWER), "2 of 3"),
         (world(LEADER, LEADER, FOLLOWER), "2 members say they lead"),
         (world(FOLLOWER, FOLLOWER, FOLLOWER), "0 members say they lead"),
@@ -108,7 +111,7 @@ def test_a_broken_pod_may_go_when_no_quorum_can_have_its_server(observed: World,
         (
             world(replace(LEADER, synced=0), Silent("dark"), Silent("dark"), pods=NOT_RUNNING),
             (2,),
-            "1 of 3 voters have the newest revision and have not started with it: 2 (dark)",
+            "1 of 3 voters have the newest revision and have not started with it: main-zk-1 (dark)",
         ),
         (
             world(LEADER, Silent("dark"), Silent("dark"), pods=NOT_RUNNING | {2: pod(2, deleting=True)}),

@@ -68,7 +68,7 @@ def a_pod_that_does_not_end_is_blocked_in_the_end() -> None:
     assert soon.reason is ClusterReason.REPAIRING
     late = planned(play, replace(dark(world, 1, for_s=200.0), pods=pods))
     assert late.reason is ClusterReason.BLOCKED
-    assert "2 of 3 voters that are needed serve; missing: 1" in late.message
+    assert "2 of 3 voters that are needed serve; missing: main-zk-0" in late.message
 
 
 def _patience_without_end(patch: pytest.MonkeyPatch) -> None:
