@@ -48,6 +48,10 @@ def team(operator_away: None, tmp_path: Path) -> Iterator[Team]:
             shell.run(substituted(command, {"team-a": name}))
         yield Team(name, shell)
     finally:
+        # First the operator: one that loses its rights while it runs would ask for what it is refused.
+        home = f"kubectl -n zkoperator-{name}"
+        shell.run(f"{home} delete deployment zkoperator --ignore-not-found")
+        shell.run(f"{home} wait pod -l app.kubernetes.io/name=zkoperator --for=delete --timeout=120s || true")
         shell.run(f"kubectl delete namespace --ignore-not-found {name}")
         shell.run("kubectl delete -k manifests/namespaced/ --ignore-not-found")
 
