@@ -59,8 +59,11 @@ async def direct(api_server: ApiServer) -> AsyncIterator[ApiClient]:
 
 
 @pytest.fixture
-def config_maps(namespace: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/configmaps"
+async def config_maps(namespace: str, direct: ApiClient) -> str:
+    """Of a namespace that has its own ConfigMap already: rules would count that one's event too."""
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    await eventually(lambda: direct.find(f"{path}/kube-root-ca.crt"), within_s=60)
+    return path
 
 
 def config_map(name: str, **data: str) -> dict[str, Any]:
