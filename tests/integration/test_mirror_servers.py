@@ -19,12 +19,12 @@ from tests.support.api_client import ApiClient, Recorder
 from tests.support.checkers import ONE_WAY, TWO_WAY, Run, check, l1_silence
 from tests.support.histories import config_map_history, values, zookeeper_history
 from tests.support.mirror_real import RealOperator, config_sync, operator
+from tests.support.mirror_stage import install
 from tests.support.waiting import eventually
 from tests.support.zk_log import read_log
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
 from zkoperator.mirror.codec import key_of
 
-CRDS = Path(__file__).parents[2] / "crds"
 API = "/apis/zkoperator.dev/v1alpha1"
 
 
@@ -45,20 +45,7 @@ async def kube(api_server: ApiServer) -> AsyncIterator[ApiClient]:
 
 @pytest.fixture
 async def installed(api_server: ApiServer, kube: ApiClient) -> None:
-    import yaml
-
-    for file in sorted(CRDS.glob("*.yaml")):
-        manifest = yaml.safe_load(file.read_text())
-        name = manifest["metadata"]["name"]
-        await kube.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?", manifest)
-
-    async def served() -> bool:
-        try:
-            return await kube.find(f"{API}/namespaces/default/configsyncs") is not None
-        except aiohttp.ClientResponseError:
-            return False  # 429 while the storage of a new kind is being made
-
-    await eventually(served, within_s=60)
+    await install(kube)
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ async def staged(kubeconfig: Path, hosts: str, namespace: str) -> AsyncIterator[
     zk.start(timeout=60)
     try:
         async with ApiClient(kubeconfig) as kube:
-            await _install(kube)
+            await install(kube)
             stage = Stage(kubeconfig, hosts, namespace, kube, zk)
             try:
                 yield stage
@@ -161,7 +161,8 @@ async def staged(kubeconfig: Path, hosts: str, namespace: str) -> AsyncIterator[
         zk.close()
 
 
-async def _install(kube: ApiClient) -> None:
+async def install(kube: ApiClient) -> None:
+    """Apply crds/ and wait until ConfigSyncs are served."""
     for file in sorted(CRDS.glob("*.yaml")):
         manifest = yaml.safe_load(file.read_text())
         name = manifest["metadata"]["name"]
