@@ -12,11 +12,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import aiohttp
-import yaml
 from kazoo.client import KazooClient
 
 from bench.figures import Figure, percentile
@@ -24,7 +21,7 @@ from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
 from tests.support.api_client import ApiClient
 from tests.support.mirror_real import RealOperator, config_sync
-from tests.support.waiting import eventually
+from tests.support.mirror_stage import install
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi
@@ -37,7 +34,6 @@ NAMESPACE = "default"
 SAMPLES, SHELL_SAMPLES, PAUSE_S = 150, 8, 0.1
 TREES, ROUNDS, IN_FLIGHT = 200, 5, 16
 P50_GOAL, P99_GOAL, SUSTAINED_GOAL = 1.3, 2.0, 0.8
-CRDS = Path(__file__).parents[1] / "crds"
 VALUE = "v" * 100
 
 
@@ -90,21 +86,6 @@ async def stage() -> AsyncIterator[Stage]:
                 await asyncio.gather(watcher, return_exceptions=True)
                 await zk.close()
                 await transport.close()
-
-
-async def install(http: ApiClient) -> None:
-    for file in sorted(CRDS.glob("*.yaml")):
-        manifest = yaml.safe_load(file.read_text())
-        name = manifest["metadata"]["name"]
-        await http.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?", manifest)
-    await eventually(lambda: _served(http), within_s=60)
-
-
-async def _served(http: ApiClient) -> bool:
-    try:
-        return await http.find(f"/apis/zkoperator.dev/v1alpha1/namespaces/{NAMESPACE}/configsyncs") is not None
-    except aiohttp.ClientResponseError:
-        return False  # 429 while the storage of a new kind is being made
 
 
 async def add_sync(on: Stage, name: str, **spec: Any) -> None:
