@@ -42,6 +42,7 @@ e2e: $(STAMP) ## Tests of the operator's image on a whole cluster
 test: check unit servers e2e ## All of the above
 
 faults: $(STAMP) ## Every case of every fault class (hours)
+	$(BIN)/pytest -n 2 --hypothesis-profile new tests/properties
 	$(BIN)/pytest -m exhaustive --timeout 7200 tests/unit tests/properties tests/contract tests/integration tests/faults
 	./tests/e2e/run $(BIN)/python $(TEST_CLUSTER) $(NODES) -m exhaustive --timeout 7200
 

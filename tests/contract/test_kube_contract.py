@@ -168,6 +168,11 @@ class TestApplying:
         assert applied["data"] == {"colour": "red"}
         assert applied["metadata"]["labels"] == {"app": "shop"}
 
+    async def test_a_map_is_filled_and_emptied_again(self, world: KubeWorld) -> None:
+        for data in ({}, {"colour": "red"}, {}):
+            applied = await self.apply(world, data)
+            assert applied.get("data", {}) == data
+
     async def test_foreign_fields_are_kept(self, world: KubeWorld) -> None:
         await self.apply(world, {"colour": "red"})
         await world.edit(CONFIG_MAPS, "shop", {"data": {"theirs": "1"}, "metadata": {"annotations": {"who": "them"}}})

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from tests.support import fake_rules
 from tests.support.fake_history import Change, KindHistory, event_for, selected
 from tests.support.fake_rules import ApiObject
-from tests.support.field_ownership import copy, fields_v1, is_merge_key, merge, merge_patch, owned_fields, remove
+from tests.support.field_ownership import (
+    copy,
+    fields_v1,
+    is_merge_key,
+    merge,
+    merge_patch,
+    owned_fields,
+    remove,
+    with_containers,
+)
 from zkoperator.errors import ConflictError, FieldError, ForbiddenError, InvalidError, TransientError
 from zkoperator.kube.port import GoneError, Listing, Manifest, NoSuchKindError, Resource, WatchEvent
 
@@ -309,7 +318,8 @@ class FakeKube:
         _require(known, metadata.get("uid"), metadata.get("resourceVersion"))
         claimed = set(owned_fields(fake_rules.admitted_part(resource, manifest, subresource)))
         desired = merge(known.manifest, manifest)
-        for path in sorted(known.exclusively_owned(US, "Apply", subresource) - claimed, key=is_merge_key):
+        left = known.exclusively_owned(US, "Apply", subresource) - with_containers(claimed)
+        for path in sorted(left, key=is_merge_key):
             remove(desired, path)
         return self._replace(
             resource, known, desired, subresource, manager=US, operation="Apply", claimed=claimed, dry_run=dry_run

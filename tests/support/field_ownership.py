@@ -67,6 +67,11 @@ def owned_fields(manifest: Json) -> dict[Path, Json]:
     return {path: each for path, each in leaves(claimed) if path}
 
 
+def with_containers(paths: set[Path]) -> set[Path]:
+    """Return the leaves and all that they stand in: a map that was a leaf while it was empty is one no longer."""
+    return {path[:length] for path in paths for length in range(1, len(path) + 1)}
+
+
 def merge(live: Json, applied: Json, name: str = "") -> Json:
     """Return the live value with the applied one over it."""
     if isinstance(live, dict) and isinstance(applied, dict):
