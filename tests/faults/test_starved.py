@@ -1,21 +1,45 @@
 """The operator has little of everything, and one object that costs more than it should: the others are served."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import pytest
 
+from tests.faults.test_stopping import holder, leased
 from tests.support.crash import unexpected
+from tests.support.operator import OperatorProcess
 from tests.support.site import Plot, Site
 from tests.support.waiting import eventually
 
 SYNCS = 30
+_PERIOD_S = 0.1
 
 
 def limited(limits: Mapping[str, int]) -> Callable[[Sequence[str]], Sequence[str]]:
     """Makes command lines that run under limits of prlimit(1), such as `nofile`."""
     flags = [f"--{name}={value}:{value}" for name, value in limits.items()]
     return lambda argv: ["prlimit", *flags, "--", *argv]
+
+
+@contextlib.asynccontextmanager
+async def throttled(operator: OperatorProcess, share: float) -> AsyncIterator[None]:
+    """Let it run for a share of each tenth of a second, as the kernel does with a container that is at its limit."""
+
+    async def beat() -> None:
+        while True:
+            operator.signal(signal.SIGSTOP)
+            await asyncio.sleep(_PERIOD_S * (1 - share))
+            operator.signal(signal.SIGCONT)
+            await asyncio.sleep(_PERIOD_S * share)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        operator.signal(signal.SIGCONT)
 
 
 async def _small_syncs(plot: Plot) -> None:
@@ -69,4 +93,23 @@ async def test_an_operator_with_little_serves_all_others_beside_a_poisoned_objec
             assert operator.fetch("/livez")[0] == 200
             status, reason = await plot.condition(name="poison")
             assert (status, reason) == ("False", "TooLarge")
+            assert unexpected(operator.log.read_text()) is None, unexpected(operator.log.read_text())
+
+
+@pytest.mark.parametrize("share", [0.2, pytest.param(0.1, marks=pytest.mark.exhaustive)])
+async def test_an_operator_that_rarely_runs_serves_all_and_keeps_its_lease(site: Site, share: float) -> None:
+    site.journal.start_over()
+    async with site.plot() as plot:
+        await _small_syncs(plot)
+        with site.operator(leased(plot, "slow")) as operator:
+            async with throttled(operator, share):
+                await _all(plot, "red")
+                for color in ("green", "blue"):
+                    await asyncio.gather(
+                        *(site.ask("set", f"{plot.root}/s{number}/color", color.encode()) for number in range(SYNCS))
+                    )
+                    await _all(plot, color)
+                assert operator.exit_code is None, operator.tail()
+                assert await holder(plot) == "slow"
+            assert operator.fetch("/livez")[0] == 200
             assert unexpected(operator.log.read_text()) is None, unexpected(operator.log.read_text())

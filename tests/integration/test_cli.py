@@ -299,8 +299,10 @@ def test_deletions_that_wait_are_shown_key_by_key_before_they_are_approved(
     create(rest, namespace, "ConfigSync", "shop", sync_spec(root, zookeeper.hosts), {})
     wait_for("the first synchronisation", lambda: reason(rest, namespace, "shop") == "InSync", limit_s=60)
     gone = keys[:6]
+    together = client.transaction()  # one after another, the first would be too few for the guard
     for key in gone:
-        client.delete(f"{root}/{key}")
+        together.delete(f"{root}/{key}")
+    assert together.commit() == [True] * len(gone)
     wait_for("the guard", lambda: reason(rest, namespace, "shop") == "DeletionsHeld", limit_s=60)
 
     shown = json.loads(command("diff", "shop", "-o", "json"))

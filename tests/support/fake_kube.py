@@ -321,6 +321,7 @@ class FakeKube:
         left = known.exclusively_owned(US, "Apply", subresource) - with_containers(claimed)
         for path in sorted(left, key=is_merge_key):
             remove(desired, path)
+        desired = merge(desired, manifest)  # what is applied as an empty map may have gone with its last key
         return self._replace(
             resource, known, desired, subresource, manager=US, operation="Apply", claimed=claimed, dry_run=dry_run
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from zkoperator.ensemble.answers import Answer, Mode, Serving, Silent
 from zkoperator.ensemble.configuration import Configuration, Server
@@ -65,7 +66,7 @@ class ClaimView:
     deleting: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class World:
     """Everything observed. A member without an entry in `answers` has no pod that could be asked.
 
@@ -103,7 +104,7 @@ class World:
                 pods.setdefault(pod.trouble, []).append(pod.name)
         return "; ".join(f"{', '.join(names)}: {trouble}" for trouble, names in pods.items())
 
-    @property
+    @cached_property
     def leaders(self) -> tuple[int, ...]:
         """Members that say they lead. Anything but one means that it is not known who does."""
         return tuple(
@@ -117,13 +118,13 @@ class World:
         """The one leader, None when there is none or more than one."""
         return self.leaders[0] if len(self.leaders) == 1 else None
 
-    @property
+    @cached_property
     def committed(self) -> Configuration | None:
         """The committed configuration as the one leader has it; None while that is unknown."""
         leading = self.serving(self.leader) if self.leader is not None else None
         return leading.configuration if leading is not None else None
 
-    @property
+    @cached_property
     def voters(self) -> frozenset[int]:
         """The committed voters, or the recorded members while the configuration is unknown."""
         if self.committed is not None:

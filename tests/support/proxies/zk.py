@@ -48,6 +48,7 @@ class ZkProxy:
         self._connections: set[_Connection] = set()
         self._flowing = asyncio.Event()
         self._killing = asyncio.Lock()
+        self._kills: set[asyncio.Task[None]] = set()
         self._flowing.set()
         self.rules = RuleBook()
         self.gates = Gates()
@@ -71,6 +72,7 @@ class ZkProxy:
         await self.down()
         for connection in tuple(self._connections):
             await connection.closed()
+        await asyncio.gather(*self._kills, return_exceptions=True)
 
     async def up(self) -> None:
         """Accept connections (again, on the same port)."""
@@ -108,6 +110,13 @@ class ZkProxy:
             writer.write(zk_frames.close_frame())
             await zk_frames.read_frame(reader)
             writer.close()
+
+    async def see_killed(self, session_id: int) -> None:
+        """As `kill_session`, to its end: taking a session over ends the connection that asks for it."""
+        kill = asyncio.create_task(self.kill_session(session_id))
+        self._kills.add(kill)
+        kill.add_done_callback(self._kills.discard)
+        await asyncio.shield(kill)
 
     async def flowing(self) -> None:
         await self._flowing.wait()
@@ -218,7 +227,7 @@ class _Connection:
             case Hold(key, reply=False):
                 await self._proxy.gates.wait(key)
             case KillSession():
-                await self._proxy.kill_session(self._session)
+                await self._proxy.see_killed(self._session)
         return False
 
     async def _server_to_client(self) -> None:

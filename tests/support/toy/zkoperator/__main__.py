@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 
 from testbed.rest import ApiError, Rest
 
@@ -40,7 +41,10 @@ def pull(rest: Rest, zookeeper: Any, sync: Any, done: set[str]) -> None:
     if BUG == "trusts" and path in done:
         return
     root = sync["spec"]["zookeeper"]["path"]
-    data = {child: zookeeper.get(f"{root}/{child}")[0].decode() for child in zookeeper.get_children(root)}
+    try:
+        data = {child: zookeeper.get(f"{root}/{child}")[0].decode() for child in zookeeper.get_children(root)}
+    except NoNodeError:
+        return  # deleted between the two reads: the next round sees it
     if found is not None and found.get("data", {}) == data:
         return
     manifest: Any = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": metadata["name"]}, "data": data}

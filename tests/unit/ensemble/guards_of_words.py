@@ -1,6 +1,5 @@
 """What the operator must say in known troubles, and does not with any of these guards taken out."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -140,13 +139,3 @@ GUARDS = (
     Guard(founders_that_do_not_start_say_why, _troubles_are_not_told),
     Guard(a_crash_loop_is_told_once, _running_is_well),
 )
-
-
-@pytest.mark.parametrize("story", dict.fromkeys(guard.story for guard in GUARDS), ids=lambda story: story.__name__)
-def test_with_all_guards(story: Callable[[], None]) -> None:
-    story()
-
-
-@pytest.mark.parametrize("guard", GUARDS, ids=str)
-def test_without_the_guard_it_is_noticed(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    guard.is_noticed(monkeypatch)

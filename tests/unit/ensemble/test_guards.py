@@ -1,0 +1,61 @@
+"""Each guard has a story that holds with it, and is noticed to be missing without it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.support.ensemble_guards import Guard, at_rest
+from tests.support.ensemble_world import BETTER, raw_cluster, valid
+from tests.unit.ensemble import guards_of_steps, guards_of_words
+from zkoperator.ensemble import membership, roll
+from zkoperator.ensemble.build.statefulset import stateful_set
+from zkoperator.ensemble.gate import Verdict
+
+GUARDS = (*guards_of_steps.GUARDS, *guards_of_words.GUARDS)
+
+
+@pytest.mark.parametrize("story", dict.fromkeys(guard.story for guard in GUARDS), ids=lambda story: story.__name__)
+def test_with_all_guards(story: Callable[[], None]) -> None:
+    story()
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=str)
+def test_without_the_guard_it_is_noticed(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard.is_noticed(monkeypatch)
+
+
+def test_a_pod_without_a_mark_of_its_password_says_nothing_about_the_leader() -> None:
+    play = at_rest()
+    world = play.observe()
+    assert world.leader is not None
+    unmarked = {**world.pods, world.leader: replace(world.pods[world.leader], secret="")}
+    assert not roll.leader_refuses(replace(world, pods=unmarked, secret_id="another"))
+    assert roll.leader_refuses(replace(world, secret_id="another"))
+
+
+def test_a_mark_of_the_password_restarts_nobody() -> None:
+    cluster = valid(raw_cluster())
+    annotations = stateful_set(cluster, 3, bootstrap="", secret_id="s")["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["zkoperator.dev/secret"] == "s"
+    play = at_rest()
+    for pod in play.pods.values():
+        had = {key: text for key, text in pod.template["metadata"]["annotations"].items() if key[-6:] != "secret"}
+        pod.template = {**pod.template, "metadata": {"annotations": had}}
+    play.settle()
+    assert play.restarts == []
+
+
+def test_nothing_is_taken_away_while_the_gate_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = at_rest(5)
+    shut = Verdict(False, "shut for the test")
+    for module in (membership, roll):
+        monkeypatch.setattr(module, "gate", lambda *_, **__: shut)
+    monkeypatch.setattr(roll, "gate_of_broken", lambda *_, **__: shut)
+    for change in ({"image": BETTER}, {"config": {"tickTime": "3000"}}, {"replicas": 3}, {"replicas": 7}):
+        play.edit(**change)
+        play.crash(1, ticks=3)
+        for _ in range(6):
+            assert play.tick().disruptive == ()
+        assert play.plan is not None
+        assert "shut for the test" in play.plan.message
