@@ -19,6 +19,8 @@ from tests.support.waiting import eventually
 Manifest = dict[str, Any]
 IMAGE = "docker.io/library/zookeeper:3.9.4"
 SMALL = {"requests": {"cpu": "20m", "memory": "192Mi"}, "limits": {"memory": "384Mi"}}
+QUICK = {"flags": ["-XX:TieredStopAtLevel=1"]}
+"""Servers that live for minutes start with less work."""
 
 
 FIGURE = "figure"
@@ -164,6 +166,7 @@ def cluster(replicas: int = 3, name: str = "main", **spec: Any) -> Manifest:
             "replicas": replicas,
             "image": IMAGE,
             "resources": SMALL,
+            "jvm": QUICK,
             "storage": {"size": "1Gi"},
             **spec,
         },

@@ -9,6 +9,7 @@ from kazoo.security import make_digest_acl
 
 from tests.e2e.conftest import Client, Space, cluster
 from tests.support.ensemble_story import Ensemble
+from tests.support.waiting import eventually
 
 CLIENTS, METRICS, ADMIN, QUORUM = 2181, 7000, 8080, 2888
 
@@ -47,8 +48,12 @@ async def test_a_member_runs_as_configured_and_shows_no_more_than_it_must(space:
         assert "not in the whitelist" in await answer(member, CLIENTS, refused)
 
     request = "GET /commands/ruok HTTP/1.0"
-    inside = await space.run("main-zk-0", rf"printf '{request}\r\n\r\n' | nc -w 3 127.0.0.1 {ADMIN}")
-    assert '"command" : "ruok"' in inside
+
+    async def answers_inside() -> bool:
+        told = await space.run("main-zk-0", rf"printf '{request}\r\n\r\n' | nc -w 3 127.0.0.1 {ADMIN}")
+        return '"command" : "ruok"' in told
+
+    await eventually(answers_inside, within_s=60)
     assert await answer(member, ADMIN, f"{request}\r\n\r\n", within_s=3) == ""
     assert await answer(member, QUORUM, "\0", within_s=3) == ""
 

@@ -5,6 +5,7 @@ import base64
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -99,13 +100,15 @@ async def exchange_volumes(space: Space, one: str, other: str) -> None:
     for name in (one, other):
         await space.api.delete(space.path("persistentvolumeclaims", name))
 
-    async def released() -> bool:
-        return {(await space.api.get(volume))["status"]["phase"] for volume in volumes} == {"Released"}
+    async def both_are(phase: str) -> bool:
+        return {(await space.api.get(volume))["status"]["phase"] for volume in volumes} == {phase}
 
-    await eventually(released, within_s=180)
+    await eventually(partial(both_are, "Released"), within_s=180)
     for volume, name in zip(volumes, (other, one), strict=True):
         reference = {"namespace": space.name, "name": name, "uid": None, "resourceVersion": None}
         await space.api.merge(volume, {"spec": {"claimRef": reference}})
+    # A claim that comes before its volume is free is given a new one.
+    await eventually(partial(both_are, "Available"), within_s=180)
 
 
 async def test_all_members_stopped_at_once_come_back_with_new_addresses_and_on_exchanged_volumes(space: Space) -> None:
@@ -287,14 +290,15 @@ async def test_a_deleted_secret_is_made_anew_once_and_the_members_learn_it_by_a_
     leader = (await main.ready(3))["leader"]
     old = await space.get("secrets", "main-zk-admin") or {}
 
-    async def forget() -> None:
-        await main.delete("secrets", "main-zk-admin")
-        await main.says("Ready", status="False")
-
     async def made() -> str:
         found = await space.get("secrets", "main-zk-admin") or {}
         assert found and found["data"] != old["data"]
         return str(found["metadata"]["uid"])
+
+    async def forget() -> None:
+        await main.delete("secrets", "main-zk-admin")
+        await eventually(made, within_s=180)
+        await main.says("Ready", status="False")
 
     async with main.written():
         order = await restart_order(main, forget)
