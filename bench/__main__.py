@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.figures import Figure, document, machine, save, table
+from bench.figures import Figure, document, machine, picture_file, save, table
 from bench.plots import curves, picture
 
 ROOT = Path(__file__).parent
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.save:
         kept = save(ROOT, results, shape, datetime.datetime.now(datetime.UTC).date().isoformat())
         for name, points in curves([figure for figures in kept.values() for figure in figures]).items():
-            (ROOT / f"{name.replace(' ', '-')}.svg").write_text(picture(name, points))
+            (ROOT / picture_file(name)).write_text(picture(name, points))
     missed = [figure for figures in results.values() for figure in figures if figure.met is False]
     return 1 if missed and options.strict else 0
 

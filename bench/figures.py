@@ -103,11 +103,16 @@ def document(results: dict[str, Sequence[Figure]], shape: dict[str, Any]) -> dic
 def page(results: dict[str, Sequence[Figure]], shape: dict[str, Any], day: str) -> str:
     """The page of the last figures."""
     described = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shape.items())
-    sections = "".join(f"\n## {name}\n\n{table(figures)}\n" for name, figures in results.items())
+    sections = "".join(f"\n## {name}\n\n{table(figures)}\n{_pictures(figures)}" for name, figures in results.items())
     return (
         "# Figures\n\nWritten by `make bench`. Each ratio is taken within one run, against the floor beside it;\n"
         f"absolute numbers hold for this machine only.\n\nMeasured {day} on: {described}.\n{sections}"
     )
+
+
+def picture_file(curve: str) -> str:
+    """The file name of the picture of a curve."""
+    return f"{curve.replace(' ', '-')}.svg"
 
 
 def save(
@@ -124,6 +129,11 @@ def save(
     data.write_text(json.dumps(document(merged, shape), indent=2) + "\n")
     (directory / "FIGURES.md").write_text(page(merged, shape, day))
     return merged
+
+
+def _pictures(figures: Sequence[Figure]) -> str:
+    names = dict.fromkeys(figure.curve for figure in figures if figure.curve)
+    return "".join(f"\n![{name}]({picture_file(name)})\n" for name in names)
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

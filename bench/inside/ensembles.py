@@ -47,7 +47,7 @@ async def _bare() -> float:
 async def _life(place: Space, size: int, floor_s: float) -> list[Figure]:
     main = Ensemble(place)
     began_s = time.monotonic()
-    await place.apply(cluster(size))
+    await place.apply(cluster(size, jvm={}))  # as users start them, not as tests do
     await main.ready(size)
     created_s = time.monotonic() - began_s
     is_floor = size == 3

@@ -40,6 +40,7 @@ ALLOWED_PREFIXES: Final = (
     "-XX:MetaspaceSize=",
     "-XX:ReservedCodeCacheSize=",
     "-XX:SoftRefLRUPolicyMSPerMB=",
+    "-XX:TieredStopAtLevel=",
     "-XX:NativeMemoryTracking=",
     "-Xss",
     "-Xlog:gc",
