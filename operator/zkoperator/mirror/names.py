@@ -53,3 +53,11 @@ def is_reserved(path: str) -> bool:
 def zxid_text(zxid: int) -> str:
     """Return a zxid as status and annotations show it."""
     return f"{zxid:#x}"
+
+
+def zxid_of(text: str) -> int:
+    """Return the zxid that a status shows, 0 when it shows none."""
+    try:
+        return int(text, 16)
+    except ValueError:
+        return 0

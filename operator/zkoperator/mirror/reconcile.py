@@ -247,6 +247,7 @@ class MirrorReconciler:
             wrote=bool(plan.steps),
             managers=managers_of(manifest) if manifest is not None and (plan.conflicts or plan.flapping) else {},
             config_map_uid=content.uid if content is not None else "",
+            newest=_newest(memory) if not plan.steps else None,
             has_ledger=memory.ledger is not None,
             notes=(f"the last push was split into {memory.parts} transactions",) if memory.parts > 0 else (),
         )
@@ -340,6 +341,11 @@ def _spent_annotations(plan: Plan, sync: ValidatedSync) -> dict[str, str | None]
 def _is_resolvable_now(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
     """Whether a resolution waited only for the status to show its conflict, which it does since this pass."""
     return memory.sync is None and any(item.key in sync.resolve for item in plan.conflicts)
+
+
+def _newest(memory: Memory) -> int | None:
+    picture = memory.tree.picture() if memory.tree is not None else None
+    return picture.newest if picture is not None else None
 
 
 def _status(memory: Memory) -> ConfigSyncStatus:

@@ -12,7 +12,7 @@ from zkoperator.errors import FieldError
 from zkoperator.mirror.base import Base
 from zkoperator.mirror.decisions import Decision, Problem, short_hash
 from zkoperator.mirror.guard import BaseState
-from zkoperator.mirror.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION, zxid_text
+from zkoperator.mirror.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION, zxid_of, zxid_text
 from zkoperator.mirror.plan import Plan
 from zkoperator.mirror.waiting import Waiting
 
@@ -32,6 +32,7 @@ class Told:
         paths: key -> path, for conflicts.
         managers: key -> field manager that last wrote it in the ConfigMap.
         config_map_uid: of the ConfigMap as it is now, "" when there is none.
+        newest: the zxid of the last change within the subtree, None when that is not known.
         notes: sentences for the message of Ready.
     """
 
@@ -41,6 +42,7 @@ class Told:
     wrote: bool = False
     managers: Mapping[str, str] = field(default_factory=dict)
     config_map_uid: str = ""
+    newest: int | None = None
     has_ledger: bool = False
     notes: tuple[str, ...] = ()
 
@@ -67,7 +69,7 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, told: Told) -> dict[s
     status = ConfigSyncStatus(
         observed_generation=told.generation,
         config_map=told.config_map,
-        zxid=zxid_text(plan.zxid) if known and (plan.stop is None) else previous.zxid,
+        zxid=_zxid(plan, previous, told),
         keys=plan.keys if known else previous.keys,
         bytes=plan.bytes if known else previous.bytes,
         last_sync_time=told.now if told.wrote else previous.last_sync_time,
@@ -206,6 +208,19 @@ def _pending(plan: Plan) -> Pending | None:
         return None
     pending = plan.pending
     return Pending(creates=pending.creates, updates=pending.updates, deletes=pending.deletes, hash=pending.hash)
+
+
+def _zxid(plan: Plan, previous: ConfigSyncStatus, told: Told) -> str:
+    """Return the state that both sides have; one that was only read again keeps its name, and costs no write.
+
+    A restarted operator reads everything again, and other subtrees have moved the ensemble's zxid meanwhile.
+    """
+    if plan.zxid <= 0 or plan.stop is not None:
+        return previous.zxid
+    before, is_quiet = zxid_of(previous.zxid), not told.wrote and told.newest is not None
+    same = (previous.keys, previous.bytes, previous.base) == (plan.keys, plan.bytes, _base(plan.base, told))
+    is_known = is_quiet and same and 0 < before <= plan.zxid and (told.newest or 0) <= before
+    return previous.zxid if is_known else zxid_text(plan.zxid)
 
 
 def _base(base: Base | None, told: Told) -> SyncBase | None:

@@ -51,6 +51,11 @@ class Picture:
         root = self.nodes.get("")
         return root.czxid if root is not None else 0
 
+    @property
+    def newest(self) -> int:
+        """The zxid of the last change of any of these znodes; that of a deletion is its parent's."""
+        return max((max(node.mzxid, node.pzxid) for node in self.nodes.values()), default=0)
+
     def is_known_absent(self, relative: str) -> bool:
         """Whether the znode surely did not exist: neither in the picture nor at or below an unreadable one."""
         if relative in self.nodes:

@@ -180,3 +180,30 @@ async def test_a_recreated_znode_that_a_push_deletes_is_told(world: World, monke
     await world.until(lambda: world.at("a") is None)
     await world.until(lambda: any(event["reason"] == "Overwrote" for event in world.kube.every(EVENTS)))
     assert any(f"{ROOT}/a" in event["note"] for event in world.kube.every(EVENTS))
+
+
+@pytest.mark.parametrize("direction", ["TwoWay", "ZooKeeperToConfigMap"])
+async def test_a_restart_that_finds_nothing_new_writes_nothing(world: World, direction: str) -> None:
+    world.tree(a="1")
+    world.sync(direction=direction)
+    await world.until_in_sync()
+    await world.quiet()
+    told = world.status()
+    world.write(Create("/elsewhere", b""))
+    await world.restart()
+    world.kube.operations.clear()
+    watches = world.zk.served.get("add_watch", 0)
+    await world.until(lambda: world.zk.served.get("add_watch", 0) > watches)
+    await world.quiet(100)
+    assert [operation for operation in world.kube.operations if operation.is_write] == []
+    assert world.status() == told
+
+
+async def test_a_change_that_changes_no_key_moves_the_zxid(world: World) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    await world.quiet()
+    before = world.status()["zxid"]
+    world.write(Set(f"{ROOT}/a", b"1", -1))
+    await world.until(lambda: int(world.status()["zxid"], 16) > int(before, 16))
