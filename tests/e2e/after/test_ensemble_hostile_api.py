@@ -17,8 +17,6 @@ from tests.support.ensemble_story import Ensemble
 from tests.support.proxies.rules import Answer, Discard, First, Kube, KubeEvent, Rule, ServeSnapshot
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.exhaustive
-
 STORM = 4
 WRITES = "create|apply|patch|update|delete"
 READ = "pods|persistentvolumeclaims|statefulsets|zookeeperclusters"
@@ -51,7 +49,7 @@ async def joiners_run(main: Ensemble) -> None:
     await eventually(run, within_s=180)
 
 
-@pytest.mark.parametrize("outage_s", [60, pytest.param(300, marks=pytest.mark.timeout(1800))])
+@pytest.mark.parametrize("outage_s", [20, pytest.param(300, marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)])])
 async def test_conflicts_an_outage_stale_lists_and_lost_events_disrupt_nothing(
     site: EnsembleSite, outage_s: int
 ) -> None:
