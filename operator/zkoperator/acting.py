@@ -15,7 +15,14 @@ from zkoperator.handlers.intake import Intake
 from zkoperator.health import STALLED_S
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.informer import Informer
-from zkoperator.kube.port import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS, ZOOKEEPER_CLUSTERS, KubeApi
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    ZOOKEEPER_CLUSTERS,
+    KubeApi,
+    without_managers,
+)
 from zkoperator.metrics import Metrics
 from zkoperator.mirror.names import SYNC_LABEL
 from zkoperator.mirror.reconcile import MirrorReconciler
@@ -73,8 +80,9 @@ class Acting:
         self._sessions = SessionPool(connector)
         follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
         children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)
-        self._children = {kind: follow(kind, labels=CHILDREN, on_change=self._child_changed) for kind in children}
-        self._children[ZOOKEEPER_CLUSTERS] = follow(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
+        lean = partial(follow, reduce=without_managers)
+        self._children = {kind: lean(kind, labels=CHILDREN, on_change=self._child_changed) for kind in children}
+        self._children[ZOOKEEPER_CLUSTERS] = lean(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
         self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, on_change=self._target_changed)
         self._ensemble = EnsembleReconciler(
             api,

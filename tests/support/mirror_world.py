@@ -84,6 +84,7 @@ class World:
             self.kube,
             CONFIG_SYNCS,
             on_change=lambda key: self.reconciler.resource_changed(key, version_of(informer.get(key))),
+            reduce=lambda manifest: {"metadata": manifest["metadata"]},  # kopf keeps no objects either
             backoff=QUICK_RETRY,
             clock=self.clock,
         )

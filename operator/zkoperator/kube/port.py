@@ -71,6 +71,14 @@ class WatchEvent:
     object: Manifest
 
 
+def without_managers(manifest: Manifest) -> Manifest:
+    """Leave out who wrote which field, which is as long as the rest of the object."""
+    return {
+        **manifest,
+        "metadata": {key: value for key, value in manifest["metadata"].items() if key != "managedFields"},
+    }
+
+
 class KubeApi(Protocol):
     """A client for any kind of object.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zkoperator.kube.port import Manifest, without_managers
 from zkoperator.mirror.debounce import Burst
 from zkoperator.mirror.flap import FlapLog
 from zkoperator.mirror.ledger import Ledger
@@ -21,7 +22,7 @@ class Memory:
     """The memory of one key. Times are monotonic seconds.
 
     Args:
-        raw: the custom resource as last read or written.
+        raw: the custom resource as last read or written, without `managedFields`.
         sync: `raw`, validated.
         is_stale: the custom resource has to be read again.
         source: what the spec said when the tree was found, at `place_s`.
@@ -80,9 +81,9 @@ class Memory:
     is_splitting: bool = False
     rollout: RolloutState = field(default_factory=RolloutState)
 
-    def saw(self, raw: Mapping[str, Any]) -> None:
+    def saw(self, raw: Manifest) -> None:
         """Note the custom resource as the API server has just answered it."""
-        self.raw = raw
+        self.raw = without_managers(raw)
         self.sync = None
 
     def forget_refusals(self) -> None:
