@@ -137,7 +137,7 @@ async def test_a_kill_at_any_write_of_a_life_changes_nothing_in_the_end(site: En
             kills += sum(map(len, life.kills.values()))
     writes = undisturbed.writes
     site.space.tell(f"{kills} kills in {2 * STRIDE} lives of {sum(writes.values())} writes each: {writes}")
-    assert kills > 1.5 * sum(writes.values())
+    assert kills > sum(writes.values())
 
 
 async def test_two_operators_at_once_without_a_lease_do_what_one_does(
