@@ -15,17 +15,20 @@ from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 
 from tests.support.api_client import Recorder
 from tests.support.checkers import ONE_WAY, TWO_WAY, Check, check, l1_silence
-from tests.support.crash import LONG_QUIET_S, QUIET_S, kept, quiet
+from tests.support.crash import LONG_QUIET_S, kept, quiet
 from tests.support.histories import OPERATOR
 from tests.support.operator import OperatorProcess
 from tests.support.recorded import recorded
 from tests.support.site import Plot, Site
 from tests.support.waiting import eventually
 from tests.support.workloads import data_is
+from zkoperator.mirror.tuning import MirrorSettings
 
 ZK_KEYS = ("z0", "z1", "z2")
 CM_KEYS = ("c0", "c1", "c2")
 SHARED = ("s0", "s1")
+_LAST_NUMBERS_S = MirrorSettings().status_lag_s + 1.5
+"""The numbers of a status may follow its conditions after so long."""
 
 
 async def write_znodes(plot: Plot, keys: Sequence[str], dice: random.Random, stop: asyncio.Event) -> None:
@@ -115,7 +118,7 @@ async def disturbed(
                 yield plot, recorder
 
 
-async def settled(site: Site, plot: Plot, quiet_s: float = QUIET_S) -> None:
+async def settled(site: Site, plot: Plot, quiet_s: float = _LAST_NUMBERS_S) -> None:
     """Both sides are equal and nobody writes any more, though the operator is there and connected."""
     await plot.put(base="zk:last")
 
