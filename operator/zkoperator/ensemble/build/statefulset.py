@@ -142,7 +142,7 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
             "exec": {"command": ["sh", "-c", f"echo srvr | nc -w 2 127.0.0.1 {CLIENT_PORT} | grep -q ^Mode:"]},
             # Starting a process in a container costs a node more than an idle member does: not each second.
             "periodSeconds": 2,
-            "failureThreshold": 2,
+            "failureThreshold": 3,
             "timeoutSeconds": 4,
             "successThreshold": 1,
         },
