@@ -317,13 +317,19 @@ class FakeKube:
             return copy(created.manifest) if dry_run else self._commit(created, None)
         _require(known, metadata.get("uid"), metadata.get("resourceVersion"))
         claimed = set(owned_fields(fake_rules.admitted_part(resource, manifest, subresource)))
-        desired = merge(known.manifest, manifest)
+        desired = copy(known.manifest)
         left = known.exclusively_owned(US, "Apply", subresource) - with_containers(claimed)
         for path in sorted(left, key=is_merge_key):
             remove(desired, path)
-        desired = merge(desired, manifest)  # what is applied as an empty map may have gone with its last key
         return self._replace(
-            resource, known, desired, subresource, manager=US, operation="Apply", claimed=claimed, dry_run=dry_run
+            resource,
+            known,
+            merge(desired, manifest),
+            subresource,
+            manager=US,
+            operation="Apply",
+            claimed=claimed,
+            dry_run=dry_run,
         )
 
     def _replace(
