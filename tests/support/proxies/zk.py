@@ -101,7 +101,16 @@ class ZkProxy:
         self._flowing.set()
 
     async def kill_session(self, session_id: int) -> None:
-        """Take the session over with its id and password and close it: expired, for everybody at once."""
+        """Take the session over with its id and password and close it: expired, for everybody at once.
+
+        It goes on to its end when whoever asked is cancelled: taking a session over ends the connection that asks.
+        """
+        kill = asyncio.create_task(self._take_over_and_close(session_id))
+        self._kills.add(kill)
+        kill.add_done_callback(self._kills.discard)
+        await asyncio.shield(kill)
+
+    async def _take_over_and_close(self, session_id: int) -> None:
         # A client that came back in between would take its session back before it is closed.
         async with self._killing:
             reader, writer = await asyncio.open_connection(*self._upstream)
@@ -110,13 +119,6 @@ class ZkProxy:
             writer.write(zk_frames.close_frame())
             await zk_frames.read_frame(reader)
             writer.close()
-
-    async def see_killed(self, session_id: int) -> None:
-        """As `kill_session`, to its end: taking a session over ends the connection that asks for it."""
-        kill = asyncio.create_task(self.kill_session(session_id))
-        self._kills.add(kill)
-        kill.add_done_callback(self._kills.discard)
-        await asyncio.shield(kill)
 
     async def flowing(self) -> None:
         await self._flowing.wait()
@@ -227,7 +229,7 @@ class _Connection:
             case Hold(key, reply=False):
                 await self._proxy.gates.wait(key)
             case KillSession():
-                await self._proxy.see_killed(self._session)
+                await self._proxy.kill_session(self._session)
         return False
 
     async def _server_to_client(self) -> None:
