@@ -32,7 +32,7 @@ class Told:
         paths: key -> path, for conflicts.
         managers: key -> field manager that last wrote it in the ConfigMap.
         config_map_uid: of the ConfigMap as it is now, "" when there is none.
-        newest: the zxid of the last change within the subtree, None when that is not known.
+        newest: the zxid of the last change within the subtree, None when that is not known or the pass has written.
         notes: sentences for the message of Ready.
     """
 
@@ -217,10 +217,10 @@ def _zxid(plan: Plan, previous: ConfigSyncStatus, told: Told) -> str:
     """
     if plan.zxid <= 0 or plan.stop is not None:
         return previous.zxid
-    before, is_quiet = zxid_of(previous.zxid), not told.wrote and told.newest is not None
+    before = zxid_of(previous.zxid)
+    is_unchanged = told.newest is not None and told.newest <= before <= plan.zxid and before > 0
     same = (previous.keys, previous.bytes, previous.base) == (plan.keys, plan.bytes, _base(plan.base, told))
-    is_known = is_quiet and same and 0 < before <= plan.zxid and (told.newest or 0) <= before
-    return previous.zxid if is_known else zxid_text(plan.zxid)
+    return previous.zxid if is_unchanged and same else zxid_text(plan.zxid)
 
 
 def _base(base: Base | None, told: Told) -> SyncBase | None:
