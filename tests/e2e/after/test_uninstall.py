@@ -3,8 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.conftest import Client, Space, cluster, kubectl, sync
 from tests.support.documents import Shell, documented
 from tests.support.waiting import eventually
@@ -12,7 +10,6 @@ from tests.support.waiting import eventually
 HOWTO = "docs/howto-uninstall.md"
 
 
-@pytest.mark.timeout(900)
 async def test_what_is_left_is_what_was_to_be_kept(space: Space, tmp_path: Path) -> None:
     await space.apply(cluster(1))
     await space.until("zookeeperclusters", "main", "Ready", "True", within_s=300)
