@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ class Scene:
         self.proxy = proxy
         self.hand = hand
         self.wakes = wakes
+        self.numbers = count()
 
     async def make(self, resource: Resource, name: str) -> Key:
         await self.hand.create(resource, "default", {"metadata": {"name": name}, "spec": {}})
@@ -76,7 +78,7 @@ class Scene:
 
         async def told_at_once() -> bool:
             lists = sum(each.verb == "list" for each in self.proxy.requests)
-            key = await self.make(CONFIG_SYNCS, f"probe-{lists}-{len(self.wakes)}")
+            key = await self.make(CONFIG_SYNCS, f"probe-{next(self.numbers)}")
             await asyncio.sleep(0.5)
             listed = sum(each.verb == "list" for each in self.proxy.requests) > lists
             return self.wakes[key] > 0 and not listed
@@ -181,20 +183,18 @@ async def test_only_our_kinds_are_read(quiet: Scene) -> None:
         (Kube(verb="watch", resource=KINDS), Answer(410)),
         (Kube(verb="watch", resource=KINDS), ErrorEvent(500, "InternalError")),
         (Kube(verb="watch", resource=KINDS), CutLine(clean=True)),
+        (Kube(verb="watch", resource=CONFIG_SYNCS.plural), CutLine(clean=True)),
     ],
     ids=str,
 )
-async def test_kopf_comes_back_after_a_fault_that_ends_it(
-    installed: ApiServer, tmp_path: Path, match: Kube, fault: Action
-) -> None:
-    async with scene(installed, tmp_path, every_s=2) as found:
-        await found.kopf_follows()
-        expired = Rule(Kube(verb="watch", resource=KINDS), ErrorEvent(410), First(2))
-        faults = (Rule(match, fault, First(2)), expired) if match.verb == "list" else (Rule(match, fault, First(2)),)
-        with found.proxy.rules.active(*faults):
-            found.proxy.cut()
-            await found.kopf_is_replaced()
-        await found.kopf_wakes()
+async def test_kopf_comes_back_after_a_fault_that_ends_it(quiet: Scene, match: Kube, fault: Action) -> None:
+    await quiet.kopf_follows()
+    expired = Rule(Kube(verb="watch", resource=KINDS), ErrorEvent(410), First(2))
+    faults = (Rule(match, fault, First(2)), expired) if match.verb == "list" else (Rule(match, fault, First(2)),)
+    with quiet.proxy.rules.active(*faults):
+        quiet.proxy.cut()
+        await quiet.kopf_is_replaced()
+    await quiet.kopf_wakes()
 
 
 async def test_a_kopf_that_has_gone_blind_is_replaced(installed: ApiServer, tmp_path: Path) -> None:

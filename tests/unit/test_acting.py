@@ -17,7 +17,7 @@ from tests.support.mirror_world import config_sync
 from tests.support.waiting import eventually
 from zkoperator.acting import Acting, _api_addresses
 from zkoperator.app import _Replica
-from zkoperator.handlers import supervisor
+from zkoperator.handlers import life
 from zkoperator.health import HealthServer
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest, Resource
@@ -57,11 +57,12 @@ class Stage:
         self.kopf_may_go_on = threading.Event()
         self.kopf_may_go_on.set()
         monkeypatch.setattr(kopf, "operator", self._kopf)
-        monkeypatch.setattr(supervisor, "_BEAT_S", 0.05)
+        monkeypatch.setattr(life, "_BEAT_S", 0.05)
         self.acting = Acting(Settings(), self.kube, CredentialSource(None), Metrics(), self.clock)
         self.health = HealthServer(Metrics().registry, live={"loops": self.acting.stuck}, ready={})
 
     async def _kopf(self, **_: Any) -> None:
+        asyncio.current_task().set_name("stop-flag checker")  # type: ignore[union-attr] # by which it is seen to live
         while True:
             await asyncio.sleep(0.05)
             self.kopf_may_go_on.wait()

@@ -1,4 +1,4 @@
-"""kopf in a thread and an event loop of its own, started again whenever it ends.
+"""kopf, started again whenever it ends.
 
 It ends by itself on an HTTP 410, on an error line in a watch and on a line that is cut, and then it cancels every task
 of its event loop. So it gets a loop that holds nothing else, and nothing depends on it but the speed of a wake.
@@ -7,13 +7,13 @@ of its event loop. So it gets a loop that holds nothing else, and nothing depend
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any, cast
 
 import kopf
 
 from zkoperator.handlers.kopf_settings import narrow_settings
+from zkoperator.handlers.life import ABANDON_S, Life
 from zkoperator.handlers.registration import Wake, register, register_login
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.runtime.backoff import Backoff
@@ -26,9 +26,6 @@ RESTART = Backoff(first_s=0.5, limit_s=30.0)
 # Without one kopf asks for the name of our user, which a pod's numeric user does not have, and ends.
 _IDENTITY = cast("Any", "zkoperator")
 _LONG_LIFE_S = 120.0
-_STOP_S = 3.0
-_ABANDON_S = 6.0
-_BEAT_S = 1.0
 
 
 class Supervisor:
@@ -62,7 +59,7 @@ class Supervisor:
         self._log = logging.getLogger(__name__)
         self._blind = asyncio.Event()
         self._pulse = Pulse(clock)
-        self._life: _Life | None = None
+        self._life: Life | None = None
         self._born_s = clock.now_s()
         self.lives = 0
 
@@ -95,7 +92,7 @@ class Supervisor:
     async def _live(self) -> str:
         """Run one kopf to its end and return what ended it."""
         self._blind.clear()
-        self._life = life = _Life(self._operator(), self._clock)
+        self._life = life = Life(self._operator(), self._clock)
         blind = asyncio.create_task(self._blind.wait())
         life.ended.add_done_callback(lambda _: blind.cancel())
         try:
@@ -103,7 +100,7 @@ class Supervisor:
         finally:
             blind.cancel()
             self._life = None
-            self._pulse.beat(_ABANDON_S)
+            self._pulse.beat(ABANDON_S)
             await life.end()
         if self._blind.is_set():
             return "missed a change"
@@ -129,66 +126,6 @@ class Supervisor:
             )
 
         return start
-
-
-class _Life:
-    """One thread with one event loop with one kopf in it."""
-
-    def __init__(self, start: Callable[[], "asyncio.Task[None]"], clock: Clock) -> None:
-        self.ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        self._start = start
-        self._home = asyncio.get_running_loop()
-        self._lock = threading.Lock()
-        self._stop: Callable[[], object] | None = None
-        self._ending = False
-        self._pulse = Pulse(clock)
-        self._pulse.beat()
-        # A daemon: should it ever hang, it must not keep the process from exiting.
-        self._thread = threading.Thread(target=self._body, name="kopf", daemon=True)
-        self._thread.start()
-
-    def stalled_s(self) -> float:
-        return self._pulse.late_s()
-
-    async def end(self) -> None:
-        """Ask it to stop and wait for a while; a thread that does not is abandoned."""
-        with self._lock:
-            self._ending = True
-            if self._stop is not None:
-                self._stop()
-        await asyncio.wait({self.ended}, timeout=_ABANDON_S)
-
-    def _body(self) -> None:
-        error: BaseException | None = None
-        try:
-            error = asyncio.run(self._main())
-        finally:
-            with contextlib.suppress(RuntimeError):  # our own loop is closed: the process exits
-                self._home.call_soon_threadsafe(self._settle, error)
-
-    async def _main(self) -> BaseException | None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        # What ends kopf is told by the supervisor; its other tasks often end the same way, with nobody to ask them.
-        loop.set_exception_handler(lambda _loop, _context: None)
-        with self._lock:
-            if self._ending:
-                return None
-            self._stop = lambda: loop.call_soon_threadsafe(stop.set)
-        stopped = asyncio.create_task(stop.wait())  # first, as kopf waits for every task that is younger than itself
-        task = self._start()
-        while not (task.done() or stopped.done()):
-            self._pulse.beat()
-            await asyncio.wait({task, stopped}, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
-        task.cancel()
-        # What does not end now is cancelled once more, with everything else, when this coroutine returns.
-        await asyncio.wait({task}, timeout=_STOP_S)
-        with self._lock:
-            self._stop = None
-        return task.exception() if task.done() and not task.cancelled() else None
-
-    def _settle(self, error: BaseException | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(error)
 
 
 def _across(loop: asyncio.AbstractEventLoop, wake: Wake) -> Wake:
