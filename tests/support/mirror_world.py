@@ -13,6 +13,7 @@ from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest
 from zkoperator.mirror.codec import decode_binary
+from zkoperator.mirror.content import with_folded_managers
 from zkoperator.mirror.meter import UNMETERED, Meter
 from zkoperator.mirror.names import SYNC_LABEL
 from zkoperator.mirror.reconcile import MirrorReconciler
@@ -59,6 +60,7 @@ class World:
             CONFIG_MAPS,
             labels=SYNC_LABEL,
             on_change=lambda key: self.reconciler.config_map_changed(key),
+            reduce=with_folded_managers,
             backoff=QUICK_RETRY,
             clock=self.clock,
         )
@@ -84,7 +86,7 @@ class World:
             self.kube,
             CONFIG_SYNCS,
             on_change=lambda key: self.reconciler.resource_changed(key, version_of(informer.get(key))),
-            reduce=lambda manifest: {"metadata": manifest["metadata"]},  # kopf keeps no objects either
+            reduce=_reference,  # the slow list keeps no objects either
             backoff=QUICK_RETRY,
             clock=self.clock,
         )
@@ -218,6 +220,10 @@ async def running(settings: MirrorSettings = FAST) -> AsyncIterator[World]:
         yield world
     finally:
         await world.stop()
+
+
+def _reference(manifest: Manifest) -> Manifest:
+    return {"metadata": {name: manifest["metadata"][name] for name in ("namespace", "name", "resourceVersion")}}
 
 
 def version_of(manifest: Manifest | None) -> str:

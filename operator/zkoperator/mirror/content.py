@@ -1,9 +1,11 @@
 """A ConfigMap as the merge sees it: digests instead of values, and whose it is. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from zkoperator.kube.port import Manifest
 from zkoperator.mirror.codec import decode_binary, decode_text
 from zkoperator.mirror.names import BASE_ANNOTATION, SYNC_LABEL
 from zkoperator.zk.picture import digest_of
@@ -62,10 +64,17 @@ def values_of(config_map: Mapping[str, Any]) -> dict[str, bytes]:
     return values
 
 
+def with_folded_managers(config_map: Manifest) -> Manifest:
+    """Keep `managedFields` as text: as objects they are larger than all the rest, and hardly ever looked at."""
+    meta = config_map["metadata"]
+    return {**config_map, "metadata": {**meta, "managedFields": json.dumps(meta.get("managedFields") or [])}}
+
+
 def managers_of(config_map: Mapping[str, Any]) -> dict[str, str]:
-    """Return the field manager that last wrote each key, where the API server has recorded it."""
+    """Return the field manager that last wrote each key, where the API server has recorded it; folded or not."""
     found: dict[str, str] = {}
-    entries = (config_map.get("metadata") or {}).get("managedFields") or []
+    told = (config_map.get("metadata") or {}).get("managedFields") or []
+    entries = json.loads(told) if isinstance(told, str) else told
     for entry in sorted(entries, key=lambda item: item.get("time", "")):
         fields = entry.get("fieldsV1") or {}
         for part in ("f:data", "f:binaryData"):

@@ -1,5 +1,6 @@
 """What one process remembers of a ConfigSync between passes. Losing all of it costs reads, nothing else."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,6 @@ class Memory:
     """The memory of one key. Times are monotonic seconds.
 
     Args:
-        raw: the custom resource as last read or written, without `managedFields`.
         sync: `raw`, validated.
         is_stale: the custom resource has to be read again.
         source: what the spec said when the tree was found, at `place_s`.
@@ -43,12 +43,12 @@ class Memory:
         owed_s: since when the numbers of the status lag.
         failing_s: since when every write has failed.
         edits: of the ConfigMap.
+        version: of the custom resource as last read or written, "" before that.
         parts: transactions that the last push was split into, `is_splitting` while some are left; 0: one was enough.
     """
 
     burst: Burst
     flaps: FlapLog
-    raw: Mapping[str, Any] | None = None
     read_s: float = float("-inf")
     sync: ValidatedSync | None = None
     is_stale: bool = True
@@ -76,15 +76,31 @@ class Memory:
     owed_s: float | None = None
     failing_s: float | None = None
     edits: News = field(default_factory=News)
-    managers: Mapping[str, str] = field(default_factory=dict)
     parts: int = 0
     is_splitting: bool = False
     rollout: RolloutState = field(default_factory=RolloutState)
+    version: str = ""
+    _raw: Mapping[str, Any] | None = field(default=None, init=False)
+    _text: bytes = field(default=b"", init=False)
+
+    @property
+    def raw(self) -> Mapping[str, Any] | None:
+        """The custom resource as last read or written, without `managedFields`; None before that."""
+        if self._raw is None and self._text:
+            self._raw = json.loads(self._text)
+        return self._raw
 
     def saw(self, raw: Manifest) -> None:
         """Note the custom resource as the API server has just answered it."""
-        self.raw = without_managers(raw)
+        self._raw, self._text = without_managers(raw), b""
+        self.version = str(raw["metadata"].get("resourceVersion", ""))
         self.sync = None
+
+    def rest(self) -> None:
+        """Keep the custom resource as text alone, a tenth of its size, until there is something to do."""
+        if self._raw is not None:
+            self._text = self._text or json.dumps(self._raw).encode()
+        self._raw = self.sync = None
 
     def forget_refusals(self) -> None:
         """Try everything again: it is another session, maybe of another identity."""

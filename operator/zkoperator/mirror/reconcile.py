@@ -33,6 +33,7 @@ from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 
 _RESOURCE_AGE_S = 300.0
+_NO_STATUS = ConfigSyncStatus()
 _STUCK = (SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.SOURCE_CLAIMED)
 """Ends of a pass that no event announces the end of."""
 
@@ -43,7 +44,7 @@ class MirrorReconciler:
     Args:
         api: the Kubernetes API.
         sessions: shared ZooKeeper sessions.
-        config_maps: store of the ConfigMaps with the label `zkoperator.dev/sync`, managedFields included.
+        config_maps: store of the ConfigMaps with the label `zkoperator.dev/sync`, with their folded managers.
         settings: of all ConfigSyncs.
         clock: monotonic time.
         meter: counts what is done.
@@ -84,8 +85,7 @@ class MirrorReconciler:
         """The ConfigSync was created, changed or deleted; our own status writes, known by their version, are none."""
         memory = self._memories.get(key)
         if memory is not None:
-            raw = memory.raw
-            if raw is not None and resource_version and raw["metadata"].get("resourceVersion") == resource_version:
+            if resource_version and resource_version == memory.version:
                 return
             memory.is_stale = True
         self._wake(key)
@@ -144,7 +144,7 @@ class MirrorReconciler:
                 await self._gone(key, memory)
                 return None
             memory.read_s = now_s
-            if memory.raw is None or found["metadata"].get("resourceVersion") != _version(memory):
+            if found["metadata"].get("resourceVersion") != memory.version:
                 memory.saw(found)
         if memory.sync is None and memory.raw is not None:
             try:
@@ -156,7 +156,7 @@ class MirrorReconciler:
         return memory.sync
 
     async def _gone(self, key: Key, memory: Memory) -> None:
-        # `sync` is empty between a write of the status and the next pass.
+        # `sync` is empty between a write of the status and the next pass, and while nothing happens.
         sync = memory.sync or self._indexed.get(key)
         if sync is not None:
             await self._ending.forget(sync, memory)
@@ -195,7 +195,10 @@ class MirrorReconciler:
         for path in overwritten:
             note = f"znode {path} was deleted and created again by somebody else while it was being pushed"
             await self._reporter.event(memory, "Overwrote", note, "Push")
-        return await self._report(plan, sync, memory)
+        again_s = await self._report(plan, sync, memory)
+        if again_s is None and not plan.steps:
+            memory.rest()
+        return again_s
 
     def _debounce(self, plan: Plan, seen: Observed, memory: Memory) -> float:
         """Return how long a pull that is part of a burst still waits. Everything else goes at once."""
@@ -302,7 +305,7 @@ class MirrorReconciler:
         self._by_target.setdefault(Key(key.namespace, sync.config_map), set()).add(key)
         if sync.source.cluster is not None:
             self._by_cluster.setdefault(Key(key.namespace, sync.source.cluster), set()).add(key)
-        self._indexed[key] = sync
+        self._indexed[key] = replace(sync, status=_NO_STATUS)
 
     def _unindex(self, key: Key) -> None:
         sync = self._indexed.pop(key, None)
@@ -360,10 +363,6 @@ class _StatusOnly(Model):
     """The part of a ConfigSync that only we write."""
 
     status: ConfigSyncStatus = ConfigSyncStatus()
-
-
-def _version(memory: Memory) -> str:
-    return str(memory.raw["metadata"].get("resourceVersion", "")) if memory.raw is not None else ""
 
 
 def _discard(index: dict[Key, set[Key]], at: Key, key: Key) -> None:
