@@ -10,6 +10,7 @@ from kazoo.security import make_acl, make_digest_acl
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
+from tests.support.adoptions import ADOPTIONS, KEYS, ZNODES, znodes_after
 from tests.support.mirror_stage import Stage, staged
 from tests.support.testbed import EnsembleFactory
 
@@ -61,25 +62,16 @@ async def test_a_mass_deletion_waits_for_the_approval_of_its_hash(stage: Stage) 
     await stage.until_in_sync()
 
 
-@pytest.mark.parametrize(
-    ("policy", "reason", "expected"),
-    [
-        ("Union", "Conflict", {"same": b"1", "differs": b"cm", "mine": b"1", "theirs": b"1"}),
-        ("PreferZooKeeper", "InSync", {"same": b"1", "differs": b"zk", "mine": b"1", "theirs": b"1"}),
-        ("PreferConfigMap", "InSync", {"same": b"1", "differs": b"cm", "mine": b"1", "theirs": b"1"}),
-        ("RequireEqual", "Conflict", {"same": b"1", "differs": b"cm", "mine": b"1"}),
-    ],
-)
+@pytest.mark.parametrize(("policy", "reason", "expected"), ADOPTIONS)
 async def test_each_adoption_policy(stage: Stage, policy: str, reason: str, expected: dict[str, bytes]) -> None:
-    stage.tree(same="1", differs="zk", theirs="1")
-    await stage.config_map({"same": "1", "differs": "cm", "mine": "1"})
+    stage.tree(**ZNODES)
+    await stage.config_map(KEYS)
     await stage.sync(adoptionPolicy=policy)
     await stage.start()
     await stage.until_ready(reason)
     await stage.until_data(expected)
     await stage.settle()
-    assert stage.at("mine") == (None if policy == "RequireEqual" else b"1")
-    assert stage.at("differs") == (b"cm" if policy == "PreferConfigMap" else b"zk")
+    assert {name: stage.at(name) for name in ("mine", "differs")} == znodes_after(policy)
 
 
 async def test_a_lost_base_is_a_union_that_deletes_nothing(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.adoptions import ADOPTIONS, KEYS, ZNODES, znodes_after
 from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
@@ -139,25 +140,16 @@ async def test_deleted_here_and_edited_there_is_a_conflict_in_which_the_edit_sur
     assert world.at("b") == b"edited"
 
 
-@pytest.mark.parametrize(
-    ("policy", "reason", "expected"),
-    [
-        ("Union", "Conflict", {"same": b"1", "differs": b"cm", "mine": b"1", "theirs": b"1"}),
-        ("PreferZooKeeper", "InSync", {"same": b"1", "differs": b"zk", "mine": b"1", "theirs": b"1"}),
-        ("PreferConfigMap", "InSync", {"same": b"1", "differs": b"cm", "mine": b"1", "theirs": b"1"}),
-        ("RequireEqual", "Conflict", {"same": b"1", "differs": b"cm", "mine": b"1"}),
-    ],
-)
+@pytest.mark.parametrize(("policy", "reason", "expected"), ADOPTIONS)
 async def test_adoption_of_an_existing_config_map(
     world: World, policy: str, reason: str, expected: dict[str, bytes]
 ) -> None:
-    world.tree(same="1", differs="zk", theirs="1")
-    world.config_map(same="1", differs="cm", mine="1")
+    world.tree(**ZNODES)
+    world.config_map(**KEYS)
     world.sync(adoptionPolicy=policy)
     await world.until(lambda: world.ready()[1] == reason)
     await world.until(lambda: world.data() == expected)
-    assert world.at("mine") == (None if policy == "RequireEqual" else b"1")
-    assert world.at("differs") == (b"cm" if policy == "PreferConfigMap" else b"zk")
+    assert {name: world.at(name) for name in ("mine", "differs")} == znodes_after(policy)
 
 
 @pytest.mark.parametrize("policy", ["PreferZooKeeper", "PreferConfigMap"])
