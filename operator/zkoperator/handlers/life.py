@@ -81,7 +81,7 @@ class Life:
         while not (task.done() or stopped.done()) and _is_whole():
             self._pulse.beat()
             await asyncio.wait({task, stopped}, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
-        error = None if stopped.done() else task.exception() if task.done() else DyingError()
+        error = None if stopped.done() else _end_of(task)
         await self._cancel(task)
         with self._lock:
             self._stop = None
@@ -106,6 +106,10 @@ class Life:
     def _settle(self, error: BaseException | None) -> None:
         if not self.ended.done():
             self.ended.set_result(error)
+
+
+def _end_of(task: "asyncio.Task[None]") -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else DyingError()
 
 
 def _is_whole() -> bool:
