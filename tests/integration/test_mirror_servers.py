@@ -180,15 +180,21 @@ class _Witness:
         return getattr(self._api, name)
 
     async def create(self, resource: Any, namespace: str, manifest: Manifest) -> Manifest:
-        return self._seen(resource, await self._api.create(resource, namespace, manifest))
+        answer = await self._api.create(resource, namespace, manifest)
+        self._seen(resource, answer)
+        return answer
 
     async def patch(self, resource: Any, namespace: str, name: str, patch: Manifest, **options: Any) -> Manifest | None:
-        # A crash may cut the answer off: the write is finished first, so that its author is known.
-        answer = await asyncio.shield(self._api.patch(resource, namespace, name, patch, **options))
-        return None if answer is None else self._seen(resource, answer)
+        writing = asyncio.ensure_future(self._api.patch(resource, namespace, name, patch, **options))
+        try:
+            return self._seen(resource, await asyncio.shield(writing))
+        except asyncio.CancelledError:
+            # A crash may cut the answer off: the write is finished first, so that its author is known.
+            self._seen(resource, await writing)
+            raise
 
-    def _seen(self, resource: Any, answer: Manifest) -> Manifest:
-        if resource == CONFIG_MAPS:
+    def _seen(self, resource: Any, answer: Manifest | None) -> Manifest | None:
+        if resource == CONFIG_MAPS and answer is not None:
             self._written.append(answer["metadata"]["resourceVersion"])
         return answer
 
