@@ -10,6 +10,8 @@ SAMPLES: dict[str, tuple[Workload, list[int]]] = {
     "pull": (workloads.Pull(), [1, 3]),
     "push": (workloads.Push(), [2, 4]),
     "two-way": (workloads.TwoWay(), [4, 6]),
+    "adoption": (workloads.Adoption(), [5]),
+    "retain": (workloads.Retained(), [3]),
     "deletion": (workloads.Deletion(), [4]),
     "rollout": (workloads.Restarts(), [3]),
 }

@@ -1,15 +1,21 @@
 """Workloads for the crash driver: what a user does, and what a user waits for."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from tests.support import adoptions
 from tests.support.api_client import Manifest
 from tests.support.site import Plot
 from tests.support.waiting import eventually
 
 LAGGING = (
     r"/configsyncs/[^/]+/(status/(zxid$|keys$|bytes$|lastSyncTime$|base|conditions.type=Ready./message)|.*f:status)"
+    r"|/zkoperator/configsyncs/[^/]+/keys/[^/]+\[1\]$"
 )
-"""Numbers of the status that are told some seconds later when nothing else is new."""
+"""Numbers of the status that are told some seconds later when nothing else is new, and in a ledger the zxid of a push,
+which is written down when another process has taken the ledger over.
+"""
 
 
 async def status_settled(plot: Plot, *, within_s: float = 30) -> None:
@@ -84,15 +90,66 @@ class TwoWay:
         await znodes_are(plot, {"color": "green", "size": "1"}, within_s=self.within_s)
         await plot.put(size="2", weight="7")
         await data_is(plot, {"color": "green", "size": "2", "weight": "7"}, within_s=self.within_s)
-        await plot.edit_sync({"spec": {"mode": "Paused"}})
-        await ready(plot, "Paused", within_s=self.within_s)
-        await edit(plot, weight="8")
-        await plot.put(weight="9")
-        await plot.edit_sync({"spec": {"mode": "Active"}})
+        async with _paused(plot, self.within_s):
+            await edit(plot, weight="8")
+            await plot.put(weight="9")
         await ready(plot, "Conflict", within_s=self.within_s)
         await plot.edit_sync({"metadata": {"annotations": {"zkoperator.dev/resolve": "weight=configmap"}}})
         await znodes_are(plot, {"color": "green", "size": "2", "weight": "8"}, within_s=self.within_s)
         await ready(plot, "InSync", within_s=self.within_s)
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """Both sides exist and differ at first; later the deletion of many keys waits for its approval."""
+
+    name: str = "adoption"
+    within_s: float = 120
+
+    async def prepare(self, plot: Plot) -> None:
+        await plot.put(**adoptions.ZNODES)
+        labels = {"zkoperator.dev/sync": "shop"}
+        manifest = {"metadata": {"name": "shop", "labels": labels}, "data": adoptions.KEYS}
+        await plot.site.kube.create(f"{plot.core}/configmaps", manifest)
+        guard = {"maxKeys": 1, "maxPercent": 100}
+        await plot.sync(direction="TwoWay", adoptionPolicy="PreferConfigMap", deletionGuard=guard)
+
+    async def drive(self, plot: Plot) -> None:
+        both = {"same": "1", "differs": "cm", "mine": "1", "theirs": "1"}
+        await data_is(plot, both, within_s=self.within_s)
+        await znodes_are(plot, both, within_s=self.within_s)
+        async with _paused(plot, self.within_s):
+            await plot.put(same=None, differs=None)
+        await ready(plot, "DeletionsHeld", within_s=self.within_s)
+        sync = await plot.site.kube.get(f"{plot.custom}/configsyncs/shop")
+        approval = {"zkoperator.dev/approve-deletions": sync["status"]["pending"]["hash"]}
+        await plot.edit_sync({"metadata": {"annotations": approval}})
+        await data_is(plot, {"mine": "1", "theirs": "1"}, within_s=self.within_s)
+        await ready(plot, "InSync", within_s=self.within_s)
+
+
+@dataclass(frozen=True)
+class Retained:
+    """A key that is deleted on one side stays on the other, until it is made again."""
+
+    name: str = "retain"
+    within_s: float = 120
+
+    async def prepare(self, plot: Plot) -> None:
+        await plot.put(color="red", size="1")
+        await plot.sync(direction="TwoWay", deletionPolicy="Retain")
+
+    async def drive(self, plot: Plot) -> None:
+        await data_is(plot, {"color": "red", "size": "1"}, within_s=self.within_s)
+        async with _paused(plot, self.within_s):
+            await plot.put(color=None)
+            await edit(plot, size=None)
+        await ready(plot, "InSync", within_s=self.within_s)
+        await plot.put(weight="7")
+        await data_is(plot, {"color": "red", "weight": "7"}, within_s=self.within_s)
+        await znodes_are(plot, {"size": "1", "weight": "7"}, within_s=self.within_s)
+        await plot.put(color="green")
+        await data_is(plot, {"color": "green", "weight": "7"}, within_s=self.within_s)
 
 
 @dataclass(frozen=True)
@@ -147,6 +204,15 @@ _DEPLOYMENT = {
         },
     },
 }
+
+
+@asynccontextmanager
+async def _paused(plot: Plot, within_s: float) -> AsyncIterator[None]:
+    """What is done meanwhile is seen at once, and as one."""
+    await plot.edit_sync({"spec": {"mode": "Paused"}})
+    await ready(plot, "Paused", within_s=within_s)
+    yield
+    await plot.edit_sync({"spec": {"mode": "Active"}})
 
 
 async def edit(plot: Plot, **data: str | None) -> None:
