@@ -154,7 +154,7 @@ class Model(Witness):
             if client.is_held:
                 self.world.zk.release(client)
             else:
-                self.world.zk.hold(client)
+                self._hold(client)
 
     def cut_watches(self) -> None:
         self.world.kube.cut_watches()
@@ -185,7 +185,7 @@ class Model(Witness):
         """The process dies while what it has sent is still under way: it is executed later."""
         clients = self._clients()
         for client in clients:
-            self.world.zk.hold(client)
+            self._hold(client)
         await self._turns(self.rng.choice([1, 5, 20]))
         self._kill()
         self._zombies += clients
@@ -269,6 +269,11 @@ class Model(Witness):
     def _die(self) -> None:
         self._kill()
         raise asyncio.CancelledError
+
+    def _hold(self, client: FakeZk) -> None:
+        """Stall a connection. Whatever is on its way to the operator may be lost with it."""
+        self._interrupted()
+        self.world.zk.hold(client)
 
     def _interrupted(self) -> None:
         self._interruptions.append(self.world.zk.zxid)
