@@ -28,8 +28,8 @@ async def test_an_operator_without_faults_passes_at_every_write(site: Site) -> N
     use_toy(site, "")
     report = await crash_everywhere(site, workloads.Pull(), references=2)
     assert report.problems == []
-    assert report.reference_writes == 3
-    assert report.runs == 6
+    assert report.reference_writes >= 3  # more when the toy looks between two edits
+    assert report.runs >= 6
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,10 @@ def meet(rest: Rest, path: str, found: Any, done: set[str], name: str) -> Any:
         found["metadata"]["annotations"] = {"toy": "met"}
         return rest("PUT", path, found)
     if BUG == "raises":
-        traceback.print_exception(KeyError(name))
+        try:
+            raise KeyError(name)
+        except KeyError:
+            traceback.print_exc()
     return found
 
 
