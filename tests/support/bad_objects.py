@@ -88,6 +88,13 @@ CLUSTERS = (
     _cluster("log level of its own", {"logLevel": "LOUD"}, "spec.logLevel", "'INFO'", '"INFO"'),
     _cluster("heap of everything", {"jvm": {"heapPercent": 100}}, "spec.jvm.heapPercent", "at most 80", "equal to 80"),
     _cluster("cpu in words", {"resources": {"limits": {"cpu": "two"}}}, "spec.resources.limits.cpu", "500m", "match"),
+    _cluster(
+        "memory beyond all numbers",
+        {"resources": {"limits": {"memory": 2**63}}},
+        "spec.resources.limits.memory",
+        "500m",
+        "integer,string",
+    ),
     _cluster("volume of no size", {"storage": {"size": "0"}}, "spec.storage.size", "such as 10Gi"),
     _cluster("volume in words", {"storage": {"size": "10 GB"}}, "spec.storage.size", "such as 10Gi"),
     _cluster(

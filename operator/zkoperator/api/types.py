@@ -48,7 +48,8 @@ StorageSize = Annotated[
 
 
 def _quantity(value: Any) -> int | str:
-    if isinstance(value, int) and not isinstance(value, bool):
+    # The API server takes a larger number for a float, and refuses that.
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
     if isinstance(value, str) and re.fullmatch(_QUANTITY, value) is not None:
         return value
