@@ -46,7 +46,7 @@ test: check unit servers e2e ## All of the above
 
 faults: $(STAMP) ## Every case of every fault class (hours)
 	$(BIN)/pytest -n 2 --hypothesis-profile new tests/properties
-	$(BIN)/pytest -m exhaustive --timeout 7200 tests/unit tests/properties tests/contract tests/integration tests/faults
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m exhaustive --timeout 7200 tests/unit tests/properties tests/contract tests/integration tests/faults
 	./tests/e2e/run $(BIN)/python $(TEST_CLUSTER) $(NODES) -m exhaustive --timeout 7200
 
 bench: $(STAMP) ## Figures, as ratios within one run; kept in bench/
