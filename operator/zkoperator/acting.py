@@ -24,7 +24,7 @@ from zkoperator.kube.port import (
     without_managers,
 )
 from zkoperator.metrics import Metrics
-from zkoperator.mirror.content import with_folded_managers
+from zkoperator.mirror.content import fold_managers
 from zkoperator.mirror.names import SYNC_LABEL
 from zkoperator.mirror.reconcile import MirrorReconciler
 from zkoperator.mirror.tuning import MirrorSettings
@@ -84,9 +84,7 @@ class Acting:
         lean = partial(follow, reduce=without_managers)
         self._children = {kind: lean(kind, labels=CHILDREN, on_change=self._child_changed) for kind in children}
         self._children[ZOOKEEPER_CLUSTERS] = lean(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
-        self._targets = follow(
-            CONFIG_MAPS, labels=SYNC_LABEL, reduce=with_folded_managers, on_change=self._target_changed
-        )
+        self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
         self._ensemble = EnsembleReconciler(
             api,
             InformedStore(self._children),

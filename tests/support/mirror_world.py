@@ -13,7 +13,7 @@ from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest
 from zkoperator.mirror.codec import decode_binary
-from zkoperator.mirror.content import with_folded_managers
+from zkoperator.mirror.content import fold_managers
 from zkoperator.mirror.meter import UNMETERED, Meter
 from zkoperator.mirror.names import SYNC_LABEL
 from zkoperator.mirror.reconcile import MirrorReconciler
@@ -60,7 +60,7 @@ class World:
             CONFIG_MAPS,
             labels=SYNC_LABEL,
             on_change=lambda key: self.reconciler.config_map_changed(key),
-            reduce=with_folded_managers,
+            reduce=fold_managers,
             backoff=QUICK_RETRY,
             clock=self.clock,
         )

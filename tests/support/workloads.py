@@ -60,9 +60,7 @@ class Push:
     within_s: float = 120
 
     async def prepare(self, plot: Plot) -> None:
-        labels = {"zkoperator.dev/sync": "shop"}
-        manifest = {"metadata": {"name": "shop", "labels": labels}, "data": {"color": "red", "db__size": "1"}}
-        await plot.site.kube.create(f"{plot.core}/configmaps", manifest)
+        await _config_map(plot, {"color": "red", "db__size": "1"})
         await plot.sync(direction="ConfigMapToZooKeeper", deletionGuard={"maxKeys": 50, "maxPercent": 100})
 
     async def drive(self, plot: Plot) -> None:
@@ -108,14 +106,12 @@ class Adoption:
 
     async def prepare(self, plot: Plot) -> None:
         await plot.put(**adoptions.ZNODES)
-        labels = {"zkoperator.dev/sync": "shop"}
-        manifest = {"metadata": {"name": "shop", "labels": labels}, "data": adoptions.KEYS}
-        await plot.site.kube.create(f"{plot.core}/configmaps", manifest)
+        await _config_map(plot, adoptions.KEYS)
         guard = {"maxKeys": 1, "maxPercent": 100}
         await plot.sync(direction="TwoWay", adoptionPolicy="PreferConfigMap", deletionGuard=guard)
 
     async def drive(self, plot: Plot) -> None:
-        both = {"same": "1", "differs": "cm", "mine": "1", "theirs": "1"}
+        both = adoptions.ZNODES | adoptions.KEYS
         await data_is(plot, both, within_s=self.within_s)
         await znodes_are(plot, both, within_s=self.within_s)
         async with _paused(plot, self.within_s):
@@ -204,6 +200,13 @@ _DEPLOYMENT = {
         },
     },
 }
+
+
+async def _config_map(plot: Plot, data: dict[str, str]) -> None:
+    """Create the ConfigMap, with the label by which it is followed, as somebody else."""
+    labels = {"zkoperator.dev/sync": "shop"}
+    manifest = {"metadata": {"name": "shop", "labels": labels}, "data": data}
+    await plot.site.kube.create(f"{plot.core}/configmaps", manifest)
 
 
 @asynccontextmanager

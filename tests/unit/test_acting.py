@@ -62,7 +62,7 @@ class Stage:
         self.health = HealthServer(Metrics().registry, live={"loops": self.acting.stuck}, ready={})
 
     async def _kopf(self, **_: Any) -> None:
-        asyncio.current_task().set_name("stop-flag checker")  # type: ignore[union-attr] # by which it is seen to live
+        asyncio.current_task().set_name(life.ROOT)  # type: ignore[union-attr] # by which it is seen to live
         while True:
             await asyncio.sleep(0.05)
             self.kopf_may_go_on.wait()

@@ -16,11 +16,12 @@ from zkoperator.runtime.pulse import Pulse
 ABANDON_S = 6.0
 """A thread that has not ended so long after it was asked to is left to itself."""
 
+ROOT = "stop-flag checker"
+"""The name of a task that kopf makes before anything else and cancels as soon as any of its root tasks is over."""
+
 _STOP_S = 3.0
 _BEAT_S = 1.0
 _CANCEL_AGAIN_S = 0.2
-_ROOT = "stop-flag checker"
-"""The name of a task that kopf makes before anything else and cancels as soon as any of its root tasks is over."""
 
 
 class DyingError(Exception):
@@ -77,27 +78,17 @@ class Life:
             self._stop = lambda: loop.call_soon_threadsafe(stop.set)
         stopped = asyncio.create_task(stop.wait())  # first, as kopf waits for every task that is younger than itself
         task = self._start()
-        await asyncio.wait({task, stopped}, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
-        while not (task.done() or stopped.done()) and _is_whole():
+        is_whole = True
+        while is_whole and not (task.done() or stopped.done()):
             self._pulse.beat()
             await asyncio.wait({task, stopped}, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            is_whole = any(each.get_name() == ROOT for each in asyncio.all_tasks())
         error = None if stopped.done() else _end_of(task)
-        await self._cancel(task)
+        await _cancel(task)
         with self._lock:
             self._stop = None
         # Before the event loop closes, which waits without a limit for what is still not over.
         self._tell(error)
-
-    async def _cancel(self, task: "asyncio.Task[None]") -> None:
-        """Cancel kopf, then whatever it leaves behind, again and again as some of it swallows a cancellation."""
-        task.cancel()
-        deadline_s = asyncio.get_running_loop().time() + _STOP_S
-        rest = {task}
-        while rest and asyncio.get_running_loop().time() < deadline_s:
-            await asyncio.wait(rest, timeout=_CANCEL_AGAIN_S)
-            rest = asyncio.all_tasks() - {asyncio.current_task()}
-            for each in rest:
-                each.cancel()
 
     def _tell(self, error: BaseException | None) -> None:
         with contextlib.suppress(RuntimeError):  # our own loop is closed: the process exits
@@ -112,5 +103,13 @@ def _end_of(task: "asyncio.Task[None]") -> BaseException | None:
     return task.exception() if task.done() and not task.cancelled() else DyingError()
 
 
-def _is_whole() -> bool:
-    return any(task.get_name() == _ROOT for task in asyncio.all_tasks())
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    """Cancel kopf, then whatever it leaves behind, again and again as some of it swallows a cancellation."""
+    task.cancel()
+    deadline_s = asyncio.get_running_loop().time() + _STOP_S
+    rest = {task}
+    while rest and asyncio.get_running_loop().time() < deadline_s:
+        await asyncio.wait(rest, timeout=_CANCEL_AGAIN_S)
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in rest:
+            each.cancel()

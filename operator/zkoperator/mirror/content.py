@@ -64,7 +64,7 @@ def values_of(config_map: Mapping[str, Any]) -> dict[str, bytes]:
     return values
 
 
-def with_folded_managers(config_map: Manifest) -> Manifest:
+def fold_managers(config_map: Manifest) -> Manifest:
     """Keep `managedFields` as text: as objects they are larger than all the rest, and hardly ever looked at."""
     meta = config_map["metadata"]
     return {**config_map, "metadata": {**meta, "managedFields": json.dumps(meta.get("managedFields") or [])}}

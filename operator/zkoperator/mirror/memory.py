@@ -97,7 +97,7 @@ class Memory:
         self.sync = None
 
     def rest(self) -> None:
-        """Keep the custom resource as text alone, a tenth of its size, until there is something to do."""
+        """Keep the custom resource as text alone, a sixth of what it takes otherwise, until it is asked for."""
         if self._raw is not None:
             self._text = self._text or json.dumps(self._raw).encode()
         self._raw = self.sync = None

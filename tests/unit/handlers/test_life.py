@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from tests.support.waiting import eventually
-from zkoperator.handlers.life import DyingError, Life
+from zkoperator.handlers.life import ROOT, DyingError, Life
 from zkoperator.runtime.clock import MONOTONIC
 
-ROOT = "stop-flag checker"
 Body = Callable[[], Coroutine[Any, Any, None]]
 
 

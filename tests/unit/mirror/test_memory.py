@@ -4,7 +4,7 @@ import json
 
 from tests.support.mirror_world import World, config_sync
 from tests.support.waiting import eventually
-from zkoperator.mirror.content import managers_of, with_folded_managers
+from zkoperator.mirror.content import fold_managers, managers_of
 from zkoperator.mirror.memory import new_memory
 from zkoperator.mirror.tuning import MirrorSettings
 from zkoperator.zk.port import Set
@@ -39,7 +39,7 @@ def test_what_rests_is_the_same_when_it_is_asked_for() -> None:
 def test_folded_managers_say_the_same() -> None:
     by_hand = {"manager": "kubectl-edit", "fieldsV1": {"f:data": {".": {}, "f:size": {}}}}
     config_map = {"metadata": {"name": "shop", "managedFields": [by_hand]}, "data": {"size": "1"}}
-    folded = with_folded_managers(config_map)
+    folded = fold_managers(config_map)
     assert managers_of(folded) == managers_of(config_map) == {"size": "kubectl-edit"}
     assert folded == config_map | {"metadata": {"name": "shop", "managedFields": json.dumps([by_hand])}}
-    assert managers_of(with_folded_managers({"metadata": {}})) == {}
+    assert managers_of(fold_managers({"metadata": {}})) == {}
