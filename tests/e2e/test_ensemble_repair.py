@@ -256,6 +256,9 @@ async def test_children_that_were_edited_or_deleted_are_repaired_without_a_resta
         assert "stray" not in service["spec"]["selector"]
         return bool(made["spec"]["replicas"] == 3 and spec["terminationGracePeriodSeconds"] != 1)
 
+    async def complete() -> bool:
+        return set(await main.pods()) == set(pods)
+
     async def adopted() -> bool:
         made = await space.get("statefulsets", "main-zk")
         assert made is not None and "deletionTimestamp" not in made["metadata"]
@@ -279,6 +282,7 @@ async def test_children_that_were_edited_or_deleted_are_repaired_without_a_resta
         # One pod at most is lost to this before it is taken back.
         await space.api.merge(space.path("statefulsets", "main-zk"), {"spec": {"replicas": 2}})
         await eventually(repaired, within_s=180)
+        await eventually(complete, within_s=180)
         await main.ready(3)
         after = await main.uids()
         assert {name for name, uid in pods.items() if after[name] != uid} <= {"main-zk-2"}

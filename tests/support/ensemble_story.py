@@ -183,9 +183,13 @@ class Ensemble:
 
     async def read_back(self, writer: Writer) -> None:
         """Find every acknowledged write on every member."""
-        members = [f"{pod['status']['podIP']}:2181" for pod in (await self.pods()).values()]
-        assert members
-        lost = await asyncio.to_thread(lost_writes, writer, members)
+
+        async def members() -> list[str]:
+            addresses = [pod["status"].get("podIP") for pod in (await self.pods()).values()]
+            assert None not in addresses, "a pod that was just made has no address yet"
+            return [f"{address}:2181" for address in addresses]
+
+        lost = await asyncio.to_thread(lost_writes, writer, await eventually(members, within_s=180))
         assert lost == []
 
 
