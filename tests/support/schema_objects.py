@@ -19,6 +19,7 @@ Spec = dict[str, Any]
 Step = str | int
 
 _MATCHES = re.compile(r"^self\.matches\(r'(.*)'\)$", re.DOTALL)
+_KEYS_MATCH = re.compile(r"self\.all\(k, k\.matches\(r'([^']*)'\)\)")
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _WORDS = st.text(_LETTERS + "-./_:", min_size=1, max_size=12)
 # What belongs in no field: wrong types, bounds and their neighbours, control characters, templates, paths upwards.
@@ -96,8 +97,11 @@ def _maps(schema: Schema) -> st.SearchStrategy[Any]:
 
 
 def _keys(schema: Schema) -> st.SearchStrategy[str]:
-    """Keys that a rule of the map names, beside any others."""
-    named = sorted(set(re.findall(r"'([A-Za-z][A-Za-z0-9.]+)'", str(schema.get("x-kubernetes-validations", "")))))
+    """Keys as a rule of the map wants them, or those that it names, beside any others."""
+    rules = str(schema.get("x-kubernetes-validations", ""))
+    if (found := _KEYS_MATCH.search(rules)) is not None:
+        return _WORDS | st.from_regex(re.compile(found[1]), fullmatch=True, alphabet=_ALPHABET)
+    named = sorted(set(re.findall(r"'([A-Za-z][A-Za-z0-9.]+)'", rules)))
     return st.sampled_from(named) | _WORDS if named else _WORDS
 
 

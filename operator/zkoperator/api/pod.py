@@ -11,7 +11,15 @@ from pydantic import Field
 
 from zkoperator.api.meta import Model
 from zkoperator.api.rules import Rule, Rules
-from zkoperator.api.types import AnnotationValue, LabelKey, LabelValue, ObjectName, RawObject, no_operator_keys
+from zkoperator.api.types import (
+    AnnotationValue,
+    LabelValue,
+    ObjectName,
+    RawObject,
+    annotation_keys,
+    label_keys,
+    no_operator_keys,
+)
 
 _Text = Annotated[str, Field(max_length=317)]
 
@@ -94,8 +102,8 @@ Affinity = Annotated[
 ]
 
 
-_Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=64), Rules(no_operator_keys())]
-_Annotations = Annotated[dict[LabelKey, AnnotationValue], Field(max_length=64), Rules(no_operator_keys())]
+_Labels = Annotated[dict[str, LabelValue], Field(max_length=64), Rules(no_operator_keys(), label_keys())]
+_Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64), Rules(no_operator_keys(), annotation_keys())]
 
 
 class Pod(Model):
@@ -105,7 +113,9 @@ class Pod(Model):
     """More labels for the pods."""
     annotations: _Annotations = Field(default_factory=dict)
     """More annotations for the pods."""
-    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=64)] = Field(default_factory=dict)
+    node_selector: Annotated[dict[str, LabelValue], Field(max_length=64), Rules(label_keys())] = Field(
+        default_factory=dict
+    )
     """Labels that a node must have."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints that the members put up with."""

@@ -21,8 +21,18 @@ ObjectName = Annotated[
     Rules(matching(_SUBDOMAIN, "write the name of an object: lower-case letters, digits, '-' and '.'")),
 ]
 
-LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
-LabelValue = Annotated[str, Field(max_length=63)]
+_QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
+LabelValue = Annotated[
+    str,
+    Field(max_length=63),
+    Rules(
+        matching(
+            f"({_QUALIFIED})?",
+            "write at most 63 letters, digits, '-', '_' and '.', the first and the last of them a letter or a digit",
+        )
+    ),
+]
 AnnotationValue = Annotated[str, Field(max_length=16384)]
 
 ImageReference = Annotated[
@@ -73,6 +83,21 @@ OPERATOR_KEYS = tuple(
     f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "managed-by", "version")
 )
 """With the prefixes: labels and annotations of a pod that are the operator's or Kubernetes' own."""
+
+
+def label_keys(prefix: str = _SUBDOMAIN) -> Rule:
+    """Return the rule that each key of a map is a name of at most 63 characters, with or without a prefix."""
+    regex = f"^({prefix}/)?{_QUALIFIED}$"
+    return Rule(
+        "write each key as name or as prefix/name, such as team or example.com/team",
+        cel=f"self.all(k, k.matches(r'{regex}'))",
+        holds=lambda keys: all(re.fullmatch(regex, key) is not None for key in keys),
+    )
+
+
+def annotation_keys() -> Rule:
+    """Return the same rule for annotations, whose prefixes may have capital letters."""
+    return label_keys(_SUBDOMAIN.replace("a-z", "a-zA-Z"))
 
 
 def no_operator_keys() -> Rule:
