@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from zkoperator.ensemble.names import MANAGER, cluster_of_child
+from zkoperator.ensemble.names import MANAGER, cluster_of_child, cluster_of_claim
 from zkoperator.ensemble.observe import RESOURCES
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.store import InformedStore
@@ -82,7 +82,10 @@ class Acting:
         follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
         children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)
         lean = partial(follow, reduce=without_managers)
-        self._children = {kind: lean(kind, labels=CHILDREN, on_change=self._child_changed) for kind in children}
+        changed = {PERSISTENT_VOLUME_CLAIMS: self._claim_changed}
+        self._children = {
+            kind: lean(kind, labels=CHILDREN, on_change=changed.get(kind, self._child_changed)) for kind in children
+        }
         self._children[ZOOKEEPER_CLUSTERS] = lean(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
         self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
         self._ensemble = EnsembleReconciler(
@@ -189,6 +192,10 @@ class Acting:
 
     def _child_changed(self, key: Key) -> None:
         if (cluster := cluster_of_child(key.name)) is not None:
+            self._clusters.wake(Key(key.namespace, cluster))
+
+    def _claim_changed(self, key: Key) -> None:
+        if (cluster := cluster_of_claim(key.name)) is not None:
             self._clusters.wake(Key(key.namespace, cluster))
 
     def _target_changed(self, key: Key) -> None:

@@ -189,7 +189,7 @@ class Member(Model):
     version: _Word = ""
     """ZooKeeper's version, as the member reports it."""
     zxid: _Word = ""
-    """The last transaction that it has, hexadecimal."""
+    """The last transaction that it has, hexadecimal; up to 10 s old while nothing else changes."""
     reason: Annotated[str, Field(max_length=1024)] = ""
     """Why it is not as it should be."""
 

@@ -96,18 +96,23 @@ class Applier:
         )
 
     async def _no_claim_speaks_against(self, cluster: ValidatedCluster, step: RecordBootstrap) -> None:
+        if step.complete:
+            return
         listing = await self._api.list(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace)
-        noted = [
-            claim["metadata"]["name"]
-            for claim in listing.items
-            if cluster.names.member_of_claim(claim["metadata"]["name"]) is not None
-            and MEMBERSHIP in (claim["metadata"].get("annotations") or {})
-        ]
-        if noted and not step.complete:
-            raise UnsafeError(
-                f"claim {noted[0]} belonged to an ensemble, so none may be founded; if it has lost its labels "
-                f"({selector_text(cluster.names.selector)}), give them back to take its data up, or delete it"
-            )
+        metas = [claim["metadata"] for claim in listing.items]
+        named = [meta for meta in metas if cluster.names.member_of_claim(meta["name"]) is not None]
+        labels = selector_text(cluster.names.selector)
+        for meta in named:
+            if MEMBERSHIP in (meta.get("annotations") or {}):
+                raise UnsafeError(
+                    f"claim {meta['name']} belonged to an ensemble, so none may be founded; if it has lost its labels "
+                    f"({labels}), give them back to take its data up, or delete it"
+                )
+            if not cluster.names.selector.items() <= (meta.get("labels") or {}).items():
+                raise ForeignObjectError(
+                    f"claim {meta['name']} was not made for this cluster; delete it, or give it the labels {labels} to "
+                    "have its volume used"
+                )
 
     async def _create_secret(self, cluster: ValidatedCluster) -> None:
         names = cluster.names

@@ -11,6 +11,7 @@ from zkoperator.ensemble.desired import is_founded
 from zkoperator.ensemble.gate import Verdict
 from zkoperator.ensemble.plan import Plan
 from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.warnings import observed_warnings
 from zkoperator.ensemble.world import Running, World
 
 Found = tuple[ClusterCondition, Truth, ClusterReason, str]
@@ -20,6 +21,9 @@ _REFUSED = (ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN, ClusterReason
 
 WIPED_S = 30.0
 """Seconds after which a majority that runs without electing anybody is taken to have lost its volumes."""
+
+WARNING = "warning: "
+"""How the message of Degraded begins while all is well with a spec that is unwise."""
 
 RECOVERY = "see docs/recovery.md before anything is deleted"
 
@@ -113,8 +117,9 @@ def degraded(facts: Facts) -> Found:
     found = _wrong(facts)
     if found is not None:
         return ClusterCondition.DEGRADED, Truth.TRUE, *found
-    warnings = "; ".join(facts.cluster.warnings)
-    told = f"warning: {warnings}" if warnings else "nothing is known to be wrong"
+    versions = (member.version for member in facts.members)
+    warnings = (*facts.cluster.warnings, *observed_warnings(facts.cluster.image, versions))
+    told = WARNING + "; ".join(warnings) if warnings else "nothing is known to be wrong"
     return ClusterCondition.DEGRADED, Truth.FALSE, ClusterReason.HEALTHY, told
 
 
@@ -142,7 +147,7 @@ def _lost(facts: Facts) -> tuple[ClusterReason, str]:
     if facts.possible >= facts.quorum:
         return ClusterReason.UNKNOWN, f"{count}; whether a quorum serves is not known"
     idle = [member for member in world.voters if isinstance(world.answer(member), NotServing)]
-    told = f"{count}, {facts.quorum} are needed"
+    told = "; ".join(filter(None, (f"{count}, {facts.quorum} are needed", world.troubles(world.voters))))
     if len(idle) >= facts.quorum and world.leaderless_s > WIPED_S:
         # Nothing that they answer says why; a majority that runs and elects nobody has lost its disks, or its network.
         return ClusterReason.MAJORITY_WIPED, (

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from zkoperator.api.meta import API_VERSION, Condition, ObjectMeta, Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.conditions import WARNING
 from zkoperator.ensemble.steps import Reconfigure, RecordBootstrap, RemovePods, RestartPod, Step
 from zkoperator.kube.port import Manifest
 
@@ -34,24 +35,37 @@ class Notice:
 
 
 def transitions(before: tuple[Condition, ...], after: list[dict[str, Any]]) -> tuple[Notice, ...]:
-    """Return a notice for each condition whose status or reason is another one than before."""
+    """Return a notice for each condition with another status or reason than before, and for a new warning."""
     old = {condition.type: (condition.status.value, condition.reason) for condition in before}
+    told = {condition.message for condition in before}
     return tuple(
         _of_condition(condition)
         for condition in after
-        if old.get(condition["type"]) != (condition["status"], condition["reason"]) and _worth_telling(condition, old)
+        if _warns(condition, told)
+        or (old.get(condition["type"]) != (condition["status"], condition["reason"]) and _worth_telling(condition, old))
+    )
+
+
+def _warns(condition: dict[str, Any], told: set[str]) -> bool:
+    """Tell whether a cluster that is well has another warning than before."""
+    message = condition.get("message", "")
+    return (
+        bool(condition["type"] == ClusterCondition.DEGRADED.value and message.startswith(WARNING))
+        and message not in told
     )
 
 
 def _worth_telling(condition: dict[str, Any], old: dict[str, tuple[str, str]]) -> bool:
-    """The first status of a new object says nothing yet, and steps speak for themselves."""
+    """The first status of a new object says little yet unless it is refused, and steps speak for themselves."""
     quiet = (ClusterReason.SETTLED.value, ClusterReason.APPLYING.value)
-    return condition["type"] in old and condition["reason"] not in quiet
+    return condition["reason"] in _BAD or (condition["type"] in old and condition["reason"] not in quiet)
 
 
 def _of_condition(condition: dict[str, Any]) -> Notice:
     note = f"{condition['type']} is {condition['status']}: {condition.get('message', '')}"
-    return Notice("Warning" if _is_bad(condition) else "Normal", condition["reason"], note, "Observe")
+    return Notice(
+        "Warning" if _is_bad(condition) or _warns(condition, set()) else "Normal", condition["reason"], note, "Observe"
+    )
 
 
 def _is_bad(condition: dict[str, Any]) -> bool:

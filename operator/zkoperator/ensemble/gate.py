@@ -132,7 +132,8 @@ def _version(answer: Serving) -> int:
 
 def _unknown(world: World) -> str:
     if len(world.leaders) != 1:
-        return f"{len(world.leaders)} members say they lead, exactly 1 must"
+        why = f"{len(world.leaders)} members say they lead, exactly 1 must"
+        return "; ".join(filter(None, (why, world.troubles(world.voters))))
     return "the leader does not tell the committed configuration"
 
 
@@ -147,6 +148,8 @@ def _missing(world: World, needed: frozenset[int], serving: frozenset[int]) -> s
 def _told(world: World, member: int) -> str:
     answer, pod = world.answer(member), world.pods.get(member)
     name = pod.name if pod is not None else str(member)
+    if pod is not None and pod.trouble:
+        return f"{name} ({pod.trouble})"
     return f"{name} ({answer.why})" if isinstance(answer, Silent) else f"{name} (does not serve)"
 
 

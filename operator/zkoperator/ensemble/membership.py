@@ -1,6 +1,6 @@
 """Who votes: growing, shrinking and repairing the committed configuration, one reconfiguration a plan."""
 
-from zkoperator.api.reasons import ClusterReason
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.absences import ELECTION_S, RETURN_S
 from zkoperator.ensemble.answers import Mode
 from zkoperator.ensemble.configuration import Configuration, Server, server_of
@@ -59,10 +59,9 @@ def _leaderless(cluster: ValidatedCluster, world: World) -> Proposal | None:
         message, patience_s = f"{len(voters)} voters are to become {wanted}", ELECTION_S
     else:
         return None
-    told = "; ".join(filter(None, (why, world.troubles(voters))))
     if world.leaderless_s > patience_s:
-        return Proposal(reason, message, blocked=told)
-    return Proposal(reason, f"{message} as soon as there is a leader: {told}")
+        return Proposal(reason, message, blocked=why)
+    return Proposal(reason, f"{message} as soon as there is a leader: {why}")
 
 
 def _unreachable(world: World, committed: Configuration, repaired: tuple[Server, ...]) -> frozenset[int]:
@@ -98,12 +97,23 @@ def _serves(world: World, member: int) -> bool:
     return serves and pod is not None and not pod.deleting
 
 
+def _was_settled(cluster: ValidatedCluster) -> bool:
+    """Tell whether the configuration was as the present spec asks: what differs now was changed by another client."""
+    told = next((c for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), None)
+    return (
+        told is not None
+        and told.observed_generation == cluster.meta.generation
+        and told.reason in (ClusterReason.SETTLED, ClusterReason.REPAIRING)
+    )
+
+
 def _waiting(cluster: ValidatedCluster, world: World, missing: tuple[int, ...]) -> Proposal:
+    reason = ClusterReason.REPAIRING if _was_settled(cluster) else ClusterReason.SCALING_UP
     troubles = world.troubles(missing)
     told = troubles or f"{_names(cluster, missing)} to serve as non-voters"
     if not troubles and any(member not in world.pods for member in missing):
         told += f"; if no pods appear, kubectl describe statefulset {cluster.names.stateful_set}"
-    return Proposal(ClusterReason.SCALING_UP, f"waiting for {told}")
+    return Proposal(reason, f"waiting for {told}")
 
 
 def _words(
@@ -116,7 +126,7 @@ def _words(
     if leavers:
         parts.append(f"removing {_names(cluster, leavers)}")
     strangers = any(member > 9 for member in leavers)
-    drifted = repaired or strangers or (new and leavers)
+    drifted = repaired or strangers or (new and leavers) or _was_settled(cluster)
     reason = ClusterReason.REPAIRING if drifted else ClusterReason.SCALING_UP if new else ClusterReason.SCALING_DOWN
     return reason, f"{' and '.join(parts)} by reconfiguration"
 

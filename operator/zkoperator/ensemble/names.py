@@ -21,6 +21,8 @@ MADE_WITH = "zkoperator.dev/secret"
 """Annotation of a pod: which superuser's password it was made with, by a digest."""
 RESTART = "zkoperator.dev/restart"
 """Annotation of the cluster or of one pod: any new text asks for a restart."""
+RESTARTED = "zkoperator.dev/restarted"
+"""Annotation of a pod: the text of the restart annotation of the cluster that it was made with."""
 MEMBERSHIP = "zkoperator.dev/membership"
 """Annotation of a claim: `member` once its member was in a committed configuration, `left` once it is not."""
 
@@ -128,10 +130,15 @@ def _member(name: str, prefix: str) -> int | None:
     return int(ordinal) + 1 if plain else None
 
 
-_CHILD = re.compile(r"(?:data-)?(?P<cluster>.+)-zk(?:-\d+|-members|-config|-admin)?")
+_CHILD = re.compile(r"(?P<cluster>.+)-zk(?:-\d+|-members|-config|-admin)?")
 
 
 def cluster_of_child(name: str) -> str | None:
-    """Return the cluster after which an object is named, None when it has no name of ours."""
+    """Return the cluster after which an object that is no claim is named, None when it has no name of ours."""
     found = _CHILD.fullmatch(name)
     return found["cluster"] if found is not None else None
+
+
+def cluster_of_claim(name: str) -> str | None:
+    """Return the cluster after which a claim is named, None when it has no name of ours."""
+    return cluster_of_child(name.removeprefix("data-")) if name.startswith("data-") else None

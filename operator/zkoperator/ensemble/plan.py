@@ -1,6 +1,6 @@
 """The next steps, from the validated cluster and what was observed. Pure: the same input gives the same plan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.claims import claim_steps
@@ -24,18 +24,20 @@ IDLE_S = 1.5
 class Plan:
     """Steps in their order, at most one of them disruptive and that one last.
 
-    `reason` and `message` are the words of the condition Progressing. `settled` says that nothing is to be done.
+    `reason` and `message` are the words of the condition Progressing. `settled` says that nothing is to be done, be it
+    that the cluster is paused; `held_back` is what would be done if it were not.
     """
 
     steps: tuple[Step, ...]
     reason: ClusterReason
     message: str
     look_again_s: float
+    held_back: str = ""
 
     @property
     def settled(self) -> bool:
         """Whether the cluster is as the spec asks."""
-        return self.reason is ClusterReason.SETTLED
+        return self.reason in (ClusterReason.SETTLED, ClusterReason.PAUSED) and not self.held_back
 
     @property
     def disruptive(self) -> tuple[Step, ...]:
@@ -45,11 +47,13 @@ class Plan:
 
 def make_plan(cluster: ValidatedCluster, world: World) -> Plan:
     """Return what to do next. A paused cluster gets a plan without steps that says what would be done."""
-    plan = _plan(cluster, world)
+    # A restart that was asked for once is not asked for again by taking the annotation away.
+    plan = _plan(replace(cluster, restart=cluster.restart or world.restarted), world)
     if not cluster.spec.paused:
         return plan
-    held = "" if plan.settled else f"; held back: {plan.message}"
-    return Plan((), ClusterReason.PAUSED, f"spec.paused is true{held}", IDLE_S)
+    held = "" if plan.settled else plan.message
+    message = f"spec.paused is true; held back: {held}" if held else "spec.paused is true"
+    return Plan((), ClusterReason.PAUSED, message, IDLE_S, held)
 
 
 def _plan(cluster: ValidatedCluster, world: World) -> Plan:

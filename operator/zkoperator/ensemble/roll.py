@@ -113,7 +113,7 @@ def _why(cluster: ValidatedCluster, world: World, pod: PodView) -> str:
         if pod.image != cluster.image:
             return f"the image changes from {pod.image} to {cluster.image}"
         return "its configuration is not the spec's"
-    if world.serving(pod.member) is None and pod.template != _template(world):
+    if world.serving(pod.member) is None and pod.template != world.of_template(TEMPLATE):
         return "it does not serve, and its template is older than the spec"
     return ""
 
@@ -121,13 +121,6 @@ def _why(cluster: ValidatedCluster, world: World, pod: PodView) -> str:
 def _owner_uid(world: World) -> str:
     live = world.children.get(Child.STATEFUL_SET)
     return str(live["metadata"]["uid"]) if live is not None else ""
-
-
-def _template(world: World) -> str:
-    live = world.children.get(Child.STATEFUL_SET)
-    if live is None:
-        return ""
-    return str(live["spec"]["template"]["metadata"].get("annotations", {}).get(TEMPLATE, ""))
 
 
 def _rank(world: World, member: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from zkoperator.ensemble.names import CONTAINER, MADE_WITH, MEMBERSHIP, RESTART, REVISION, TEMPLATE
+from zkoperator.ensemble.names import CONTAINER, MADE_WITH, MEMBERSHIP, RESTART, RESTARTED, REVISION, TEMPLATE
 from zkoperator.ensemble.world import ClaimView, PodView, Running
 from zkoperator.kube.port import Manifest
 
@@ -49,6 +49,7 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         template=annotations.get(TEMPLATE, ""),
         secret=annotations.get(MADE_WITH, ""),
         restart=annotations.get(RESTART, ""),
+        restarted=annotations.get(RESTARTED, ""),
     )
 
 

@@ -4,6 +4,7 @@ Versions and what is wrong with them are from the release notes of ZooKeeper 3.8
 """
 
 import re
+from collections.abc import Iterable
 
 from zkoperator.api.cluster import StorageType, ZooKeeperClusterSpec
 
@@ -32,8 +33,18 @@ def image_version(image: str) -> Version | None:
 def version_warnings(image: str) -> tuple[str, ...]:
     """Return what is known to be dangerous about the version in the image's tag."""
     version = image_version(image)
-    if version is None:
+    return _dangers(version) if version is not None else ()
+
+
+def observed_warnings(image: str, versions: Iterable[str]) -> tuple[str, ...]:
+    """Return what is known to be dangerous about the versions that members report, unless the tag tells already."""
+    if image_version(image) is not None:
         return ()
+    found = (image_version(f":{version}") for version in sorted(set(versions)))
+    return tuple(danger for version in found if version is not None for danger in _dangers(version))
+
+
+def _dangers(version: Version) -> tuple[str, ...]:
     text = ".".join(map(str, version))
     return tuple(f"ZooKeeper {text} {why}" for first, end, why in _DANGERS if first <= version < end)
 

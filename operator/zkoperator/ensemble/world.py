@@ -7,6 +7,7 @@ from functools import cached_property
 
 from zkoperator.ensemble.answers import Answer, Mode, Serving, Silent
 from zkoperator.ensemble.configuration import Configuration, Server
+from zkoperator.ensemble.names import RESTARTED
 from zkoperator.kube.port import Manifest
 
 
@@ -33,7 +34,8 @@ class Running(StrEnum):
 class PodView:
     """A member's pod. `trouble` says why it does not come up, as Kubernetes gives it: reason and message.
 
-    `secret` tells which superuser's password it was made with; empty for pods that bear no mark of it.
+    `secret` tells which superuser's password it was made with; empty for pods that bear no mark of it. `restart` is the
+    restart of this pod that is asked for, `restarted` the text of the cluster's annotation that it was made with.
     """
 
     name: str
@@ -51,6 +53,7 @@ class PodView:
     template: str = ""
     secret: str = ""
     restart: str = ""
+    restarted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class ClaimView:
 
 @dataclass(frozen=True)
 class World:
-    """Everything observed. A member without an entry in `answers` has no pod that could be asked.
+    """Everything observed. A member without an entry in `answers` has no pod with an address.
 
     `secret_id` is None when there is no usable Secret of ours, `secret` is one that is there and was looked at, without
     its data, and `refused` says what the API server does not let us read. `recorded` are the members in the ConfigMap.
@@ -89,7 +92,9 @@ class World:
 
     def answer(self, member: int) -> Answer:
         """Return what the member said."""
-        return self.answers.get(member, Silent("it has no pod that could be asked"))
+        return self.answers.get(
+            member, Silent("its pod has no address yet" if member in self.pods else "it has no pod")
+        )
 
     def serving(self, member: int) -> Serving | None:
         """Return the member's answer when it serves."""
@@ -130,6 +135,18 @@ class World:
         if self.committed is not None:
             return self.committed.voters
         return frozenset(server.id for server in self.recorded if server.voting)
+
+    def of_template(self, annotation: str) -> str:
+        """Return an annotation of the StatefulSet's pod template, empty when there is none."""
+        spec = self.children.get(Child.STATEFUL_SET, {}).get("spec", {})
+        annotations = spec.get("template", {}).get("metadata", {}).get("annotations") or {}
+        return str(annotations.get(annotation, ""))
+
+    @property
+    def restarted(self) -> str:
+        """The text with which a restart of the cluster was asked for last, as its pods and their template have it."""
+        told = self.of_template(RESTARTED)
+        return told or next((pod.restarted for pod in self.pods.values() if pod.restarted), "")
 
     @property
     def replicas(self) -> int | None:

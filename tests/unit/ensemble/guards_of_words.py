@@ -9,10 +9,10 @@ from tests.support.ensemble_guards import NOW, Guard, at_rest, dark, first_resta
 from tests.support.ensemble_world import BAD, Simulation, raw_cluster
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterReason
-from zkoperator.ensemble import conditions, membership, roll, views
+from zkoperator.ensemble import conditions, events, membership, plan, roll, views
 from zkoperator.ensemble.events import transitions
 from zkoperator.ensemble.views import pod_view
-from zkoperator.ensemble.world import PodView, World
+from zkoperator.ensemble.world import Child, PodView, World
 
 # No leader
 
@@ -124,12 +124,101 @@ def a_crash_loop_is_told_once() -> None:
         now = told(play, replace(world, pods={**world.pods, new: _seen(world.pods[new], running)}))
         assert now["Degraded"]["reason"] == "PodFailing"
         assert now["Progressing"]["reason"] == "Blocked"
-        assert transitions(before, list(now.values())) == ()
+        assert before == () or transitions(before, list(now.values())) == ()
         before = tuple(Condition.model_validate(condition) for condition in now.values())
 
 
 def _running_is_well(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(views, "_failing", lambda _: {})
+
+
+def an_outage_says_what_keeps_the_members_from_starting() -> None:
+    play = at_rest(1)
+    play.edit(image=BAD)
+    first_restarted(play)
+    now = told(play, replace(play.observe(), leaderless_s=60.0))
+    assert now["Degraded"]["reason"] == "QuorumLost"
+    for kind in ("Ready", "Degraded"):
+        assert "main-zk-0: ImagePullBackOff; check spec.image" in now[kind]["message"]
+
+
+def a_new_object_that_is_refused_is_told_in_events() -> None:
+    play = Simulation(raw_cluster(3))
+    foreign = {"metadata": {"name": "main-zk", "ownerReferences": []}}
+    now = told(play, replace(play.observe(), children={Child.CLIENT_SERVICE: foreign}))
+    assert {notice.reason for notice in transitions((), list(now.values()))} == {"ForeignObject"}
+
+
+def _a_first_status_says_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(events, "_BAD", ())
+
+
+def a_new_warning_is_told_once() -> None:
+    play = at_rest(3)
+    before = tuple(map(Condition.model_validate, told(play, play.observe()).values()))
+    play.edit(replicas=4)
+    play.settle()
+    now = list(told(play, play.observe()).values())
+    assert [(notice.type, "4 voters survive" in notice.note) for notice in transitions(before, now)] == [
+        ("Warning", True)
+    ]
+    assert transitions(tuple(map(Condition.model_validate, now)), now) == ()
+
+
+def _warnings_are_no_news(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(events, "_warns", lambda *_: False)
+
+
+def members_warn_of_the_version_that_the_tag_does_not_tell() -> None:
+    play = at_rest(3, image="registry.example/zookeeper@sha256:0123")
+    world = play.observe()
+    old = {m: replace(answer, version="3.9.3") for m in world.pods if (answer := world.serving(m)) is not None}
+    assert "ZOOKEEPER-4925" in told(play, replace(world, answers=old))["Degraded"]["message"]
+
+
+def _only_tags_warn(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(conditions, "observed_warnings", lambda *_: ())
+
+
+def a_paused_cluster_that_lacks_nothing_is_ready() -> None:
+    play = at_rest(3, paused=False)
+    play.edit(paused=True)
+    now = told(play, play.observe())
+    assert (now["Ready"]["status"], now["Progressing"]["reason"]) == ("True", "Paused")
+    play.edit(replicas=5)
+    assert told(play, play.observe())["Ready"]["status"] == "False"
+
+
+def _paused_is_never_ready(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(plan.Plan, "settled", property(lambda self: self.reason is ClusterReason.SETTLED))
+
+
+def a_voter_that_another_client_removed_is_repaired_and_not_called_growth() -> None:
+    play = at_rest(3)
+    play.raw["status"]["conditions"] = list(told(play, play.observe()).values())
+    assert play.committed is not None
+    play.reconfigure_by_hand(tuple(server for server in play.committed.servers if server.id != 3))
+    reasons = {play.tick().reason for _ in range(5)}
+    assert reasons & {ClusterReason.REPAIRING, ClusterReason.SCALING_UP} == {ClusterReason.REPAIRING}
+    play.edit(replicas=4)
+    assert play.tick().reason is ClusterReason.SCALING_UP
+
+
+def _what_is_missing_is_growth(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(membership, "_was_settled", lambda _: False)
+
+
+def a_restart_that_is_asked_for_no_more_restarts_nothing() -> None:
+    play = at_rest(3)
+    for text, restarts in (("once", 3), ("", 0), ("once", 0), ("twice", 3)):
+        play.restarts.clear()
+        play.raw["metadata"]["annotations"] = {"zkoperator.dev/restart": text} if text else {}
+        play.settle()
+        assert len(play.restarts) == restarts
+
+
+def _the_last_restart_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(World, "restarted", "")
 
 
 GUARDS = (
@@ -138,4 +227,11 @@ GUARDS = (
     Guard(a_pod_that_does_not_end_is_blocked_in_the_end, _patience_without_end),
     Guard(founders_that_do_not_start_say_why, _troubles_are_not_told),
     Guard(a_crash_loop_is_told_once, _running_is_well),
+    Guard(an_outage_says_what_keeps_the_members_from_starting, _troubles_are_not_told),
+    Guard(a_new_object_that_is_refused_is_told_in_events, _a_first_status_says_nothing),
+    Guard(a_new_warning_is_told_once, _warnings_are_no_news),
+    Guard(members_warn_of_the_version_that_the_tag_does_not_tell, _only_tags_warn),
+    Guard(a_paused_cluster_that_lacks_nothing_is_ready, _paused_is_never_ready),
+    Guard(a_voter_that_another_client_removed_is_repaired_and_not_called_growth, _what_is_missing_is_growth),
+    Guard(a_restart_that_is_asked_for_no_more_restarts_nothing, _the_last_restart_is_forgotten),
 )

@@ -85,10 +85,16 @@ def test_what_a_member_must_restart_for_changes_the_revision(change: dict[str, A
         {"imagePullSecrets": [{"name": "x"}]},
         {"storage": {"retention": {"whenDeleted": "Delete"}}},
         {"paused": True},
+        {"config": {"tickTime": "2000"}},
     ],
 )
 def test_what_needs_no_restart_leaves_the_revision(change: dict[str, Any]) -> None:
     assert revision(cluster(**change), "s") == revision(cluster(), "s")
+
+
+def test_an_amount_in_other_words_leaves_the_revision() -> None:
+    one, other, more = (cluster(resources={"limits": {"memory": amount}}) for amount in ("1Gi", "1024Mi", "1025Mi"))
+    assert revision(one, "s") == revision(other, "s") != revision(more, "s")
 
 
 def test_the_permission_to_found_is_in_no_digest() -> None:

@@ -310,6 +310,23 @@ class WithoutUnlabelled(Peeking):
         return None if hidden else found
 
 
+async def test_a_claim_that_somebody_else_made_is_not_taken_over() -> None:
+    play = stage(3)
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {}}
+    play.api.put(PERSISTENT_VOLUME_CLAIMS, claim | {"metadata": {"name": NAMES.claim(2), "namespace": "demo"}})
+    play.store = WithoutUnlabelled(play.api)
+    play.start_operator()
+    for _ in range(3):
+        await play.turn()
+    assert play.condition("Degraded")["reason"] == "ForeignObject"
+    assert NAMES.claim(2) in play.condition("Degraded")["message"]
+    assert play.api.every(STATEFUL_SETS) == ()
+    labels = {"metadata": {"labels": NAMES.selector}}
+    play.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(2), labels)
+    await play.rest()
+    assert play.founded == 1
+
+
 async def test_kept_claims_that_lost_their_labels_are_told_instead_of_an_endless_silence() -> None:
     play = stage(3)
     await play.rest()

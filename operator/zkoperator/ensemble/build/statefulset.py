@@ -4,9 +4,9 @@ import hashlib
 import json
 from typing import Any
 
-from zkoperator.api.cluster import StorageType
+from zkoperator.api.cluster import Resources, StorageType
 from zkoperator.ensemble.build.manifest import manifest
-from zkoperator.ensemble.build.zoocfg import zoo_cfg
+from zkoperator.ensemble.build.zoocfg import chosen, zoo_cfg
 from zkoperator.ensemble.names import (
     CLIENT_PORT,
     CONTAINER,
@@ -14,9 +14,11 @@ from zkoperator.ensemble.names import (
     MADE_WITH,
     METRICS_PORT,
     QUORUM_PORT,
+    RESTARTED,
     REVISION,
     TEMPLATE,
 )
+from zkoperator.ensemble.quantity import parse_quantity
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -52,16 +54,17 @@ def stateful_set(cluster: ValidatedCluster, replicas: int, *, bootstrap: str, se
 def revision(cluster: ValidatedCluster, secret_id: str) -> str:
     """Return the digest of everything that needs a restart of a serving member to take effect.
 
-    It is made of the spec, not of the manifest: a newer operator with another template restarts nothing.
+    It is made of the spec, not of the manifest: a newer operator with another template restarts nothing. It is made of
+    what the spec means: a default or an amount that is written in other words restarts nothing either.
     """
     spec = cluster.spec
     return _digest(
         {
             "image": cluster.image,
-            "config": dict(spec.config),
+            "config": chosen(spec.config),
             "logLevel": spec.log_level.value,
             "jvm": spec.jvm.manifest(),
-            "resources": spec.resources.manifest(),
+            "resources": _amounts(spec.resources),
             "pod": spec.pod.manifest(),
             "restart": cluster.restart,
             "secret": secret_id,
@@ -77,6 +80,7 @@ def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str) -> Mani
         REVISION: revision(cluster, secret_id),
         TEMPLATE: _digest({"spec": spec, "zoo.cfg": zoo_cfg(cluster)}),
         MADE_WITH: secret_id,
+        **({RESTARTED: cluster.restart} if cluster.restart else {}),
     }
     spec["containers"][0]["env"].append({"name": "ZK_BOOTSTRAP", "value": bootstrap})
     metadata = {"labels": {**pod.labels, **cluster.names.labels}, "annotations": annotations}
@@ -219,6 +223,14 @@ def _claim_template(cluster: ValidatedCluster) -> Manifest:
     if storage.storage_class_name is not None:
         spec["storageClassName"] = storage.storage_class_name
     return {"metadata": {"name": "data", "labels": cluster.names.selector}, "spec": spec}
+
+
+def _amounts(resources: Resources) -> dict[str, dict[str, str]]:
+    """Return amounts as numbers: 1Gi is 1024Mi."""
+    return {
+        kind: {name: str(parse_quantity(amount).normalize()) for name, amount in amounts.items()}
+        for kind, amounts in (("requests", resources.requests), ("limits", resources.limits))
+    }
 
 
 def _digest(content: Any) -> str:

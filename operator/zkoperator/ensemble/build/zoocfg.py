@@ -1,5 +1,7 @@
 """The static part of zoo.cfg: no server lines, no clientPort, no dynamicConfigFile; those are the member's own."""
 
+from collections.abc import Mapping
+
 from zkoperator.ensemble.names import METRICS_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -30,6 +32,11 @@ _FIXED = {
     "metricsProvider.httpPort": str(METRICS_PORT),
     "metricsProvider.exportJvmInfo": "true",
 }
+
+
+def chosen(config: Mapping[str, str]) -> dict[str, str]:
+    """Return what differs from the defaults."""
+    return {key: value for key, value in config.items() if _DEFAULTS.get(key) != value}
 
 
 def zoo_cfg(cluster: ValidatedCluster) -> str:
