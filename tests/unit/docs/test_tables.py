@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from zkoperator.ensemble.names import Names
 from zkoperator.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
@@ -19,6 +20,21 @@ def rows(document: str, section: str) -> list[list[str]]:
 
 def words(cell: str) -> frozenset[str]:
     return frozenset(word.strip() for word in cell.split(",") if word.strip())
+
+
+def test_the_page_of_names_has_each_name_that_the_operator_puts_on_objects_and_no_other() -> None:
+    page = (ROOT / "docs" / "reference-names.md").read_text()
+    code = (ROOT / "operator" / "zkoperator" / package / "names.py" for package in ("ensemble", "mirror"))
+    used = {found for module in code for found in re.findall(r'"([a-z.]*zkoperator\.dev/[a-z-]*)"', module.read_text())}
+    told = {
+        found.removesuffix("shop")
+        for found in re.findall(r"^\| `([a-z.]*zkoperator\.dev/[a-z-]*)`", page, re.MULTILINE)
+    }
+    assert told == used
+    names = Names("demo", "main")
+    objects = (names.stateful_set, names.members_service, names.config_map, names.secret, names.pod(2), names.claim(2))
+    assert [name for name in (*objects, names.endpoint, names.host(1)) if f"`{name}" not in page] == []
+    assert [f"{k}={v}" for k, v in names.labels.items() if f"`{k}={v}`" not in page] == []
 
 
 def test_the_security_model_explains_exactly_the_rules_that_are_granted() -> None:
