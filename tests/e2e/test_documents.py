@@ -61,7 +61,7 @@ class Reader(Shell):
 
     def run(self, command: str) -> str:
         command = re.sub(r"\btutorial\b", self.second, command)
-        return super().run(re.sub(r"-n cli\b", f"-n {self.namespace}", command))
+        return super().run(re.sub(r"-n default\b", f"-n {self.namespace}", command))
 
 
 @pytest.mark.timeout(1200)

@@ -1,6 +1,6 @@
 """Every sample is applied as it is, and becomes what its first lines say.
 
-`cluster-full` needs five nodes of 4 GiB each and stays a dry run, in tests/integration/test_crds.py.
+`cluster-full` needs five large nodes and stays a dry run, in tests/integration/test_crds.py.
 """
 
 import asyncio

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from zkoperator.api.meta import Condition, Truth
+from zkoperator.api.cluster import ZooKeeperClusterStatus
+from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.cli.advice import in_cluster
 from zkoperator.cli.terminal import Colour, Style, printable
@@ -63,10 +64,10 @@ def forecast(names: Names, world: World, plan: Plan, image: str = "") -> Forecas
     return Forecast(names.cluster, True, plan.reason, plan.message, steps, told, image)
 
 
-def reported(name: str, namespace: str, conditions: tuple[Condition, ...]) -> Forecast:
-    """Return what the operator reported last."""
-    elsewhere = in_cluster("plan", name, namespace)
-    known = {condition.type: condition for condition in conditions}
+def reported(name: str, namespace: str, status: ZooKeeperClusterStatus | None) -> Forecast:
+    """Return what the operator reported last; None for a status that cannot be read."""
+    elsewhere = in_cluster("plan", name, namespace, operator=status.operator if status is not None else None)
+    known = {condition.type: condition for condition in (status.conditions if status is not None else ())}
     progressing = known.get(ClusterCondition.PROGRESSING)
     if progressing is None:
         message = "the operator has not looked at it yet"

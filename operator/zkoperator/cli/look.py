@@ -115,7 +115,7 @@ def _out_of_reach(place: Place, sync: ValidatedSync, command: str) -> str:
     service = f"{sync.source.cluster or 'NAME'}-zk"
     return (
         f"the ensemble at {','.join(place.hosts)} cannot be read from here; run the command in the cluster "
-        f"({in_cluster(command, sync.name, sync.namespace)}), or forward a port "
+        f"({in_cluster(command, sync.name, sync.namespace, operator=sync.status.operator)}), or forward a port "
         f"(kubectl port-forward -n {sync.namespace} svc/{service} 2181) and add --hosts 127.0.0.1:2181"
     )
 

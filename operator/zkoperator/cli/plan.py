@@ -75,5 +75,5 @@ def is_out_of_reach(world: World) -> bool:
 
 def _last_report(raw: Manifest) -> Forecast:
     status = parse(ZooKeeperClusterStatus, raw.get("status") or {})
-    conditions = () if isinstance(status, tuple) else status.conditions
-    return reported(raw["metadata"]["name"], raw["metadata"]["namespace"], conditions)
+    known = None if isinstance(status, tuple) else status
+    return reported(raw["metadata"]["name"], raw["metadata"]["namespace"], known)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from zkoperator.api.cluster import ZooKeeperClusterStatus
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.cli.forecast import describe, forecast, reported, text
 from zkoperator.cli.plan import is_out_of_reach
@@ -58,11 +59,13 @@ def test_a_step_is_told_in_the_names_that_people_see(step: Step, words: str) -> 
 
 
 def test_the_last_report_says_that_it_is_one_and_how_to_get_better() -> None:
-    shown = reported("main", "demo", (condition("Progressing", Truth.TRUE, "Blocked", "1 of 2 followers are in sync"),))
+    said = (condition("Progressing", Truth.TRUE, "Blocked", "1 of 2 followers are in sync"),)
+    shown = reported("main", "demo", ZooKeeperClusterStatus(conditions=said, operator="zkoperator-team-a/zkoperator"))
     assert not shown.observed
     told = text(shown, PLAIN)
     assert told.startswith("Blocked: 1 of 2 followers are in sync\nas the operator reported last")
-    assert told.endswith("-- python -m zkoperator plan main -n demo")
+    command = "kubectl exec -n zkoperator-team-a deploy/zkoperator -- python -m zkoperator plan main -n demo"
+    assert told.endswith(command)
 
 
 def test_the_last_report_names_what_is_wrong_beside_what_is_done() -> None:
@@ -70,8 +73,10 @@ def test_the_last_report_names_what_is_wrong_beside_what_is_done() -> None:
         condition("Progressing", Truth.FALSE, "Settled", "nothing to do"),
         condition("Degraded", Truth.TRUE, "MemberDown", "main-zk-2 is down"),
     )
-    assert reported("main", "demo", conditions).message == "nothing to do; main-zk-2 is down"
-    assert reported("main", "demo", ()).reason == "Unknown"
+    said = ZooKeeperClusterStatus(conditions=conditions)
+    assert reported("main", "demo", said).message == "nothing to do; main-zk-2 is down"
+    assert reported("main", "demo", ZooKeeperClusterStatus()).reason == "Unknown"
+    assert reported("main", "demo", None).reason == "Unknown"
 
 
 def test_silence_of_all_is_ours_and_an_answer_of_one_is_not() -> None:

@@ -101,6 +101,10 @@ def test_the_pod_is_restricted_and_its_root_is_read_only() -> None:
         assert container["resources"]["limits"]["memory"]
 
 
+def test_no_service_beside_the_operator_gives_it_settings() -> None:
+    assert deployment()["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
 def test_every_variable_of_the_deployment_is_a_setting() -> None:
     (container,) = deployment()["spec"]["template"]["spec"]["containers"]
     settings = {variable_of(field.name) for field in dataclasses.fields(Settings)}
