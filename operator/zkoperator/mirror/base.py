@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from zkoperator.zk.picture import digest_of
+
 DIGEST_BYTES: Final = 12
 ANNOTATIONS_LIMIT: Final = 262_144
 """Bytes that the API server takes for all annotations of an object, names included."""
@@ -67,6 +69,11 @@ class Base:
 def short(digest: bytes) -> bytes:
     """Return the part of a digest that a base remembers."""
     return digest[:DIGEST_BYTES]
+
+
+EMPTY_DIGEST: Final = short(digest_of(b""))
+HOLLOW: Final = bytes(DIGEST_BYTES)
+"""Stands in a base for an empty key whose znode is an empty parent: as good as equal, though the znode is no key."""
 
 
 def encode_base(base: Base) -> str:

@@ -5,17 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from zkoperator.api.reasons import SyncReason
-from zkoperator.mirror.base import Detached, Side, short
+from zkoperator.mirror.base import EMPTY_DIGEST, HOLLOW, Detached, Side, short
 from zkoperator.mirror.codec import Unmappable
 from zkoperator.mirror.content import Content, Held
 from zkoperator.mirror.merge import Action, KeyState, Rules, decide
 from zkoperator.mirror.push import MAX_VALUE_BYTES, blocked_by
 from zkoperator.mirror.selection import Selection
 from zkoperator.mirror.snapshot import Snapshot, selected_path
-from zkoperator.zk.picture import digest_of
 
 _SHOWN_CHARACTERS: Final = 12
-EMPTY_DIGEST: Final = short(digest_of(b""))
 
 
 _REFUSED_READ: Final = "the ensemble refuses to show this znode; its ACL must admit spec.zookeeper.credentialsSecret"
@@ -79,7 +77,7 @@ class MergeInput:
 
     `shown` are the conflicts that the status lists, as short hashes of both sides: a resolution settles what the person
     who made it has seen, not an edit that came later. `adopting` are the keys for which the adoption policy still
-    decides, None for all. `flapping` keys are held.
+    decides, None for all. `flapping` keys are held. `base_zxid` is the state that the annotation speaks of.
     """
 
     snapshot: Snapshot
@@ -93,6 +91,7 @@ class MergeInput:
     all_are_shown: bool = True
     adopting: frozenset[str] | None = None
     flapping: frozenset[str] = frozenset()
+    base_zxid: int = 0
 
 
 def decide_all(given: MergeInput, rules: Rules) -> Decisions:
@@ -115,12 +114,21 @@ def _universe(given: MergeInput, rules: Rules, found: Decisions) -> Iterator[tup
     for key in sorted(others):
         path = given.snapshot.paths.get(key) or selected_path(key, given.selection)
         if isinstance(path, str):
-            if not _is_out_of_reach(key, path, given, rules, found):
+            if _is_left_out(key, path, given, rules):
+                found.dropped.update({key} & given.digests.keys())
+            elif not _is_out_of_reach(key, path, given, rules, found):
                 yield key, path
         elif isinstance(path, Unmappable) and rules.pushes and key in held:
             found.problems.append(Problem(SyncReason.KEY_INVALID, key, path.reason))
         elif path is None and (key in given.digests or key in given.detached):
             found.dropped.add(key)
+
+
+def _is_left_out(key: str, path: str, given: MergeInput, rules: Rules) -> bool:
+    """Whether the key was an ephemeral znode, and these are not selected any more: that deletes nothing."""
+    if rules.pushes or key not in given.snapshot.taken:
+        return False
+    return given.snapshot.picture.nodes[path].czxid <= given.base_zxid
 
 
 def _is_out_of_reach(key: str, path: str, given: MergeInput, rules: Rules, found: Decisions) -> bool:
@@ -148,9 +156,15 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
         found.equal_bytes += held.length
         if base == zookeeper and detached is None:
             return
-    if znode is None and config_map == EMPTY_DIGEST and key in given.snapshot.hollow:
-        _decide_hollow(key, path, base, rules, found)
-        return
+    if znode is None and key in given.snapshot.hollow:
+        if config_map == EMPTY_DIGEST:
+            _decide_hollow(key, path, base, rules, found)
+            return
+        if rules.pushes and (base == HOLLOW or (base == EMPTY_DIGEST and config_map is not None)):
+            base = zookeeper = EMPTY_DIGEST
+    if base == HOLLOW and (zookeeper, config_map) != (None, None):
+        # With data the znode has changed since; without the znode, nothing of the key is left there.
+        base = EMPTY_DIGEST if zookeeper is not None else None
     resolve = _resolution(key, zookeeper, config_map, given)
     state = KeyState(base, zookeeper, config_map, detached, resolve, key in given.flapping)
     action = decide(state, _rules_for(key, base, given, rules))
@@ -172,9 +186,11 @@ def _rules_for(key: str, base: bytes | None, given: MergeInput, rules: Rules) ->
 
 def _decide_hollow(key: str, path: str, base: bytes | None, rules: Rules, found: Decisions) -> None:
     """An empty key on an empty parent is as good as equal, unless it came from the znode while that was a leaf."""
-    if base == EMPTY_DIGEST and rules.pulls:
+    if base == EMPTY_DIGEST and rules.pulls and not rules.retain:
         found.hollowed.add(key)
         found.open.append(Decision(key, path, Action.TO_CONFIG_MAP, None, EMPTY_DIGEST))
+    elif base != HOLLOW and rules.pushes:
+        found.open.append(Decision(key, path, Action.RECORD, HOLLOW, EMPTY_DIGEST))
 
 
 def _resolution(key: str, zookeeper: bytes | None, config_map: bytes | None, given: MergeInput) -> Side | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from zkoperator.mirror.base import Base, Side, short
+from zkoperator.mirror.base import EMPTY_DIGEST, HOLLOW, Base, Side, short
 from zkoperator.mirror.decisions import Decision
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.zk.picture import Picture
@@ -62,18 +62,25 @@ def is_reverted(item: Decision, base: Base, ledger: Ledger | None, picture: Pict
     """Whether a znode has another value than at the base without having been written since: a restored backup.
 
     A restore goes on with a new epoch, so that its zxids are larger than any before. But what it brings back was
-    written before the base, and so was every ancestor of what it takes away.
+    written before the base, and so was every ancestor of what it takes away. What was written by the very push of the
+    base is no restored value: it emptied a parent whose key was deleted.
     """
     pushed = ledger.entries.get(item.key) if ledger is not None else None
+    written_by_us = 0
     if ledger is not None and pushed is not None and ledger.zxid_of(pushed) > base.zxid:
         digest, since = pushed.digest, ledger.zxid_of(pushed)
+        written_by_us = since
     elif item.key in base.digests and item.key not in base.apart:
         digest, since = base.digests[item.key], base.zxid
     else:
         return False
     znode = picture.nodes.get(item.path)
     if znode is not None:
-        return short(znode.digest) != digest and znode.mzxid <= since
+        known = EMPTY_DIGEST if digest == HOLLOW else digest
+        if short(znode.digest) == known or znode.mzxid > since or znode.mzxid == written_by_us:
+            return False
+        holds_others = znode.data_length == 0 and (znode.num_children > 0 or znode.pzxid > since)
+        return not (digest is None and holds_others)
     return digest is not None and picture.is_known_absent(item.path) and _newest_above(item.path, picture) <= since
 
 

@@ -8,7 +8,7 @@ from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
 from zkoperator.mirror.base import Base, Detached, Side
 from zkoperator.mirror.decisions import Decision, Decisions, MergeInput, Problem, decide_all
 from zkoperator.mirror.guard import BaseState, History, history_of, is_reverted, must_hold, plan_hash
-from zkoperator.mirror.ledger import Ledger, effective_digests
+from zkoperator.mirror.ledger import Ledger, effective_digests, pushed_since
 from zkoperator.mirror.merge import Action, Rules
 from zkoperator.mirror.observed import Observed
 from zkoperator.mirror.snapshot import take_snapshot
@@ -130,6 +130,7 @@ class _Planner:
             all_are_shown=self._sync.status.conflict_count <= len(self._sync.status.conflicts),
             adopting=self._base.adopting if self._base is not None else None,
             flapping=self._seen.flapping,
+            base_zxid=self._base.zxid if self._base is not None else 0,
         )
         decisions = decide_all(given, self._rules)
         if (stop := self._unequal_adoption(decisions)) is not None:
@@ -167,7 +168,9 @@ class _Planner:
     def _unequal_adoption(self, decisions: Decisions) -> Plan | None:
         if self._rules.adoption is not AdoptionPolicy.REQUIRE_EQUAL:
             return None
-        differing = [item for item in decisions.open if item.zookeeper != item.config_map]
+        differing = [
+            item for item in decisions.open if item.action is not Action.RECORD and item.zookeeper != item.config_map
+        ]
         if not differing:
             return None
         message = f"{len(differing)} keys differ and adoptionPolicy is RequireEqual: make both sides equal"
@@ -305,7 +308,8 @@ def _read_base(sync: ValidatedSync, seen: Observed) -> tuple[BaseState, Base | N
     """Return the base, and how much it is worth: another ConfigSync's base is none."""
     base = seen.base
     if base is not None and base.sync_uid == sync.uid:
-        return BaseState.KNOWN, base
+        adopting = base.adopting - pushed_since(base, seen.ledger)
+        return BaseState.KNOWN, replace(base, adopting=adopting)
     return (BaseState.LOST if sync.synced_before else BaseState.FIRST), None
 
 
@@ -313,12 +317,8 @@ def _effective_detached(base: Base | None, ledger: Ledger | None) -> dict[str, D
     """Return the detached keys; one that was pushed since the annotation is attached again."""
     if base is None:
         return {}
-    pushed = ledger.entries if ledger is not None else {}
-    return {
-        key: item
-        for key, item in base.detached.items()
-        if key not in pushed or ledger is None or ledger.zxid_of(pushed[key]) <= base.zxid
-    }
+    pushed = pushed_since(base, ledger)
+    return {key: item for key, item in base.detached.items() if key not in pushed}
 
 
 def _target(item: Decision) -> Side:

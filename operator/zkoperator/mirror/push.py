@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from zkoperator.mirror.base import short
+from zkoperator.mirror.base import EMPTY_DIGEST, HOLLOW, short
+from zkoperator.mirror.codec import key_of
 from zkoperator.mirror.ledger import Ledger, encode_ledger, next_push
 from zkoperator.mirror.names import claim_path, ledger_path
 from zkoperator.mirror.snapshot import Snapshot, is_session_owned
@@ -90,6 +91,7 @@ class PushInput:
         missing_above: absolute paths above the root that do not exist, outermost first.
         acl: of znodes that are created.
         limits: what the ensemble takes.
+        digests: the base of every key.
     """
 
     snapshot: Snapshot
@@ -100,6 +102,7 @@ class PushInput:
     missing_above: tuple[str, ...] = ()
     acl: tuple[Acl, ...] = OPEN_ACL
     limits: PushLimits = field(default_factory=PushLimits)
+    digests: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def limits_after(failures: int, *, kept: frozenset[str] = frozenset()) -> PushLimits:
@@ -152,6 +155,7 @@ class _Builder:
         self._writes = {edit.path: edit.value for edit in edits if edit.value is not None}
         self._pruned: set[str] = set()
         self._made: set[str] = set()
+        self._emptied: set[str] = set()
         self._operations: list[Operation] = []
         self._expected: dict[int, int] = {}
         self._parents = {ancestor for path in self._writes for ancestor in _ancestors(path)}
@@ -186,11 +190,13 @@ class _Builder:
     def _delete(self) -> None:
         for edit in sorted(self._edits, key=lambda edit: edit.path, reverse=True):
             znode = self._nodes.get(edit.path)
-            if edit.value is not None or znode is None:
+            if edit.value is not None or znode is None or edit.path in self._pruned:
                 continue
             if self._is_childless(edit.path, znode):
                 self._remove(edit.path, znode)
-            else:
+                continue
+            self._emptied.add(edit.path)
+            if znode.data_length > 0:
                 self._set(edit.path, b"", znode)
 
     def _is_childless(self, path: str, znode: Znode) -> bool:
@@ -240,17 +246,33 @@ class _Builder:
         return next_push(
             self._given.ledger,
             annotated_zxid=self._given.annotated_zxid,
-            pushed={edit.key: digest for edit in self._edits if (digest := self._base_of(edit)) != b""},
+            pushed={**self._hollowed(), **{edit.key: self._base_of(edit) for edit in self._edits}},
             resource_version=self._given.resource_version,
-            made=frozenset(self._made - {""}),
-            pruned=frozenset(self._pruned),
+            # What was deleted as a key and still holds others goes with the last of them.
+            made=frozenset((self._made | self._emptied) - {""}),
+            pruned=frozenset(self._pruned | self._writes.keys()),
         )
 
     def _base_of(self, edit: Edit) -> bytes | None:
-        """Return the key's new base; b"" for none: an empty value on a parent is no key of the znode's side."""
         if edit.value is None:
             return None
-        return b"" if edit.value == b"" and edit.path in self._parents else short(digest_of(edit.value))
+        return HOLLOW if edit.value == b"" and self._has_children_after(edit.path) else short(digest_of(edit.value))
+
+    def _hollowed(self) -> dict[str, bytes]:
+        """Return the bases of empty leaves that this push makes parents: their keys stay in the ConfigMap."""
+        keys = {path: key_of(path) for path in self._parents if self._is_empty_leaf(path)}
+        digests = self._given.digests
+        return {key: HOLLOW for key in keys.values() if isinstance(key, str) and digests.get(key) == EMPTY_DIGEST}
+
+    def _is_empty_leaf(self, path: str) -> bool:
+        znode = self._nodes.get(path)
+        return znode is not None and znode.data_length == 0 and znode.num_children == 0
+
+    def _has_children_after(self, path: str) -> bool:
+        """Whether the znode will have children. The root counts as if it always had."""
+        znode = self._nodes.get(path)
+        left = znode.num_children - self._deleted_children.get(path, 0) if znode is not None else 0
+        return path == "" or path in self._parents or left > 0
 
     def _absolute(self, path: str) -> str:
         return self._root if path == "" else join(self._root, path)

@@ -125,11 +125,12 @@ def _next_base(
     for item in sorted_.records:
         _record(item, digests, detached)
     for item in sorted_.pulls:
-        detached.pop(item.key, None)
         if item.zookeeper is None:
             digests.pop(item.key, None)
+            detached.pop(item.key, None)
         elif item.key in puts:
             digests[item.key] = item.zookeeper
+            detached.pop(item.key, None)
     base = Base(
         sync_uid=context.sync.uid,
         zxid=context.seen.picture.zxid,
@@ -142,7 +143,10 @@ def _next_base(
         adopting=_adopting(context, sorted_, puts),
         held_root=_held_root(context, sorted_),
     )
-    return fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
+    fitting, left_out = fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
+    # A key that one side keeps stays detached until it is really written again.
+    kept = {key: item for key, item in context.detached.items() if key in left_out}
+    return replace(fitting, detached={**fitting.detached, **kept}), left_out
 
 
 def _record(item: Decision, digests: dict[str, bytes], detached: dict[str, Detached]) -> None:
@@ -260,6 +264,7 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
         missing_above=context.seen.missing_above,
         acl=context.seen.acl,
         limits=context.seen.limits,
+        digests=context.digests,
     )
     push, oversized = plan_push(edits, given)
     return push, [*(_no_room(key) for key in sorted(refused)), *(oversized_problem(key) for key in sorted(oversized))]

@@ -166,6 +166,30 @@ async def test_an_empty_parent_is_no_key_and_an_empty_leaf_is_one(world: World) 
     assert world.at("db") == b""
 
 
+async def test_ephemerals_that_are_not_selected_any_more_are_not_deleted(world: World) -> None:
+    world.tree(a="1")
+    session = await world.connector().open(("main:2181",), None)
+    await session.create(Create(f"{ROOT}/here", b"x", ephemeral=True))
+    world.sync(direction="ZooKeeperToConfigMap", keys={"ephemerals": "Include"})
+    await world.until_in_sync()
+    world.spec(keys={"ephemerals": "Exclude"})
+    await world.quiet()
+    world.drop("a")
+    await world.until(lambda: world.data() == {"here": b"x"})
+    await session.close()
+
+
+async def test_a_znode_that_is_made_again_as_an_ephemeral_one_takes_its_key_along(world: World) -> None:
+    world.tree(a="1", b="1")
+    world.sync(direction="ZooKeeperToConfigMap")
+    await world.until_in_sync()
+    session = await world.connector().open(("main:2181",), None)
+    world.drop("a")
+    await session.create(Create(f"{ROOT}/a", b"x", ephemeral=True))
+    await world.until(lambda: world.data() == {"b": b"1"})
+    await session.close()
+
+
 async def test_binary_and_text_move_between_both_maps(world: World) -> None:
     world.tree(a="text", b=b"\xfe")
     world.sync()

@@ -188,6 +188,48 @@ async def test_an_adoption_policy_does_not_decide_later_conflicts(world: World) 
     await world.until_reason("Conflict")
 
 
+async def test_what_an_adoption_has_settled_is_a_key_like_any_other_afterwards(world: World) -> None:
+    world.tree(k="theirs", other="1")
+    world.config_map(k="mine", other="1")
+    world.sync(adoptionPolicy="PreferConfigMap")
+    await world.until_in_sync()
+    world.edit(k=None)
+    await world.until(lambda: world.at("k") is None)
+    await world.quiet()
+    await world.stop()
+    world.node("k", "again theirs")
+    world.edit(k="again mine")
+    await world.start()
+    await world.until_reason("Conflict")
+    assert (world.at("k"), (world.data() or {})["k"]) == (b"again theirs", b"again mine")
+
+
+async def test_an_adoption_policy_that_is_changed_later_stops_nothing(world: World) -> None:
+    world.tree(k="theirs", other="1")
+    world.config_map(k="mine", other="1")
+    world.sync(adoptionPolicy="PreferConfigMap")
+    await world.until_in_sync()
+    world.spec(adoptionPolicy="RequireEqual")
+    await world.quiet()
+    world.edit(other="2")
+    await world.until(lambda: world.at("other") == b"2")
+
+
+async def test_a_detached_key_stays_so_until_its_value_is_really_written(world: World) -> None:
+    world.tree(k="old", other="1", fill="b" * 700_000)
+    world.sync(deletionPolicy="Retain", conflictPolicy="PreferConfigMap")
+    await world.until_in_sync()
+    world.drop("k")
+    await world.until_in_sync()
+    await world.quiet()
+    world.node("k", "n" * 600_000)
+    await world.until_reason("TooLarge")
+    world.node("other", "2")
+    await world.until(lambda: (world.data() or {})["other"] == b"2")
+    await world.quiet()
+    assert world.at("k") == b"n" * 600_000
+
+
 async def test_retained_keys_are_detached_and_stay_so_across_restarts(world: World) -> None:
     world.tree(a="1", b="1", keep="1")
     world.sync(deletionPolicy="Retain")
