@@ -8,7 +8,7 @@ from zkoperator.api.parse import parse
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import ConfigSyncStatus
 from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
-from zkoperator.kube.port import CONFIG_SYNCS, KubeApi
+from zkoperator.kube.port import CONFIG_SYNCS, KubeApi, Manifest
 from zkoperator.mirror.apply import Applier
 from zkoperator.mirror.content import managers_of
 from zkoperator.mirror.decisions import short_hash
@@ -136,16 +136,9 @@ class MirrorReconciler:
 
     async def _read(self, key: Key, memory: Memory) -> ValidatedSync | None:
         """Return the ConfigSync; None when it is gone or cannot be acted on, which is dealt with here."""
-        now_s = self._clock.now_s()
-        if memory.is_stale or now_s - memory.read_s > _RESOURCE_AGE_S:
-            memory.is_stale = False
-            found = await self._api.get(CONFIG_SYNCS, key.namespace, key.name)
-            if found is None:
-                await self._gone(key, memory)
-                return None
-            memory.read_s = now_s
-            if found["metadata"].get("resourceVersion") != memory.version:
-                memory.saw(found)
+        is_due = memory.is_stale or self._clock.now_s() - memory.read_s > _RESOURCE_AGE_S
+        if is_due and not await self._read_again(key, memory):
+            return None
         if memory.sync is None and memory.raw is not None:
             try:
                 memory.sync = validate(memory.raw)
@@ -154,6 +147,28 @@ class MirrorReconciler:
                 return None
             self._index(key, memory.sync)
         return memory.sync
+
+    async def _read_again(self, key: Key, memory: Memory) -> bool:
+        """Read the ConfigSync from the API server; False when it is gone, which is dealt with."""
+        now_s = self._clock.now_s()
+        found = await self._ask(key, memory)
+        if found is None:
+            await self._gone(key, memory)
+            return False
+        memory.read_s = now_s
+        if found["metadata"].get("resourceVersion") != memory.version:
+            memory.saw(found)
+        return True
+
+    async def _ask(self, key: Key, memory: Memory) -> Manifest | None:
+        """Only an answer makes the memory current, and not even that if something was heard while it was awaited."""
+        found: Manifest | None = None
+        memory.is_stale = False
+        try:
+            found = await self._api.get(CONFIG_SYNCS, key.namespace, key.name)
+        finally:
+            memory.is_stale = memory.is_stale or found is None
+        return found
 
     async def _gone(self, key: Key, memory: Memory) -> None:
         # `sync` is empty between a write of the status and the next pass, and while nothing happens.

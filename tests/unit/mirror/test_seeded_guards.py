@@ -13,6 +13,9 @@ import pytest
 from tests.support.mirror_world import World
 from tests.unit.mirror import test_policies as policies
 from tests.unit.mirror import test_restored as restored
+from tests.unit.mirror import test_stale as stale
+from zkoperator.errors import TransientError
+from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror import decisions, guard, merge, plan, reconcile, steps
 from zkoperator.mirror.names import APPROVE_ANNOTATION
 
@@ -49,6 +52,17 @@ def _without_flapping(state: Any, rules: Any) -> Any:
 
 async def _silence(_self: Any, _sync: Any, _memory: Any) -> None:
     return None
+
+
+async def _current_before_the_answer(self: Any, key: Any, memory: Any) -> Any:
+    memory.is_stale = False
+    return await self._api.get(CONFIG_SYNCS, *key)
+
+
+async def _current_whatever_was_heard(self: Any, key: Any, memory: Any) -> Any:
+    found = await self._api.get(CONFIG_SYNCS, *key)
+    memory.is_stale = False
+    return found
 
 
 _SPENT, _DECIDE = reconcile._spent_annotations, merge.decide
@@ -159,6 +173,20 @@ BUGS = (
         "_held_root",
         lambda *_: 0,
         restored.test_deletions_of_a_replaced_root_stay_held_while_its_keys_flow,
+    ),
+    Bug(
+        "a read that failed taken for an answer",
+        reconcile.MirrorReconciler,
+        "_ask",
+        _current_before_the_answer,
+        partial(stale.test_a_paused_config_sync_writes_nothing_though_its_first_read_failed, error=TransientError("")),
+    ),
+    Bug(
+        "an answer that hides what came after it",
+        reconcile.MirrorReconciler,
+        "_ask",
+        _current_whatever_was_heard,
+        stale.test_a_change_that_is_told_while_the_config_sync_is_read_is_not_lost,
     ),
 )
 

@@ -1,0 +1,93 @@
+"""What may have changed since it was read is read again before anything is done because of it."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.fake_kube import Operation
+from tests.support.mirror_world import NAMESPACE, World
+from zkoperator.errors import ForbiddenError, TransientError
+from zkoperator.kube.port import CONFIG_SYNCS, Manifest, Resource
+
+DATA = {"a": b"1"}
+
+
+async def _synced(world: World, **spec: object) -> None:
+    world.tree(a="1")
+    world.sync(**spec)
+    await world.until_in_sync()
+    await world.quiet()
+
+
+def _reads_config_sync(operation: Operation) -> bool:
+    return (operation.verb, operation.resource) == ("get", CONFIG_SYNCS)
+
+
+def _once(matches: Callable[[Operation], bool], do: Callable[[], None]) -> tuple[list[Operation], Callable[..., None]]:
+    """Return a hook that does something at the first operation that matches, and where that one is noted."""
+    met: list[Operation] = []
+
+    def hook(operation: Operation) -> None:
+        if not met and matches(operation):
+            met.append(operation)
+            do()
+
+    return met, hook
+
+
+def _fail(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+FAILURES = (TransientError("503"), TimeoutError(), ForbiddenError("may not get configsyncs"), asyncio.CancelledError())
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
+async def test_a_paused_config_sync_writes_nothing_though_its_first_read_failed(
+    world: World, error: BaseException
+) -> None:
+    await _synced(world)
+    met, world.kube.before = _once(_reads_config_sync, _fail(error))
+    world.spec(mode="Paused")
+    await world.until(lambda: bool(met))
+    world.node("a", "2")
+    await world.until_reason("Paused")
+    await world.quiet()
+    assert world.data() == DATA
+
+
+async def test_a_deleted_config_sync_writes_nothing_though_its_first_read_failed(world: World) -> None:
+    await _synced(world)
+    met, world.kube.before = _once(_reads_config_sync, _fail(TransientError("503")))
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: bool(met))
+    world.node("a", "2")
+    await world.until(lambda: not world.reconciler._memories)
+    await world.quiet()
+    assert world.data() == DATA
+
+
+async def test_a_change_that_is_told_while_the_config_sync_is_read_is_not_lost(world: World) -> None:
+    """The answer is older than the change, and whoever tells of changes tells once."""
+    await _synced(world)
+    original = world.kube.get
+    late: list[Manifest | None] = []
+
+    async def get(resource: Resource, namespace: str, name: str) -> Manifest | None:
+        found = await original(resource, namespace, name)
+        if resource == CONFIG_SYNCS and not late:
+            late.append(found)
+            world.spec(mode="Paused")
+            await world.quiet(5)
+        return found
+
+    world.kube.get = get  # type: ignore[method-assign]
+    world.annotate(first="1")
+    await world.until_reason("Paused")
+    world.node("a", "2")
+    await world.quiet()
+    assert world.data() == DATA
