@@ -43,7 +43,7 @@ class Memory:
         owed_s: since when the numbers of the status lag.
         failing_s: since when every write has failed.
         edits: of the ConfigMap.
-        version: of the custom resource as last read or written, "" before that.
+        uid, version: of the custom resource as last read or written, "" before that.
         parts: transactions that the last push was split into, `is_splitting` while some are left; 0: one was enough.
     """
 
@@ -79,6 +79,7 @@ class Memory:
     parts: int = 0
     is_splitting: bool = False
     rollout: RolloutState = field(default_factory=RolloutState)
+    uid: str = ""
     version: str = ""
     _raw: Mapping[str, Any] | None = field(default=None, init=False)
     _text: bytes = field(default=b"", init=False)
@@ -93,8 +94,13 @@ class Memory:
     def saw(self, raw: Manifest) -> None:
         """Note the custom resource as the API server has just answered it."""
         self._raw, self._text = without_managers(raw), b""
+        self.uid = _uid_of(raw)
         self.version = str(raw["metadata"].get("resourceVersion", ""))
         self.sync = None
+
+    def is_of_another(self, raw: Manifest) -> bool:
+        """Whether all that is remembered belongs to an earlier custom resource of the same name."""
+        return self.uid not in ("", _uid_of(raw))
 
     def rest(self) -> None:
         """Keep the custom resource as text alone, a sixth of what it takes otherwise, until it is asked for."""
@@ -118,6 +124,10 @@ class Memory:
         self.ledger = None
         self.ledger_is_known = False
         self.ledger_is_mine = False
+
+
+def _uid_of(raw: Manifest) -> str:
+    return str(raw["metadata"].get("uid", ""))
 
 
 def new_memory(settings: MirrorSettings) -> Memory:

@@ -149,11 +149,17 @@ class MirrorReconciler:
         return memory.sync
 
     async def _read_again(self, key: Key, memory: Memory) -> bool:
-        """Read the ConfigSync from the API server; False when it is gone, which is dealt with."""
+        """Read the ConfigSync from the API server; False when it is gone, which is dealt with.
+
+        One that was created since under the same name shares nothing with it, and begins with a pass of its own.
+        """
         now_s = self._clock.now_s()
         found = await self._ask(key, memory)
-        if found is None:
+        if found is None or memory.is_of_another(found):
+            memory.is_stale = True
             await self._gone(key, memory)
+            if found is not None:
+                self._wake(key)
             return False
         memory.read_s = now_s
         if found["metadata"].get("resourceVersion") != memory.version:

@@ -16,7 +16,7 @@ from tests.unit.mirror import test_restored as restored
 from tests.unit.mirror import test_stale as stale
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_SYNCS
-from zkoperator.mirror import decisions, guard, merge, plan, reconcile, steps
+from zkoperator.mirror import decisions, guard, memory, merge, plan, reconcile, report, steps
 from zkoperator.mirror.names import APPROVE_ANNOTATION
 
 Scenario = Callable[[World], Awaitable[None]]
@@ -63,6 +63,10 @@ async def _current_whatever_was_heard(self: Any, key: Any, memory: Any) -> Any:
     found = await self._api.get(CONFIG_SYNCS, *key)
     memory.is_stale = False
     return found
+
+
+async def _status_of_any_version(self: Any, _memory: Any, key: Any, patch: Any, _version: Any) -> Any:
+    return await self._api.patch(CONFIG_SYNCS, *key, patch, subresource="status")
 
 
 _SPENT, _DECIDE = reconcile._spent_annotations, merge.decide
@@ -187,6 +191,20 @@ BUGS = (
         "_ask",
         _current_whatever_was_heard,
         stale.test_a_change_that_is_told_while_the_config_sync_is_read_is_not_lost,
+    ),
+    Bug(
+        "a name taken for an identity",
+        memory.Memory,
+        "is_of_another",
+        lambda *_: False,
+        stale.test_a_config_sync_that_was_replaced_between_two_passes_inherits_no_ledger,
+    ),
+    Bug(
+        "a status for whoever has the name",
+        report.Reporter,
+        "_patch",
+        _status_of_any_version,
+        stale.test_a_config_sync_that_was_replaced_during_a_pass_is_told_nothing_of_it,
     ),
 )
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.fake_kube import Operation
-from tests.support.mirror_world import NAMESPACE, World
-from zkoperator.errors import ForbiddenError, TransientError
+from tests.support.mirror_world import NAMESPACE, SUPER, World
+from zkoperator.errors import ForbiddenError, TransientError, UnknownOutcomeError
 from zkoperator.kube.port import CONFIG_SYNCS, Manifest, Resource
 
 DATA = {"a": b"1"}
@@ -22,6 +22,10 @@ async def _synced(world: World, **spec: object) -> None:
 
 def _reads_config_sync(operation: Operation) -> bool:
     return (operation.verb, operation.resource) == ("get", CONFIG_SYNCS)
+
+
+def _writes_status(operation: Operation) -> bool:
+    return (operation.verb, operation.resource, operation.subresource) == ("patch", CONFIG_SYNCS, "status")
 
 
 def _once(matches: Callable[[Operation], bool], do: Callable[[], None]) -> tuple[list[Operation], Callable[..., None]]:
@@ -91,3 +95,52 @@ async def test_a_change_that_is_told_while_the_config_sync_is_read_is_not_lost(w
     world.node("a", "2")
     await world.quiet()
     assert world.data() == DATA
+
+
+def _uid(world: World) -> str:
+    found = world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop")
+    assert found is not None
+    return str(found["metadata"]["uid"])
+
+
+def _replace(world: World, **spec: object) -> None:
+    """What `kubectl replace --force` does, quicker than any pass."""
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    world.sync(**spec)
+
+
+async def test_a_config_sync_that_was_replaced_between_two_passes_inherits_no_ledger(world: World) -> None:
+    await _synced(world)
+    _replace(world)
+    await world.until_in_sync()
+    world.edit(a="2")
+    await world.until(lambda: world.at("a") == b"2")
+    await world.until_in_sync()
+    assert world.zk.tree.children("/zkoperator/configsyncs", SUPER).names == (_uid(world),)
+
+
+async def test_a_config_sync_that_was_replaced_during_a_pass_is_told_nothing_of_it(world: World) -> None:
+    """With a zxid in its status it would count as one whose base was lost, and be adopted by no policy."""
+    await _synced(world)
+
+    def replace() -> None:
+        world.edit(a="mine")
+        _replace(world, adoptionPolicy="PreferConfigMap")
+
+    met, world.kube.before = _once(_writes_status, replace)
+    world.node("b", "1")
+    await world.until(lambda: bool(met))
+    await world.until(lambda: world.at("a") == b"mine")
+    await world.until_in_sync()
+    assert world.data() == {"a": b"mine", "b": b"1"}
+
+
+async def test_a_status_whose_answer_was_lost_is_told_once(world: World) -> None:
+    await _synced(world)
+    met, world.kube.after = _once(_writes_status, _fail(UnknownOutcomeError("no answer")))
+    world.node("b", "1")
+    await world.until(lambda: bool(met))
+    world.node("b", "2")
+    await world.until(lambda: world.data() == {"a": b"1", "b": b"2"})
+    await world.until(lambda: int(world.status()["zxid"], 16) == world.zk.zxid)
+    await world.until_in_sync()
