@@ -7,6 +7,7 @@ from typing import Any
 
 from zkoperator.kube.port import Manifest, without_managers
 from zkoperator.mirror.debounce import Burst
+from zkoperator.mirror.decisions import Decision
 from zkoperator.mirror.flap import FlapLog
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.mirror.news import News
@@ -38,7 +39,7 @@ class Memory:
         kept: parents that the ensemble did not let us delete with their last child.
         push_failures: large pushes in a row whose connection was lost or that were refused for their size.
         follow_failures: attempts in a row to follow a subtree that cannot be followed.
-        known_conflicts: for which the ledger has been read again already.
+        doubted: differences for which the ledger has been read again already.
         lost_s: since when the ensemble of a ConfigSync that ends is out of reach.
         owed_s: since when the numbers of the status lag.
         failing_s: since when every write has failed.
@@ -70,7 +71,7 @@ class Memory:
     kept: Refusals = field(default_factory=Refusals)
     push_failures: int = 0
     follow_failures: int = 0
-    known_conflicts: frozenset[str] = frozenset()
+    doubted: frozenset[Decision] = frozenset()
     disconnected_s: float | None = None
     lost_s: float | None = None
     owed_s: float | None = None

@@ -192,8 +192,8 @@ class MirrorReconciler:
         return await self._report_waiting(waiting, sync, memory) if waiting is not None else None
 
     async def _carry_out(self, plan: Plan, sync: ValidatedSync, seen: Observed, memory: Memory) -> float | None:
-        """Apply the plan and report; a plan with news that only a stale ledger could explain is made again first."""
-        if _has_new_conflicts(plan, sync, memory):
+        """Apply the plan and report; a plan with news that a stale ledger could explain is made again first."""
+        if _may_be_pushed(plan, sync, memory):
             memory.doubt_ledger()
             return 0.0
         wait_s = self._debounce(plan, seen, memory)
@@ -337,12 +337,12 @@ class MirrorReconciler:
             _discard(self._by_cluster, Key(key.namespace, sync.source.cluster), key)
 
 
-def _has_new_conflicts(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
-    """Whether there are conflicts for which the ledger was not read again yet."""
-    conflicts = frozenset(item.key for item in plan.conflicts)
-    is_new = not conflicts <= memory.known_conflicts
-    memory.known_conflicts = conflicts
-    return is_new and sync.pushes
+def _may_be_pushed(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
+    """Whether the ledger must be read again first: what somebody else has pushed is no side of a difference."""
+    if any(isinstance(step, ClaimLedger) for step in plan.steps):
+        return False
+    doubted, memory.doubted = memory.doubted, plan.doubtful
+    return sync.pushes and not plan.doubtful <= doubted
 
 
 def _spent_annotations(plan: Plan, sync: ValidatedSync) -> dict[str, str | None]:

@@ -206,6 +206,13 @@ BUGS = (
         _status_of_any_version,
         stale.test_a_config_sync_that_was_replaced_during_a_pass_is_told_nothing_of_it,
     ),
+    Bug(
+        "a policy over a ledger of yesterday",
+        plan._Planner,
+        "_is_settled",
+        lambda *_: False,
+        stale.test_an_edit_of_what_another_process_has_pushed_is_not_settled_by_a_policy,
+    ),
 )
 
 

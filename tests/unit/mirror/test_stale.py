@@ -1,14 +1,16 @@
 """What may have changed since it was read is read again before anything is done because of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.support.fake_kube import Operation
-from tests.support.mirror_world import NAMESPACE, SUPER, World
+from tests.support.mirror_world import FAST, NAMESPACE, SUPER, World
 from zkoperator.errors import ForbiddenError, TransientError, UnknownOutcomeError
 from zkoperator.kube.port import CONFIG_SYNCS, Manifest, Resource
+from zkoperator.runtime.keys import Key
 
 DATA = {"a": b"1"}
 
@@ -144,3 +146,65 @@ async def test_a_status_whose_answer_was_lost_is_told_once(world: World) -> None
     await world.until(lambda: world.data() == {"a": b"1", "b": b"2"})
     await world.until(lambda: int(world.status()["zxid"], 16) == world.zk.zxid)
     await world.until_in_sync()
+
+
+def _gate(world: World) -> asyncio.Event:
+    """Let passes of this process wait while the event is not set."""
+    gate, original = asyncio.Event(), world.reconciler.reconcile
+    gate.set()
+
+    async def reconcile(key: Key) -> float | None:
+        await gate.wait()
+        return await original(key)
+
+    world.loop._reconcile = reconcile
+    return gate
+
+
+@asynccontextmanager
+async def _in_turns(world: World) -> AsyncIterator[tuple[asyncio.Event, asyncio.Event]]:
+    """Run another process with neither Lease nor word of the first, which knows its ledger; return both gates."""
+    world.edit(mine="1")
+    await world.until(lambda: world.at("mine") == b"1")
+    await world.quiet()
+    gate = _gate(world)
+    gate.clear()
+    other = World(FAST)
+    other.kube, other.zk = world.kube, world.zk
+    await other.start()
+    try:
+        await other.quiet()
+        yield gate, _gate(other)
+    finally:
+        await other.stop()
+
+
+async def test_an_edit_of_what_another_process_has_pushed_is_not_settled_by_a_policy(world: World) -> None:
+    """By the ledger that the first has read, the pushed value is an edit of the znode like any other."""
+    await _synced(world, conflictPolicy="PreferZooKeeper")
+    async with _in_turns(world) as (first, second):
+        world.edit(a="2")
+        await world.until(lambda: world.at("a") == b"2")
+        await world.quiet()
+        second.clear()
+        world.edit(a="3")
+        first.set()
+        await world.until(lambda: world.at("a") == b"3")
+        second.set()
+        await world.until_in_sync()
+    assert world.data() == {"a": b"3", "mine": b"1"}
+
+
+async def test_what_a_policy_settles_costs_one_more_read_of_the_ledger(world: World) -> None:
+    await _synced(world, conflictPolicy="PreferZooKeeper")
+    gate = _gate(world)
+    gate.clear()
+    world.node("a", "theirs")
+    world.edit(a="mine")
+    await world.quiet()
+    gets = world.zk.served["get"]
+    gate.set()
+    await world.until(lambda: world.data() == {"a": b"theirs"})
+    await world.until_in_sync()
+    await world.quiet()
+    assert world.zk.served["get"] - gets == 1
