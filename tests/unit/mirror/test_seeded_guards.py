@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from tests.support.mirror_world import World
+from tests.unit.mirror import test_again as again
 from tests.unit.mirror import test_policies as policies
 from tests.unit.mirror import test_restored as restored
 from tests.unit.mirror import test_stale as stale
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_SYNCS
-from zkoperator.mirror import decisions, guard, memory, merge, plan, reconcile, report, steps
+from zkoperator.mirror import decisions, guard, memory, merge, plan, reconcile, report, steps, trees
 from zkoperator.mirror.names import APPROVE_ANNOTATION
 
 Scenario = Callable[[World], Awaitable[None]]
@@ -67,6 +68,10 @@ async def _current_whatever_was_heard(self: Any, key: Any, memory: Any) -> Any:
 
 async def _status_of_any_version(self: Any, _memory: Any, key: Any, patch: Any, _version: Any) -> Any:
     return await self._api.patch(CONFIG_SYNCS, *key, patch, subresource="status")
+
+
+async def _no_look(_self: Any, _path: str) -> None:
+    return None
 
 
 _SPENT, _DECIDE = reconcile._spent_annotations, merge.decide
@@ -212,6 +217,13 @@ BUGS = (
         "_is_settled",
         lambda *_: False,
         stale.test_an_edit_of_what_another_process_has_pushed_is_not_settled_by_a_policy,
+    ),
+    Bug(
+        "no look at what a push was refused at",
+        trees.Tree,
+        "recheck_at",
+        _no_look,
+        again.test_a_parent_that_hides_a_child_stays_and_the_others_go_on,
     ),
 )
 
