@@ -301,6 +301,18 @@ class TestSubresources:
         assert patched["spec"] == {"size": 1}
         assert patched["status"] == {"ready": True}
 
+    async def test_the_status_of_an_object_that_was_replaced_meanwhile_is_a_conflict(self, world: KubeWorld) -> None:
+        created = await world.api.create(WIDGETS, world.namespace, widget(size=1))
+        await world.api.delete(WIDGETS, world.namespace, "one")
+        await world.api.create(WIDGETS, world.namespace, widget(size=1))
+        patch, version = {"status": {"ready": True}}, created["metadata"]["resourceVersion"]
+        where = WIDGETS, world.namespace, "one"
+        with pytest.raises(ConflictError):
+            await world.api.patch(*where, patch, resource_version=version, subresource="status")
+        found = await world.api.get(*where)
+        assert found is not None
+        assert "status" not in found
+
     async def test_an_applied_status_is_replaced_whole_and_leaves_spec_alone(self, world: KubeWorld) -> None:
         await world.api.apply(WIDGETS, world.namespace, widget(size=1))
         for status in ({"ready": True, "zxid": "0x1"}, {"ready": False}):

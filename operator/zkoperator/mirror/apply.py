@@ -138,7 +138,7 @@ class Applier:
         try:
             committed = await _tree(memory).zk.multi(step.operations)
         except MultiError as error:
-            raise self._refused_push(step, error, memory) from error
+            raise await self._refused_push(step, error, memory) from error
         except TooLargeError as error:
             self._suspect_size(step, memory)
             raise ConflictError("the push was too large") from error
@@ -163,13 +163,15 @@ class Applier:
             until_s = self._clock.now_s() + self._settings.reread_s
             memory.refused.note(Problem(SyncReason.TOO_LARGE, step.keys[0], message), until_s)
 
-    def _refused_push(self, step: PushMulti, error: MultiError, memory: Memory) -> ZkOperatorError:
-        """Look again; a znode that may not be written is left out for a while, so that the others go on."""
+    async def _refused_push(self, step: PushMulti, error: MultiError, memory: Memory) -> ZkOperatorError:
+        """Look again; a znode that may not be written, or read, is left out for a while, so that the others go on."""
         path, cause = step.operations[error.index].path, error.cause
         if error.index >= len(step.operations) - OWN_OPERATIONS:
             memory.forget_ledger()
         elif isinstance(cause, ForbiddenError | InvalidError):
             return self._left_out(step, path, cause, memory)
+        else:
+            await _tree(memory).recheck_at(path)
         return ConflictError(f"the push was refused at {path}")
 
     def _left_out(

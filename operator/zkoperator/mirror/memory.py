@@ -7,6 +7,7 @@ from typing import Any
 
 from zkoperator.kube.port import Manifest, without_managers
 from zkoperator.mirror.debounce import Burst
+from zkoperator.mirror.decisions import Decision
 from zkoperator.mirror.flap import FlapLog
 from zkoperator.mirror.ledger import Ledger
 from zkoperator.mirror.news import News
@@ -38,12 +39,12 @@ class Memory:
         kept: parents that the ensemble did not let us delete with their last child.
         push_failures: large pushes in a row whose connection was lost or that were refused for their size.
         follow_failures: attempts in a row to follow a subtree that cannot be followed.
-        known_conflicts: for which the ledger has been read again already.
+        doubted: differences for which the ledger has been read again already.
         lost_s: since when the ensemble of a ConfigSync that ends is out of reach.
         owed_s: since when the numbers of the status lag.
         failing_s: since when every write has failed.
         edits: of the ConfigMap.
-        version: of the custom resource as last read or written, "" before that.
+        uid, version: of the custom resource as last read or written, "" before that.
         parts: transactions that the last push was split into, `is_splitting` while some are left; 0: one was enough.
     """
 
@@ -70,7 +71,7 @@ class Memory:
     kept: Refusals = field(default_factory=Refusals)
     push_failures: int = 0
     follow_failures: int = 0
-    known_conflicts: frozenset[str] = frozenset()
+    doubted: frozenset[Decision] = frozenset()
     disconnected_s: float | None = None
     lost_s: float | None = None
     owed_s: float | None = None
@@ -79,6 +80,7 @@ class Memory:
     parts: int = 0
     is_splitting: bool = False
     rollout: RolloutState = field(default_factory=RolloutState)
+    uid: str = ""
     version: str = ""
     _raw: Mapping[str, Any] | None = field(default=None, init=False)
     _text: bytes = field(default=b"", init=False)
@@ -93,8 +95,13 @@ class Memory:
     def saw(self, raw: Manifest) -> None:
         """Note the custom resource as the API server has just answered it."""
         self._raw, self._text = without_managers(raw), b""
+        self.uid = _uid_of(raw)
         self.version = str(raw["metadata"].get("resourceVersion", ""))
         self.sync = None
+
+    def is_of_another(self, raw: Manifest) -> bool:
+        """Whether all that is remembered belongs to an earlier custom resource of the same name."""
+        return self.uid not in ("", _uid_of(raw))
 
     def rest(self) -> None:
         """Keep the custom resource as text alone, a sixth of what it takes otherwise, until it is asked for."""
@@ -118,6 +125,10 @@ class Memory:
         self.ledger = None
         self.ledger_is_known = False
         self.ledger_is_mine = False
+
+
+def _uid_of(raw: Manifest) -> str:
+    return str(raw["metadata"].get("uid", ""))
 
 
 def new_memory(settings: MirrorSettings) -> Memory:

@@ -35,6 +35,7 @@ class Plan:
         stop: why nothing is done at all, None when the plan is a real one.
         message: about `stop`, or about what is special.
         conflicts: keys that wait for a decision.
+        settled: differences that were conflicts, had a policy or a resolution not decided them.
         flapping: conflicts that are held for flapping.
         problems: keys that cannot be synchronised.
         pending: what waits for approval, or all of a dry run.
@@ -49,6 +50,7 @@ class Plan:
     stop: SyncReason | None = None
     message: str = ""
     conflicts: tuple[Decision, ...] = ()
+    settled: tuple[Decision, ...] = ()
     flapping: tuple[Decision, ...] = ()
     problems: tuple[Problem, ...] = ()
     pending: PendingPlan | None = None
@@ -61,6 +63,11 @@ class Plan:
     keys: int = 0
     bytes: int = 0
     zxid: int = 0
+
+    @property
+    def doubtful(self) -> frozenset[Decision]:
+        """Differences of two sides that are none if somebody else has pushed one of them: that is the base then."""
+        return frozenset((*self.conflicts, *self.settled))
 
 
 EPOCH_BITS: Final = 32
@@ -277,6 +284,11 @@ class _Planner:
             return (picture.root_czxid,)
         return picture.root_czxid, picture.zxid >> EPOCH_BITS
 
+    def _is_settled(self, item: Decision) -> bool:
+        """Whether both sides differ from the base and one of them is about to lose its value."""
+        is_write = item.action in (Action.TO_CONFIG_MAP, Action.TO_ZOOKEEPER, Action.DETACH)
+        return is_write and self._digests.get(item.key) not in (item.zookeeper, item.config_map)
+
     def _real(self, decisions: Decisions) -> Plan:
         sorted_ = self._sort(decisions)
         context = StepContext(
@@ -289,6 +301,7 @@ class _Planner:
         return Plan(
             steps=steps.all,
             conflicts=(*sorted_.conflicts, *undone),
+            settled=tuple(item for item in decisions.open if self._is_settled(item)),
             flapping=tuple(sorted_.flapping),
             problems=(*decisions.problems, *steps.problems),
             pending=self._pending(sorted_.held) if sorted_.held else None,

@@ -8,7 +8,7 @@ from zkoperator.api.parse import parse
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import ConfigSyncStatus
 from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
-from zkoperator.kube.port import CONFIG_SYNCS, KubeApi
+from zkoperator.kube.port import CONFIG_SYNCS, KubeApi, Manifest
 from zkoperator.mirror.apply import Applier
 from zkoperator.mirror.content import managers_of
 from zkoperator.mirror.decisions import short_hash
@@ -136,16 +136,9 @@ class MirrorReconciler:
 
     async def _read(self, key: Key, memory: Memory) -> ValidatedSync | None:
         """Return the ConfigSync; None when it is gone or cannot be acted on, which is dealt with here."""
-        now_s = self._clock.now_s()
-        if memory.is_stale or now_s - memory.read_s > _RESOURCE_AGE_S:
-            memory.is_stale = False
-            found = await self._api.get(CONFIG_SYNCS, key.namespace, key.name)
-            if found is None:
-                await self._gone(key, memory)
-                return None
-            memory.read_s = now_s
-            if found["metadata"].get("resourceVersion") != memory.version:
-                memory.saw(found)
+        is_due = memory.is_stale or self._clock.now_s() - memory.read_s > _RESOURCE_AGE_S
+        if is_due and not await self._read_again(key, memory):
+            return None
         if memory.sync is None and memory.raw is not None:
             try:
                 memory.sync = validate(memory.raw)
@@ -154,6 +147,34 @@ class MirrorReconciler:
                 return None
             self._index(key, memory.sync)
         return memory.sync
+
+    async def _read_again(self, key: Key, memory: Memory) -> bool:
+        """Read the ConfigSync from the API server; False when it is gone, which is dealt with.
+
+        One that was created since under the same name shares nothing with it, and begins with a pass of its own.
+        """
+        now_s = self._clock.now_s()
+        found = await self._ask(key, memory)
+        if found is None or memory.is_of_another(found):
+            memory.is_stale = True
+            await self._gone(key, memory)
+            if found is not None:
+                self._wake(key)
+            return False
+        memory.read_s = now_s
+        if found["metadata"].get("resourceVersion") != memory.version:
+            memory.saw(found)
+        return True
+
+    async def _ask(self, key: Key, memory: Memory) -> Manifest | None:
+        """Only an answer makes the memory current, and not even that if something was heard while it was awaited."""
+        found: Manifest | None = None
+        memory.is_stale = False
+        try:
+            found = await self._api.get(CONFIG_SYNCS, key.namespace, key.name)
+        finally:
+            memory.is_stale = memory.is_stale or found is None
+        return found
 
     async def _gone(self, key: Key, memory: Memory) -> None:
         # `sync` is empty between a write of the status and the next pass, and while nothing happens.
@@ -171,8 +192,8 @@ class MirrorReconciler:
         return await self._report_waiting(waiting, sync, memory) if waiting is not None else None
 
     async def _carry_out(self, plan: Plan, sync: ValidatedSync, seen: Observed, memory: Memory) -> float | None:
-        """Apply the plan and report; a plan with news that only a stale ledger could explain is made again first."""
-        if _has_new_conflicts(plan, sync, memory):
+        """Apply the plan and report; a plan with news that a stale ledger could explain is made again first."""
+        if _may_be_pushed(plan, sync, memory):
             memory.doubt_ledger()
             return 0.0
         wait_s = self._debounce(plan, seen, memory)
@@ -316,12 +337,12 @@ class MirrorReconciler:
             _discard(self._by_cluster, Key(key.namespace, sync.source.cluster), key)
 
 
-def _has_new_conflicts(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
-    """Whether there are conflicts for which the ledger was not read again yet."""
-    conflicts = frozenset(item.key for item in plan.conflicts)
-    is_new = not conflicts <= memory.known_conflicts
-    memory.known_conflicts = conflicts
-    return is_new and sync.pushes
+def _may_be_pushed(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
+    """Whether the ledger must be read again first: what somebody else has pushed is no side of a difference."""
+    if any(isinstance(step, ClaimLedger) for step in plan.steps):
+        return False
+    doubted, memory.doubted = memory.doubted, plan.doubtful
+    return sync.pushes and not plan.doubtful <= doubted
 
 
 def _spent_annotations(plan: Plan, sync: ValidatedSync) -> dict[str, str | None]:

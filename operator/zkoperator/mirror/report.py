@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 
 from zkoperator.api.reasons import SyncCondition, SyncReason
-from zkoperator.errors import ZkOperatorError
-from zkoperator.kube.port import CONFIG_SYNCS, EVENTS, KubeApi
+from zkoperator.errors import ConflictError, UnknownOutcomeError, ZkOperatorError
+from zkoperator.kube.port import CONFIG_SYNCS, EVENTS, KubeApi, Manifest
 from zkoperator.logs import about
 from zkoperator.mirror.events import event_of, is_good
 from zkoperator.mirror.memory import Memory
@@ -78,7 +78,7 @@ class Reporter:
         key = _key(raw)
         patch = merge_patch_of(told, status)
         self._meter.requested("status")
-        written = await self._api.patch(CONFIG_SYNCS, key.namespace, key.name, patch, subresource="status")
+        written = await self._patch(memory, key, patch, raw["metadata"].get("resourceVersion"))
         memory.owed_s = None
         if written is None:
             memory.is_stale = True
@@ -88,6 +88,15 @@ class Reporter:
             self._log(key, condition)
             if condition["type"] == SyncCondition.READY or condition["reason"] in _TOLD_BESIDE_READY:
                 await self.event(memory, condition["reason"], condition.get("message") or condition["type"], "Sync")
+
+    async def _patch(self, memory: Memory, key: Key, patch: Manifest, version: str | None) -> Manifest | None:
+        """Write over what was read alone: another ConfigSync of the name must not get what was found for this one."""
+        where = CONFIG_SYNCS, key.namespace, key.name
+        try:
+            return await self._api.patch(*where, patch, resource_version=version, subresource="status")
+        except (ConflictError, UnknownOutcomeError):
+            memory.is_stale = True
+            raise
 
     def _log(self, key: Key, condition: Mapping[str, Any]) -> None:
         level = logging.INFO if is_good(condition["reason"]) else logging.WARNING

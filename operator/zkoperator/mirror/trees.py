@@ -11,7 +11,7 @@ from zkoperator.zk.drawing import Budget
 from zkoperator.zk.feed import TreeFeed
 from zkoperator.zk.picture import Picture
 from zkoperator.zk.port import ConnectionState, Credential, Zk
-from zkoperator.zk.recheck import recheck
+from zkoperator.zk.recheck import recheck, recheck_at
 from zkoperator.zk.turns import Turns
 
 
@@ -91,6 +91,10 @@ class Tree:
             work = recheck(self.zk, self.place.root, self._feed, everything=everything)
             self._checking = asyncio.get_running_loop().create_task(work, name=f"recheck {self.place.root}")
             self._checking.add_done_callback(self._checked)
+
+    async def recheck_at(self, path: str) -> None:
+        """Look at a znode that a write was refused at; if it is not as known, the whole subtree is read again."""
+        await recheck_at(self.zk, self.place.root, self._feed, path)
 
     async def close(self) -> None:
         """Stop following. The lease of the session is the caller's."""

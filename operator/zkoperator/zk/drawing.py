@@ -7,6 +7,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from zkoperator.errors import ForbiddenError
 from zkoperator.zk.picture import Picture, Znode, digest_of, is_at_or_below
 from zkoperator.zk.port import Node, Stat
 
@@ -62,6 +63,10 @@ class Drawing:
         """Whether exactly this path was refused."""
         return relative in self._unreadable
 
+    def is_refused(self, relative: str) -> bool:
+        """Whether nothing is to be known of the path: it was refused, or lies below one that was."""
+        return self.is_unreadable(relative) or self.is_hidden(relative)
+
     def is_hidden(self, relative: str) -> bool:
         """Whether an unreadable znode lies above the path, so that nothing is to be known of it."""
         if not self._unreadable:
@@ -71,6 +76,13 @@ class Drawing:
             if relative in self._unreadable:
                 return True
         return False
+
+    def agrees(self, relative: str, stat: Stat | ForbiddenError | None) -> bool:
+        """Whether the znode is known as this answer has it, None for absent."""
+        node = self._nodes.get(relative)
+        if node is None or not isinstance(stat, Stat):
+            return node is None and stat is None
+        return (node.czxid, node.mzxid, node.pzxid) == (stat.czxid, stat.mzxid, stat.pzxid)
 
     def store(self, relative: str, node: Node) -> None:
         """Take over one read. A value that was forgotten and has not changed stays forgotten."""

@@ -113,12 +113,9 @@ class TreeFeed:
         """Return the relative paths of a picture that stands: those that are known, and those that are refused."""
         return (self._drawing.known(), self._drawing.unreadable()) if self._is_consistent else ((), ())
 
-    def agrees(self, path: str, stat: Stat | None) -> bool:
-        """Whether the znode is known as this stat has it. One that is being read agrees with everything."""
-        node = self._drawing.node(path)
-        if node is None or path in self._pending or stat is None:
-            return node is None or path in self._pending
-        return (node.czxid, node.mzxid, node.pzxid) == (stat.czxid, stat.mzxid, stat.pzxid)
+    def agrees(self, path: str, stat: Stat | ForbiddenError | None) -> bool:
+        """Whether the znode is known as this answer has it. One that is being read, or is refused, agrees with all."""
+        return path in self._pending or self._drawing.is_refused(path) or self._drawing.agrees(path, stat)
 
     def reread(self) -> None:
         """Read the whole subtree again: there is something that no notification has told."""

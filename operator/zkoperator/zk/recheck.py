@@ -11,7 +11,7 @@ from typing import Final
 from zkoperator.errors import ForbiddenError
 from zkoperator.zk.feed import TreeFeed
 from zkoperator.zk.paths import join
-from zkoperator.zk.port import Node, NoNodeError, Zk
+from zkoperator.zk.port import Node, NoNodeError, Stat, Zk
 
 _AT_ONCE: Final = 16
 
@@ -27,6 +27,32 @@ async def recheck(zk: Zk, root: str, feed: TreeFeed, *, everything: bool) -> Non
     known, refused = feed.known()
     if await _may_read_any(zk, root, refused) or (everything and await _differs(zk, root, feed, known)):
         feed.reread()
+
+
+async def recheck_at(zk: Zk, root: str, feed: TreeFeed, path: str) -> None:
+    """Compare the znode that a write was refused at, by its absolute path, and its parent.
+
+    A race that is lost is told by the watch anyway; no watch tells of a znode that may not be read. Events come before
+    replies, so that what is compared is as new as the stats.
+
+    Raises:
+        TransientError: the connection was lost: everything will be read anyway.
+    """
+    prefix = join(root, "")
+    if path != root and not path.startswith(prefix):
+        return
+    relative = path[len(prefix) :]
+    near = (relative, relative.rpartition("/")[0])
+    answers = await asyncio.gather(*(_stat(zk, _absolute(root, each)) for each in near))
+    if not all(map(feed.agrees, near, answers)):
+        feed.reread()
+
+
+async def _stat(zk: Zk, path: str) -> Stat | ForbiddenError | None:
+    try:
+        return await zk.exists(path)
+    except ForbiddenError as error:
+        return error
 
 
 async def _may_read_any(zk: Zk, root: str, refused: Sequence[str]) -> bool:

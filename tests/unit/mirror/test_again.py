@@ -144,6 +144,68 @@ async def test_a_restored_api_server_reverts_and_deletes_no_znode(world: World) 
     await world.until(lambda: world.at("a") == b"3")
 
 
+async def _pushed(world: World, **keys: str) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    world.edit(**keys)
+    await world.until_in_sync()
+    await world.quiet()
+
+
+@pytest.mark.parametrize("key", ["secret", "secret__x"])
+async def test_a_znode_that_was_hidden_when_it_came_holds_its_own_key_alone(world: World, key: str) -> None:
+    await _pushed(world, b="1")
+    world.write(Create(f"{ROOT}/secret", b"theirs", NOBODY))
+    await world.quiet()
+    world.edit(**{key: "mine", "a": "2"})
+    await world.until(lambda: world.at("a") == b"2")
+    await world.until_reason("Forbidden")
+    assert world.message().startswith("secret: ")
+    assert world.at("secret") == b"theirs"
+    world.zk.set_acl(f"{ROOT}/secret", EVERYBODY)
+    await world.until(lambda: world.at("secret/x") == b"mine" or world.ready() == ("False", "Conflict"))
+
+
+async def test_a_parent_that_hides_a_child_stays_and_the_others_go_on(world: World) -> None:
+    await _pushed(world, db__x="1")
+    world.write(Create(f"{ROOT}/db/secret", b"theirs", NOBODY))
+    await world.quiet()
+    world.edit(db__x=None, a="2")
+    await world.until(lambda: (world.at("db/x"), world.at("a")) == (None, b"2"))
+    assert world.at("db/secret") == b"theirs"
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "changed"])
+async def test_a_push_that_a_lost_notification_stops_reads_what_it_was_about(world: World, *, deleted: bool) -> None:
+    await _pushed(world, db__x="1")
+    for client in world.zk._clients:
+        client.watched.clear()
+    world.write(*((Delete(f"{ROOT}/db/x", -1), Delete(f"{ROOT}/db", -1)) if deleted else (Set(f"{ROOT}/a", b"9", -1),)))
+    world.edit(a="2", b="2", db__y="2")
+    await world.until(lambda: (world.at("b"), world.at("db/y")) == (b"2", b"2"))
+    assert world.at("a") == (b"2" if deleted else b"9")
+
+
+async def test_a_push_that_loses_a_race_reads_no_subtree_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _pushed(world, b="1")
+    original = FakeZk.multi
+    lost: list[Sequence[Operation]] = []
+
+    async def race(self: FakeZk, ops: Sequence[Operation]) -> Committed:
+        if not lost:
+            lost.append(ops)
+            world.write(Set(f"{ROOT}/b", b"1", -1))
+        return await original(self, ops)
+
+    monkeypatch.setattr(FakeZk, "multi", race)
+    before = world.zk.served["children"]
+    world.edit(b="2")
+    await world.until(lambda: world.at("b") == b"2")
+    await world.until_in_sync()
+    assert (len(lost), world.zk.served["children"]) == (1, before)
+
+
 def _version(number: str) -> dict[str, object]:
     return {"metadata": {"name": "shop", "uid": "1", "resourceVersion": number}}
 

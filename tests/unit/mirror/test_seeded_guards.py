@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 
 from tests.support.mirror_world import World
+from tests.unit.mirror import test_again as again
 from tests.unit.mirror import test_policies as policies
 from tests.unit.mirror import test_restored as restored
-from zkoperator.mirror import decisions, guard, merge, plan, reconcile, steps
+from tests.unit.mirror import test_stale as stale
+from zkoperator.errors import TransientError
+from zkoperator.kube.port import CONFIG_SYNCS
+from zkoperator.mirror import decisions, guard, memory, merge, plan, reconcile, report, steps, trees
 from zkoperator.mirror.names import APPROVE_ANNOTATION
 
 Scenario = Callable[[World], Awaitable[None]]
@@ -48,6 +52,25 @@ def _without_flapping(state: Any, rules: Any) -> Any:
 
 
 async def _silence(_self: Any, _sync: Any, _memory: Any) -> None:
+    return None
+
+
+async def _current_before_the_answer(self: Any, key: Any, memory: Any) -> Any:
+    memory.is_stale = False
+    return await self._api.get(CONFIG_SYNCS, *key)
+
+
+async def _current_whatever_was_heard(self: Any, key: Any, memory: Any) -> Any:
+    found = await self._api.get(CONFIG_SYNCS, *key)
+    memory.is_stale = False
+    return found
+
+
+async def _status_of_any_version(self: Any, _memory: Any, key: Any, patch: Any, _version: Any) -> Any:
+    return await self._api.patch(CONFIG_SYNCS, *key, patch, subresource="status")
+
+
+async def _no_look(_self: Any, _path: str) -> None:
     return None
 
 
@@ -159,6 +182,48 @@ BUGS = (
         "_held_root",
         lambda *_: 0,
         restored.test_deletions_of_a_replaced_root_stay_held_while_its_keys_flow,
+    ),
+    Bug(
+        "a read that failed taken for an answer",
+        reconcile.MirrorReconciler,
+        "_ask",
+        _current_before_the_answer,
+        partial(stale.test_a_paused_config_sync_writes_nothing_though_its_first_read_failed, error=TransientError("")),
+    ),
+    Bug(
+        "an answer that hides what came after it",
+        reconcile.MirrorReconciler,
+        "_ask",
+        _current_whatever_was_heard,
+        stale.test_a_change_that_is_told_while_the_config_sync_is_read_is_not_lost,
+    ),
+    Bug(
+        "a name taken for an identity",
+        memory.Memory,
+        "is_of_another",
+        lambda *_: False,
+        stale.test_a_config_sync_that_was_replaced_between_two_passes_inherits_no_ledger,
+    ),
+    Bug(
+        "a status for whoever has the name",
+        report.Reporter,
+        "_patch",
+        _status_of_any_version,
+        stale.test_a_config_sync_that_was_replaced_during_a_pass_is_told_nothing_of_it,
+    ),
+    Bug(
+        "a policy over a ledger of yesterday",
+        plan._Planner,
+        "_is_settled",
+        lambda *_: False,
+        stale.test_an_edit_of_what_another_process_has_pushed_is_not_settled_by_a_policy,
+    ),
+    Bug(
+        "no look at what a push was refused at",
+        trees.Tree,
+        "recheck_at",
+        _no_look,
+        again.test_a_parent_that_hides_a_child_stays_and_the_others_go_on,
     ),
 )
 

@@ -14,7 +14,7 @@ from zkoperator.zk import turns
 from zkoperator.zk.drawing import Budget
 from zkoperator.zk.feed import TreeFeed
 from zkoperator.zk.port import Acl, Children, Create, Delete, Node, Set
-from zkoperator.zk.recheck import recheck
+from zkoperator.zk.recheck import recheck, recheck_at
 from zkoperator.zk.turns import Turns
 
 ROOTS = [f"/t{number}" for number in range(12)]
@@ -196,6 +196,41 @@ async def test_comparing_finds_permissions_taken_and_granted(
     server.set_acl("/t0/a", (Acl(31, "world", "anyone"),))
     await recheck(zk, "/t0", feed, everything=False)
     await eventually(lambda: (picture := feed.picture()) and "a" in picture.nodes, every_s=0)
+
+
+@pytest.mark.parametrize("path", ["/t0", "/t0/a", "/t0/none", "/t0/secret", "/t0/secret/x", "/elsewhere", "/t00"])
+async def test_looking_where_nothing_is_new_keeps_the_picture(
+    server: FakeZkServer, follow: Callable[..., TreeFeed], path: str
+) -> None:
+    zk = server.session()
+    server.write(Create("/t0/secret", b"", NOBODY), Create("/t0/secret/x", b""), Create("/t00", b""))
+    feed = follow(zk, "/t0")
+    first = await eventually(feed.picture, every_s=0)
+    await recheck_at(zk, "/t0", feed, path)
+    assert feed.picture() is first
+
+
+@pytest.mark.parametrize("root", ["/t0", "/"])
+async def test_looking_at_a_znode_finds_that_it_is_hidden_gone_or_new(
+    server: FakeZkServer, follow: Callable[..., TreeFeed], root: str
+) -> None:
+    zk = server.session()
+    feed = follow(zk, root)
+    await eventually(feed.picture, every_s=0)
+    server.write(Create("/t0/secret", b"", NOBODY))
+    await recheck_at(zk, root, feed, "/t0/secret")
+    picture = await eventually(feed.picture, every_s=0)
+    assert {path.rpartition("/")[2] for path in picture.unreadable} == {"secret"}
+    for operation, at in (
+        (Delete("/t0/a", -1), "/t0/a"),
+        (Create("/t0/b", b""), "/t0/b"),
+        (Set("/t0", b"2", -1), "/t0/c"),
+    ):
+        zk.watched.clear()
+        server.write(operation)
+        before = await eventually(feed.picture, every_s=0)
+        await recheck_at(zk, root, feed, at)
+        assert await eventually(feed.picture, every_s=0) is not before
 
 
 @pytest.mark.parametrize("seed", range(40))
