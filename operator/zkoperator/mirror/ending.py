@@ -28,6 +28,8 @@ from zkoperator.runtime.clock import Clock
 _GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED)
 """Nobody brings these back for the sake of a ConfigSync that ends; least of all in a namespace that ends."""
 
+_DELETING = Waiting(SyncReason.SYNCING, "deleting znodes", 0.1)
+
 
 class Ending:
     """Ends ConfigSyncs, and keeps their finalizer as long as there is something to end."""
@@ -74,7 +76,7 @@ class Ending:
     async def forget(self, sync: ValidatedSync, memory: Memory) -> None:
         """Remove ledger and claim if the ensemble answers; otherwise they stay and harm nobody: their owner is gone."""
         tree = memory.tree
-        if tree is None or not sync.pushes or not tree.is_connected:
+        if tree is None or not sync.writes_znodes or not tree.is_connected:
             return
         try:
             await release(tree.zk, sync.source.root, sync.uid)
@@ -114,24 +116,30 @@ class Ending:
         await self._api.delete(CONFIG_MAPS, sync.namespace, sync.config_map, uid=found["metadata"]["uid"])
 
     async def _delete_znodes(self, sync: ValidatedSync, memory: Memory) -> Waiting | None:
-        """Delete what was synchronised and is unchanged since; whatever somebody edited is somebody's."""
-        while True:
-            seen = await self._observer.observe(sync, memory)
-            if isinstance(seen, Waiting):
-                return seen
-            if seen.ledger is None or not seen.ledger_is_mine:
-                await self._applier.apply((ClaimLedger(seen.ledger),), sync, seen, memory)
-                if memory.claimed_by:
-                    return None
-                continue
-            edits = [edit for edit in _unchanged(sync, seen) if edit.key not in seen.refused]
-            push, _ = plan_push(edits, _input(sync, seen, seen.ledger))
-            if push is None:
-                if seen.refused:
-                    await self._tell_left(memory, f"what may not be deleted: {', '.join(sorted(seen.refused))}", sync)
-                return None
+        """Delete what was synchronised and is unchanged since; whatever somebody edited is somebody's.
+
+        At most one write, and a pause after it: what comes of it is for the next pass to see.
+        """
+        seen = await self._observer.observe(sync, memory)
+        if isinstance(seen, Waiting):
+            return seen
+        if seen.ledger is None or not seen.ledger_is_mine:
+            return await self._claim(sync, seen, memory)
+        edits = [edit for edit in _unchanged(sync, seen) if edit.key not in seen.refused]
+        push, _ = plan_push(edits, _input(sync, seen, seen.ledger))
+        if push is not None:
             await self._applier.apply((push,), sync, seen, memory)
-            return Waiting(SyncReason.SYNCING, "deleting znodes", 0.1)
+            return _DELETING
+        if seen.refused:
+            await self._tell_left(memory, f"what may not be deleted: {', '.join(sorted(seen.refused))}", sync)
+        return None
+
+    async def _claim(self, sync: ValidatedSync, seen: Observed, memory: Memory) -> Waiting | None:
+        await self._applier.apply((ClaimLedger(seen.ledger),), sync, seen, memory)
+        if not memory.claimed_by:
+            return _DELETING
+        await self._tell_left(memory, f"all znodes (ConfigSync {memory.claimed_by} pushes there)", sync)
+        return None
 
 
 def _unchanged(sync: ValidatedSync, seen: Observed) -> list[Edit]:

@@ -48,7 +48,7 @@ class Rivals:
             sync = validate(found)
         except InvalidError:
             return Standing.PUSHES
-        return Standing.PUSHES if sync.pushes and sync.source.root == root else Standing.ELSEWHERE
+        return Standing.PUSHES if sync.writes_znodes and sync.source.root == root else Standing.ELSEWHERE
 
     async def _identity(self, namespace: str) -> str:
         """Return what tells this Kubernetes from others, "" where no namespace has been given its authority."""

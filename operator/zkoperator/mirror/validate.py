@@ -62,8 +62,13 @@ class ValidatedSync:
 
     @property
     def pushes(self) -> bool:
-        """Whether znodes are written."""
+        """Whether znodes follow the ConfigMap."""
         return self.rules.pushes
+
+    @property
+    def writes_znodes(self) -> bool:
+        """Whether znodes are written: by pushes, or at the end, whatever the direction is."""
+        return self.pushes or (self.deleting and self.on_delete is OnDelete.DELETE_ZNODES)
 
     @property
     def synced_before(self) -> bool:

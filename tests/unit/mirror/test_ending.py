@@ -1,13 +1,20 @@
 """The end of a ConfigSync: what was asked for is deleted, nobody else's is, and no namespace hangs."""
 
+import asyncio
 import base64
 import dataclasses
 from typing import Any
 
 import pytest
 
-from tests.support.mirror_world import FAST, NAMESPACE, ROOT, World, running
+from tests.support.mirror_world import FAST, NAMESPACE, ROOT, SUPER, World, running
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
+from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.names import CLAIMS
+from zkoperator.mirror.observe import Observer
+from zkoperator.mirror.observed import Observed
+from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.mirror.waiting import Waiting
 from zkoperator.zk.port import Acl
 
 SOURCE = {"hosts": "out:2181", "credentialsSecret": "shop-zk"}
@@ -104,3 +111,46 @@ async def test_znodes_that_may_not_be_deleted_are_named_and_the_others_go(world:
     await world.until(lambda: _is_gone(world))
     assert (world.at("a"), world.at("db/x")) == (None, b"1")
     assert "db__x" in _left(world)[0]
+
+
+async def test_one_that_only_pulls_deletes_its_znodes_and_leaves_no_ledger(world: World) -> None:
+    world.tree(a="1", db__x="1")
+    world.sync(direction="ZooKeeperToConfigMap", onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    assert world.znode("/zkoperator") is None
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: _is_gone(world))
+    assert (world.at("a"), world.at("db/x")) == (None, None)
+    assert world.zk.tree.children("/zkoperator/configsyncs", SUPER).names == ()
+    assert world.zk.tree.children(CLAIMS, SUPER).names == ()
+
+
+async def test_one_that_only_pulls_deletes_nothing_of_another_that_pushes(world: World) -> None:
+    world.tree(a="1")
+    world.sync("owner")
+    await world.until_in_sync("owner")
+    world.sync(direction="ZooKeeperToConfigMap", onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: _is_gone(world))
+    assert world.at("a") == b"1"
+    assert "demo/owner" in _left(world)[0]
+
+
+async def test_a_ledger_that_is_lost_again_and_again_does_not_make_the_end_flood_the_ensemble(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.tree(a="1")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    observe = Observer.observe
+
+    async def forgetful(self: Observer, sync: ValidatedSync, memory: Memory) -> Observed | Waiting:
+        memory.forget_ledger()
+        return await observe(self, sync, memory)
+
+    monkeypatch.setattr(Observer, "observe", forgetful)
+    before = world.zk.served["multi"]
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await asyncio.sleep(0.5)
+    assert 0 < world.zk.served["multi"] - before <= 10
