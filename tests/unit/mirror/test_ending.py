@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
+from tests.support.fake_zk_tree import Tree
 from tests.support.mirror_world import FAST, NAMESPACE, ROOT, SUPER, World, running
+from tests.unit.mirror.test_restored import backup, put_back
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
+from zkoperator.mirror import push
 from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.names import CLAIMS
 from zkoperator.mirror.observe import Observer
 from zkoperator.mirror.observed import Observed
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.mirror.waiting import Waiting
-from zkoperator.zk.port import Acl
+from zkoperator.zk.port import Acl, Create, Delete
 
 SOURCE = {"hosts": "out:2181", "credentialsSecret": "shop-zk"}
 
@@ -154,3 +157,68 @@ async def test_a_ledger_that_is_lost_again_and_again_does_not_make_the_end_flood
     world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
     await asyncio.sleep(0.5)
     assert 0 < world.zk.served["multi"] - before <= 10
+
+
+async def _synced_with_deletion(world: World) -> None:
+    world.tree(a="1", b="1")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+
+
+async def _ends_without_a_deletion(world: World) -> None:
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: _is_gone(world))
+    await world.quiet()
+    assert world.at("a") == b"1"
+    assert "all znodes" in _left(world)[0]
+
+
+async def test_a_wiped_and_refilled_ensemble_is_left_as_it_is_and_told(world: World) -> None:
+    await _synced_with_deletion(world)
+    world.zk.restore(Tree())
+    world.write(Create("/apps", b""), Create(ROOT, b""))
+    world.node("a", "1")
+    await world.until_reason("SourceRegressed")
+    await _ends_without_a_deletion(world)
+    assert world.data() == {"a": b"1", "b": b"1"}
+
+
+async def test_an_ensemble_without_the_ledger_is_left_as_it_is_and_told(world: World) -> None:
+    await _synced_with_deletion(world)
+    await world.stop()
+    found = world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop")
+    assert found is not None
+    world.write(Delete(f"/zkoperator/configsyncs/{found['metadata']['uid']}", -1))
+    await world.start()
+    await _ends_without_a_deletion(world)
+
+
+async def test_a_replaced_root_is_left_as_it_is_and_told(world: World) -> None:
+    await _synced_with_deletion(world)
+    await world.stop()
+    world.write(*(Delete(path, -1) for path in (f"{ROOT}/a", f"{ROOT}/b", ROOT)), Create(ROOT, b""))
+    world.node("a", "1")
+    await world.start()
+    await _ends_without_a_deletion(world)
+
+
+async def test_a_backup_that_was_put_back_is_left_as_it_is_and_told(world: World) -> None:
+    await _synced_with_deletion(world)
+    old = backup(world)
+    world.node("b", "2")
+    await world.until(lambda: (world.data() or {})["b"] == b"2")
+    put_back(world, old)
+    await world.until_reason("SourceRegressed")
+    await _ends_without_a_deletion(world)
+    assert world.at("b") == b"1"
+
+
+async def test_an_end_in_many_transactions_is_no_other_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push, "MAX_KEYS", 1)
+    world.tree(a="1", b="1", db="x", db__size="1", db__user="2")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: _is_gone(world))
+    assert not _left(world)
+    assert [path for path in world.zk.tree.walk(ROOT) if world.znode(path)] == []

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.support.mirror_world import World
+from tests.unit.mirror import test_ending as endings
 from tests.unit.mirror import test_policies as policies
 from tests.unit.mirror import test_restored as restored
-from zkoperator.mirror import decisions, guard, merge, plan, reconcile, steps
+from zkoperator.mirror import decisions, ending, guard, merge, plan, reconcile, steps
 from zkoperator.mirror.names import APPROVE_ANNOTATION
 
 Scenario = Callable[[World], Awaitable[None]]
@@ -159,6 +160,20 @@ BUGS = (
         "_held_root",
         lambda *_: 0,
         restored.test_deletions_of_a_replaced_root_stay_held_while_its_keys_flow,
+    ),
+    Bug(
+        "an end that deletes in another ensemble",
+        ending,
+        "history_of",
+        lambda *_: guard.History.SAME,
+        endings.test_a_replaced_root_is_left_as_it_is_and_told,
+    ),
+    Bug(
+        "an end that deletes from a backup",
+        ending,
+        "_is_another_history",
+        lambda *_: False,
+        endings.test_a_backup_that_was_put_back_is_left_as_it_is_and_told,
     ),
 )
 
