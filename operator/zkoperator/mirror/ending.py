@@ -27,7 +27,7 @@ from zkoperator.mirror.validate import ValidatedSync, finalizers_of
 from zkoperator.mirror.waiting import Waiting
 from zkoperator.runtime.clock import Clock
 
-_GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED)
+_GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED, SyncReason.INVALID_SPEC)
 """Nobody brings these back for the sake of a ConfigSync that ends; least of all in a namespace that ends."""
 
 _DELETING = Waiting(SyncReason.SYNCING, "deleting znodes", 0.1)

@@ -77,19 +77,35 @@ class ValidatedSync:
 
 
 def validate(raw: Mapping[str, Any]) -> ValidatedSync:
-    """Return the typed ConfigSync.
+    """Return the typed ConfigSync; of one that is being deleted, nothing matters but what its end needs.
 
     Raises:
         InvalidError: with every error, paths as in the manifest.
     """
     parsed = parse(ConfigSync, raw)
+    if isinstance(parsed, tuple) and is_deleting(raw):
+        parsed = parse(ConfigSync, _needed_at_the_end(raw))
     if isinstance(parsed, tuple):
         raise InvalidError(parsed)
     annotations = parsed.metadata.annotations
     resolve, errors = _resolutions(annotations.get(RESOLVE_ANNOTATION, ""))
-    if errors:
+    if errors and not is_deleting(raw):
         raise InvalidError(errors)
     return _validated(parsed, raw, resolve)
+
+
+def _needed_at_the_end(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object without what its end does not ask for: nobody corrects that in a namespace that ends."""
+    spec = raw.get("spec")
+    if not isinstance(spec, Mapping):
+        return dict(raw)
+    needed = {name: spec[name] for name in _END_FIELDS if name in spec}
+    if isinstance(keys := needed.get("keys"), Mapping):
+        needed["keys"] = {name: value for name, value in keys.items() if name != "ephemerals"}
+    return {"metadata": raw["metadata"], "spec": needed}
+
+
+_END_FIELDS = ("zookeeper", "configMap", "keys", "onDelete")
 
 
 def is_deleting(raw: Mapping[str, Any]) -> bool:

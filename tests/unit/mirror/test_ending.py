@@ -222,3 +222,65 @@ async def test_an_end_in_many_transactions_is_no_other_history(world: World, mon
     await world.until(lambda: _is_gone(world))
     assert not _left(world)
     assert [path for path in world.zk.tree.walk(ROOT) if world.znode(path)] == []
+
+
+@pytest.mark.parametrize("policy", ["DeleteConfigMap", "DeleteZnodes"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"metadata": {"annotations": {"zkoperator.dev/resolve": "nonsense"}}},
+        {"spec": {"deletionGuard": {"maxKeys": -1}, "conflictPolicy": "Ask", "rollout": "all", "mode": "Off"}},
+        {"spec": {"direction": "Sideways", "keys": {"ephemerals": "Maybe"}}},
+        {"spec": {"keys": {"ephemerals": "Include"}}},
+    ],
+    ids=["an-annotation", "policies", "a-direction", "a-rule"],
+)
+async def test_what_the_end_does_not_need_may_be_wrong(world: World, policy: str, wrong: dict[str, Any]) -> None:
+    world.tree(a="1", b="1")
+    world.sync(onDelete=policy, keys={"include": ["a"]})
+    await world.until_in_sync()
+    world.kube.edit(CONFIG_SYNCS, NAMESPACE, "shop", wrong)
+    await world.until_reason("InvalidSpec")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: _is_gone(world))
+    assert (world.data() is None) == (policy == "DeleteConfigMap")
+    assert (world.at("a") is None) == (policy == "DeleteZnodes")
+    assert world.at("b") == b"1"
+
+
+async def test_a_status_that_another_version_wrote_does_not_hold_up_the_end(world: World) -> None:
+    world.tree(a="1")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    await world.stop()
+    world.kube.edit(CONFIG_SYNCS, NAMESPACE, "shop", {"status": {"keys": "many"}}, subresource="status")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.start()
+    await world.until(lambda: _is_gone(world))
+    assert world.at("a") is None
+
+
+@pytest.mark.parametrize("keys", [{"include": []}, "all"], ids=str)
+async def test_patterns_that_cannot_be_read_delete_nothing_until_they_can(world: World, keys: object) -> None:
+    world.tree(a="1", b="1")
+    world.sync(onDelete="DeleteZnodes", keys={"include": ["a"]})
+    await world.until_in_sync()
+    world.spec(keys=keys)
+    await world.until_reason("InvalidSpec")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.quiet()
+    assert (world.at("a"), _is_gone(world)) == (b"1", False)
+    world.spec(keys={"include": ["a"]})
+    await world.until(lambda: _is_gone(world))
+    assert (world.at("a"), world.at("b")) == (None, b"1")
+
+
+async def test_hosts_that_are_none_let_the_object_go_after_telling(world: World) -> None:
+    world.tree(a="1")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    world.spec(zookeeper={"clusterRef": None, "hosts": "out:99999"})
+    await world.until_reason("InvalidSpec")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.until(lambda: _is_gone(world))
+    assert "all znodes" in _left(world)[0]
