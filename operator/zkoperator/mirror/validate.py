@@ -1,5 +1,6 @@
 """A raw ConfigSync becomes one frozen value, or all of its errors. Pure."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,12 @@ class Source:
     cluster: str | None
     hosts: tuple[str, ...]
     secret: str | None
+
+    @property
+    def ensemble(self) -> str:
+        """What the spec calls the ensemble, as a digest that anybody may read. Other names may mean the same one."""
+        named = f"cluster {self.cluster}" if self.cluster is not None else f"hosts {','.join(sorted(self.hosts))}"
+        return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
