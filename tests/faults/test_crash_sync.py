@@ -32,7 +32,8 @@ async def test_a_kill_at_any_write_changes_nothing_in_the_end(site: Site, name: 
     report = await crash_everywhere(site, workload, ignoring=workloads.LAGGING, quiet_s=LONG_QUIET_S)
     print(report)
     assert report.problems == []
-    assert report.runs >= 2 * report.reference_writes - 2
+    # Numbers of the status may be written once more or once less.
+    assert report.runs >= 1.5 * report.reference_writes
 
 
 @pytest.mark.exhaustive

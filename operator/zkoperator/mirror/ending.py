@@ -9,12 +9,14 @@ from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.apply import Applier
 from zkoperator.mirror.content import content_of
+from zkoperator.mirror.guard import History, history_of
 from zkoperator.mirror.ledger import Ledger, effective_digests
 from zkoperator.mirror.ledgers import release
 from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.names import FINALIZER
 from zkoperator.mirror.observe import Observer
 from zkoperator.mirror.observed import Observed
+from zkoperator.mirror.plan import make_plan
 from zkoperator.mirror.pull import pulled_digest
 from zkoperator.mirror.push import Edit, PushInput, plan_push
 from zkoperator.mirror.report import Reporter
@@ -25,8 +27,11 @@ from zkoperator.mirror.validate import ValidatedSync, finalizers_of
 from zkoperator.mirror.waiting import Waiting
 from zkoperator.runtime.clock import Clock
 
-_GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED)
+_GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED, SyncReason.INVALID_SPEC)
 """Nobody brings these back for the sake of a ConfigSync that ends; least of all in a namespace that ends."""
+
+_DELETING = Waiting(SyncReason.SYNCING, "deleting znodes", 0.1)
+_ANOTHER_HISTORY = "the root or the ensemble was restored, wiped or replaced: these may not be what was synchronised"
 
 
 class Ending:
@@ -74,7 +79,7 @@ class Ending:
     async def forget(self, sync: ValidatedSync, memory: Memory) -> None:
         """Remove ledger and claim if the ensemble answers; otherwise they stay and harm nobody: their owner is gone."""
         tree = memory.tree
-        if tree is None or not sync.pushes or not tree.is_connected:
+        if tree is None or not sync.writes_znodes or not tree.is_connected:
             return
         try:
             await release(tree.zk, sync.source.root, sync.uid)
@@ -114,24 +119,40 @@ class Ending:
         await self._api.delete(CONFIG_MAPS, sync.namespace, sync.config_map, uid=found["metadata"]["uid"])
 
     async def _delete_znodes(self, sync: ValidatedSync, memory: Memory) -> Waiting | None:
-        """Delete what was synchronised and is unchanged since; whatever somebody edited is somebody's."""
-        while True:
-            seen = await self._observer.observe(sync, memory)
-            if isinstance(seen, Waiting):
-                return seen
-            if seen.ledger is None or not seen.ledger_is_mine:
-                await self._applier.apply((ClaimLedger(seen.ledger),), sync, seen, memory)
-                if memory.claimed_by:
-                    return None
-                continue
-            edits = [edit for edit in _unchanged(sync, seen) if edit.key not in seen.refused]
-            push, _ = plan_push(edits, _input(sync, seen, seen.ledger))
-            if push is None:
-                if seen.refused:
-                    await self._tell_left(memory, f"what may not be deleted: {', '.join(sorted(seen.refused))}", sync)
-                return None
+        """Delete what was synchronised and is unchanged since; whatever somebody edited is somebody's.
+
+        At most one write, and a pause after it: what comes of it is for the next pass to see.
+        """
+        seen = await self._observer.observe(sync, memory)
+        if isinstance(seen, Waiting):
+            return seen
+        edits = [edit for edit in _unchanged(sync, seen) if edit.key not in seen.refused]
+        if edits and _is_another_history(sync, seen):
+            await self._tell_left(memory, f"all znodes ({_ANOTHER_HISTORY})", sync)
+            return None
+        if seen.ledger is None or not seen.ledger_is_mine:
+            return await self._claim(sync, seen, memory)
+        push, _ = plan_push(edits, _input(sync, seen, seen.ledger))
+        if push is not None:
             await self._applier.apply((push,), sync, seen, memory)
-            return Waiting(SyncReason.SYNCING, "deleting znodes", 0.1)
+            return _DELETING
+        if seen.refused:
+            await self._tell_left(memory, f"what may not be deleted: {', '.join(sorted(seen.refused))}", sync)
+        return None
+
+    async def _claim(self, sync: ValidatedSync, seen: Observed, memory: Memory) -> Waiting | None:
+        await self._applier.apply((ClaimLedger(seen.ledger),), sync, seen, memory)
+        if not memory.claimed_by:
+            return _DELETING
+        await self._tell_left(memory, f"all znodes (ConfigSync {memory.claimed_by} pushes there)", sync)
+        return None
+
+
+def _is_another_history(sync: ValidatedSync, seen: Observed) -> bool:
+    """Whether values that are equal to the base say nothing: deletions would be held, or nothing written at all."""
+    if history_of(seen.base, seen.picture, seen.ledger) is not History.SAME:
+        return True
+    return make_plan(sync, seen).stop is SyncReason.SOURCE_REGRESSED
 
 
 def _unchanged(sync: ValidatedSync, seen: Observed) -> list[Edit]:

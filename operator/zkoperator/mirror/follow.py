@@ -124,11 +124,7 @@ class Follower:
 
     async def _give_claim_back(self, tree: Tree, source: Source, sync: ValidatedSync) -> None:
         """Let others push to where the spec has pointed before, if the ensemble answers. See `Rivals` for the rest."""
-        is_elsewhere = (source.root, source.cluster, source.hosts) != (
-            sync.source.root,
-            sync.source.cluster,
-            sync.source.hosts,
-        )
+        is_elsewhere = (source.root, source.ensemble) != (sync.source.root, sync.source.ensemble)
         if not is_elsewhere or not tree.is_connected:
             return
         try:

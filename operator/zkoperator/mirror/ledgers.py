@@ -36,12 +36,18 @@ _EMPTY = Ledger(version=0, czxid=0, mzxid=0)
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """The ConfigSync that pushes, and the Kubernetes that it lives in: what a claim says of it."""
+    """The ConfigSync that pushes: what a claim says of it.
+
+    Args:
+        cluster: the Kubernetes that it lives in.
+        ensemble: what its spec called the ensemble when it claimed, "" in claims from before that was written.
+    """
 
     namespace: str
     name: str
     uid: str
     cluster: str = ""
+    ensemble: str = ""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -228,6 +234,7 @@ def _data(claimant: Claimant) -> bytes:
         "name": claimant.name,
         "uid": claimant.uid,
         "cluster": claimant.cluster,
+        "ensemble": claimant.ensemble,
     }
     return json.dumps(document).encode()
 
@@ -263,7 +270,11 @@ def _owner(data: bytes) -> Claimant | None:
     try:
         document: dict[str, Any] = json.loads(data)
         return Claimant(
-            str(document["namespace"]), str(document["name"]), str(document["uid"]), str(document.get("cluster", ""))
+            str(document["namespace"]),
+            str(document["name"]),
+            str(document["uid"]),
+            str(document.get("cluster", "")),
+            str(document.get("ensemble", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

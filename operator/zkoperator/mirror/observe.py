@@ -140,7 +140,7 @@ class Observer:
 
     async def _read_ledger(self, sync: ValidatedSync, memory: Memory, zk: Zk, base: Base | None) -> None:
         """Read the ledger unless it is known. One that pushes no more needs its own until the base is in one place."""
-        if not sync.pushes and (base is None or base.ledger_czxid == 0):
+        if not sync.writes_znodes and (base is None or base.ledger_czxid == 0):
             if sync.status.base is not None and sync.status.base.ledger:
                 await release(zk, sync.source.root, sync.uid)
             memory.forget_ledger()

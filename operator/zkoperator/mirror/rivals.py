@@ -25,7 +25,8 @@ class Rivals:
 
     async def claimant(self, sync: ValidatedSync) -> Claimant:
         """Return the ConfigSync as it claims."""
-        return Claimant(sync.namespace, sync.name, sync.uid, await self._identity(sync.namespace))
+        cluster = await self._identity(sync.namespace)
+        return Claimant(sync.namespace, sync.name, sync.uid, cluster, sync.source.ensemble)
 
     def described(self, rival: Claimant) -> str:
         """Return what a condition says of it, with the way out where nobody here can see whether it still exists."""
@@ -48,7 +49,7 @@ class Rivals:
             sync = validate(found)
         except InvalidError:
             return Standing.PUSHES
-        return Standing.PUSHES if sync.pushes and sync.source.root == root else Standing.ELSEWHERE
+        return Standing.PUSHES if _still_pushes(sync, claimant, root) else Standing.ELSEWHERE
 
     async def _identity(self, namespace: str) -> str:
         """Return what tells this Kubernetes from others, "" where no namespace has been given its authority."""
@@ -57,3 +58,9 @@ class Rivals:
             authority = str(((found or {}).get("data") or {}).get("ca.crt", ""))
             self._cluster = hashlib.sha256(authority.encode()).hexdigest()[:16] if authority else ""
         return self._cluster
+
+
+def _still_pushes(sync: ValidatedSync, claimant: Claimant, root: str) -> bool:
+    """Whether the ConfigSync would claim this again. One whose ensemble goes by another name now has to claim anew."""
+    has_moved = sync.source.root != root or claimant.ensemble not in ("", sync.source.ensemble)
+    return sync.writes_znodes and not has_moved

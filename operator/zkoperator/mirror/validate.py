@@ -1,5 +1,6 @@
 """A raw ConfigSync becomes one frozen value, or all of its errors. Pure."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,12 @@ class Source:
     hosts: tuple[str, ...]
     secret: str | None
 
+    @property
+    def ensemble(self) -> str:
+        """What the spec calls the ensemble, as a digest that anybody may read. Other names may mean the same one."""
+        named = f"cluster {self.cluster}" if self.cluster is not None else f"hosts {','.join(sorted(self.hosts))}"
+        return hashlib.sha256(named.encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class ValidatedSync:
@@ -62,8 +69,13 @@ class ValidatedSync:
 
     @property
     def pushes(self) -> bool:
-        """Whether znodes are written."""
+        """Whether znodes follow the ConfigMap."""
         return self.rules.pushes
+
+    @property
+    def writes_znodes(self) -> bool:
+        """Whether znodes are written: by pushes, or at the end, whatever the direction is."""
+        return self.pushes or (self.deleting and self.on_delete is OnDelete.DELETE_ZNODES)
 
     @property
     def synced_before(self) -> bool:
@@ -72,19 +84,35 @@ class ValidatedSync:
 
 
 def validate(raw: Mapping[str, Any]) -> ValidatedSync:
-    """Return the typed ConfigSync.
+    """Return the typed ConfigSync; of one that is being deleted, nothing matters but what its end needs.
 
     Raises:
         InvalidError: with every error, paths as in the manifest.
     """
     parsed = parse(ConfigSync, raw)
+    if isinstance(parsed, tuple) and is_deleting(raw):
+        parsed = parse(ConfigSync, _needed_at_the_end(raw))
     if isinstance(parsed, tuple):
         raise InvalidError(parsed)
     annotations = parsed.metadata.annotations
     resolve, errors = _resolutions(annotations.get(RESOLVE_ANNOTATION, ""))
-    if errors:
+    if errors and not is_deleting(raw):
         raise InvalidError(errors)
     return _validated(parsed, raw, resolve)
+
+
+def _needed_at_the_end(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object without what its end does not ask for: nobody corrects that in a namespace that ends."""
+    spec = raw.get("spec")
+    if not isinstance(spec, Mapping):
+        return dict(raw)
+    needed = {name: spec[name] for name in _END_FIELDS if name in spec}
+    if isinstance(keys := needed.get("keys"), Mapping):
+        needed["keys"] = {name: value for name, value in keys.items() if name != "ephemerals"}
+    return {"metadata": raw["metadata"], "spec": needed}
+
+
+_END_FIELDS = ("zookeeper", "configMap", "keys", "onDelete")
 
 
 def is_deleting(raw: Mapping[str, Any]) -> bool:

@@ -1,19 +1,21 @@
 """Who pushes where: claims are given back, never stolen, and every push checks its own."""
 
 import asyncio
+import dataclasses
+import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 import pytest
 
-from tests.support.fake_zk import FakeZkServer
+from tests.support.fake_zk import FakeZkConnector, FakeZkServer
 from tests.support.mirror_world import FAST, NAMESPACE, ROOT, SUPER, World
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.mirror.ledgers import Claimant, Standing, rival_of, take_ledger
 from zkoperator.mirror.names import CLAIMS
-from zkoperator.zk.port import OPEN_ACL, Create, Set, Zk
+from zkoperator.zk.port import OPEN_ACL, Create, Credential, Set, Zk, ZkConnector
 
 
 def _authority(world: World, text: str) -> None:
@@ -33,6 +35,33 @@ def _uid(world: World, name: str = "shop") -> str:
 
 def _ledgers(world: World) -> tuple[str, ...]:
     return world.zk.tree.children("/zkoperator/configsyncs", SUPER).names
+
+
+ELSEWHERE = {"clusterRef": None, "hosts": "other:2181"}
+
+
+class TwoEnsembles(World):
+    """The hosts named `other` lead to an ensemble of their own, which has the subtree as well."""
+
+    def __init__(self) -> None:
+        super().__init__(dataclasses.replace(FAST, allowed_hosts=("other", "main")))
+        self.other = FakeZkServer(request_timeout_s=1.0)
+        self.other.write(Create("/apps", b""), Create(ROOT, b""), Create(f"{ROOT}/a", b"elsewhere"))
+
+    async def open(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
+        server = self.other if hosts[0].startswith("other") else self.zk
+        return await FakeZkConnector(server).open(hosts, credential)
+
+    def connector(self) -> ZkConnector:
+        return self
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[TwoEnsembles]:
+    world = TwoEnsembles()
+    await world.start()
+    yield world
+    await world.stop()
 
 
 @pytest.fixture
@@ -65,26 +94,55 @@ async def test_one_that_pushes_no_more_gives_its_claim_back(world: World) -> Non
     await world.until(lambda: world.data() == {"a": b"3"})
 
 
-async def test_one_that_moves_elsewhere_gives_its_claim_back(world: World) -> None:
-    world.tree(a="1")
-    world.write(Create("/apps/other", b""))
-    world.sync()
-    await world.until_in_sync()
-    world.spec(zookeeper={"path": "/apps/other"})
-    await world.until(lambda: ROOT not in _claims(world))
+async def test_one_that_moves_elsewhere_gives_its_claim_back(two: TwoEnsembles) -> None:
+    two.tree(a="1")
+    two.sync()
+    await two.until_in_sync()
+    two.spec(zookeeper=ELSEWHERE)
+    await two.until(lambda: ROOT not in _claims(two))
 
 
-async def test_a_claim_that_was_left_behind_by_a_move_is_taken_over(world: World) -> None:
-    world.tree(a="1")
-    world.write(Create("/apps/other", b""))
-    world.sync()
-    await world.until_in_sync()
-    await world.stop()
-    world.spec(zookeeper={"path": "/apps/other"})
-    world.sync("second")
-    await world.start()
-    await world.until_in_sync("second")
-    assert ROOT in _claims(world)
+async def test_a_claim_that_was_left_behind_by_a_move_is_taken_over(two: TwoEnsembles) -> None:
+    two.tree(a="1")
+    two.sync()
+    await two.until_in_sync()
+    await two.stop()
+    two.spec(zookeeper=ELSEWHERE)
+    two.sync("second", configMap={"name": "second"})
+    await two.start()
+    await two.until_in_sync("second")
+    two.edit("second", a="2")
+    await two.until(lambda: two.at("a") == b"2")
+    assert two.other.tree.get(f"{ROOT}/a", SUPER).data == b"elsewhere"
+
+
+async def test_a_claim_without_a_word_of_its_ensemble_stays_its_owners(two: TwoEnsembles) -> None:
+    """Versions before this one wrote such claims, and a claim that still holds is written anew."""
+    two.tree(a="1")
+    two.sync()
+    await two.until_in_sync()
+    await two.stop()
+    claim = json.loads(two.znode(CLAIMS + ROOT) or b"")
+    old = {name: value for name, value in claim.items() if name != "ensemble"}
+    two.write(Set(CLAIMS + ROOT, json.dumps(old).encode(), -1))
+    two.sync("second")
+    await two.start()
+    await two.until_reason("SourceClaimed", "second")
+    await two.until(lambda: json.loads(two.znode(CLAIMS + ROOT) or b"") == claim)
+    await two.until_in_sync()
+
+
+async def test_the_order_of_the_hosts_moves_no_claim(two: TwoEnsembles) -> None:
+    two.tree(a="1")
+    two.sync(zookeeper={"hosts": "main:2181,main:2182"})
+    await two.until_in_sync()
+    version = two.zk.tree.get(CLAIMS + ROOT, SUPER).stat.version
+    two.spec(zookeeper={"hosts": "main:2182,main:2181"})
+    two.sync("second")
+    await two.until_reason("SourceClaimed", "second")
+    two.edit(a="2")
+    await two.until(lambda: two.at("a") == b"2")
+    assert two.zk.tree.get(CLAIMS + ROOT, SUPER).stat.version == version
 
 
 @pytest.mark.parametrize("path", ["/apps", ROOT, f"{ROOT}/db"])

@@ -12,12 +12,13 @@ import pytest
 
 from tests.support.mirror_world import World
 from tests.unit.mirror import test_again as again
+from tests.unit.mirror import test_ending as endings
 from tests.unit.mirror import test_policies as policies
 from tests.unit.mirror import test_restored as restored
 from tests.unit.mirror import test_stale as stale
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_SYNCS
-from zkoperator.mirror import decisions, guard, memory, merge, plan, reconcile, report, steps, trees
+from zkoperator.mirror import decisions, ending, guard, memory, merge, plan, reconcile, report, steps, trees
 from zkoperator.mirror.names import APPROVE_ANNOTATION
 
 Scenario = Callable[[World], Awaitable[None]]
@@ -224,6 +225,20 @@ BUGS = (
         "recheck_at",
         _no_look,
         again.test_a_parent_that_hides_a_child_stays_and_the_others_go_on,
+    ),
+    Bug(
+        "an end that deletes in another ensemble",
+        ending,
+        "history_of",
+        lambda *_: guard.History.SAME,
+        endings.test_a_replaced_root_is_left_as_it_is_and_told,
+    ),
+    Bug(
+        "an end that deletes from a backup",
+        ending,
+        "_is_another_history",
+        lambda *_: False,
+        endings.test_a_backup_that_was_put_back_is_left_as_it_is_and_told,
     ),
 )
 
