@@ -4,6 +4,7 @@
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -18,16 +19,37 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.replace(",", " ").split() if word)
 
 
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError(f"write a number of 1 or more, not {text}")
-    return number
+def _matching(pattern: str, advice: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError(f"write {advice}, not {text}")
+        return text
+
+    return parse
 
 
-def _port(text: str) -> int:
-    if not 0 <= (number := int(text)) <= 65535:
-        raise ValueError(f"write a port from 0 (any free one) to 65535, not {text}")
-    return number
+def _each(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    return lambda text: tuple(parse(word) for word in _words(text))
+
+
+def _number(low: int, high: int | None, advice: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text) if re.fullmatch("-?[0-9]+", text) else None
+        if number is None or number < low or (high is not None and number > high):
+            raise ValueError(f"write {advice}, not {text}")
+        return number
+
+    return parse
+
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_NAMESPACE = _matching(_LABEL, "the name of a namespace")
+_IMAGE = _matching(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*", "an image as registry/repository:tag")
+_HOSTS = _matching(
+    r"(\*\.)?[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9a-fA-F:.]+\](:[0-9]+)?|[0-9a-fA-F:.]+", "host, host:port or *.domain"
+)
+_POSITIVE = _number(1, None, "a number of 1 or more")
 
 
 def _yes_no(text: str) -> bool:
@@ -58,24 +80,30 @@ def _option(default: Any, parse: Callable[[str], Any], meaning: str) -> Any:
 class Settings:
     """The settings of one run. Field `log_level` is the flag `--log-level` and the variable `ZKOPERATOR_LOG_LEVEL`."""
 
-    namespaces: tuple[str, ...] = _option((), _words, "namespaces to act in, separated by commas; none given: all")
-    default_image: str = _option(DEFAULT_IMAGE, str, "ZooKeeper image of clusters that name none")
+    namespaces: tuple[str, ...] = _option(
+        (), _each(_NAMESPACE), "namespaces to act in, separated by commas; none given: all"
+    )
+    default_image: str = _option(DEFAULT_IMAGE, _IMAGE, "ZooKeeper image of clusters that name none")
     allowed_hosts: tuple[str, ...] = _option(
         (),
-        _words,
+        _each(_HOSTS),
         "ensembles outside that ConfigSyncs may name in hosts: host, host:port or *.domain; none given: none",
     )
-    cluster_domain: str = _option("cluster.local", str, "DNS domain of the Kubernetes cluster")
+    cluster_domain: str = _option(
+        "cluster.local", _matching(_DOMAIN, "a DNS domain"), "DNS domain of the Kubernetes cluster"
+    )
     lease: bool = _option(True, _yes_no, "act only while holding the Lease; false for a single process")
     lease_name: str = _option("zkoperator", str, "name of the Lease")
-    namespace: str = _option("zkoperator-system", str, "namespace of the operator itself, where the Lease is")
+    namespace: str = _option("zkoperator-system", _NAMESPACE, "namespace of the operator itself, where the Lease is")
     identity: str = _option("", str, "name of this replica in the Lease; default: the host name and a random part")
     log_format: str = _option("text", _one_of("text", "json"), "text or json")
     log_level: str = _option("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error")
     bind_address: str = _option("0.0.0.0", _address, "address of /livez, /readyz and /metrics")  # noqa: S104
-    port: int = _option(8080, _port, "port of /livez, /readyz and /metrics")
-    workers: int = _option(16, _positive, "objects of one kind reconciled at the same time")
-    resync_seconds: int = _option(600, _positive, "look at every object again at least this often")
+    port: int = _option(
+        8080, _number(0, 65535, "a port from 0 (any free one) to 65535"), "port of /livez, /readyz and /metrics"
+    )
+    workers: int = _option(16, _POSITIVE, "objects of one kind reconciled at the same time")
+    resync_seconds: int = _option(600, _POSITIVE, "look at every object again at least this often")
     kubeconfig: str = _option("", str, "kubeconfig file; default: $KUBECONFIG, else the service account")
 
 

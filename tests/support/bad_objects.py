@@ -152,6 +152,15 @@ CLUSTERS = (
         "name too long for labels", {}, "metadata.name", "at most 49", "at most 49", name="m" * 50, server_field=" "
     ),
     _cluster("name that no Service may have", {}, "metadata.name", "starts with a", name="1zk", server_field=" "),
+    _cluster(
+        "name with an underscore",
+        {},
+        "metadata.name",
+        "starts with a letter",
+        "lowercase",
+        name="a_b",
+        server_field=" ",
+    ),
     _cluster("name with a dot", {}, "metadata.name", "starts with a letter", name="zk.main", server_field=" "),
     _config("membership by hand", {"server.1": "a:2888:3888;2181"}, "spec.replicas"),
     _config("reconfiguration off", {"reconfigEnabled": "false"}, "membership is the operator's job"),

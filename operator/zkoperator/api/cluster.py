@@ -1,5 +1,6 @@
 """ZooKeeperCluster: an ensemble, as asked for and as observed."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -254,7 +255,7 @@ class ZooKeeperCluster(Model):
             "write a name of lower-case letters, digits and '-' that starts with a letter: Services are named after it",
             field="metadata.name",
             cel="self.metadata.name.matches(r'^[a-z][-a-z0-9]*$')",
-            holds=lambda cluster: cluster.metadata.name[:1].isalpha() and "." not in cluster.metadata.name,
+            holds=lambda cluster: re.fullmatch("[a-z][-a-z0-9]*", cluster.metadata.name) is not None,
         ),
     )
 
