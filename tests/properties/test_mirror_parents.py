@@ -81,8 +81,12 @@ class Walk:
         return self.edit_znode(PATHS[key], value, can_go=key != "__root" and parent not in map(PATHS.get, keys))
 
     def edit_znode(self, path: str, value: str | None, *, can_go: bool) -> object:
+        if value is not None and self.world.at(path) == value.encode():
+            return Nothing
         if value is not None:
             self.world.node(path, value) if path else self.world.write(Set(ROOT, value.encode(), -1))
+            if value == "" and self.children(path):
+                return Nothing  # an empty parent is no key, and goes with its last child
         elif not can_go or self.world.at(path) is None or self.children(path):
             return Nothing
         else:
@@ -100,6 +104,7 @@ class Walk:
 
     async def settled(self, edits: dict[str, object]) -> None:
         """Wait until all is in sync, and look for every edit on both sides."""
+        await asyncio.sleep(10.0)  # what is as it should be at once may be so by chance
         for _ in range(120):
             if not self.missing(edits):
                 return
@@ -177,4 +182,4 @@ def test_the_walks_notice_a_seeded_bug(monkeypatch: pytest.MonkeyPatch, bug: Cal
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: "-".join(spec.values()))
 def test_edits_of_different_keys_all_arrive_in_very_many_walks(spec: dict[str, Any]) -> None:
     with silent():
-        walks(spec, range(10_000, 11_000))
+        walks(spec, range(10_000, 10_300))

@@ -162,7 +162,7 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
             return
         if rules.pushes and (base == HOLLOW or (base == EMPTY_DIGEST and config_map is not None)):
             base = zookeeper = EMPTY_DIGEST
-    if base == HOLLOW and (zookeeper, config_map) != (None, None):
+    if base == HOLLOW and zookeeper != config_map:
         # With data the znode has changed since; without the znode, nothing of the key is left there.
         base = EMPTY_DIGEST if zookeeper is not None else None
     resolve = _resolution(key, zookeeper, config_map, given)
