@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.figures import Figure, document, machine, picture_file, save, table
+from bench.figures import Figure, document, machine, moment, picture_file, save, table
 from bench.plots import curves, picture
 
 ROOT = Path(__file__).parent
@@ -27,16 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named benches (all without a name); returns 1 when a goal is missed and `--strict` is given."""
     benches = discover()
     options = _options(benches, arguments)
-    shape, results = machine(), {}
+    shape, results, measured = machine(), {}, {}
     for name in options.names or sorted(benches):
         print(f"# {name}", file=sys.stderr, flush=True)
+        measured[name] = moment(datetime.datetime.now(datetime.UTC))
         results[name] = _run(benches[name], profiled=name if options.profile else "")
         if not options.json:
             print(f"\n## {name}\n\n{table(results[name])}", flush=True)
     if options.json:
-        print(json.dumps(document(results, shape), indent=2))
+        print(json.dumps(document(results, shape, measured), indent=2))
     if options.save:
-        kept = save(ROOT, results, shape, datetime.datetime.now(datetime.UTC).date().isoformat())
+        kept = save(ROOT, results, shape, measured)
         for name, points in curves([figure for figures in kept.values() for figure in figures]).items():
             (ROOT / picture_file(name)).write_text(picture(name, points))
     missed = [figure for figures in results.values() for figure in figures if figure.met is False]

@@ -4,6 +4,7 @@ Every other module of this package is a bench when it has a function `run()` tha
 as a coroutine; its name is the module's. Numbers of different runs or machines are never compared with one another.
 """
 
+import datetime
 import json
 import os
 import platform
@@ -65,6 +66,11 @@ def percentile(samples: Sequence[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
+def moment(now: datetime.datetime) -> dict[str, Any]:
+    """When a bench was run, and what else the machine had to do before."""
+    return {"day": now.date().isoformat(), "load_before": round(os.getloadavg()[0], 2)}
+
+
 def machine() -> dict[str, Any]:
     """The shape of this machine, without its name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -77,7 +83,6 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(memory / 2**30, 1),
         "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
-        "load_before": round(os.getloadavg()[0], 2),
     }
 
 
@@ -91,22 +96,28 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 
-def document(results: dict[str, Sequence[Figure]], shape: dict[str, Any]) -> dict[str, Any]:
-    """The same as data."""
+def document(
+    results: dict[str, Sequence[Figure]], shape: dict[str, Any], measured: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The same as data; `measured` is the moment of each bench."""
     benches = {
         name: [asdict(figure) | {"ratio": figure.ratio, "met": figure.met} for figure in figures]
         for name, figures in results.items()
     }
-    return {"machine": shape, "benches": benches}
+    return {"machine": shape, "measured": measured, "benches": benches}
 
 
-def page(results: dict[str, Sequence[Figure]], shape: dict[str, Any], day: str) -> str:
+def page(results: dict[str, Sequence[Figure]], shape: dict[str, Any], measured: dict[str, dict[str, Any]]) -> str:
     """The page of the last figures."""
     described = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shape.items())
-    sections = "".join(f"\n## {name}\n\n{table(figures)}\n{_pictures(figures)}" for name, figures in results.items())
+    sections = "".join(
+        f"\n## {name}\n\nMeasured {measured[name]['day']}, load before {measured[name]['load_before']}.\n\n"
+        f"{table(figures)}\n{_pictures(figures)}"
+        for name, figures in results.items()
+    )
     return (
         "# Figures\n\nWritten by `make bench`. Each ratio is taken within one run, against the floor beside it;\n"
-        f"absolute numbers hold for this machine only.\n\nMeasured {day} on: {described}.\n{sections}"
+        f"absolute numbers hold for this machine only.\n\nThe machine: {described}.\n{sections}"
     )
 
 
@@ -116,18 +127,18 @@ def picture_file(curve: str) -> str:
 
 
 def save(
-    directory: Path, results: dict[str, Sequence[Figure]], shape: dict[str, Any], day: str
+    directory: Path, results: dict[str, Sequence[Figure]], shape: dict[str, Any], measured: dict[str, dict[str, Any]]
 ) -> dict[str, Sequence[Figure]]:
     """Write FIGURES.md and figures.json, keeping the sections of benches that were not run this time; returns all."""
     data = directory / "figures.json"
-    old = json.loads(data.read_text()) if data.exists() else {"benches": {}}
+    old = json.loads(data.read_text()) if data.exists() else {"benches": {}, "measured": {}}
     kept = {
         name: [Figure(**{k: v for k, v in one.items() if k not in ("ratio", "met")}) for one in figures]
         for name, figures in old["benches"].items()
     }
-    merged = dict(sorted((kept | results).items()))
-    data.write_text(json.dumps(document(merged, shape), indent=2) + "\n")
-    (directory / "FIGURES.md").write_text(page(merged, shape, day))
+    merged, moments = dict(sorted((kept | results).items())), dict(sorted((old["measured"] | measured).items()))
+    data.write_text(json.dumps(document(merged, shape, moments), indent=2) + "\n")
+    (directory / "FIGURES.md").write_text(page(merged, shape, moments))
     return merged
 
 

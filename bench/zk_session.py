@@ -8,7 +8,6 @@ measured. The delay from a set to its event is that of one client writing and an
 """
 
 import asyncio
-import json
 import statistics
 import threading
 import time
@@ -20,7 +19,7 @@ from kazoo.client import KazooClient
 from kazoo.protocol.connection import ConnectionHandler
 from kazoo.protocol.serialization import Watch, int_struct, write_string
 
-from bench.figures import Figure, document, machine, percentile, table
+from bench.figures import Figure, percentile
 from testbed.zookeepers import Ensemble
 from zkoperator.zk.port import Create, Set, Zk, ZnodeEvent
 from zkoperator.zk.session import ZkSession, connect
@@ -316,9 +315,3 @@ def _throughput(name: str, measured: dict[str, float]) -> Figure:
 def _latency(name: str, delays: dict[str, list[float]], share: float) -> Figure:
     ours, kazoo = percentile(delays["ours"], share), percentile(delays["kazoo"], share)
     return Figure(f"session: {name}", ours, "ms", floor=kazoo, floor_name="kazoo through asyncio", goal=LATENCY_GOAL)
-
-
-if __name__ == "__main__":
-    figures = asyncio.run(run())
-    print(table(figures))
-    print(json.dumps(document({"zk_session": figures}, machine()), indent=2))

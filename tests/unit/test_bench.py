@@ -28,8 +28,10 @@ def test_a_percentile_is_a_sample() -> None:
 
 
 def test_saving_one_bench_keeps_the_others(tmp_path: Path) -> None:
-    save(tmp_path, {"first": [LATENCY]}, {"cores": 2}, "2026-11-22")
-    save(tmp_path, {"second": [Figure("x", 1, "s")]}, {"cores": 2}, "2026-11-23")
+    save(tmp_path, {"first": [LATENCY]}, {"cores": 2}, {"first": {"day": "2026-11-22", "load_before": 0.1}})
+    save(
+        tmp_path, {"second": [Figure("x", 1, "s")]}, {"cores": 2}, {"second": {"day": "2026-11-23", "load_before": 0.2}}
+    )
     kept = json.loads((tmp_path / "figures.json").read_text())["benches"]
     assert set(kept) == {"first", "second"}
     assert kept["first"][0]["ratio"] == 1.3
