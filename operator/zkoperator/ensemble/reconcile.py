@@ -11,6 +11,7 @@ from zkoperator.ensemble.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.observe import Observer, Store
 from zkoperator.ensemble.plan import IDLE_S, SOON_S, Plan, make_plan
 from zkoperator.ensemble.reconfigure import Membership
+from zkoperator.ensemble.repairs import Repairs
 from zkoperator.ensemble.report import Reporter
 from zkoperator.ensemble.status import invalid_status, status_of
 from zkoperator.ensemble.steps import RecordBootstrap, Step
@@ -71,6 +72,7 @@ class EnsembleReconciler:
         self._observer = Observer(api, store, probe, self._now_s)
         self._applier = Applier(api, Membership(api, connector))
         self._reporter = Reporter(api, self._now_s, meter=meter)
+        self._repairs = Repairs(self._now_s)
         self._at_rest: set[Key] = set()
         self._conflicts: dict[Key, int] = {}
 
@@ -111,7 +113,9 @@ class EnsembleReconciler:
         self._at_rest.add(key) if plan.settled else self._at_rest.discard(key)
         try:
             for step in plan.steps:
+                self._repairs.check(key, cluster.meta.generation, step)
                 await self._step(cluster, world, step)
+                self._repairs.made(key, cluster.meta.generation, step)
                 await self._reporter.tell_step(cluster.meta, step)
         except ConflictError as error:
             _log.debug("looking again: %s", error, extra={"about": {"kind": "ZooKeeperCluster", **key._asdict()}})
@@ -136,6 +140,7 @@ class EnsembleReconciler:
     def _forget(self, key: Key) -> None:
         self._at_rest.discard(key)
         self._conflicts.pop(key, None)
+        self._repairs.forget(key)
         self._observer.forget(key)
         self._reporter.forget(key)
 

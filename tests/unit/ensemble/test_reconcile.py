@@ -349,6 +349,37 @@ async def test_kept_claims_that_lost_their_labels_are_told_instead_of_an_endless
     assert play.founded == 1
 
 
+async def test_a_repair_that_somebody_undoes_each_time_is_told_and_no_more_made_at_once() -> None:
+    play = stage(3)
+    await play.rest()
+    hook, repairs = play.api.after, 0
+
+    def undo(operation: Operation) -> None:
+        nonlocal repairs
+        hook(operation)
+        if operation.is_write and operation.resource is STATEFUL_SETS and operation.verb == "patch":
+            repairs += 1
+            spoil()
+
+    def spoil() -> None:
+        added = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
+        play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, added)
+
+    play.api.after = undo
+    spoil()
+    for _ in range(50):
+        await play.turn()
+    first = repairs
+    assert 5 < first <= 10
+    assert play.condition("Progressing")["reason"] == "Blocked"
+    assert "statefulset main-zk was put right 10 times" in play.condition("Progressing")["message"]
+    for _ in range(120):
+        await play.turn()
+    assert first < repairs <= first + 3
+    play.api.after = hook
+    await play.rest()
+
+
 async def test_a_conflict_that_does_not_end_is_reported_and_one_that_does_is_not() -> None:
     play = stage(3)
     await play.rest()
