@@ -62,7 +62,7 @@ class Applier:
         """Execute one step. Any error means: look again before anything else."""
         match step:
             case RecordBootstrap():
-                await self._record(cluster, step)
+                await self._record(cluster, world, step)
             case CreateSecret():
                 await self._create_secret(cluster)
             case ApplyChild():
@@ -81,11 +81,11 @@ class Applier:
             case _:
                 assert_never(step)
 
-    async def _record(self, cluster: ValidatedCluster, step: RecordBootstrap) -> None:
+    async def _record(self, cluster: ValidatedCluster, world: World, step: RecordBootstrap) -> None:
         meta = cluster.meta
         bootstrap = {"members": step.members, "complete": step.complete}
         if cluster.status.bootstrap is None:
-            await self._no_claim_speaks_against(cluster, step)
+            await self._no_claim_speaks_against(cluster, world, step)
         await self._api.patch(
             ZOOKEEPER_CLUSTERS,
             meta.namespace,
@@ -95,12 +95,17 @@ class Applier:
             subresource="status",
         )
 
-    async def _no_claim_speaks_against(self, cluster: ValidatedCluster, step: RecordBootstrap) -> None:
-        if step.complete:
-            return
+    async def _no_claim_speaks_against(self, cluster: ValidatedCluster, world: World, step: RecordBootstrap) -> None:
+        """The record is for ever, so the claims that it follows from are looked at once more."""
         listing = await self._api.list(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace)
         metas = [claim["metadata"] for claim in listing.items]
         named = [meta for meta in metas if cluster.names.member_of_claim(meta["name"]) is not None]
+        if any("deletionTimestamp" in meta for meta in named):
+            raise ConflictError("a claim is being deleted")
+        if step.complete:
+            if {claim.uid for claim in world.claims.values()} - {meta["uid"] for meta in named}:
+                raise ConflictError("claims have gone since they were observed")
+            return
         labels = selector_text(cluster.names.selector)
         for meta in named:
             if MEMBERSHIP in (meta.get("annotations") or {}):

@@ -1,6 +1,6 @@
 """What becomes of claims: noted while their members belong, kept or deleted by policy after they have left."""
 
-from zkoperator.api.cluster import RetentionPolicy
+from zkoperator.api.cluster import RetentionPolicy, StorageType
 from zkoperator.ensemble.desired import is_founded
 from zkoperator.ensemble.steps import DeleteClaim, NoteOnClaim, Step
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -16,7 +16,7 @@ def claim_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
     Who belongs to the ensemble is known from its leader only. Whether a claim goes with the cluster is the spec's to
     say: it is noted without a leader, and before there was one, as the cluster may be deleted at any time.
     """
-    if cluster.status.bootstrap is None:
+    if cluster.status.bootstrap is None or cluster.spec.storage.type is StorageType.EPHEMERAL:
         return ()
     return tuple(
         step

@@ -4,6 +4,7 @@ The permission needs more than an empty status, which a re-created object has as
 belonged to an ensemble. With such claims the ensemble is taken up from its volumes, and nothing is founded.
 """
 
+from zkoperator.api.cluster import StorageType
 from zkoperator.ensemble.claims import LEFT, MEMBER
 from zkoperator.ensemble.desired import is_founded
 from zkoperator.ensemble.steps import RecordBootstrap, Step
@@ -13,14 +14,24 @@ from zkoperator.ensemble.world import World
 
 def refusal(cluster: ValidatedCluster, world: World) -> str:
     """Return why the ensemble may neither be founded nor taken up, empty when it may."""
-    left = [claim.name for claim in world.claims.values() if claim.membership == LEFT]
-    kept = any(claim.membership == MEMBER for claim in world.claims.values())
-    if cluster.status.bootstrap is not None or kept or not left:
+    if cluster.status.bootstrap is not None:
         return ""
-    return (
-        f"claims {', '.join(sorted(left))} hold data of an earlier ensemble whose members' claims are gone; "
-        "delete them to start with an empty ensemble"
-    )
+    claims = world.claims.values()
+    kept = ", ".join(sorted(claim.name for claim in claims if claim.membership == MEMBER))
+    left = ", ".join(sorted(claim.name for claim in claims if claim.membership == LEFT))
+    if going := ", ".join(sorted(claim.name for claim in claims if claim.deleting)):
+        return f"waiting for the end of claims {going} of an earlier ensemble, which are being deleted"
+    if kept and cluster.spec.storage.type is StorageType.EPHEMERAL:
+        return (
+            f"claims {kept} hold data of an earlier ensemble, and spec.storage.type is Ephemeral: create the cluster "
+            "as Persistent to take it up, or delete them to start with an empty one"
+        )
+    if left and not kept:
+        return (
+            f"claims {left} hold data of an earlier ensemble whose members' claims are gone; delete them to start with "
+            "an empty ensemble"
+        )
+    return ""
 
 
 def bootstrap_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
@@ -28,14 +39,20 @@ def bootstrap_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]
     recorded = cluster.status.bootstrap
     if recorded is None:
         return (_first_record(cluster, world),)
-    noted = all(world.claims[m].membership == MEMBER for m in world.voters if m in world.claims)
+    claims = (world.claims[member] for member in world.voters if member in world.claims)
+    # One that is being deleted is not noted any more, and goes with its pod.
+    noted = all(claim.membership == MEMBER or claim.deleting for claim in claims)
     if not is_founded(cluster) and world.committed is not None and noted:
         return (RecordBootstrap(recorded.members, complete=True),)
     return ()
 
 
 def _first_record(cluster: ValidatedCluster, world: World) -> RecordBootstrap:
-    kept = [claim.member for claim in world.claims.values() if claim.membership == MEMBER]
-    if kept:
-        return RecordBootstrap(max(kept), complete=True)
-    return RecordBootstrap(cluster.spec.replicas, complete=False)
+    """Return the record. A volume that nobody noted may be a member's all the same: its operator may have ended before.
+
+    Without the pods of all that may be members, those that are could never come to a quorum.
+    """
+    claimed = [claim.member for claim in world.claims.values() if claim.membership != LEFT]
+    if any(claim.membership == MEMBER for claim in world.claims.values()):
+        return RecordBootstrap(max(claimed), complete=True)
+    return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False)

@@ -13,6 +13,8 @@ from zkoperator.ensemble.configuration import Configuration
 from zkoperator.ensemble.world import Running, World
 
 NOBODY: frozenset[int] = frozenset()
+ELECTED_S = 30.0
+"""Seconds after which members that can elect a leader have done so."""
 _VOTING_MODES = (Mode.LEADER, Mode.FOLLOWER)
 
 
@@ -72,7 +74,7 @@ def gate(world: World, *, spared: frozenset[int] = NOBODY, unseen: frozenset[int
     )
 
 
-def gate_of_broken(world: World, member: int, *, kept: frozenset[int]) -> Verdict:
+def gate_of_broken(world: World, member: int, *, kept: frozenset[int], patience_s: float = ELECTED_S) -> Verdict:
     """Decide whether the pod of a member that does not serve may be replaced now.
 
     It may when the gate is open with that member spared, when the member has no vote, and when no server can be part
@@ -83,13 +85,14 @@ def gate_of_broken(world: World, member: int, *, kept: frozenset[int]) -> Verdic
         member: the one whose pod is broken.
         kept: voters whose pods are of the newest revision. Until each of them has shown that it starts, no second
             voter gets that revision: what is away by chance would be lost to what is broken by the spec.
+        patience_s: for how long no leader must have been seen before none is taken to be elected.
     """
     verdict = gate(world, spared=frozenset({member}))
     if verdict.open:
         return verdict
     why = _leaving_pods(world, world.voters)
     if not why and (world.committed is None or member in world.committed.voters):
-        why = _unproven(world, kept - {member}) or _maybe_in_quorum(world, member, verdict)
+        why = _unproven(world, kept - {member}) or _maybe_in_quorum(world, member, verdict, patience_s)
     return replace(verdict, open=not why, why=why or "its server is part of no quorum")
 
 
@@ -103,14 +106,23 @@ def _unproven(world: World, kept: frozenset[int]) -> str:
     )
 
 
-def _maybe_in_quorum(world: World, member: int, verdict: Verdict) -> str:
+def _maybe_in_quorum(world: World, member: int, verdict: Verdict, patience_s: float) -> str:
     if world.pods[member].running is Running.NO:
         return ""
     if world.committed is not None:
         return verdict.why
     # With no quorum at all there is none to lose; but every voter must be known not to be part of one.
     unknown = [other for other in sorted(world.voters | {member}) if not _surely_idle(world, other)]
-    return f"{len(unknown)} of {len(world.voters)} voters may be part of a quorum unseen: {unknown}" if unknown else ""
+    if unknown:
+        return f"{len(unknown)} of {len(world.voters)} voters may be part of a quorum unseen: {unknown}"
+    # All are idle while they elect, and the one that is restarted may be the one that they need.
+    return _election(world, patience_s)
+
+
+def _election(world: World, patience_s: float) -> str:
+    if world.leaderless_s >= patience_s:
+        return ""
+    return f"there has been no leader for {world.leaderless_s:.0f} s only, which may be an election"
 
 
 def _surely_idle(world: World, member: int) -> bool:

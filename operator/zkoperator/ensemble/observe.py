@@ -8,7 +8,7 @@ from typing import Protocol
 
 from zkoperator.api.cluster import MAX_REPLICAS
 from zkoperator.ensemble.absences import Absences
-from zkoperator.ensemble.answers import Answer, Silent, read_answer
+from zkoperator.ensemble.answers import Answer, Serving, Silent, read_answer
 from zkoperator.ensemble.build.secret import digest
 from zkoperator.ensemble.configuration import Server, parse_servers
 from zkoperator.ensemble.names import CLIENT_PORT, Names
@@ -93,7 +93,7 @@ class Observer:
         """Return what is known now. A member that does not answer is Silent; a failing API raises."""
         names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
-        answers, superuser = await asyncio.gather(self._ask_all(pods), self._superuser(cluster))
+        answers, superuser = await asyncio.gather(self._ask_all(names, pods), self._superuser(cluster))
         world = World(
             children,
             pods,
@@ -129,12 +129,12 @@ class Observer:
         found = {m: await self._store.fetch(resource, names.namespace, names.claim(m)) for m in members}
         return {m: claim_view(m, manifest) for m, manifest in found.items() if manifest is not None}
 
-    async def _ask_all(self, pods: dict[int, PodView]) -> dict[int, Answer]:
+    async def _ask_all(self, names: Names, pods: dict[int, PodView]) -> dict[int, Answer]:
         asked = [member for member, pod in pods.items() if pod.ip]
-        answers = await asyncio.gather(*(self._ask(pods[member]) for member in asked))
+        answers = await asyncio.gather(*(self._ask(names, pods[member]) for member in asked))
         return dict(zip(asked, answers, strict=True))
 
-    async def _ask(self, pod: PodView) -> Answer:
+    async def _ask(self, names: Names, pod: PodView) -> Answer:
         try:
             async with asyncio.timeout(ENDING_S if pod.deleting else None):
                 srvr, mntr, conf = await asyncio.gather(
@@ -142,7 +142,8 @@ class Observer:
                 )
         except (TransientError, TimeoutError):
             return Silent("it does not answer")
-        return read_answer(pod.member, srvr, mntr, conf)
+        answer = read_answer(pod.member, srvr, mntr, conf)
+        return Silent("another ensemble answers at its address") if _is_foreign(names, pod, answer) else answer
 
     async def _superuser(self, cluster: ValidatedCluster) -> "_Superuser":
         names = cluster.names
@@ -162,6 +163,16 @@ class Observer:
         secret_id = sha256(digest(password).encode()).hexdigest()[:16]
         self._believed[key] = _Belief(uid, now_s, secret_id)
         return _Superuser(secret_id, whose(manifest))
+
+
+def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
+    """Whether no line of the configuration is ours: addresses are used again. A line by hand may name the pod's."""
+    if not isinstance(answer, Serving) or answer.configuration is None:
+        return False
+    servers = answer.configuration.servers
+    return not any(
+        names.is_host(server.id, server.address) or server.address.startswith(f"{pod.ip}:") for server in servers
+    )
 
 
 @dataclass(frozen=True, slots=True)

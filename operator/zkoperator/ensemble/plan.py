@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.claims import claim_steps
-from zkoperator.ensemble.desired import child_steps, is_founded
+from zkoperator.ensemble.desired import child_steps, founders, is_founded
 from zkoperator.ensemble.founding import bootstrap_steps, refusal
 from zkoperator.ensemble.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.ownership import foreign, remains
@@ -111,4 +111,9 @@ def _founding(cluster: ValidatedCluster, world: World) -> Proposal:
         message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
     if troubles := world.troubles(world.voters):
         message += f"; {troubles}"
+    if founders(cluster) != cluster.spec.replicas:
+        message += (
+            f"; the first {founders(cluster)} members are fixed until they have served once: to start with "
+            f"{cluster.spec.replicas} instead, delete the cluster and its claims, and create it again"
+        )
     return Proposal(ClusterReason.BOOTSTRAPPING, message)

@@ -1,6 +1,7 @@
 """Replacing pods whose revision is not the spec's: those that do not serve first, then followers, the leader last."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from zkoperator.api.cluster import StorageType
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
@@ -8,7 +9,7 @@ from zkoperator.ensemble.absences import RETURN_S
 from zkoperator.ensemble.answers import Mode
 from zkoperator.ensemble.build.statefulset import revision
 from zkoperator.ensemble.desired import is_founded
-from zkoperator.ensemble.gate import gate, gate_of_broken
+from zkoperator.ensemble.gate import Verdict, gate, gate_of_broken
 from zkoperator.ensemble.names import TEMPLATE
 from zkoperator.ensemble.proposal import Proposal
 from zkoperator.ensemble.steps import RestartPod
@@ -24,7 +25,7 @@ def replace_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
         m: why for m, pod in sorted(world.pods.items()) if not pod.deleting and (why := _why(cluster, world, pod))
     }
     kept = _kept(cluster, world, frozenset(outdated))
-    broken = {m: gate_of_broken(world, m, kept=kept) for m in outdated if world.serving(m) is None}
+    broken = {m: _may_go_broken(cluster, world, m, kept) for m in outdated if world.serving(m) is None}
     for member, verdict in broken.items():
         if verdict.open:
             return _restart(cluster, world.pods[member], outdated[member], harmless=True)
@@ -32,6 +33,16 @@ def replace_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
     if serving:
         return _replace_serving(cluster, world, outdated, min(serving, key=lambda member: _rank(world, member)))
     return next((_waiting(cluster, world.pods[m], outdated[m], verdict.why) for m, verdict in broken.items()), None)
+
+
+def _may_go_broken(cluster: ValidatedCluster, world: World, member: int, kept: frozenset[int]) -> Verdict:
+    """Decide whether the pod of a member that does not serve may be replaced. Its data must not go with it."""
+    if not is_founded(cluster):
+        return gate_of_broken(world, member, kept=kept, patience_s=0.0)
+    if member not in world.voters or not _goes_with_pod(cluster, world, member):
+        return gate_of_broken(world, member, kept=kept)
+    verdict, why = gate(world, spared=frozenset({member})), _only_copy(cluster, world, member)
+    return replace(verdict, open=False, why=why) if why else verdict
 
 
 def _replace_serving(cluster: ValidatedCluster, world: World, outdated: dict[int, str], member: int) -> Proposal:
@@ -51,12 +62,17 @@ def _kept(cluster: ValidatedCluster, world: World, outdated: frozenset[int]) -> 
 
 def _only_copy(cluster: ValidatedCluster, world: World, member: int) -> str:
     """Say why a voter is not restarted whose data goes with its pod: the others could not give it back."""
-    if cluster.spec.storage.type is not StorageType.EPHEMERAL or member not in world.voters or len(world.voters) > 2:
+    if not _goes_with_pod(cluster, world, member) or member not in world.voters or len(world.voters) > 2:
         return ""
-    return (
-        f"storage is Ephemeral and {len(world.voters)} voters are too few to keep the data without this one: "
-        "scale to 3 first"
-    )
+    ephemeral = cluster.spec.storage.type is StorageType.EPHEMERAL
+    why = "storage is Ephemeral" if ephemeral else f"claim {cluster.names.claim(member)} is being deleted"
+    todo = "put the earlier Secret back, or create the cluster again" if leader_refuses(world) else "scale to 3 first"
+    return f"{why} and {len(world.voters)} voters are too few to keep the data without this one: {todo}"
+
+
+def _goes_with_pod(cluster: ValidatedCluster, world: World, member: int) -> bool:
+    claim = world.claims.get(member)
+    return cluster.spec.storage.type is StorageType.EPHEMERAL or (claim is not None and claim.deleting)
 
 
 def leader_refuses(world: World) -> bool:

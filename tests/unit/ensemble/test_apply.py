@@ -319,6 +319,24 @@ async def test_a_note_is_not_written_on_a_new_claim() -> None:
     assert MEMBERSHIP not in (found["metadata"].get("annotations") or {})
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_an_ensemble_is_not_taken_up_from_claims_that_go_meanwhile(is_gone: bool) -> None:
+    play = stage(3)
+    await play.rest()
+    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    play.api.collect_garbage()
+    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
+    play.start_operator()
+    edge, step = await until(play, RecordBootstrap)
+    assert step.complete
+    if not is_gone:
+        marked(play, PERSISTENT_VOLUME_CLAIMS, NAMES.claim(2))
+    else:
+        play.api.remove(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(2))
+    assert isinstance(await edge.take(step), ConflictError)
+    assert "bootstrap" not in (play.cluster() or {}).get("status", {})
+
+
 async def test_the_permission_is_not_given_for_a_spec_that_changed_meanwhile() -> None:
     play = stage(3)
     edge, step = await until(play, RecordBootstrap)

@@ -92,7 +92,7 @@ NOT_RUNNING = {1: pod(1), 2: pod(2), 3: pod(3, running=Running.NO)}
         (world(LEADER, FOLLOWER, Silent("dark"), pods=NOT_RUNNING), ()),
         (world(NotServing(), NotServing(), Silent("dark"), pods=NOT_RUNNING), (1, 2)),
         (world(replace(LEADER, synced=1), FOLLOWER, Silent("dark")), ()),
-        (replace(world(NotServing(), NotServing(), NotServing()), recorded=COMMITTED.servers), ()),
+        (replace(world(NotServing(), NotServing(), NotServing()), recorded=COMMITTED.servers, leaderless_s=31.0), ()),
     ],
 )
 def test_a_broken_pod_may_go_when_no_quorum_can_have_its_server(observed: World, kept: tuple[int, ...]) -> None:
@@ -107,6 +107,11 @@ def test_a_broken_pod_may_go_when_no_quorum_can_have_its_server(observed: World,
             replace(world(Silent("dark"), NotServing(), NotServing()), recorded=COMMITTED.servers),
             (),
             "1 of 3 voters may be part of a quorum unseen: [1]",
+        ),
+        (
+            replace(world(NotServing(), NotServing(), NotServing()), recorded=COMMITTED.servers, leaderless_s=2.0),
+            (),
+            "there has been no leader for 2 s only, which may be an election",
         ),
         (
             world(replace(LEADER, synced=0), Silent("dark"), Silent("dark"), pods=NOT_RUNNING),

@@ -1,6 +1,7 @@
 """Who is believed: members at their own addresses, our own Secret, and nobody else."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -28,6 +29,18 @@ async def test_a_server_that_is_not_the_member_asked_is_not_listened_to() -> Non
     world = (await seen(play)).world
     assert world.answer(1) == Silent("another server answers at its address")
     assert world.serving(2) is not None
+
+
+async def test_a_member_of_another_ensemble_is_not_listened_to() -> None:
+    play = stage(3)
+    await play.rest()
+    assert play.committed is not None
+    others = tuple(
+        replace(server, address=server.address.replace("main", "other")) for server in play.committed.servers
+    )
+    play.committed = replace(play.committed, servers=others)
+    world = (await seen(play)).world
+    assert {world.answer(member) for member in (1, 2, 3)} == {Silent("another ensemble answers at its address")}
 
 
 async def test_a_secret_of_somebody_else_is_never_adopted_however_well_it_is_formed() -> None:
