@@ -31,6 +31,7 @@ _CONFLICTS_AT_ONCE = 2
 class _Entry:
     """What the loop remembers of one key.
 
+    A key that runs is neither queued nor timed: `woken` keeps the wish for another pass until this one has ended.
     `failures` counts the passes in a row that did not succeed; `told` is what the log said last of it.
     """
 
@@ -186,6 +187,9 @@ class KeyedLoop:
         while self._open and len(self._queue) and len(self._passes) < self._concurrency:
             key = self._queue.pop()
             entry = self._entries[key]
+            # A key that waited in the queue of due keys may have been woken and paced since: its timer would ring
+            # during the pass and begin a second one beside it.
+            self._timers.cancel(key)
             entry.running = True
             self._progress_s = self._clock.now_s()
             task = asyncio.create_task(self._pass(key, entry), name=f"{self._name} {key}")
