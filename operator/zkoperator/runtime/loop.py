@@ -51,9 +51,8 @@ class KeyedLoop:
         reconcile: returns the seconds after which to look again, or None for "when woken, or at the next resync".
         concurrency: passes that run at once, of different keys.
         backoff: after `TransientError` and unexpected exceptions, and for conflicts that repeat.
-        slow_backoff: after `UnsafeError` and `ForbiddenError`, which somebody else must resolve.
-        resync_s: longest time without a pass, give or take a tenth. A key that raised `InvalidError` has no timer: it
-            waits for a wake.
+        slow_backoff: after `UnsafeError`, `ForbiddenError` and `InvalidError`, which somebody else must resolve.
+        resync_s: longest time without a pass, give or take a tenth.
         pass_limit_s: a pass that takes longer is cancelled and counts as a transient failure.
         grace_s: time that running passes get to finish when `run` is cancelled.
         clock: monotonic time.
@@ -230,8 +229,8 @@ class KeyedLoop:
             outcome, error = classify(TransientError(late) if limit.expired() else raised)
             return outcome, error, None
 
-    def _delay_s(self, entry: _Entry, outcome: Outcome, error: Exception | None, again_s: float | None) -> float | None:
-        """Count the outcome and return the seconds to the next pass; None: only a wake brings it."""
+    def _delay_s(self, entry: _Entry, outcome: Outcome, error: Exception | None, again_s: float | None) -> float:
+        """Count the outcome and return the seconds to the next pass."""
         if outcome is Outcome.SUCCESS:
             entry.failures, entry.not_before_s = 0, 0.0
             resync_s = spread_s(self._resync_s)
@@ -241,18 +240,17 @@ class KeyedLoop:
             return 0.0
         if entry.failures > 1:
             entry.not_before_s = self._clock.now_s() + self._backoff.first_s
-        if outcome is Outcome.INVALID:
-            return None
-        slow = outcome in {Outcome.UNSAFE, Outcome.FORBIDDEN}
+        # A refused write may be one of our own status: no edit of the object mends it, so that no wake follows either.
+        slow = outcome in {Outcome.UNSAFE, Outcome.FORBIDDEN, Outcome.INVALID}
         delay_s = (self._slow_backoff if slow else self._backoff).delay_s(entry.failures)
         asked_s = error.retry_after_s if isinstance(error, TransientError) else None
         return max(delay_s, asked_s or 0.0)
 
-    def _settle(self, key: Key, entry: _Entry, delay_s: float | None) -> None:
+    def _settle(self, key: Key, entry: _Entry, delay_s: float) -> None:
         if entry.forgotten:
             del self._entries[key]
             return
-        if delay_s is not None and delay_s > 0:
+        if delay_s > 0:
             self._schedule(key, self._clock.now_s() + delay_s)
         if entry.woken or delay_s == 0:
             entry.woken = False
