@@ -172,7 +172,7 @@ class KeyedLoop:
             await asyncio.wait(self._passes)
 
     def _admit(self, key: Key, entry: _Entry) -> None:
-        """Queue a woken key; one that keeps failing is paced, however often it is woken."""
+        """Queue a woken key; one that keeps failing, or was asked to wait, is paced however often it is woken."""
         now_s = self._clock.now_s()
         if entry.not_before_s > now_s:
             self._schedule(key, min(entry.not_before_s, self._timers.at_s(key)))
@@ -238,13 +238,12 @@ class KeyedLoop:
         entry.failures += 1
         if outcome is Outcome.CONFLICT and entry.failures <= _CONFLICTS_AT_ONCE:
             return 0.0
-        if entry.failures > 1:
-            entry.not_before_s = self._clock.now_s() + self._backoff.first_s
+        asked_s = (error.retry_after_s if isinstance(error, TransientError) else None) or 0.0
+        pace_s = max(asked_s, self._backoff.first_s if entry.failures > 1 else 0.0)
+        entry.not_before_s = max(entry.not_before_s, self._clock.now_s() + pace_s)
         # A refused write may be one of our own status: no edit of the object mends it, so that no wake follows either.
         slow = outcome in {Outcome.UNSAFE, Outcome.FORBIDDEN, Outcome.INVALID}
-        delay_s = (self._slow_backoff if slow else self._backoff).delay_s(entry.failures)
-        asked_s = error.retry_after_s if isinstance(error, TransientError) else None
-        return max(delay_s, asked_s or 0.0)
+        return max(asked_s, (self._slow_backoff if slow else self._backoff).delay_s(entry.failures))
 
     def _settle(self, key: Key, entry: _Entry, delay_s: float) -> None:
         if entry.forgotten:

@@ -325,6 +325,23 @@ async def test_the_servers_retry_after_is_the_least_delay() -> None:
         assert world.seen[A] == 2
 
 
+async def test_the_servers_retry_after_counts_however_often_the_key_is_woken() -> None:
+    world = World()
+    world.raises[A] = [TransientError("slow down", retry_after_s=20)] * 2
+    async with world.running():
+        for _ in range(199):
+            world.loop.wake(A)
+            await world.clock.advance(0.1)
+        assert world.seen[A] == 1
+        await world.clock.advance(0.2)
+        assert world.seen[A] == 2
+        world.loop.wake(A)
+        await world.clock.advance(19.5)
+        assert world.seen[A] == 2
+        await world.clock.advance(0.5)
+        assert world.outcomes()[-1] is Outcome.SUCCESS
+
+
 async def test_a_conflict_is_looked_at_again_at_once() -> None:
     world = World()
     world.raises[A] = [ConflictError("changed")]
