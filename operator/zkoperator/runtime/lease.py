@@ -73,6 +73,7 @@ class _Seen:
 
 
 _NEVER = _Seen("", float("-inf"), 0.0)
+_UNANSWERED = "the API server has not answered for the lease yet"
 
 
 class Elector:
@@ -85,6 +86,9 @@ class Elector:
         identity: unique for this process, never used again by another one.
         timing: see `Timing`.
         clock: monotonic time.
+
+    Attributes:
+        problem: why the Lease cannot be seen, in one line; None while it can.
     """
 
     def __init__(
@@ -113,7 +117,7 @@ class Elector:
         self._lost.set()
         self._progress_s = clock.now_s()
         self._log = logging.getLogger(__name__)
-        self.problem: str | None = None
+        self.problem: str | None = _UNANSWERED
 
     def is_leader(self) -> bool:
         """Whether we may act at this very moment."""
@@ -166,6 +170,7 @@ class Elector:
             self._tell(None)
         except ConflictError:
             # Somebody wrote to the Lease. What it says now decides.
+            self._tell(None)
             self._version = None
             poll_s = 0.0 if self._leading else poll_s
         except ForbiddenError as error:
@@ -313,7 +318,7 @@ class Elector:
 
     def _tell(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem
-        if problem is not None and before is None:
+        if problem is not None and before in {None, _UNANSWERED}:
             self._log.warning("cannot read or write the lease %s/%s: %s", self._namespace, self._name, problem)
 
 

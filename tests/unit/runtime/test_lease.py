@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.fake_clock import FakeClock, settle
 from tests.support.fake_kube import FakeKube, Operation, unavailable
-from zkoperator.errors import ForbiddenError, UnknownOutcomeError
+from zkoperator.errors import ConflictError, ForbiddenError, UnknownOutcomeError
 from zkoperator.kube.port import LEASES, Manifest
 from zkoperator.runtime.lease import Elector, NotLeaderError, Timing
 
@@ -376,6 +376,41 @@ async def test_a_wall_clock_that_stands_still_looks_dead_to_nobody(
     await world.advance(60)
     assert a.leads
     assert not b.leads
+
+
+async def test_a_lease_that_nobody_has_answered_for_yet_is_a_problem_until_the_first_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object) -> None:
+        await answered.wait()
+
+    answered = asyncio.Event()
+    monkeypatch.setattr(world.api, "get", hang)
+    a = world.join("a")
+    await settle()
+    assert a.elector.problem == "the API server has not answered for the lease yet"
+    answered.set()
+    await settle()
+    assert a.elector.problem is None
+
+
+async def test_a_lost_race_for_the_lease_is_an_answer(world: World) -> None:
+    def lose(operation: Operation) -> None:
+        if operation.is_write:
+            raise ConflictError("somebody else was first")
+
+    world.api.before = lose
+    a = world.join("a")
+    await settle()
+    assert not a.leads
+    assert a.elector.problem is None
+
+
+async def test_a_first_answer_that_is_a_refusal_is_logged_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.api.before = unavailable
+    world.join("a")
+    await world.advance(5)
+    assert caplog.text.count("cannot read or write the lease") == 1
 
 
 async def test_a_missing_permission_is_a_problem_in_words(world: World) -> None:
