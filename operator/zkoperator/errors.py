@@ -1,7 +1,7 @@
 """The failures that the operator tells apart.
 
 Adapters (`kube/`, `zk/`) translate every library error into one of these at the edge, so that decisions and the
-loop runner never name a library. The loop runner alone decides what follows: back-off, wait for an edit, or look again.
+loop runner never name a library. The loop runner alone decides what follows: back-off, or look again.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,10 @@ class FieldError:
 
 
 class InvalidError(ZkOperatorError):
-    """The object cannot be acted on until somebody edits it. Carries all of its errors, never only the first."""
+    """An object, one of the user's or one that we wrote, that is refused until somebody changes it or what refuses it.
+
+    Carries all of its errors, never only the first.
+    """
 
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
         super().__init__("; ".join(map(str, errors)))

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.fake_kube import FakeKube, Operation
 from zkoperator import app
-from zkoperator.app import EXIT_LEASE_LOST, _Replica
-from zkoperator.kube.port import LEASES
+from zkoperator.app import EXIT_CLEAN, EXIT_LEASE_LOST, _Replica
+from zkoperator.kube.port import LEASES, Manifest, Resource
 from zkoperator.runtime.lease import NotLeaderError
 from zkoperator.settings import Settings
 
@@ -67,3 +67,37 @@ async def test_a_holder_whose_election_has_died_stops_acting_and_ends(monkeypatc
     with pytest.raises(NotLeaderError):
         Idle.before_write()
     assert isinstance(replica.exception(), DefectError) or replica.result() == EXIT_LEASE_LOST
+
+
+async def test_a_standby_is_ready_only_after_it_has_seen_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    kube = FakeKube()
+    kube.put(LEASES, _held("zkoperator-system", "zkoperator"))
+    look, reached, answered = kube.get, asyncio.Event(), asyncio.Event()
+
+    async def slow(resource: Resource, namespace: str, name: str) -> Manifest | None:
+        reached.set()
+        await answered.wait()
+        return await look(resource, namespace, name)
+
+    monkeypatch.setattr(kube, "get", slow)
+    renewals: Any = kube
+    transport: Any = None
+    replica = _Replica(Settings())
+    running = asyncio.create_task(replica._stand_by(transport, renewals))
+    await asyncio.wait_for(reached.wait(), 30)
+    assert replica._unready() == "the API server has not answered for the lease yet"
+    answered.set()
+    async with asyncio.timeout(30):
+        while replica._unready() is not None:
+            await asyncio.sleep(0.01)
+    replica._stop.set()
+    assert await asyncio.wait_for(running, 30) == EXIT_CLEAN
+
+
+def _held(namespace: str, name: str) -> Manifest:
+    return {
+        "apiVersion": LEASES.api_version,
+        "kind": LEASES.kind,
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"holderIdentity": "another", "leaseDurationSeconds": 10},
+    }

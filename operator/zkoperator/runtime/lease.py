@@ -5,6 +5,11 @@ when it has seen no sign of life for the whole lease, from the moment *after* it
 span is longer and begins later, two of them never act at once, whatever the wall clocks say and however long a process
 was stopped. A holder that was stopped by a signal finds itself past its time when it goes on, because `is_leader`
 compares moments rather than reading a flag.
+
+A Lease that is gone says nothing of its holder, who may trust itself still. The holder makes it again; anybody else who
+has ever seen it waits for the whole lease from the moment after it first found none. Who has never seen one leads at
+once, as after an installation. That leaves open: a standby that starts after somebody deleted the Lease, before its
+holder has made it again, and within the holder's time; and a Lease that comes and goes between two looks.
 """
 
 import asyncio
@@ -57,10 +62,18 @@ _TIMING = Timing()
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A version of the Lease, and when we saw it first. Every renewal makes another one: a sign of life."""
+    """A version of the Lease, when we saw it first, and for how long its holder may act from then on.
+
+    Every renewal makes another one: a sign of life. That there is none any more is a version too, the empty one.
+    """
 
     version: str
     since_s: float
+    lease_s: float
+
+
+_NEVER = _Seen("", float("-inf"), 0.0)
+_UNANSWERED = "the API server has not answered for the lease yet"
 
 
 class Elector:
@@ -73,6 +86,9 @@ class Elector:
         identity: unique for this process, never used again by another one.
         timing: see `Timing`.
         clock: monotonic time.
+
+    Attributes:
+        problem: why the Lease cannot be seen, in one line; None while it can.
     """
 
     def __init__(
@@ -94,14 +110,14 @@ class Elector:
         self._until_s = float("-inf")
         self._leading = False
         self._version: str | None = None
-        self._seen: _Seen | None = None
+        self._seen = _NEVER
         self._renewed_at = datetime.fromtimestamp(0, UTC)
         self._acquired = asyncio.Event()
         self._lost = asyncio.Event()
         self._lost.set()
         self._progress_s = clock.now_s()
         self._log = logging.getLogger(__name__)
-        self.problem: str | None = None
+        self.problem: str | None = _UNANSWERED
 
     def is_leader(self) -> bool:
         """Whether we may act at this very moment."""
@@ -154,6 +170,7 @@ class Elector:
             self._tell(None)
         except ConflictError:
             # Somebody wrote to the Lease. What it says now decides.
+            self._tell(None)
             self._version = None
             poll_s = 0.0 if self._leading else poll_s
         except ForbiddenError as error:
@@ -174,6 +191,9 @@ class Elector:
         """Write a sign of life, over exactly the version that we know to be ours."""
         if self._version is None:
             lease = await self._get()
+            if lease is None:
+                await self._create()
+                return
             if _holder(lease) != self._identity:
                 self._lose(f"the Lease belongs to {_holder(lease) or 'nobody'}")
                 return
@@ -181,14 +201,23 @@ class Elector:
         await self._write(self._version, {})
 
     async def _stand_by(self) -> None:
-        """Take the Lease when it is free, ours of an unknown outcome, or its holder shows no sign of life."""
+        """Take the Lease when it is free, ours of an unknown outcome, or its holder shows no sign of life.
+
+        One that is gone is taken like that of a holder who shows none; one that never was, at once.
+        """
         lease = await self._get()
+        free = lease is not None and _holder(lease) in {"", self._identity}
+        if not free and not self._is_dead():
+            return
         if lease is None:
-            sent_s = self._clock.now_s()
-            self._adopt(await self._within(self._api.create(LEASES, self._namespace, self._new())), sent_s)
-        elif _holder(lease) in {"", self._identity} or self._is_dead(lease):
+            await self._create()
+        else:
             transitions = (lease.get("spec") or {}).get("leaseTransitions") or 0
             await self._write(_version(lease), {"acquireTime": self._stamp(), "leaseTransitions": transitions + 1})
+
+    async def _create(self) -> None:
+        sent_s = self._clock.now_s()
+        self._adopt(await self._within(self._api.create(LEASES, self._namespace, self._new())), sent_s)
 
     async def _write(self, version: str, more: Manifest) -> None:
         spec = self._spec() | more
@@ -203,6 +232,7 @@ class Elector:
     def _adopt(self, lease: Manifest, sent_s: float) -> None:
         """The Lease is ours. We may trust it from before the request left, however late the answer came."""
         self._expire()
+        self._see(lease)
         self._version = _version(lease)
         self._until_s = sent_s + self._timing.hold_s
         if not self._leading and self._clock.now_s() < self._until_s:
@@ -211,12 +241,16 @@ class Elector:
             self._acquired.set()
             self._log.info("%s holds the lease %s/%s", self._identity, self._namespace, self._name)
 
-    def _is_dead(self, lease: Manifest) -> bool:
-        """Whether this version has been there for a whole lease of our own clock."""
-        now_s = self._clock.now_s()
-        if self._seen is None or self._seen.version != _version(lease):
-            self._seen = _Seen(_version(lease), now_s)
-        return now_s - self._seen.since_s >= self._lease_s(lease)
+    def _see(self, lease: Manifest | None) -> None:
+        """Remember a version of the Lease from the moment when it was seen first."""
+        if self._seen.version != _version(lease):
+            # Of a Lease that is gone, the one before it tells how long its holder may act.
+            lease_s = self._lease_s(lease) if lease is not None else self._seen.lease_s
+            self._seen = _Seen(_version(lease), self._clock.now_s(), lease_s)
+
+    def _is_dead(self) -> bool:
+        """Whether the version that we saw last has been there for a whole lease of our own clock."""
+        return self._clock.now_s() - self._seen.since_s >= self._seen.lease_s
 
     def _lease_s(self, lease: Manifest) -> float:
         """The holder's own lease counts where it is the longer one: it may run with other settings than ours."""
@@ -249,7 +283,9 @@ class Elector:
             self._log.warning("the lease could not be released, so a standby waits for its end: %s", error)
 
     async def _get(self) -> Manifest | None:
-        return await self._within(self._api.get(LEASES, self._namespace, self._name))
+        lease = await self._within(self._api.get(LEASES, self._namespace, self._name))
+        self._see(lease)
+        return lease
 
     async def _within(self, request: Coroutine[Any, Any, _T]) -> _T:
         """Await a request no longer than its deadline, nor past the end of our own time."""
@@ -282,7 +318,7 @@ class Elector:
 
     def _tell(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem
-        if problem is not None and before is None:
+        if problem is not None and before in {None, _UNANSWERED}:
             self._log.warning("cannot read or write the lease %s/%s: %s", self._namespace, self._name, problem)
 
 

@@ -31,6 +31,7 @@ _CONFLICTS_AT_ONCE = 2
 class _Entry:
     """What the loop remembers of one key.
 
+    A key that runs is neither queued nor timed: `woken` keeps the wish for another pass until this one has ended.
     `failures` counts the passes in a row that did not succeed; `told` is what the log said last of it.
     """
 
@@ -50,9 +51,8 @@ class KeyedLoop:
         reconcile: returns the seconds after which to look again, or None for "when woken, or at the next resync".
         concurrency: passes that run at once, of different keys.
         backoff: after `TransientError` and unexpected exceptions, and for conflicts that repeat.
-        slow_backoff: after `UnsafeError` and `ForbiddenError`, which somebody else must resolve.
-        resync_s: longest time without a pass, give or take a tenth. A key that raised `InvalidError` has no timer: it
-            waits for a wake.
+        slow_backoff: after `UnsafeError`, `ForbiddenError` and `InvalidError`, which somebody else must resolve.
+        resync_s: longest time without a pass, give or take a tenth.
         pass_limit_s: a pass that takes longer is cancelled and counts as a transient failure.
         grace_s: time that running passes get to finish when `run` is cancelled.
         clock: monotonic time.
@@ -172,7 +172,7 @@ class KeyedLoop:
             await asyncio.wait(self._passes)
 
     def _admit(self, key: Key, entry: _Entry) -> None:
-        """Queue a woken key; one that keeps failing is paced, however often it is woken."""
+        """Queue a woken key; one that keeps failing, or was asked to wait, is paced however often it is woken."""
         now_s = self._clock.now_s()
         if entry.not_before_s > now_s:
             self._schedule(key, min(entry.not_before_s, self._timers.at_s(key)))
@@ -186,6 +186,9 @@ class KeyedLoop:
         while self._open and len(self._queue) and len(self._passes) < self._concurrency:
             key = self._queue.pop()
             entry = self._entries[key]
+            # A key that waited in the queue of due keys may have been woken and paced since: its timer would ring
+            # during the pass and begin a second one beside it.
+            self._timers.cancel(key)
             entry.running = True
             self._progress_s = self._clock.now_s()
             task = asyncio.create_task(self._pass(key, entry), name=f"{self._name} {key}")
@@ -226,8 +229,8 @@ class KeyedLoop:
             outcome, error = classify(TransientError(late) if limit.expired() else raised)
             return outcome, error, None
 
-    def _delay_s(self, entry: _Entry, outcome: Outcome, error: Exception | None, again_s: float | None) -> float | None:
-        """Count the outcome and return the seconds to the next pass; None: only a wake brings it."""
+    def _delay_s(self, entry: _Entry, outcome: Outcome, error: Exception | None, again_s: float | None) -> float:
+        """Count the outcome and return the seconds to the next pass."""
         if outcome is Outcome.SUCCESS:
             entry.failures, entry.not_before_s = 0, 0.0
             resync_s = spread_s(self._resync_s)
@@ -235,20 +238,18 @@ class KeyedLoop:
         entry.failures += 1
         if outcome is Outcome.CONFLICT and entry.failures <= _CONFLICTS_AT_ONCE:
             return 0.0
-        if entry.failures > 1:
-            entry.not_before_s = self._clock.now_s() + self._backoff.first_s
-        if outcome is Outcome.INVALID:
-            return None
-        slow = outcome in {Outcome.UNSAFE, Outcome.FORBIDDEN}
-        delay_s = (self._slow_backoff if slow else self._backoff).delay_s(entry.failures)
-        asked_s = error.retry_after_s if isinstance(error, TransientError) else None
-        return max(delay_s, asked_s or 0.0)
+        asked_s = (error.retry_after_s if isinstance(error, TransientError) else None) or 0.0
+        pace_s = max(asked_s, self._backoff.first_s if entry.failures > 1 else 0.0)
+        entry.not_before_s = max(entry.not_before_s, self._clock.now_s() + pace_s)
+        # A refused write may be one of our own status: no edit of the object mends it, so that no wake follows either.
+        slow = outcome in {Outcome.UNSAFE, Outcome.FORBIDDEN, Outcome.INVALID}
+        return max(asked_s, (self._slow_backoff if slow else self._backoff).delay_s(entry.failures))
 
-    def _settle(self, key: Key, entry: _Entry, delay_s: float | None) -> None:
+    def _settle(self, key: Key, entry: _Entry, delay_s: float) -> None:
         if entry.forgotten:
             del self._entries[key]
             return
-        if delay_s is not None and delay_s > 0:
+        if delay_s > 0:
             self._schedule(key, self._clock.now_s() + delay_s)
         if entry.woken or delay_s == 0:
             entry.woken = False
