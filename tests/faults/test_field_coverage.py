@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
 from tests.faults.conftest import Following
-from tests.support.schema_objects import leaves, objects, spec_schema
+from tests.support.schema_objects import leaves, narrowed, objects, spec_schema
 from tests.support.site import Site
 from tests.support.waiting import eventually
 from tests.support.workloads import data_is
@@ -67,7 +67,7 @@ def shows(field: tuple[str, ...], value: Any) -> bool:
 
 @pytest.mark.parametrize("field", fields(), ids=".".join)
 def test_every_field_of_a_cluster_changes_its_children_or_is_listed_here(field: tuple[str, ...]) -> None:
-    values = objects(spec_schema("zookeeperclusters")["properties"][field[0]])
+    values = objects(narrowed(spec_schema("zookeeperclusters")["properties"][field[0]], field[1:]))
 
     def search() -> bool:
         if field in EXAMPLES:

@@ -194,7 +194,7 @@ def written(document: Any, path: str = "") -> set[str]:
 
 
 def offered(schema: dict[str, Any], path: str = "") -> set[str]:
-    """The paths of all fields that a schema names itself; what it takes from Kubernetes as a whole is one field."""
+    """The paths of all fields that a schema names."""
     schema = schema.get("items", schema)
     found = {f"{path}.{name}": field for name, field in schema.get("properties", {}).items()}
     return set(found) | set().union(*(offered(field, name) for name, field in found.items()))
@@ -237,10 +237,29 @@ async def test_the_server_fills_in_the_defaults_that_the_operator_has(api: KubeC
         assert filled.spec == ours.spec
 
 
-def test_a_typo_is_named_by_kubectl(kubectl: Kubectl, namespace: str) -> None:
-    manifest = {**cluster(replica=3), "apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster"}
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [({"replica": 3}, "spec.replica"), ({"pod": {"affinity": {"host": 1}}}, "spec.pod.affinity.host")],
+)
+def test_a_typo_is_named_by_kubectl(spec: dict[str, Any], field: str, kubectl: Kubectl, namespace: str) -> None:
+    manifest = {**cluster(**spec), "apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster"}
     done = kubectl("apply", "-n", namespace, "-f", "-", stdin=yaml.safe_dump(manifest), check=False)
-    assert (done.returncode != 0, 'unknown field "spec.replica"' in done.stderr) == (True, True), done.stderr
+    assert (done.returncode != 0, f'unknown field "{field}"' in done.stderr) == (True, True), done.stderr
+
+
+async def test_what_is_nested_without_end_is_not_stored(api: KubeClient, user: ApiClient, namespace: str) -> None:
+    """One such object would otherwise hide those of all namespaces from the operator."""
+    deep: dict[str, Any] = {}
+    for _ in range(400):
+        deep = {"a": deep}
+    constraint = {"maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": deep}
+    pod = {"affinity": {"podAffinity": deep}, "topologySpreadConstraints": [constraint]}
+    manifest = {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **cluster(pod=pod)}
+    await user.create(f"/apis/{ZOOKEEPER_CLUSTERS.api_version}/namespaces/{namespace}/zookeeperclusters", manifest)
+    stored = await api.get(ZOOKEEPER_CLUSTERS, namespace, "main")
+    assert stored is not None
+    assert stored["spec"]["pod"]["affinity"] == {"podAffinity": {}}
+    assert stored["spec"]["pod"]["topologySpreadConstraints"] == [{**constraint, "labelSelector": {}}]
 
 
 TEXTS = "ab/.-_:,0 9\t\n'\"\\é*"

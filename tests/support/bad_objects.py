@@ -51,6 +51,14 @@ def _flag(claim: str, flag: str, says: str, server_says: str = "") -> Bad:
     return _cluster(claim, {"jvm": {"flags": [flag]}}, "spec.jvm.flags", says, server_says)
 
 
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+def _affinity(claim: str, affinity: dict[str, Any], where: str, says: str, server_says: str) -> Bad:
+    return _cluster(claim, {"pod": {"affinity": affinity}}, f"spec.pod.affinity.{where}", says, server_says)
+
+
 _SOURCE = {"clusterRef": {"name": "main"}, "path": "/apps/shop"}
 
 
@@ -137,6 +145,60 @@ CLUSTERS = (
         "spec.pod.tolerations[0].effect",
         "'NoSchedule'",
         '"NoSchedule"',
+    ),
+    _affinity(
+        "operator of its own",
+        {"nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Is"}]}]}}},
+        f"nodeAffinity.{_REQUIRED}.nodeSelectorTerms[0].matchExpressions[0].operator",
+        "'NotIn'",
+        '"NotIn"',
+    ),
+    _affinity(
+        "comparison of pods by size",
+        {
+            "podAffinity": {
+                _REQUIRED: [
+                    {"topologyKey": "a", "labelSelector": {"matchExpressions": [{"key": "a", "operator": "Gt"}]}}
+                ]
+            }
+        },
+        f"podAffinity.{_REQUIRED}[0].labelSelector.matchExpressions[0].operator",
+        "'NotIn'",
+        '"NotIn"',
+    ),
+    _affinity(
+        "nodes of no term",
+        {"nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": []}}},
+        f"nodeAffinity.{_REQUIRED}.nodeSelectorTerms",
+        "at least 1",
+        "at least 1 items",
+    ),
+    _affinity(
+        "preference of no weight",
+        {"nodeAffinity": {_PREFERRED: [{"weight": 0, "preference": {}}]}},
+        f"nodeAffinity.{_PREFERRED}[0].weight",
+        "at least 1",
+        "equal to 1",
+    ),
+    _affinity(
+        "pods without a domain",
+        {"podAntiAffinity": {_REQUIRED: [{"labelSelector": {}}]}},
+        f"podAntiAffinity.{_REQUIRED}[0].topologyKey",
+        "is missing",
+        "Required",
+    ),
+    _cluster(
+        "selector in words",
+        {
+            "pod": {
+                "topologySpreadConstraints": [
+                    {"maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": "all"}
+                ]
+            }
+        },
+        "spec.pod.topologySpreadConstraints[0].labelSelector",
+        "map of fields",
+        "type object",
     ),
     _cluster(
         "no time to stop",

@@ -52,14 +52,24 @@ def leaves(schema: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ..
         yield path
 
 
+def narrowed(schema: Schema, path: Sequence[str]) -> Schema:
+    """The schema of values that have the field, and beside it only what they must have."""
+    if schema.get("type") == "array":
+        return {**schema, "minItems": max(1, schema.get("minItems", 0)), "items": narrowed(schema["items"], path)}
+    if not path or "properties" not in schema:
+        return schema
+    required = {path[0], *schema.get("required", ())}
+    parts = {name: part for name, part in schema["properties"].items() if name in required}
+    parts[path[0]] = narrowed(parts[path[0]], path[1:])
+    return {**schema, "required": sorted(required), "properties": parts}
+
+
 def objects(schema: Schema) -> st.SearchStrategy[Any]:
     """Values that fit a structural schema, as far as the schema itself says."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if schema.get("x-kubernetes-int-or-string"):
         return st.integers(0, 100) | st.sampled_from(["1", "100m", "1Gi", "50%"])
-    if schema.get("x-kubernetes-preserve-unknown-fields") and "properties" not in schema:
-        return st.fixed_dictionaries({})
     makers: dict[str, Callable[[Schema], st.SearchStrategy[Any]]] = {
         "object": _maps,
         "array": _lists,

@@ -18,8 +18,8 @@ _KEPT = frozenset(
     {
         *("type", "description", "enum", "format", "pattern", "required", "anyOf", "nullable"),
         *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
-        *("x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
-        *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"),
+        *("x-kubernetes-validations", "x-kubernetes-int-or-string"),
+        *("x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
     }
 )
 _DROPPED = frozenset({"title", "examples"})
@@ -216,8 +216,8 @@ def _add_children(out: Schema, merged: Schema, defs: Mapping[str, Any]) -> None:
     extra = merged.get("additionalProperties", False)
     if isinstance(extra, Mapping):
         out["additionalProperties"] = structural(extra, defs)
-    elif extra and "x-kubernetes-preserve-unknown-fields" not in out:
-        raise SchemaError(f"free-form object without x-kubernetes-preserve-unknown-fields: {merged}")
+    elif extra:
+        raise SchemaError(f"an object of any form: {merged}")
 
 
 def _default(value: Any, schema: Schema) -> Any:

@@ -9,13 +9,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from zkoperator.api.affinity import Affinity
 from zkoperator.api.meta import Model
-from zkoperator.api.rules import Rule, Rules
+from zkoperator.api.rules import Rules
+from zkoperator.api.selector import LabelKey, LabelKeys, LabelSelector
 from zkoperator.api.types import (
     AnnotationValue,
     LabelValue,
     ObjectName,
-    RawObject,
     annotation_keys,
     label_keys,
     no_operator_keys,
@@ -73,33 +74,20 @@ class TopologySpreadConstraint(Model):
 
     max_skew: Annotated[int, Field(ge=1, le=9)]
     """By how many members two domains may differ."""
-    topology_key: Annotated[str, Field(min_length=1, max_length=317)]
+    topology_key: LabelKey
     """The node label whose values are the domains, such as `topology.kubernetes.io/zone`."""
     when_unsatisfiable: Unsatisfiable
     """Whether a member waits or is placed anyway."""
-    label_selector: RawObject | None = None
-    """Which pods are counted, as in a pod; the members of this ensemble when absent."""
+    label_selector: LabelSelector | None = None
+    """Which pods are counted; the members of this ensemble when absent."""
     min_domains: Annotated[int, Field(ge=1)] | None = None
     """The least number of domains."""
     node_affinity_policy: InclusionPolicy | None = None
     """Whether node affinity and selector limit the domains."""
     node_taints_policy: InclusionPolicy | None = None
     """Whether taints limit the domains."""
-    match_label_keys: Annotated[tuple[_Text, ...], Field(max_length=16)] | None = None
+    match_label_keys: LabelKeys | None = None
     """Pod labels whose values narrow the selector."""
-
-
-_AFFINITY_PARTS = ("nodeAffinity", "podAffinity", "podAntiAffinity")
-
-Affinity = Annotated[
-    RawObject,
-    Rules(
-        Rule(
-            f"write only {', '.join(_AFFINITY_PARTS)} here",
-            holds=lambda affinity: set(affinity) <= set(_AFFINITY_PARTS),
-        )
-    ),
-]
 
 
 _Labels = Annotated[dict[str, LabelValue], Field(max_length=64), Rules(no_operator_keys(), label_keys())]
@@ -120,7 +108,7 @@ class Pod(Model):
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints that the members put up with."""
     affinity: Affinity | None = None
-    """Affinity as in a pod (`nodeAffinity`, `podAffinity`, `podAntiAffinity`)."""
+    """Nodes that members must or should run on or keep off, in the words of a pod."""
     topology_spread_constraints: Annotated[tuple[TopologySpreadConstraint, ...], Field(max_length=8)] | None = None
     """How members are spread; when absent, over nodes and zones as far as that is possible."""
     priority_class_name: ObjectName | None = None

@@ -109,7 +109,3 @@ def no_operator_keys() -> Rule:
         cel=f"self.all(k, !(k in {list(OPERATOR_KEYS)}) && {prefixes})",
         holds=lambda keys: not any(key in OPERATOR_KEYS or key.startswith(OPERATOR_PREFIXES) for key in keys),
     )
-
-
-RawObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
-"""A part of a Kubernetes type whose full schema would be larger than ours; checked when the pod is created."""

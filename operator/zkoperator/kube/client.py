@@ -202,7 +202,8 @@ def _object(request: Request, answer: Answer) -> Manifest:
 
 
 def _parse(request: Request, text: bytes) -> dict[str, Any]:
-    with suppress(ValueError):
+    # Any object may be nested more deeply than can be read.
+    with suppress(ValueError, RecursionError):
         parsed = json.loads(text)
         if isinstance(parsed, dict):
             return parsed

@@ -110,7 +110,7 @@ def translate_watch_error(request: Request, status: Manifest) -> TransientError:
 def _status(body: bytes) -> Manifest:
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

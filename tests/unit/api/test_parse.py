@@ -12,6 +12,7 @@ from zkoperator.api.sync import ConfigSync, Direction
 from zkoperator.errors import FieldError
 
 KINDS: dict[str, type[Model]] = {"ZooKeeperCluster": ZooKeeperCluster, "ConfigSync": ConfigSync}
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def cluster(spec: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +88,16 @@ def test_fields_of_a_newer_operator_are_ignored_in_what_the_api_server_gives() -
         ({"storage": {"storageClass": "x"}}, "spec.storage.storageClass", "did you mean storageClassName?"),
         ({"pod": {"volumes": []}}, "spec.pod.volumes", "write one of: labels, annotations"),
         ({"pod": {"tolerations": [{"keys": "x"}]}}, "spec.pod.tolerations[0].keys", "did you mean key?"),
+        (
+            {"pod": {"affinity": {"host": 1}}},
+            "spec.pod.affinity.host",
+            "write one of: nodeAffinity, podAffinity, podAntiAffinity",
+        ),
+        (
+            {"pod": {"affinity": {"podAffinity": {_REQUIRED: [{"topologyKey": "a", "labelSelector": {"match": 1}}]}}}},
+            f"spec.pod.affinity.podAffinity.{_REQUIRED}[0].labelSelector.match",
+            "did you mean matchLabels?",
+        ),
     ],
 )
 def test_a_typo_is_named_where_no_api_server_has_seen_the_object(spec: dict[str, Any], path: str, advice: str) -> None:
@@ -114,8 +125,3 @@ def test_sessions_must_be_possible() -> None:
     config = {"tickTime": "2000", "minSessionTimeout": "50000"}
     (error,) = errors(parse(ZooKeeperCluster, cluster({"config": config})))
     assert error.message == "minSessionTimeout (50000 ms) must not be above maxSessionTimeout (40000 ms)"
-
-
-def test_only_the_parts_of_an_affinity_are_taken() -> None:
-    (error,) = errors(parse(ZooKeeperCluster, cluster({"pod": {"affinity": {"hostNetwork": True}}})))
-    assert error.path == "spec.pod.affinity"

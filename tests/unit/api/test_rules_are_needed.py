@@ -27,7 +27,6 @@ ROWS = (
         for key in ALLOWED
     ),
     config("sessions", {"minSessionTimeout": "50000"}, "spec.config", "minSessionTimeout (50000 ms)"),
-    Bad("host", "ZooKeeperCluster", {"pod": {"affinity": {"host": 1}}}, "spec.pod.affinity", "write only"),
 )
 
 

@@ -17,6 +17,44 @@ from zkoperator.ensemble.names import REVISION, TEMPLATE
 from zkoperator.ensemble.render import render
 from zkoperator.ensemble.validate import ValidatedCluster
 
+REQUIRED, PREFERRED = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))
+SELECTOR: dict[str, Any] = {
+    "matchLabels": {"app.kubernetes.io/name": "zookeeper", "empty": ""},
+    "matchExpressions": [
+        {"key": "team", "operator": "In", "values": ["a", "b"]},
+        {"key": "team", "operator": "NotIn", "values": ["c"]},
+        {"key": "example.com/team", "operator": "Exists"},
+        {"key": "batch", "operator": "DoesNotExist", "values": []},
+    ],
+}
+PODS: dict[str, Any] = {
+    "labelSelector": SELECTOR,
+    "namespaces": ["shop"],
+    "namespaceSelector": {},
+    "topologyKey": "kubernetes.io/hostname",
+    "matchLabelKeys": ["team"],
+    "mismatchLabelKeys": ["batch"],
+}
+NODES: dict[str, Any] = {
+    "matchExpressions": [
+        {"key": "cores", "operator": "Gt", "values": ["3"]},
+        {"key": "cores", "operator": "Lt", "values": ["65"]},
+    ],
+    "matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["node-1"]}],
+}
+PODS_OF_BOTH: dict[str, Any] = {
+    REQUIRED: [PODS, {"topologyKey": "topology.kubernetes.io/zone"}],
+    PREFERRED: [{"weight": 1, "podAffinityTerm": PODS}, {"weight": 100, "podAffinityTerm": PODS}],
+}
+AFFINITY: dict[str, Any] = {
+    "nodeAffinity": {
+        REQUIRED: {"nodeSelectorTerms": [NODES, {}]},
+        PREFERRED: [{"weight": 50, "preference": NODES}],
+    },
+    "podAffinity": PODS_OF_BOTH,
+    "podAntiAffinity": PODS_OF_BOTH,
+}
+
 
 def cluster(**spec: Any) -> ValidatedCluster:
     return valid(raw_cluster(**spec))
@@ -102,6 +140,28 @@ def test_the_permission_to_found_is_in_no_digest() -> None:
     without = stateful_set(cluster(), 3, bootstrap="", secret_id="s")["spec"]["template"]["metadata"]
     assert with_word == without
     assert {REVISION, TEMPLATE} <= set(without["annotations"])
+
+
+@pytest.mark.parametrize("affinity", [AFFINITY, {"nodeAffinity": {}}, {"podAffinity": {REQUIRED: []}}])
+def test_affinity_reaches_the_pods_as_it_is_written(affinity: dict[str, Any]) -> None:
+    assert pod_of(pod={"affinity": affinity})["spec"]["affinity"] == affinity
+    assert cluster(pod={"affinity": affinity}).spec.pod.manifest()["affinity"] == affinity
+
+
+def test_an_affinity_that_says_nothing_is_not_written() -> None:
+    assert "affinity" not in pod_of(pod={"affinity": {}})["spec"]
+
+
+@pytest.mark.parametrize("selector", [SELECTOR, {}, {"matchLabels": {}}])
+def test_a_spread_reaches_the_pods_as_it_is_written(selector: dict[str, Any]) -> None:
+    asked = {
+        "maxSkew": 2,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": selector,
+        "matchLabelKeys": ["team"],
+    }
+    assert pod_of(pod={"topologySpreadConstraints": [asked]})["spec"]["topologySpreadConstraints"] == [asked]
 
 
 def test_a_users_labels_never_replace_ours() -> None:

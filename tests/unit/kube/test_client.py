@@ -12,6 +12,8 @@ from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.kube.transport import Transport
 
+TOO_DEEP = b'{"metadata": ' * 5000 + b"{}" + b"}" * 5000
+
 
 class Source(CredentialSource):
     def __init__(self, server: str) -> None:
@@ -48,7 +50,7 @@ async def client(proxy: Proxy) -> AsyncIterator[KubeClient]:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"\xff", b"[]", b"{}", b'{"metadata": []}', b'{"items": [], "metadata": {}}']
+    "body", [b"", b"<html>", b"\xff", b"[]", b"{}", b'{"metadata": []}', b'{"items": [], "metadata": {}}', TOO_DEEP]
 )
 async def test_a_list_that_is_none_is_transient(client: KubeClient, proxy: Proxy, body: bytes) -> None:
     proxy.body = body
@@ -56,7 +58,7 @@ async def test_a_list_that_is_none_is_transient(client: KubeClient, proxy: Proxy
         await client.list(CONFIG_MAPS)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"status": "maintenance"}'])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"status": "maintenance"}', TOO_DEEP])
 async def test_an_object_that_is_none_is_transient_and_a_write_has_an_unknown_outcome(
     client: KubeClient, proxy: Proxy, body: bytes
 ) -> None:
@@ -79,6 +81,7 @@ async def test_an_object_that_is_none_is_transient_and_a_write_has_an_unknown_ou
         b"<html>",
         b"[]",
         b"{}",
+        TOO_DEEP,
         b'{"type": "ADDED"}',
         b'{"type": "ERROR"}',
         b'{"type": "ADDED", "object": {}}',

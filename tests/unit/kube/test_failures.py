@@ -118,7 +118,7 @@ def test_the_time_that_the_server_asks_for_is_kept(
     assert error.retry_after_s == seconds
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b'{"details": null}'])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b'{"details": null}', b"[" * 5000])
 def test_an_answer_of_any_shape_is_understood(body: bytes) -> None:
     for code in (400, 403, 404, 409, 422, 429, 500):
         assert isinstance(translate(WRITE, code, body, {}), ZkOperatorError)

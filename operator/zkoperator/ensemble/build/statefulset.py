@@ -110,7 +110,7 @@ def _pod_spec(cluster: ValidatedCluster) -> dict[str, Any]:
         "imagePullSecrets": [secret.manifest() for secret in cluster.spec.image_pull_secrets],
         "nodeSelector": dict(pod.node_selector),
         "tolerations": [toleration.manifest() for toleration in pod.tolerations],
-        "affinity": pod.affinity,
+        "affinity": pod.affinity.manifest() if pod.affinity is not None else {},
         "priorityClassName": pod.priority_class_name,
     }
     return spec | {key: value for key, value in optional.items() if value}
