@@ -10,6 +10,7 @@ from urllib.parse import quote
 from zkoperator.errors import TransientError, UnknownOutcomeError
 from zkoperator.kube.failures import Request, is_missing, translate, translate_watch_error
 from zkoperator.kube.lines import LineBuffer
+from zkoperator.kube.nesting import shallow
 from zkoperator.kube.port import GoneError, Listing, Manifest, Resource, WatchEvent
 from zkoperator.kube.session import Fence, no_fence
 from zkoperator.kube.transport import Answer, Call, Transport
@@ -202,12 +203,18 @@ def _object(request: Request, answer: Answer) -> Manifest:
 
 
 def _parse(request: Request, text: bytes) -> dict[str, Any]:
-    # Any object may be nested more deeply than can be read.
-    with suppress(ValueError, RecursionError):
-        parsed = json.loads(text)
+    with suppress(ValueError):
+        parsed = _loaded(text)
         if isinstance(parsed, dict):
             return parsed
     raise _unreadable(request)
+
+
+def _loaded(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        return json.loads(shallow(text))
 
 
 def _event(request: Request, line: bytes) -> WatchEvent:

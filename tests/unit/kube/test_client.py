@@ -49,6 +49,13 @@ async def client(proxy: Proxy) -> AsyncIterator[KubeClient]:
     await runner.cleanup()
 
 
+async def test_one_object_that_is_nested_without_end_hides_no_other(client: KubeClient, proxy: Proxy) -> None:
+    odd = b'{"metadata": {"name": "odd", "managedFields": [{"fieldsV1": ' + TOO_DEEP + b"}]}}"
+    proxy.body = b'{"metadata": {"resourceVersion": "1"}, "items": [' + odd + b', {"metadata": {"name": "other"}}]}'
+    listing = await client.list(CONFIG_MAPS)
+    assert [item["metadata"]["name"] for item in listing.items] == ["odd", "other"]
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"\xff", b"[]", b"{}", b'{"metadata": []}', b'{"items": [], "metadata": {}}', TOO_DEEP]
 )
