@@ -172,8 +172,10 @@ class Transport:
         except aiohttp.ClientConnectorError as error:
             self._distrust(error)
             raise TransientError(f"{request}: cannot connect to the API server: {error}") from error
+        except (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as error:
+            raise TransientError(f"{request}: cannot connect to the API server: {_reason(error)}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _lost(request, str(error) or type(error).__name__) from error
+            raise _lost(request, _reason(error)) from error
 
     def _request(
         self, login: _Login, call: Call, timeout: aiohttp.ClientTimeout, *middlewares: aiohttp.ClientMiddlewareType
@@ -263,6 +265,15 @@ class Transport:
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     """A large body is handed over as a file, which aiohttp sends in pieces instead of all at once."""
     return body if body is None or len(body) < _LARGE else io.BytesIO(body)
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong without a URL: that of a proxy may have its password in it."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy refuses with HTTP {error.status}"
+    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.InvalidURL)):
+        return type(error).__name__
+    return str(error) or type(error).__name__
 
 
 def _lost(request: Request, why: str) -> TransientError:

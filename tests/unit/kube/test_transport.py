@@ -209,3 +209,34 @@ async def test_an_authority_that_cannot_be_read_is_transient() -> None:
         async with lost.stream(READ, GET, deadline_s=10, inactivity_s=10):
             pass
     await lost.close()
+
+
+async def test_a_proxy_that_refuses_is_a_connection_that_was_not_made_and_its_password_is_not_told(
+    server: Server,
+) -> None:
+    async def refuse(_: Server) -> None:
+        raise web.HTTPServiceUnavailable
+
+    server.behave = refuse
+    proxy = server.url.replace("http://", "http://operator:s3cret@")
+    transport = Transport(Source(Credentials("https://api.invalid", authorization="Bearer x", proxy=proxy)))
+    with pytest.raises(TransientError, match="cannot connect .* HTTP 503") as told:
+        await transport.send(REMOVAL, DELETE, deadline_s=10)
+    assert not isinstance(told.value, UnknownOutcomeError)
+    assert "s3cret" not in str(told.value)
+    await transport.close()
+
+
+@pytest.mark.parametrize("proxy", ["http://operator:s3cret@proxy:port", "http://operator:s3cret@"])
+async def test_a_proxy_that_is_no_url_is_not_told_with_its_password(proxy: str) -> None:
+    transport = Transport(Source(Credentials("https://api.invalid", authorization="Bearer x", proxy=proxy)))
+    with pytest.raises(TransientError) as told:
+        await transport.send(REMOVAL, DELETE, deadline_s=10)
+    assert not isinstance(told.value, UnknownOutcomeError)
+    assert "s3cret" not in str(told.value)
+    await transport.close()
+
+
+def test_credentials_are_shown_without_what_must_not_be_read() -> None:
+    shown = repr(Credentials("https://api", authorization="Bearer s3cret", proxy="http://operator:s3cret@proxy"))
+    assert "s3cret" not in shown
