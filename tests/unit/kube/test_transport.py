@@ -142,6 +142,32 @@ async def test_the_fence_is_asked_again_when_the_connection_is_open(server: Serv
     assert server.arrived == 0
 
 
+@pytest.mark.parametrize("body", [b'{"data":{}}', bytes(1 << 20)], ids=["small", "large"])
+async def test_nothing_of_a_write_leaves_when_the_lease_ends_right_after_the_fence_was_asked(
+    server: Server, transport: Transport, body: bytes
+) -> None:
+    asked, is_over = 0, False
+
+    def end() -> None:
+        nonlocal is_over
+        is_over = True
+
+    def fence() -> None:
+        nonlocal asked
+        asked += 1
+        if is_over:
+            raise NotLeaderError("the lease was lost while the process stood still")
+        if asked == 2:  # on the open connection
+            asyncio.get_running_loop().call_soon(end)
+
+    for _ in ("a new connection", "an old one"):
+        asked, is_over = 0, False
+        with pytest.raises(NotLeaderError, match="stood still"):
+            await transport.send(REMOVAL, Call("DELETE", "/shop", {}, body), deadline_s=10, before=fence)
+        await transport.send(READ, GET, deadline_s=10)
+    assert [request.method for request in server.requests] == ["GET", "GET"]
+
+
 async def test_a_write_has_no_longer_than_its_fence_allows(server: Server, transport: Transport) -> None:
     server.behave = _never
     with pytest.raises(UnknownOutcomeError, match=r"0\.2 s"):
