@@ -25,7 +25,7 @@ SLOW_RECONNECT = Backoff(first_s=10.0, limit_s=60.0)
 
 _SHORT_WATCH_S = 1.0
 _SETTLED_WATCH_S = 20.0
-"""Longer than a request may take: a watch that is quiet for so long is open, rather than about to fail."""
+"""Longer than a watch may take to be opened: one that is quiet for so long is open, rather than about to fail."""
 _FRUITLESS_WATCHES = 3
 _FAILURES_WORTH_TELLING = 3
 

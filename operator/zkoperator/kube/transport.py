@@ -8,7 +8,7 @@ import io
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 import aiohttp
@@ -116,16 +116,21 @@ class Transport:
     async def stream(
         self, request: Request, call: Call, *, deadline_s: float, inactivity_s: float
     ) -> AsyncGenerator[aiohttp.StreamReader, None]:
-        """Open a long answer and hand out its body; `TransientError` when it breaks, or is silent for too long."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=deadline_s, sock_read=inactivity_s)
+        """Open a long answer and hand out its body; `TransientError` when it breaks, or is silent for too long.
+
+        It is opened within `deadline_s`: no other limit holds for a proxy that never answers, or for a login.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=inactivity_s)
         with _as_transient(request):
-            login = await self._logged_in()
-            async with self._request(login, call, timeout) as response:
-                self._report(Exchange(request.verb, request.resource.plural, response.status, 0.0))
-                if response.status == 401:
-                    await self._renew(login)
-                if response.status >= 400:
-                    raise translate(request, response.status, await response.read(), response.headers)
+            async with AsyncExitStack() as opened:
+                async with self._deadline(request, deadline_s):
+                    login = await self._logged_in()
+                    response = await opened.enter_async_context(self._request(login, call, timeout))
+                    self._report(Exchange(request.verb, request.resource.plural, response.status, 0.0))
+                    if response.status == 401:
+                        await self._renew(login)
+                    if response.status >= 400:
+                        raise translate(request, response.status, await response.read(), response.headers)
                 yield response.content
 
     @asynccontextmanager

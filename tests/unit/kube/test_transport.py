@@ -5,12 +5,15 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from inspect import signature
 
 import pytest
 from aiohttp import web
 
 from zkoperator.errors import TransientError, UnknownOutcomeError
+from zkoperator.kube import informer as informer_module
 from zkoperator.kube import transport as transport_module
+from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request
 from zkoperator.kube.port import CONFIG_MAPS
@@ -251,6 +254,51 @@ async def test_a_proxy_that_refuses_is_a_connection_that_was_not_made_and_its_pa
     assert not isinstance(told.value, UnknownOutcomeError)
     assert "s3cret" not in str(told.value)
     await transport.close()
+
+
+@asynccontextmanager
+async def silent_proxy() -> AsyncIterator[str]:
+    """Take every connection and never say anything."""
+    over = asyncio.Event()
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        over.set()
+
+
+async def test_a_watch_is_opened_within_its_deadline_through_a_proxy_that_never_answers() -> None:
+    async with silent_proxy() as proxy:
+        transport = Transport(Source(Credentials("https://api.invalid", authorization="Bearer x", proxy=proxy)))
+        with pytest.raises(TransientError, match=r"0\.2 s"):
+            async with asyncio.timeout(10), transport.stream(READ, GET, deadline_s=0.2, inactivity_s=30):
+                pass
+        await transport.close()
+
+
+async def test_a_watch_that_is_open_has_no_deadline(server: Server, transport: Transport) -> None:
+    begun = asyncio.Event()
+
+    async def trickle(server: Server) -> None:
+        answer = web.StreamResponse()
+        await answer.prepare(server.requests[-1])
+        await begun.wait()
+        await answer.write(b"late")
+        await answer.write_eof()
+
+    server.behave = trickle
+    async with transport.stream(READ, GET, deadline_s=0.5, inactivity_s=30) as body:
+        await asyncio.sleep(0.7)
+        begun.set()
+        assert await body.read(4) == b"late"
+
+
+def test_a_watch_counts_as_open_only_after_the_time_in_which_it_must_have_been_opened() -> None:
+    opening_s = signature(KubeClient).parameters["deadline_s"].default
+    assert opening_s < informer_module._SETTLED_WATCH_S
 
 
 @pytest.mark.parametrize("proxy", ["http://operator:s3cret@proxy:port", "http://operator:s3cret@"])
