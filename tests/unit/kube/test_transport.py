@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from inspect import signature
+from typing import Any, cast
 
+import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support.waiting import eventually
 from zkoperator.errors import TransientError, UnknownOutcomeError
 from zkoperator.kube import informer as informer_module
 from zkoperator.kube import transport as transport_module
@@ -210,6 +213,45 @@ async def test_a_token_file_that_is_away_for_a_moment_stops_nothing(
     await transport.send(READ, GET, deadline_s=10)
     source.is_away = True
     assert (await transport.send(READ, GET, deadline_s=10)).code == 200
+    await transport.close()
+
+
+async def test_a_plugin_that_hangs_stops_nothing_while_the_token_is_good(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_CREDENTIALS_AGE_S", 0.0)
+    released = threading.Event()
+    source = Source(Credentials(server.url, authorization="Bearer x"))
+    transport = Transport(source)
+    await transport.send(READ, GET, deadline_s=10)
+    monkeypatch.setattr(source, "current", lambda: released.wait() and source.credentials)
+    for _ in range(3):
+        assert (await transport.send(READ, GET, deadline_s=10)).code == 200
+    source.credentials = Credentials(server.url, authorization="Bearer new")
+    released.set()
+
+    async def refreshed() -> bool:
+        await transport.send(READ, GET, deadline_s=10)
+        return server.requests[-1].headers["Authorization"] == "Bearer new"
+
+    await eventually(refreshed)
+    await transport.close()
+
+
+async def test_an_authority_that_changes_while_a_plugin_hangs_is_read_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_CREDENTIALS_AGE_S", 0.0)
+    released = threading.Event()
+    source = Source(Credentials(server.url, authorization="Bearer x"))
+    transport = Transport(source)
+    first = await transport._logged_in()
+    monkeypatch.setattr(source, "current", lambda: released.wait() and source.credentials)
+    await transport.send(READ, GET, deadline_s=10)
+    transport._distrust(aiohttp.ClientConnectorSSLError(cast("Any", None), OSError()))
+    monkeypatch.setattr(source, "renew", lambda: source.credentials)
+    asyncio.get_running_loop().call_later(0.1, released.set)
+    assert (await transport._logged_in()).session is not first.session
     await transport.close()
 
 
