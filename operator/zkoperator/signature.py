@@ -112,7 +112,8 @@ class OtherOperators:
     def _prove(self, subject: Subject, other: str, manifest: Manifest) -> Errand | None:
         now_s = self._clock.now_s()
         self._proven_s[other] = now_s
-        if now_s - self._told_s.get((subject, other), float("-inf")) < TELL_EVERY_S:
+        self._told_s = {told: at_s for told, at_s in self._told_s.items() if now_s - at_s < TELL_EVERY_S}
+        if (subject, other) in self._told_s:
             return None
         self._told_s[(subject, other)] = now_s
         return Errand(other, manifest, is_proven=True)
@@ -157,7 +158,12 @@ class SignedApi:
     async def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
         """Return the object without its signature."""
         found = await self._api.get(resource, namespace, name)
-        return None if found is None else self._read(resource, found)
+        if found is not None:
+            return self._read(resource, found)
+        if resource in SIGNED:
+            # No watch of ours follows ConfigSyncs: that one is gone is seen by its next pass, which asks for it.
+            self._others.forget(Subject(resource, Key(namespace, name)))
+        return None
 
     async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
         """Return the objects without their signatures."""

@@ -12,11 +12,12 @@ import pytest
 
 from tests.support.ensemble_world import raw_cluster
 from tests.support.fake_clock import FakeClock, settle
-from tests.support.fake_kube import FakeKube, Operation
+from tests.support.fake_kube import FakeKube, Hook, Operation
 from tests.support.mirror_world import config_sync
 from tests.support.waiting import eventually
 from zkoperator.acting import Acting, _api_addresses
 from zkoperator.app import _Replica
+from zkoperator.errors import ForbiddenError
 from zkoperator.handlers import life
 from zkoperator.health import HealthServer
 from zkoperator.kube.credentials import CredentialSource
@@ -51,14 +52,14 @@ class HangingKube(FakeKube):
 class Stage:
     """An acting replica in fake time, with kopf in a thread that a test can block, and its /livez."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, namespaces: tuple[str, ...] = ()) -> None:
         self.clock = FakeClock()
         self.kube = HangingKube()
         self.kopf_may_go_on = threading.Event()
         self.kopf_may_go_on.set()
         monkeypatch.setattr(kopf, "operator", self._kopf)
         monkeypatch.setattr(life, "_BEAT_S", 0.05)
-        self.acting = Acting(Settings(), self.kube, CredentialSource(None), Metrics(), self.clock)
+        self.acting = Acting(Settings(namespaces=namespaces), self.kube, CredentialSource(None), Metrics(), self.clock)
         self.health = HealthServer(Metrics().registry, live={"loops": self.acting.stuck}, ready={})
 
     async def _kopf(self, **_: Any) -> None:
@@ -86,8 +87,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def acting(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
-    stage = Stage(monkeypatch)
+async def acting(
+    monkeypatch: pytest.MonkeyPatch, namespaces: tuple[str, ...] = (), before: Hook = lambda _: None
+) -> AsyncIterator[Stage]:
+    stage = Stage(monkeypatch, namespaces)
+    stage.kube.before = before
     await stage.health.start("127.0.0.1", 0)
     running = asyncio.create_task(stage.acting.run())
     try:
@@ -234,3 +238,17 @@ async def test_a_deleted_cluster_is_not_looked_at_any_more(monkeypatch: pytest.M
         stage.kube.before = count
         await stage.pass_time(3600)
     assert looks == 0
+
+
+async def test_a_namespace_without_permission_is_told_and_the_others_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forbid(operation: Operation) -> None:
+        if operation.namespace == "lost":
+            raise ForbiddenError("may not list in namespace lost")
+
+    async with acting(monkeypatch, ("lost", "demo"), forbid) as stage:
+        stage.kube.put(CONFIG_SYNCS, {**SHOP, "spec": {}})
+        await stage.pass_time(120)
+        assert stage.kube.every(CONFIG_SYNCS)[0]["status"]["conditions"]
+        assert stage.acting.unready() == "may not list in namespace lost"

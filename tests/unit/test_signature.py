@@ -186,6 +186,28 @@ def test_the_metric_forgets_an_operator_that_writes_no_more() -> None:
     assert others.count() == 0
 
 
+@pytest.mark.parametrize(("resource", "name"), [(CONFIG_SYNCS, "shop"), (ZOOKEEPER_CLUSTERS, "main")])
+async def test_nothing_is_kept_of_an_object_that_a_pass_has_found_gone(
+    company: Company, resource: Resource, name: str
+) -> None:
+    await company.writes(OURS, "0x1", resource, name)
+    assert len(company.others[OURS]._sights) == 1
+    company.kube.remove(resource, "demo", name)
+    assert await company.apis[OURS].get(resource, "demo", name) is None
+    assert company.others[OURS]._sights == {}
+
+
+def test_nothing_is_kept_of_what_was_told_an_hour_ago() -> None:
+    clock = FakeClock()
+    others = OtherOperators(OURS, clock)
+    for number in range(100):
+        subject = Subject(CONFIG_SYNCS, Key("demo", f"s{number}"))
+        others.look(subject, sight(1, OURS))
+        assert others.look(subject, sight(2, THEIRS)) is not None
+        clock.jump(TELL_EVERY_S / 10)
+    assert len(others._told_s) <= 10
+
+
 async def test_a_thousand_objects_with_another_signature_are_asked_about_one_by_one(company: Company) -> None:
     for number in range(50):
         manifest = config_sync(f"s{number}", SHOP["spec"])

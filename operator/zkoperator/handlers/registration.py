@@ -4,7 +4,6 @@ No other handler types: those that detect changes copy the object into an annota
 quadratic, and none of them notices what was deleted while no watch was open.
 """
 
-import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,9 +15,12 @@ from typing_extensions import override
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Resource
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.thread import DaemonThread
 
 Wake = Callable[[Key, str], None]
 """Told of a key and its resourceVersion, which is empty for what is gone."""
+
+_thread = DaemonThread("kopf's credentials")
 
 
 def register(registry: kopf.OperatorRegistry, wake_cluster: Wake, wake_sync: Wake) -> None:
@@ -31,7 +33,7 @@ def register_login(registry: kopf.OperatorRegistry, source: CredentialSource) ->
     """Have kopf log in as our own client does; it asks at its start and after every 401."""
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        return _connection(await asyncio.to_thread(source.renew))
+        return _connection(await _thread.run(source.renew))
 
     kopf.on.login(registry=registry)(login)
 

@@ -91,14 +91,24 @@ class Census:
             await self._pulse.sleep(delay_s)
 
     async def _count(self) -> None:
-        for namespace, before in self._found.items():
+        """List every namespace: one that may not be listed takes nothing from the others."""
+        first: ZkOperatorError | None = None
+        for namespace in self._found:
             self._pulse.beat()
-            listing = await self._api.list(self._resource, namespace)
-            now = dict(_version(item) for item in listing.items)
-            self._found[namespace] = now
-            for key in now.keys() | before.keys():
-                if now.get(key) != before.get(key):
-                    self._wake(key, now.get(key, ""))
+            try:
+                await self._count_in(namespace)
+            except ZkOperatorError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    async def _count_in(self, namespace: str) -> None:
+        listing = await self._api.list(self._resource, namespace)
+        before, now = self._found[namespace], dict(_version(item) for item in listing.items)
+        self._found[namespace] = now
+        for key in now.keys() | before.keys():
+            if now.get(key) != before.get(key):
+                self._wake(key, now.get(key, ""))
 
     def _tell(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem

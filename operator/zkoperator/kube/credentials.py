@@ -34,7 +34,7 @@ class Credentials:
     key_file: str | None = field(default=None, repr=False)
     verify: bool = True
     tls_server_name: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Build the TLS context from the files as they are now; None for plain http.

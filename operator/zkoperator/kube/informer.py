@@ -2,6 +2,10 @@
 
 Deletions that happened while no watch was open are found by comparing the store with every new list. A failure of the
 API server only makes the picture older, never smaller: a key leaves it by a DELETED event or by a list without it.
+
+One of several namespaces that may not be listed keeps none of the others waiting. Nobody knows what is absent from it,
+so it is refused to whoever asks. One that was listed before its permission was taken away keeps its last picture, which
+gets old like that of a server that is away: writes are conditional, so none of them is made over what it does not show.
 """
 
 import asyncio
@@ -21,7 +25,7 @@ SLOW_RECONNECT = Backoff(first_s=10.0, limit_s=60.0)
 
 _SHORT_WATCH_S = 1.0
 _SETTLED_WATCH_S = 20.0
-"""Longer than a request may take: a watch that is quiet for so long is open, rather than about to fail."""
+"""Longer than a watch may take to be opened: one that is quiet for so long is open, rather than about to fail."""
 _FRUITLESS_WATCHES = 3
 _FAILURES_WORTH_TELLING = 3
 
@@ -68,7 +72,7 @@ class Informer:
                 namespace,
                 labels,
                 on_change=on_change,
-                on_listed=self._listed,
+                on_settled=self._settled,
                 reduce=reduce,
                 clock=clock,
                 backoff=backoff,
@@ -79,11 +83,11 @@ class Informer:
 
     @property
     def synced(self) -> bool:
-        """Whether every namespace has been listed at least once."""
+        """Whether `wait_synced` returns at once."""
         return self._synced.is_set()
 
     async def wait_synced(self) -> None:
-        """Return when every namespace has been listed at least once."""
+        """Return when every namespace has been listed once, or may not be listed while another one has been."""
         await self._synced.wait()
 
     @property
@@ -96,9 +100,18 @@ class Informer:
         return max(stream.stalled_s() for stream in self._streams.values())
 
     def get(self, key: Key) -> Manifest | None:
-        """Return the object as last seen (reduced), or None. Shared with the store: not to be modified."""
+        """Return the object as last seen (reduced), or None. Shared with the store: not to be modified.
+
+        Raises `ForbiddenError` when nobody knows, as the namespace may not be listed and never was.
+        """
         stream = self._streams.get(key.namespace) or self._streams.get("")
-        return stream.get(key) if stream is not None else None
+        if stream is None:
+            return None
+        found = stream.get(key)
+        if found is None and stream.is_refused:
+            where = key.namespace or "all namespaces"
+            raise ForbiddenError(f"{self._resource.plural} in {where} were never listed: {stream.problem}")
+        return found
 
     def keys(self) -> tuple[Key, ...]:
         """Return the keys of all objects."""
@@ -110,8 +123,9 @@ class Informer:
             for namespace, stream in self._streams.items():
                 group.create_task(stream.run(), name=f"informer {self._resource.plural} {namespace}")
 
-    def _listed(self) -> None:
-        if all(stream.listed for stream in self._streams.values()):
+    def _settled(self) -> None:
+        streams = self._streams.values()
+        if all(stream.listed or stream.is_refused for stream in streams) and any(stream.listed for stream in streams):
             self._synced.set()
 
 
@@ -126,20 +140,21 @@ class _Stream:
         labels: str,
         *,
         on_change: Callable[[Key], None],
-        on_listed: Callable[[], None],
+        on_settled: Callable[[], None],
         reduce: Callable[[Manifest], Manifest],
         clock: Clock,
         backoff: Backoff,
         slow_backoff: Backoff,
     ) -> None:
         self.listed = False
+        self.is_refused = False
         self.problem: str | None = None
         self._api = api
         self._resource = resource
         self._namespace = namespace
         self._labels = labels
         self._on_change = on_change
-        self._on_listed = on_listed
+        self._on_settled = on_settled
         self._reduce = reduce
         self._clock = clock
         self._backoff = backoff
@@ -179,8 +194,8 @@ class _Stream:
             self._put(manifest)
         for key in vanished:
             self._drop(key)
-        self.listed = True
-        self._on_listed()
+        self.listed, self.is_refused = True, False
+        self._on_settled()
         self._recovered()
         return listing.resource_version
 
@@ -233,6 +248,9 @@ class _Stream:
         slow = isinstance(error, (ForbiddenError, InvalidError, NoSuchKindError))
         if slow or self._failures >= _FAILURES_WORTH_TELLING:
             self._tell(str(error))
+        if isinstance(error, ForbiddenError) and not self.listed:
+            self.is_refused = True
+            self._on_settled()
         asked_s = error.retry_after_s if isinstance(error, TransientError) else None
         delay_s = (self._slow_backoff if slow else self._backoff).delay_s(self._failures)
         return max(delay_s, asked_s or 0.0)

@@ -4,8 +4,10 @@ import socket
 from collections.abc import Callable
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from typing_extensions import override
 
+from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.credentials import Credentials
 
 Fence = Callable[[], float | None]
@@ -52,7 +54,11 @@ def once(fence: Fence) -> aiohttp.ClientMiddlewareType:
 
 
 class _Request(aiohttp.ClientRequest):
-    """Asks its fence when name, connection and TLS have had their time, right before the first byte leaves."""
+    """Asks its fence when name, connection and TLS have had their time, right before the first byte leaves.
+
+    Right before is in the same turn of the event loop: between two turns the process may stand still for an hour.
+    Without a body the head leaves within `send`. With one it leaves in a task of its own, together with the body.
+    """
 
     fence: Fence = staticmethod(no_fence)
 
@@ -60,6 +66,19 @@ class _Request(aiohttp.ClientRequest):
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         self.fence()
         return await super().send(conn)
+
+    @override
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: aiohttp.connector.Connection, content_length: int | None = None
+    ) -> None:
+        try:
+            self.fence()
+        except ZkOperatorError as error:
+            if conn.protocol is not None:
+                # Whoever waits for the answer gets it, and closes the connection.
+                conn.protocol.set_exception(error)
+            return
+        await super().write_bytes(writer, conn, content_length)
 
 
 def _impatient(address: aiohttp.AddrInfoType) -> socket.socket:

@@ -7,8 +7,7 @@ import asyncio
 import io
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 import aiohttp
@@ -17,6 +16,7 @@ from zkoperator.errors import TransientError, UnknownOutcomeError, ZkOperatorErr
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request, translate
 from zkoperator.kube.session import Fence, no_fence, once, open_session
+from zkoperator.runtime.thread import DaemonThread
 
 _CREDENTIALS_AGE_S = 30.0
 _LARGE = 256 * 1024
@@ -82,18 +82,20 @@ class Transport:
         self._login: _Login | None = None
         self._login_lock = asyncio.Lock()
         # A thread of its own: a plugin that hangs must not take those that everybody shares, nor wait for them.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="credentials")
+        self._thread = DaemonThread("credentials")
+        self._refreshing: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Close every connection."""
-        for task in self._retiring:
+        tasks = [*self._retiring, *filter(None, (self._refreshing,))]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._login is not None:
             await self._login.session.close()
             self._login = None
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.close()
 
     async def send(self, request: Request, call: Call, *, deadline_s: float, before: Fence = no_fence) -> Answer:
         """Send and read the whole answer, whatever its code (401 excepted) is.
@@ -116,16 +118,21 @@ class Transport:
     async def stream(
         self, request: Request, call: Call, *, deadline_s: float, inactivity_s: float
     ) -> AsyncGenerator[aiohttp.StreamReader, None]:
-        """Open a long answer and hand out its body; `TransientError` when it breaks, or is silent for too long."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=deadline_s, sock_read=inactivity_s)
+        """Open a long answer and hand out its body; `TransientError` when it breaks, or is silent for too long.
+
+        It is opened within `deadline_s`: no other limit holds for a proxy that never answers, or for a login.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=inactivity_s)
         with _as_transient(request):
-            login = await self._logged_in()
-            async with self._request(login, call, timeout) as response:
-                self._report(Exchange(request.verb, request.resource.plural, response.status, 0.0))
-                if response.status == 401:
-                    await self._renew(login)
-                if response.status >= 400:
-                    raise translate(request, response.status, await response.read(), response.headers)
+            async with AsyncExitStack() as opened:
+                async with self._deadline(request, deadline_s):
+                    login = await self._logged_in()
+                    response = await opened.enter_async_context(self._request(login, call, timeout))
+                    self._report(Exchange(request.verb, request.resource.plural, response.status, 0.0))
+                    if response.status == 401:
+                        await self._renew(login)
+                    if response.status >= 400:
+                        raise translate(request, response.status, await response.read(), response.headers)
                 yield response.content
 
     @asynccontextmanager
@@ -172,8 +179,10 @@ class Transport:
         except aiohttp.ClientConnectorError as error:
             self._distrust(error)
             raise TransientError(f"{request}: cannot connect to the API server: {error}") from error
+        except (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as error:
+            raise TransientError(f"{request}: cannot connect to the API server: {_reason(error)}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _lost(request, str(error) or type(error).__name__) from error
+            raise _lost(request, _reason(error)) from error
 
     def _request(
         self, login: _Login, call: Call, timeout: aiohttp.ClientTimeout, *middlewares: aiohttp.ClientMiddlewareType
@@ -203,32 +212,38 @@ class Transport:
             self._login = replace(self._login, loaded_s=float("-inf"))
 
     async def _logged_in(self) -> _Login:
+        """Return a login. One that nobody refused serves on while it is loaded again: a slow plugin delays nothing."""
         login = self._login
-        if login is not None and time.monotonic() - login.loaded_s < _CREDENTIALS_AGE_S:
-            return login
+        if login is None or login.loaded_s == float("-inf"):
+            return await self._log_in(login)
+        is_old = time.monotonic() - login.loaded_s >= _CREDENTIALS_AGE_S
+        if is_old and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.create_task(self._refresh(login))
+        return login
+
+    async def _log_in(self, distrusted: _Login | None) -> _Login:
         async with self._login_lock:
-            if self._login is not login and self._login is not None:
+            if self._login is not distrusted and self._login is not None:
                 return self._login
-            if login is not None and login.loaded_s == float("-inf"):
-                return self._adopt(await self._in_thread(self._source.renew), fresh=True)
+            load = self._source.current if distrusted is None else self._source.renew
+            return self._adopt(await self._thread.run(load), fresh=distrusted is not None)
+
+    async def _refresh(self, login: _Login) -> None:
+        async with self._login_lock:
             try:
-                return self._adopt(await self._in_thread(self._source.current), fresh=False)
+                credentials = await self._thread.run(self._source.current)
             except ZkOperatorError:
-                if login is None:
-                    raise
                 # A file that is away for a moment takes nothing from what was read; the server says when that is old.
-                self._login = replace(login, loaded_s=time.monotonic())
-                return self._login
+                credentials = login.credentials
+            if self._login is login:
+                self._adopt(credentials, fresh=False)
 
     async def _renew(self, refused: _Login) -> _Login:
         async with self._login_lock:
-            if self._login is not None and self._login is not refused:
+            if self._login is not None and self._login.credentials is not refused.credentials:
                 return self._login  # somebody else was refused too, and has renewed them
             by_certificate = refused.credentials.authorization is None
-            return self._adopt(await self._in_thread(self._source.renew), fresh=by_certificate)
-
-    async def _in_thread(self, load: Callable[[], Credentials]) -> Credentials:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, load)
+            return self._adopt(await self._thread.run(self._source.renew), fresh=by_certificate)
 
     def _adopt(self, credentials: Credentials, *, fresh: bool) -> _Login:
         """Keep the session when only the token changed, so that no connection is cut. `fresh`: the files may be new."""
@@ -263,6 +278,15 @@ class Transport:
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     """A large body is handed over as a file, which aiohttp sends in pieces instead of all at once."""
     return body if body is None or len(body) < _LARGE else io.BytesIO(body)
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong without a URL: that of a proxy may have its password in it."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy refuses with HTTP {error.status}"
+    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.InvalidURL)):
+        return type(error).__name__
+    return str(error) or type(error).__name__
 
 
 def _lost(request: Request, why: str) -> TransientError:

@@ -1,6 +1,7 @@
 """How kopf logs in: as our own client does, to the same server by the same name."""
 
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -46,8 +47,12 @@ async def api_server(authority: trustme.CA, name: str) -> AsyncIterator[str]:
 
 
 async def login(credentials: Credentials) -> kopf.ConnectionInfo:
+    return await login_from(Source(credentials))
+
+
+async def login_from(source: CredentialSource) -> kopf.ConnectionInfo:
     registry = kopf.OperatorRegistry()
-    register_login(registry, Source(credentials))
+    register_login(registry, source)
     (handler,) = registry._activities.get_all_handlers()
     function: Callable[..., Any] = handler.fn
     info = await function()
@@ -78,3 +83,14 @@ async def test_kopf_knows_credentials_that_were_refused_already() -> None:
     credentials = Credentials("https://api.example", authorization="Bearer hunter2")
     assert await login(credentials) == await login(credentials)
     assert await login(credentials) != await login(replace(credentials, authorization="Bearer new"))
+
+
+async def test_kopf_logs_in_on_a_thread_that_no_process_waits_for() -> None:
+    class Observing(Source):
+        def renew(self) -> Credentials:
+            threads.append(threading.current_thread())
+            return super().renew()
+
+    threads: list[threading.Thread] = []
+    await login_from(Observing(Credentials("https://api", authorization="Bearer hunter2")))
+    assert [thread.daemon for thread in threads] == [True]

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.fake_clock import FakeClock, settle
-from tests.support.fake_kube import FakeKube, unavailable
+from tests.support.fake_kube import FakeKube, Operation, unavailable
+from zkoperator.errors import ForbiddenError
 from zkoperator.kube.census import Census
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.runtime.keys import Key
@@ -106,6 +107,28 @@ async def test_a_kind_that_is_not_installed_is_a_problem_in_words(world: World) 
     await world.start()
     assert world.census.problem is not None
     assert CONFIG_SYNCS.plural in world.census.problem
+
+
+async def test_a_namespace_that_may_not_be_listed_takes_nothing_from_those_after_it_and_is_a_problem() -> None:
+    world = World(("lost", "demo"))
+
+    def forbid(operation: Operation) -> None:
+        if operation.namespace == "lost":
+            raise ForbiddenError("may not list configsyncs in namespace lost")
+
+    world.put(Key("lost", "c"))
+    await world.start()
+    world.wakes.clear()
+    world.api.before = forbid
+    world.api.remove(CONFIG_SYNCS, "lost", "c")
+    world.put(A)
+    assert await world.woken_in(67) == [A], "and nothing is known to have vanished where nothing was listed"
+    assert world.census.problem == "may not list configsyncs in namespace lost"
+    world.api.edit(CONFIG_SYNCS, "demo", "a", {"spec": {"mode": "Paused"}})
+    assert await world.woken_in(67) == [A]
+    assert world.task is not None
+    world.task.cancel()
+    await asyncio.gather(world.task, return_exceptions=True)
 
 
 async def test_only_the_namespaces_asked_for_are_listed() -> None:

@@ -19,12 +19,18 @@ A, B = Key("demo", "a"), Key("demo", "b")
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, namespaces: tuple[str, ...] = ()) -> None:
         self.api = FakeKube()
         self.clock = FakeClock()
         self.wakes: list[Key] = []
         self.informer = Informer(
-            self.api, CONFIG_MAPS, on_change=self.wakes.append, clock=self.clock, backoff=FIXED, slow_backoff=SLOW
+            self.api,
+            CONFIG_MAPS,
+            namespaces,
+            on_change=self.wakes.append,
+            clock=self.clock,
+            backoff=FIXED,
+            slow_backoff=SLOW,
         )
 
     def put(self, key: Key, **data: str) -> Manifest:
@@ -151,3 +157,66 @@ async def test_a_bookmark_moves_the_version_on_and_wakes_nobody(world: World) ->
     world.api.cut_watches()
     await world.clock.advance(3)
     assert world.count("list") == 1
+
+
+def forbid_lost(operation: Operation) -> None:
+    if operation.namespace == "lost":
+        raise ForbiddenError("may not list configmaps in namespace lost")
+
+
+@pytest.fixture
+async def partial_world() -> AsyncIterator[World]:
+    """One of two namespaces may not be listed."""
+    found = World(("lost", "demo"))
+    found.put(A)
+    found.api.before = forbid_lost
+    task = asyncio.create_task(found.informer.run())
+    await settle()
+    yield found
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_namespace_that_may_not_be_listed_keeps_no_other_waiting_and_stays_a_problem(
+    partial_world: World,
+) -> None:
+    await asyncio.wait_for(partial_world.informer.wait_synced(), 5)
+    assert partial_world.informer.keys() == (A,)
+    partial_world.put(B)
+    assert B in await partial_world.woken()
+    await partial_world.clock.advance(1000)
+    assert partial_world.informer.problem == "may not list configmaps in namespace lost"
+
+
+async def test_nothing_is_absent_from_a_namespace_that_was_never_listed(partial_world: World) -> None:
+    lost = Key("lost", "c")
+    with pytest.raises(ForbiddenError, match="never listed"):
+        partial_world.informer.get(lost)
+    assert partial_world.informer.get(B) is None
+    partial_world.api.before = lambda _: None
+    await partial_world.clock.advance(101)
+    assert partial_world.informer.get(lost) is None
+    assert partial_world.informer.problem is None
+
+
+async def test_a_namespace_whose_permission_is_taken_away_keeps_its_last_picture(partial_world: World) -> None:
+    lost = Key("lost", "c")
+    partial_world.put(lost)
+    partial_world.api.before = lambda _: None
+    await partial_world.clock.advance(101)
+    partial_world.api.before = forbid_lost
+    partial_world.api.expire_watches()
+    await partial_world.clock.advance(5)
+    assert partial_world.informer.problem == "may not list configmaps in namespace lost"
+    assert partial_world.informer.get(lost) is not None
+    assert partial_world.informer.get(Key("lost", "d")) is None
+
+
+async def test_nobody_starts_when_no_namespace_may_be_listed() -> None:
+    world = World(("lost",))
+    world.api.before = forbid_lost
+    task = asyncio.create_task(world.informer.run())
+    await world.clock.advance(1000)
+    assert not world.informer.synced
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
