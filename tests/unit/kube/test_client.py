@@ -65,7 +65,7 @@ async def test_a_list_that_is_none_is_transient(client: KubeClient, proxy: Proxy
         await client.list(CONFIG_MAPS)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"status": "maintenance"}', TOO_DEEP])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"status": "maintenance"}'])
 async def test_an_object_that_is_none_is_transient_and_a_write_has_an_unknown_outcome(
     client: KubeClient, proxy: Proxy, body: bytes
 ) -> None:
