@@ -142,10 +142,11 @@ class Dialer:
         except asyncio.CancelledError:
             connection.drop("closed")
             raise
-        if connection.ended.done():
-            self.problem = f"{address}: {connection.ended.result()}"
-            return None
-        return connection.established.result()
+        if connection.established.done():
+            # Also when the server closed right behind it: an expired session would be offered for ever otherwise.
+            return connection.established.result()
+        self.problem = f"{address}: {connection.ended.result()}"
+        return None
 
     def _patience_s(self) -> float:
         """A short session leaves no time to wait long for one server."""
