@@ -70,8 +70,11 @@ class Follower:
         tree, memory.tree = memory.tree, None
         memory.forget_ledger()
         if tree is not None:
-            await tree.close()
-            await self._sessions.release(tree.zk)
+            try:
+                await tree.close()
+            finally:
+                # Nobody knows of the lease any more, should this pass be cancelled meanwhile.
+                await self._sessions.release(tree.zk)
 
     def recheck(self, memory: Memory, tree: Tree) -> None:
         """Look at what nobody tells of: permissions, and whether the watch has told everything."""

@@ -302,6 +302,18 @@ async def test_a_closed_session_is_never_handed_out_again(world: World) -> None:
     assert await world.pool.lease(hosts, None) is second
 
 
+async def test_a_pass_that_is_cancelled_while_it_stops_following_gives_the_session_back(world: World) -> None:
+    world.tree(a="1")
+    key = world.sync()
+    await world.until_in_sync()
+    detaching = asyncio.create_task(world.reconciler._observer.detach(world.reconciler._memories[key]))
+    await asyncio.sleep(0)
+    detaching.cancel()
+    await asyncio.wait((detaching,))
+    assert detaching.cancelled()
+    assert len(world.pool) == 0
+
+
 async def test_an_unselected_or_foreign_znode_with_a_long_name_is_nobodys_business(world: World) -> None:
     world.tree(a="1")
     client = world.zk.session()
