@@ -169,9 +169,11 @@ class Drawing:
 
 def _znode(node: Node, old: Znode | None) -> Znode:
     stat = node.stat
-    is_same_write = old is not None and (old.czxid, old.mzxid) == (stat.czxid, stat.mzxid)
-    digest = old.digest if old is not None and is_same_write else digest_of(node.data)
-    is_forgotten = old is not None and old.data is None and old.digest == digest
+    # Not by the zxids of the write: another history, as of an ensemble that was set up anew, may have the same ones.
+    digest, is_forgotten = digest_of(node.data), False
+    if old is not None and old.digest == digest:
+        # One object for both: pictures in hand have the old one.
+        digest, is_forgotten = old.digest, old.data is None
     # One int object where the numbers are equal, as they are for most znodes: they are a third of what a znode costs.
     czxid = stat.czxid
     mzxid = czxid if stat.mzxid == czxid else stat.mzxid

@@ -1,6 +1,7 @@
 """What a tree feed costs and when it speaks, on the in-memory ensemble."""
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -254,6 +255,21 @@ async def test_a_restored_ensemble_shows_with_its_lower_zxid(followed: Followed)
     picture = await eventually(followed.feed.picture, within_s=5)
     assert picture.zxid < before
     assert not picture.root_exists
+
+
+@pytest.mark.parametrize("forget", [True, False])
+async def test_another_history_with_the_same_zxids_shows_with_its_own_values(followed: Followed, forget: bool) -> None:
+    """An ensemble that is wiped and loaded by the same script counts as it did before."""
+    if forget:
+        followed.feed.forget_values()
+    before = await followed.picture()
+    other = copy.deepcopy(followed.server.tree)
+    other._nodes[f"{ROOT}/a"].data = b"9"
+    followed.server.restore(other)
+    picture = await eventually(followed.feed.picture, within_s=5, every_s=0)
+    assert picture.nodes["a"][2:] == before.nodes["a"][2:]
+    assert picture.nodes["a"][:2] == (digest_of(b"9"), b"9")
+    assert picture.nodes["b"].data == (None if forget else b"2")
 
 
 async def test_feeds_share_a_session_and_a_cancelled_one_takes_its_watch_with_it(server: FakeZkServer) -> None:
