@@ -336,15 +336,14 @@ class TreeFeed:
             self._begin_walk()
             return
         self._drawing.store(path, node)
+        if self._found is not None:
+            self._found.add(path)
         self._check_budget(path, node.stat)
-        if self._found is None:
-            return
-        self._found.add(path)
-        if node.stat.num_children:
+        if self._found is not None and node.stat.num_children:
             self._spawn(self._zk.children(self._absolute(path)), partial(self._listing_arrived, path))
 
     def _check_budget(self, path: str, stat: Stat) -> None:
-        excess = self._budget.excess(max(len(self._drawing), stat.num_children), self._drawing.bytes)
+        excess = self._drawing.excess(self._budget, stat.num_children, self._found)
         if excess is not None:
             raise TooLargeError((FieldError(self._absolute(path), excess),))
 
