@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 from zkoperator.errors import InvalidError
 from zkoperator.zk.feed import TreeFeed
 from zkoperator.zk.picture import Picture, digest_of
-from zkoperator.zk.port import Acl, Create, Delete, SessionLostError, Set
+from zkoperator.zk.port import OPEN_ACL, Acl, Create, Delete, SessionLostError, Set
 
 ROOT = "/apps/shop"
 NOBODY = (Acl(31, "digest", "nobody:"),)
@@ -41,6 +41,14 @@ class Followed:
             return picture if picture is not None and (picture.zxid >= zxid) else None
 
         return await eventually(current, within_s=5, every_s=0)
+
+    async def rest(self) -> Picture:
+        """Let everything that is under way finish."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+        picture = self.feed.picture()
+        assert picture is not None
+        return picture
 
     async def reads(self, *, of: str = "get") -> int:
         await self.picture()
@@ -234,6 +242,32 @@ async def test_a_permission_taken_away_turns_a_znode_unknown_at_the_next_full_re
     followed.server.disconnect()
     picture = await followed.picture()
     assert (set(picture.nodes), picture.unreadable) == ({"", "b"}, frozenset({"a"}))
+
+
+@pytest.mark.parametrize(
+    "change", [Create(f"{ROOT}/x/z", b"2"), Set(f"{ROOT}/x", b"3", -1), Set(f"{ROOT}/x/y", b"", -1)]
+)
+async def test_the_first_word_of_a_znode_that_was_hidden_brings_all_of_its_subtree(
+    followed: Followed, change: Create | Set
+) -> None:
+    followed.server.write(Create(f"{ROOT}/x", b"", NOBODY), Create(f"{ROOT}/x/y", b"1", NOBODY))
+    for path in (f"{ROOT}/x", f"{ROOT}/x/y"):
+        followed.server.set_acl(path, OPEN_ACL)
+    followed.server.write(change)
+    picture = await followed.rest()
+    expected = {path.removeprefix(ROOT).lstrip("/") for path in followed.server.tree.walk(ROOT)}
+    assert set(picture.nodes) == expected
+    assert followed.server.served["children"] == 3
+
+
+async def test_what_happens_below_a_hidden_znode_costs_one_walk(followed: Followed) -> None:
+    followed.server.write(Create(f"{ROOT}/x", b"", NOBODY), Create(f"{ROOT}/x/y", b"", NOBODY))
+    followed.server.set_acl(f"{ROOT}/x/y", OPEN_ACL)
+    for number in range(20):
+        followed.server.write(Create(f"{ROOT}/x/y/{number}", b""), Set(f"{ROOT}/x/y", b"", -1))
+        picture = await followed.rest()
+        assert (set(picture.nodes), picture.unreadable) == ({"", "a", "b"}, frozenset({"x"}))
+    assert followed.server.served["children"] == 2
 
 
 async def test_an_unreadable_root_is_unknown_and_not_missing(server: FakeZkServer) -> None:
