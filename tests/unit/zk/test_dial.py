@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import uvloop
 
+from zkoperator.zk import resolver
 from zkoperator.zk.dial import Dialer, DialSettings
 from zkoperator.zk.hosts import Address
+from zkoperator.zk.resolver import resolve
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 EXPIRED = (0, 0)
@@ -82,3 +84,75 @@ def test_a_session_that_was_given_is_kept_although_its_connection_ended_at_once(
 
     with hasty_server(RENEWED) as (address, _):
         run(dial(address))
+
+
+class HungNames:
+    """A name service that answers for `localhost` alone; the others' lookups hang until the end of the test."""
+
+    def __init__(self) -> None:
+        self.lookups: list[str] = []
+        self.released = threading.Event()
+        self._ask = socket.getaddrinfo
+
+    def getaddrinfo(self, host: str, port: int, *rest: Any, **options: Any) -> list[Any]:
+        self.lookups.append(host)
+        if host != "localhost":
+            self.released.wait(15)
+            raise socket.gaierror("no such name")
+        return list(self._ask("127.0.0.1", port, *rest, **options))
+
+
+@pytest.fixture
+def hung_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[HungNames]:
+    names = HungNames()
+    monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
+    yield names
+    names.released.set()
+    while resolver._under_way:
+        time.sleep(0.001)
+
+
+async def _resolves(host: str, patience_s: float) -> bool:
+    dialer = Dialer((Address(host, 1),), None, None, DialSettings(10, patience_s, 1 << 20))
+    await dialer.dial(lambda _: None)
+    return "does not resolve" not in dialer.problem
+
+
+@on_both_loops
+def test_names_whose_lookups_hang_keep_nobody_from_resolving_another(run: Run, hung_names: HungNames) -> None:
+    async def dial() -> None:
+        hung = [f"zk{number}.dead.example" for number in range(40)]
+        assert not any(await asyncio.gather(*(_resolves(host, 0.1) for host in hung)))
+        assert await _resolves("localhost", 5)
+        assert sorted(hung_names.lookups) == sorted([*hung, "localhost"])
+        hung_names.released.set()
+
+    run(dial())
+
+
+@on_both_loops
+def test_a_lookup_that_hangs_is_awaited_again_and_no_other_one_begun(run: Run, hung_names: HungNames) -> None:
+    async def dial() -> None:
+        for _ in range(5):
+            assert not await _resolves("zk.dead.example", 0.02)
+        assert hung_names.lookups == ["zk.dead.example"]
+        hung_names.released.set()
+
+    run(dial())
+
+
+async def test_whoever_stops_waiting_for_a_lookup_leaves_it_to_the_others(hung_names: HungNames) -> None:
+    address = Address("zk.left.example", 1)
+    first, second = (asyncio.create_task(resolve(address, 30)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait((first,))
+    hung_names.released.set()
+    with pytest.raises(socket.gaierror):
+        await second
+    assert hung_names.lookups == ["zk.left.example"]
+
+
+async def test_an_ip_address_is_not_looked_up(hung_names: HungNames) -> None:
+    assert [await resolve(Address(ip, 1), 0.02) for ip in ("10.1.2.3", "fd00::1")] == [("10.1.2.3",), ("fd00::1",)]
+    assert hung_names.lookups == []
