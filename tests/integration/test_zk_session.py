@@ -2,10 +2,12 @@
 
 import asyncio
 import itertools
+import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trustme
@@ -263,16 +265,15 @@ async def test_hosts_can_be_replaced_while_the_session_runs(proxy: ZkProxy, zook
 
 
 async def test_names_are_resolved_anew_at_each_attempt(zookeeper: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = asyncio.get_running_loop()
-    real, port_number = loop.getaddrinfo, int(zookeeper.hosts.rpartition(":")[2])
+    real, port_number = socket.getaddrinfo, int(zookeeper.hosts.rpartition(":")[2])
     asked: list[str] = []
 
-    async def getaddrinfo(host: str, *args: object, **kwargs: object) -> object:
+    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> list[Any]:
         asked.append(host)
         target = "127.0.0.1" if len(asked) < 3 else zookeeper.hosts.rpartition(":")[0]
-        return await real(target, *args, **kwargs)  # type: ignore[arg-type]
+        return list(real(target, *args, **kwargs))
 
-    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     async with session(f"moving.invalid:{port_number}") as zk:
         assert await zk.exists("/") is not None
     assert asked == ["moving.invalid"] * 3

@@ -5,7 +5,7 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from zkoperator.api.reasons import SyncReason
-from zkoperator.errors import InvalidError, TooLargeError, ZkOperatorError
+from zkoperator.errors import ForbiddenError, TooLargeError, ZkOperatorError
 from zkoperator.kube.port import KubeApi
 from zkoperator.mirror.ledgers import release_claim
 from zkoperator.mirror.memory import Memory
@@ -19,7 +19,7 @@ from zkoperator.mirror.waiting import Waiting
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.zk.drawing import Budget
-from zkoperator.zk.port import Zk
+from zkoperator.zk.port import SessionLostError, Zk
 from zkoperator.zk.turns import Turns
 
 
@@ -70,8 +70,11 @@ class Follower:
         tree, memory.tree = memory.tree, None
         memory.forget_ledger()
         if tree is not None:
-            await tree.close()
-            await self._sessions.release(tree.zk)
+            try:
+                await tree.close()
+            finally:
+                # Nobody knows of the lease any more, should this pass be cancelled meanwhile.
+                await self._sessions.release(tree.zk)
 
     def recheck(self, memory: Memory, tree: Tree) -> None:
         """Look at what nobody tells of: permissions, and whether the watch has told everything."""
@@ -89,17 +92,14 @@ class Follower:
         if failure is not None and not isinstance(failure, ZkOperatorError):
             await self.detach(memory)
             raise failure
-        if not isinstance(failure, InvalidError):
+        if failure is None or isinstance(failure, SessionLostError):
             return None
         longest_s = self._settings.retry_s * 2.0 ** min(memory.follow_failures, 20)
         again_s = memory.place_s + min(longest_s, self._settings.reread_s) - self._clock.now_s()
         if again_s <= 0:
             memory.follow_failures += 1
             return None
-        if isinstance(failure, TooLargeError):
-            return Waiting(SyncReason.TOO_LARGE, f"{failure}; nothing is written while it is", again_s)
-        message = f"the ensemble cannot be followed: {failure}"
-        return Waiting(SyncReason.DISCONNECTED, message, again_s, connected=False)
+        return _cannot_follow(failure, again_s)
 
     def _must_look(self, sync: ValidatedSync, memory: Memory, tree: Tree) -> bool:
         """Whether the place may have changed: soon where something is wrong, now and then where nothing is."""
@@ -131,6 +131,19 @@ class Follower:
             await release_claim(tree.zk, source.root, sync.uid)
         except ZkOperatorError:
             return
+
+
+def _cannot_follow(failure: ZkOperatorError, again_s: float) -> Waiting:
+    if isinstance(failure, TooLargeError):
+        return Waiting(SyncReason.TOO_LARGE, f"{failure}; nothing is written while it is", again_s)
+    if isinstance(failure, ForbiddenError):
+        message = (
+            f"the ensemble cannot be followed: {failure}; name a Secret with a username and password that it knows in "
+            "spec.zookeeper.credentialsSecret (SASL is not supported)"
+        )
+        return Waiting(SyncReason.FORBIDDEN, message, again_s, connected=False)
+    message = f"the ensemble cannot be followed: {failure}"
+    return Waiting(SyncReason.DISCONNECTED, message, again_s, connected=False)
 
 
 def _may_stay(tree: Tree, place: Place | Waiting) -> bool:

@@ -6,10 +6,7 @@ Everything is looked up in the ConfigSync's own namespace: there is no field by 
 import asyncio
 import base64
 import binascii
-import socket
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final
 
 from zkoperator.api.reasons import SyncReason
@@ -20,26 +17,21 @@ from zkoperator.mirror.trees import Place
 from zkoperator.mirror.tuning import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.mirror.waiting import Waiting
+from zkoperator.zk import resolver
 from zkoperator.zk.hosts import Address, parse_hosts
 from zkoperator.zk.port import Credential
 
 Resolve = Callable[[Address], Awaitable[tuple[str, ...]]]
 
-
 _RESOLVE_S: Final = 5.0
-# Of its own, and small: lookups that hang hold up only one another.
-_RESOLVERS: Final = ThreadPoolExecutor(4, thread_name_prefix="resolver")
 
 
 async def resolve(address: Address) -> tuple[str, ...]:
     """Return the addresses that a name has now; none when it has none, or when the name service does not answer."""
-    ask = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
     try:
-        async with asyncio.timeout(_RESOLVE_S):
-            found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
+        return await resolver.resolve(address, _RESOLVE_S)
     except OSError:  # a timeout is one
         return ()
-    return tuple(str(entry[4][0]) for entry in found)
 
 
 class Places:

@@ -39,7 +39,7 @@ _SIMPLE: dict[int, tuple[type[ZkOperatorError], str]] = {
     _CODES[codes.NotEmptyError]: (NotEmptyError, "the znode has children"),
     _CODES[codes.NoAuthError]: (ForbiddenError, "no permission"),
     _CODES[codes.AuthFailedError]: (ForbiddenError, "the credential was refused"),
-    _CODES[codes.SessionClosedRequireSaslError]: (ForbiddenError, "the ensemble requires SASL"),
+    _CODES[codes.SessionClosedRequireSaslError]: (ForbiddenError, "the ensemble requires authentication"),
     _CODES[codes.SessionExpiredError]: (SessionLostError, "the session expired"),
     _CODES[codes.NewConfigNoQuorumError]: (
         NewConfigNoQuorumError,

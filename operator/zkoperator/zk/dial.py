@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from ssl import SSLContext
@@ -11,6 +10,7 @@ from zkoperator.zk import wire
 from zkoperator.zk.connection import Connection
 from zkoperator.zk.hosts import Address
 from zkoperator.zk.port import Credential, ZnodeEvent
+from zkoperator.zk.resolver import resolve
 
 
 @dataclass(slots=True)
@@ -97,14 +97,11 @@ class Dialer:
 
     async def _resolve(self, address: Address) -> list[tuple[str, int]]:
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
-                found = await self._loop.getaddrinfo(*address, type=socket.SOCK_STREAM)
+            found = await resolve(address, self._settings.connect_timeout_s)
         except (OSError, UnicodeError):
             self.problem = f"{address}: the name does not resolve"
             return []
-        targets = list(dict.fromkeys((entry[4][0], entry[4][1]) for entry in found))
-        random.shuffle(targets)
-        return [(str(host), int(port)) for host, port in targets]
+        return [(host, address.port) for host in random.sample(found, len(found))]
 
     async def _greet(
         self, address: Address, resolved: tuple[str, int], on_event: Callable[[ZnodeEvent], None]
@@ -142,10 +139,11 @@ class Dialer:
         except asyncio.CancelledError:
             connection.drop("closed")
             raise
-        if connection.ended.done():
-            self.problem = f"{address}: {connection.ended.result()}"
-            return None
-        return connection.established.result()
+        if connection.established.done():
+            # Also when the server closed right behind it: an expired session would be offered for ever otherwise.
+            return connection.established.result()
+        self.problem = f"{address}: {connection.ended.result()}"
+        return None
 
     def _patience_s(self) -> float:
         """A short session leaves no time to wait long for one server."""

@@ -117,11 +117,22 @@ class Drawing:
     def settle(self, found: Set[str] | None) -> None:
         """Make the knowledge whole: drop what a complete walk did not find, and what became hidden."""
         if found is not None:
-            self._drop([path for path in self._nodes if path not in found])
+            self._keep(found)
         if self._has_new_hidden:
             self._has_new_hidden = False
             self._drop([path for path in self._nodes if self.is_hidden(path)])
             self._unreadable = {path for path in self._unreadable if not self.is_hidden(path)}
+
+    def excess(self, budget: Budget, num_children: int, found: Set[str] | None) -> str | None:
+        """Say what is too much of the subtree, None when nothing is.
+
+        During a walk only what was found in it counts: the rest of what was known may be gone, and goes first.
+        """
+        excess = budget.excess(max(len(self), num_children), self.bytes)
+        if excess is None or found is None:
+            return excess
+        self._keep(found)
+        return budget.excess(max(len(self), num_children), self.bytes)
 
     def forget_values(self) -> None:
         """Keep the digests of all values and not the values."""
@@ -155,6 +166,9 @@ class Drawing:
         if znode.data is not None:
             self._valued.add(relative)
 
+    def _keep(self, found: Set[str]) -> None:
+        self._drop([path for path in self._nodes if path not in found])
+
     def _drop(self, paths: Iterable[str]) -> None:
         for path in paths:
             self._own()
@@ -169,9 +183,11 @@ class Drawing:
 
 def _znode(node: Node, old: Znode | None) -> Znode:
     stat = node.stat
-    is_same_write = old is not None and (old.czxid, old.mzxid) == (stat.czxid, stat.mzxid)
-    digest = old.digest if old is not None and is_same_write else digest_of(node.data)
-    is_forgotten = old is not None and old.data is None and old.digest == digest
+    # Not by the zxids of the write: another history, as of an ensemble that was set up anew, may have the same ones.
+    digest, is_forgotten = digest_of(node.data), False
+    if old is not None and old.digest == digest:
+        # One object for both: pictures in hand have the old one.
+        digest, is_forgotten = old.digest, old.data is None
     # One int object where the numbers are equal, as they are for most znodes: they are a third of what a znode costs.
     czxid = stat.czxid
     mzxid = czxid if stat.mzxid == czxid else stat.mzxid

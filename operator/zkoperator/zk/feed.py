@@ -236,7 +236,7 @@ class TreeFeed:
             self._erase(path)
 
     def _erase(self, path: str) -> None:
-        self._pending.data.pop(path, None)
+        self._pending.gone(path)
         self._drawing.remove(path)
         if self._found is not None:
             self._found.discard(path)
@@ -267,6 +267,7 @@ class TreeFeed:
 
     def _settle(self) -> None:
         self._drawing.settle(self._found)
+        self._pending.created.clear()
         if self._found is not None:
             self._found = None
             self._reach = min(self._window, self._reach * 2)
@@ -331,20 +332,19 @@ class TreeFeed:
             return
         if self._drawing.is_hidden(path):
             return
-        if self._drawing.is_unreadable(path):
+        if self._drawing.is_unreadable(path) or self._is_opened(path):
             # What happened below it meanwhile was not followed.
             self._begin_walk()
             return
         self._drawing.store(path, node)
+        if self._found is not None:
+            self._found.add(path)
         self._check_budget(path, node.stat)
-        if self._found is None:
-            return
-        self._found.add(path)
-        if node.stat.num_children:
+        if self._found is not None and node.stat.num_children:
             self._spawn(self._zk.children(self._absolute(path)), partial(self._listing_arrived, path))
 
     def _check_budget(self, path: str, stat: Stat) -> None:
-        excess = self._budget.excess(max(len(self._drawing), stat.num_children), self._drawing.bytes)
+        excess = self._drawing.excess(self._budget, stat.num_children, self._found)
         if excess is not None:
             raise TooLargeError((FieldError(self._absolute(path), excess),))
 
@@ -383,6 +383,10 @@ class TreeFeed:
 
     def _is_of_no_interest(self, path: str) -> bool:
         return not self._is_expected(path) and self._drawing.is_hidden(path)
+
+    def _is_opened(self, path: str) -> bool:
+        """Whether the znode has been there for longer than it may be read, and no walk is about to find it."""
+        return self._found is None and path not in self._drawing and path not in self._pending.created
 
     def _is_expected(self, path: str) -> bool:
         return path in self._drawing or self._pending.is_expected(path)

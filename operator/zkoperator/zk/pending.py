@@ -1,6 +1,6 @@
 """What a tree feed has to read and what it is reading, by relative path. No I/O."""
 
-from zkoperator.zk.port import ZnodeEvent
+from zkoperator.zk.port import EventType, ZnodeEvent
 
 _UNKNOWN_ZXID = 1 << 63
 """Later than anything: servers before 3.9 do not say which transaction an event belongs to."""
@@ -10,16 +10,17 @@ class Pending:
     """Data and stats that are due, in the order in which they became so, and those that are under way.
 
     `reading` has with each path the last event that came after the read was sent; `stating` the zxid that the stat has
-    to cover.
+    to cover; `created` the znodes that came into being since nothing was pending: all below them is heard of.
     """
 
-    __slots__ = ("data", "reading", "stating", "stats")
+    __slots__ = ("created", "data", "reading", "stating", "stats")
 
     def __init__(self) -> None:
         self.data: dict[str, None] = {}
         self.stats: dict[str, None] = {}
         self.reading: dict[str, ZnodeEvent | None] = {}
         self.stating: dict[str, int] = {}
+        self.created: set[str] = set()
 
     def __contains__(self, path: str) -> bool:
         """Whether anything of this znode is not known yet."""
@@ -27,7 +28,7 @@ class Pending:
 
     def clear(self) -> None:
         """Forget everything: it belongs to a connection that is gone."""
-        for part in (self.data, self.stats, self.reading, self.stating):
+        for part in (self.data, self.stats, self.reading, self.stating, self.created):
             part.clear()
 
     def is_expected(self, path: str) -> bool:
@@ -36,10 +37,17 @@ class Pending:
 
     def need_data(self, path: str, event: ZnodeEvent | None) -> None:
         """Have the znode read, or judge the read that is under way by this event."""
+        if event is not None and event.type is EventType.CREATED:
+            self.created.add(path)
         if path not in self.reading:
             self.data[path] = None
         elif event is not None:
             self.reading[path] = event
+
+    def gone(self, path: str) -> None:
+        """The znode need not be read: it is known to be absent."""
+        self.data.pop(path, None)
+        self.created.discard(path)
 
     def need_stat(self, path: str, event: ZnodeEvent) -> None:
         """Have the stat read at the state after this event."""

@@ -1,5 +1,6 @@
 """What is too large, or refused: it alone stays behind, it is named, and the rest flows."""
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from zkoperator.mirror.push import MAX_REQUEST_BYTES, Edit, PushInput, PushLimit
 from zkoperator.mirror.selection import Selection
 from zkoperator.mirror.snapshot import take_snapshot
 from zkoperator.runtime.outcome import Outcome, Pass
+from zkoperator.zk.codes import Subject, error_of
 from zkoperator.zk.drawing import Drawing
 from zkoperator.zk.picture import Picture, Znode, digest_of
 from zkoperator.zk.port import Acl, Children, Committed, ConnectionState, Create, Delete, MultiError, Operation, Set
@@ -253,6 +255,28 @@ async def test_a_listing_that_is_too_long_is_told_and_others_on_the_session_go_o
     await world.until_in_sync("other")
 
 
+@pytest.mark.parametrize(("code", "reason"), [(-124, "Forbidden"), (-8, "Disconnected")])
+async def test_an_ensemble_that_refuses_to_be_followed_is_asked_ever_more_rarely(
+    world: World, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
+) -> None:
+    """With `enforce.auth.enabled`, a session without a known identity is ended at its first request."""
+
+    async def add_watch(self: FakeZk, path: str, *, recursive: bool = True) -> None:
+        await self.sync(path)
+        raise error_of(code, Subject(path, is_write=False))
+
+    monkeypatch.setattr(FakeZk, "add_watch", add_watch)
+    world.tree(a="1")
+    world.sync()
+    await world.until_reason(reason)
+    assert ("credentialsSecret" in world.message()) is (reason == "Forbidden")
+    assert world.condition("Connected")[0] == "False"
+    await asyncio.sleep(0.6)
+    assert world.zk._sessions <= 5
+    monkeypatch.undo()
+    await world.until_in_sync()
+
+
 async def test_a_defect_while_reading_surfaces_and_is_survived(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     passes: list[Pass] = []
     world.loop._report = passes.append
@@ -276,6 +300,18 @@ async def test_a_closed_session_is_never_handed_out_again(world: World) -> None:
     assert second.state is not ConnectionState.CLOSED
     await world.pool.release(first)
     assert await world.pool.lease(hosts, None) is second
+
+
+async def test_a_pass_that_is_cancelled_while_it_stops_following_gives_the_session_back(world: World) -> None:
+    world.tree(a="1")
+    key = world.sync()
+    await world.until_in_sync()
+    detaching = asyncio.create_task(world.reconciler._observer.detach(world.reconciler._memories[key]))
+    await asyncio.sleep(0)
+    detaching.cancel()
+    await asyncio.wait((detaching,))
+    assert detaching.cancelled()
+    assert len(world.pool) == 0
 
 
 async def test_an_unselected_or_foreign_znode_with_a_long_name_is_nobodys_business(world: World) -> None:

@@ -1,6 +1,7 @@
 """What a tree feed costs and when it speaks, on the in-memory ensemble."""
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from tests.support.waiting import eventually
 from zkoperator.errors import InvalidError
 from zkoperator.zk.feed import TreeFeed
 from zkoperator.zk.picture import Picture, digest_of
-from zkoperator.zk.port import Acl, Create, Delete, SessionLostError, Set
+from zkoperator.zk.port import OPEN_ACL, Acl, Create, Delete, SessionLostError, Set
 
 ROOT = "/apps/shop"
 NOBODY = (Acl(31, "digest", "nobody:"),)
@@ -40,6 +41,14 @@ class Followed:
             return picture if picture is not None and (picture.zxid >= zxid) else None
 
         return await eventually(current, within_s=5, every_s=0)
+
+    async def rest(self) -> Picture:
+        """Let everything that is under way finish."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+        picture = self.feed.picture()
+        assert picture is not None
+        return picture
 
     async def reads(self, *, of: str = "get") -> int:
         await self.picture()
@@ -235,6 +244,32 @@ async def test_a_permission_taken_away_turns_a_znode_unknown_at_the_next_full_re
     assert (set(picture.nodes), picture.unreadable) == ({"", "b"}, frozenset({"a"}))
 
 
+@pytest.mark.parametrize(
+    "change", [Create(f"{ROOT}/x/z", b"2"), Set(f"{ROOT}/x", b"3", -1), Set(f"{ROOT}/x/y", b"", -1)]
+)
+async def test_the_first_word_of_a_znode_that_was_hidden_brings_all_of_its_subtree(
+    followed: Followed, change: Create | Set
+) -> None:
+    followed.server.write(Create(f"{ROOT}/x", b"", NOBODY), Create(f"{ROOT}/x/y", b"1", NOBODY))
+    for path in (f"{ROOT}/x", f"{ROOT}/x/y"):
+        followed.server.set_acl(path, OPEN_ACL)
+    followed.server.write(change)
+    picture = await followed.rest()
+    expected = {path.removeprefix(ROOT).lstrip("/") for path in followed.server.tree.walk(ROOT)}
+    assert set(picture.nodes) == expected
+    assert followed.server.served["children"] == 3
+
+
+async def test_what_happens_below_a_hidden_znode_costs_one_walk(followed: Followed) -> None:
+    followed.server.write(Create(f"{ROOT}/x", b"", NOBODY), Create(f"{ROOT}/x/y", b"", NOBODY))
+    followed.server.set_acl(f"{ROOT}/x/y", OPEN_ACL)
+    for number in range(20):
+        followed.server.write(Create(f"{ROOT}/x/y/{number}", b""), Set(f"{ROOT}/x/y", b"", -1))
+        picture = await followed.rest()
+        assert (set(picture.nodes), picture.unreadable) == ({"", "a", "b"}, frozenset({"x"}))
+    assert followed.server.served["children"] == 2
+
+
 async def test_an_unreadable_root_is_unknown_and_not_missing(server: FakeZkServer) -> None:
     server.set_acl(ROOT, NOBODY)
     followed = Followed(server, server.session())
@@ -254,6 +289,21 @@ async def test_a_restored_ensemble_shows_with_its_lower_zxid(followed: Followed)
     picture = await eventually(followed.feed.picture, within_s=5)
     assert picture.zxid < before
     assert not picture.root_exists
+
+
+@pytest.mark.parametrize("forget", [True, False])
+async def test_another_history_with_the_same_zxids_shows_with_its_own_values(followed: Followed, forget: bool) -> None:
+    """An ensemble that is wiped and loaded by the same script counts as it did before."""
+    if forget:
+        followed.feed.forget_values()
+    before = await followed.picture()
+    other = copy.deepcopy(followed.server.tree)
+    other._nodes[f"{ROOT}/a"].data = b"9"
+    followed.server.restore(other)
+    picture = await eventually(followed.feed.picture, within_s=5, every_s=0)
+    assert picture.nodes["a"][2:] == before.nodes["a"][2:]
+    assert picture.nodes["a"][:2] == (digest_of(b"9"), b"9")
+    assert picture.nodes["b"].data == (None if forget else b"2")
 
 
 async def test_feeds_share_a_session_and_a_cancelled_one_takes_its_watch_with_it(server: FakeZkServer) -> None:

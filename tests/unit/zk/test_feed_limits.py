@@ -146,6 +146,37 @@ async def test_a_subtree_over_its_budget_ends_its_own_feed_and_keeps_nothing(
     await eventually(lambda: (picture := other.picture()) and picture.nodes["a"].data == b"2", every_s=0)
 
 
+@pytest.mark.parametrize("budget", [Budget(znodes=10), Budget(bytes=50)])
+async def test_a_subtree_that_was_replaced_while_away_counts_once(
+    server: FakeZkServer, follow: Callable[..., TreeFeed], budget: Budget
+) -> None:
+    server.write(*(Create(f"/t0/k{number}", b"12345") for number in range(7)))
+    feed = follow(server.session(), "/t0", budget=budget)
+    await eventually(feed.picture, every_s=0)
+    server.down()
+    server.write(*(Delete(f"/t0/k{number}", -1) for number in range(7)))
+    server.write(*(Create(f"/t0/n{number}", b"12345") for number in range(7)))
+    server.up()
+    picture = await eventually(feed.picture, within_s=5, every_s=0)
+    assert set(picture.nodes) == {"", "a", *(f"n{number}" for number in range(7))}
+
+
+@pytest.mark.parametrize("budget", [Budget(znodes=10), Budget(bytes=50)])
+async def test_a_subtree_that_grew_over_its_budget_while_away_ends_its_feed(
+    server: FakeZkServer, budget: Budget
+) -> None:
+    feed = TreeFeed(server.session(), "/t0", on_change=lambda: None, budget=budget)
+    running = asyncio.create_task(feed.run())
+    await eventually(feed.picture, every_s=0)
+    server.down()
+    server.write(*(Create(f"/t0/n{number}", b"") for number in range(4)))
+    server.write(*(Create(f"/t0/n{number}/m", b"1234567890123") for number in range(4)))
+    server.write(Create("/t0/n0/l", b""))
+    server.up()
+    with pytest.raises(TooLargeError, match="/t0"):
+        await running
+
+
 async def test_a_znode_with_more_children_than_the_budget_is_not_even_listed(
     server: FakeZkServer, follow: Callable[..., TreeFeed]
 ) -> None:
