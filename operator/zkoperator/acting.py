@@ -21,6 +21,7 @@ from zkoperator.kube.port import (
     PODS,
     ZOOKEEPER_CLUSTERS,
     KubeApi,
+    Resource,
     without_managers,
 )
 from zkoperator.metrics import Metrics
@@ -82,10 +83,8 @@ class Acting:
         follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
         children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)
         lean = partial(follow, reduce=without_managers)
-        changed = {PERSISTENT_VOLUME_CLAIMS: self._claim_changed}
-        self._children = {
-            kind: lean(kind, labels=CHILDREN, on_change=changed.get(kind, self._child_changed)) for kind in children
-        }
+        child = partial(lean, labels=CHILDREN)
+        self._children = {kind: child(kind, on_change=partial(self._child_changed, kind)) for kind in children}
         self._children[ZOOKEEPER_CLUSTERS] = lean(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
         self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
         self._ensemble = EnsembleReconciler(
@@ -190,12 +189,9 @@ class Acting:
     def _count(self, kind: str, done: Pass) -> None:
         self._metrics.count_pass(kind, done.outcome, done.duration_s)
 
-    def _child_changed(self, key: Key) -> None:
-        if (cluster := cluster_of_child(key.name)) is not None:
-            self._clusters.wake(Key(key.namespace, cluster))
-
-    def _claim_changed(self, key: Key) -> None:
-        if (cluster := cluster_of_claim(key.name)) is not None:
+    def _child_changed(self, kind: Resource, key: Key) -> None:
+        named_after = cluster_of_claim if kind is PERSISTENT_VOLUME_CLAIMS else cluster_of_child
+        if (cluster := named_after(key.name)) is not None:
             self._clusters.wake(Key(key.namespace, cluster))
 
     def _target_changed(self, key: Key) -> None:

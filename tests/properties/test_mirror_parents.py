@@ -6,17 +6,15 @@ child makes the parent an empty leaf, which is an edit of that key, too.)
 """
 
 import asyncio
-import logging
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from tests.support.mirror_world import ROOT, SUPER, World
-from tests.support.warp import LoopClock, run_warped
+from tests.support.warp import LoopClock, run_warped, silent
 from zkoperator.mirror import plan, push
 from zkoperator.mirror.base import short
 from zkoperator.mirror.tuning import MirrorSettings
@@ -132,15 +130,6 @@ class Walk:
 
 
 Nothing = object()
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def walks(spec: dict[str, Any], seeds: range) -> None:

@@ -1,11 +1,10 @@
 """Episodes of the crash model, each in an event loop and a time of its own."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.support.mirror_model import Action, Model
-from tests.support.warp import run_warped
+from tests.support.warp import run_warped, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +25,6 @@ def episode(seed: int, steps: int, script: Sequence[tuple[Action, int]] = ()) ->
         violations = await model.main(steps)
         outcome.append(Outcome(model.direction, model.steps, violations))
 
-    logging.disable(logging.CRITICAL)
-    try:
+    with silent():
         run_warped(work())
-    finally:
-        logging.disable(logging.NOTSET)
     return outcome[0]

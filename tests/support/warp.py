@@ -2,7 +2,9 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from zkoperator.runtime.clock import Timer
@@ -45,6 +47,16 @@ class LoopClock:
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Timer:
         return asyncio.get_running_loop().call_later(delay_s, call)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Log nothing: an episode tells thousands of lines that nobody reads."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def run_warped(work: Coroutine[Any, Any, None]) -> None:

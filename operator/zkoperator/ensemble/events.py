@@ -41,18 +41,15 @@ def transitions(before: tuple[Condition, ...], after: list[dict[str, Any]]) -> t
     return tuple(
         _of_condition(condition)
         for condition in after
-        if _warns(condition, told)
+        if (_is_warning(condition) and condition["message"] not in told)
         or (old.get(condition["type"]) != (condition["status"], condition["reason"]) and _worth_telling(condition, old))
     )
 
 
-def _warns(condition: dict[str, Any], told: set[str]) -> bool:
-    """Tell whether a cluster that is well has another warning than before."""
-    message = condition.get("message", "")
-    return (
-        bool(condition["type"] == ClusterCondition.DEGRADED.value and message.startswith(WARNING))
-        and message not in told
-    )
+def _is_warning(condition: dict[str, Any]) -> bool:
+    """Tell whether the condition warns of a cluster that is well."""
+    is_degraded = condition["type"] == ClusterCondition.DEGRADED.value
+    return is_degraded and str(condition.get("message", "")).startswith(WARNING)
 
 
 def _worth_telling(condition: dict[str, Any], old: dict[str, tuple[str, str]]) -> bool:
@@ -63,9 +60,8 @@ def _worth_telling(condition: dict[str, Any], old: dict[str, tuple[str, str]]) -
 
 def _of_condition(condition: dict[str, Any]) -> Notice:
     note = f"{condition['type']} is {condition['status']}: {condition.get('message', '')}"
-    return Notice(
-        "Warning" if _is_bad(condition) or _warns(condition, set()) else "Normal", condition["reason"], note, "Observe"
-    )
+    kind: Literal["Normal", "Warning"] = "Warning" if _is_bad(condition) or _is_warning(condition) else "Normal"
+    return Notice(kind, condition["reason"], note, "Observe")
 
 
 def _is_bad(condition: dict[str, Any]) -> bool:

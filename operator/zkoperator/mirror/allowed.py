@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from enum import IntEnum
 
-from zkoperator.zk.hosts import Address
+from zkoperator.zk.hosts import Address, is_ip
 
 
 class Permission(IntEnum):
@@ -37,7 +37,7 @@ def protected_reason(resolved: str, protected: frozenset[str]) -> str | None:
 
 def _match(address: Address, entry: str) -> Permission:
     host, name = address.host.lower().rstrip("."), entry
-    if entry.endswith(f":{address.port}") and not _is_address(entry):
+    if entry.endswith(f":{address.port}") and not is_ip(entry):
         name = entry.rpartition(":")[0]
     name = name.removeprefix("[").removesuffix("]")
     if name == host:
@@ -45,11 +45,3 @@ def _match(address: Address, entry: str) -> Permission:
     if name.startswith("*.") and host.endswith(name[1:]) and len(host) > len(name) - 1:
         return Permission.BY_PATTERN
     return Permission.NONE
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

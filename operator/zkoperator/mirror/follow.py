@@ -136,13 +136,13 @@ class Follower:
 def _cannot_follow(failure: ZkOperatorError, again_s: float) -> Waiting:
     if isinstance(failure, TooLargeError):
         return Waiting(SyncReason.TOO_LARGE, f"{failure}; nothing is written while it is", again_s)
+    message = f"the ensemble cannot be followed: {failure}"
     if isinstance(failure, ForbiddenError):
-        message = (
-            f"the ensemble cannot be followed: {failure}; name a Secret with a username and password that it knows in "
-            "spec.zookeeper.credentialsSecret (SASL is not supported)"
+        message += (
+            "; name a Secret with a username and password that it knows in spec.zookeeper.credentialsSecret "
+            "(SASL is not supported)"
         )
         return Waiting(SyncReason.FORBIDDEN, message, again_s, connected=False)
-    message = f"the ensemble cannot be followed: {failure}"
     return Waiting(SyncReason.DISCONNECTED, message, again_s, connected=False)
 
 

@@ -97,19 +97,22 @@ def fence(ledger: Ledger) -> Ledger:
     return replace(ledger, entries=entries)
 
 
-def pushed_since(base: Base, ledger: Ledger | None) -> frozenset[str]:
-    """Return the keys that were pushed after the annotation was written."""
+def pushed_since(base: Base, ledger: Ledger | None) -> dict[str, bytes | None]:
+    """Return key -> digest (None: deleted) of what was pushed after the annotation was written."""
     if ledger is None:
-        return frozenset()
-    return frozenset(key for key, pushed in ledger.entries.items() if ledger.zxid_of(pushed) > base.zxid)
+        return {}
+    return {key: pushed.digest for key, pushed in ledger.entries.items() if ledger.zxid_of(pushed) > base.zxid}
 
 
 def effective_digests(base: Base, ledger: Ledger | None) -> dict[str, bytes]:
     """Return the base of every key: its ledger entry where that is newer than the annotation, else the annotation's."""
-    since = pushed_since(base, ledger)
-    pushed = {key: ledger.entries[key].digest for key in since} if ledger is not None else {}
-    merged = {**base.digests, **pushed}
-    return {key: digest for key, digest in merged.items() if digest is not None}
+    digests = dict(base.digests)
+    for key, digest in pushed_since(base, ledger).items():
+        if digest is None:
+            digests.pop(key, None)
+        else:
+            digests[key] = digest
+    return digests
 
 
 def encode_ledger(ledger: Ledger) -> bytes:

@@ -321,7 +321,7 @@ def _read_base(sync: ValidatedSync, seen: Observed) -> tuple[BaseState, Base | N
     """Return the base, and how much it is worth: another ConfigSync's base is none."""
     base = seen.base
     if base is not None and base.sync_uid == sync.uid:
-        adopting = base.adopting - pushed_since(base, seen.ledger)
+        adopting = base.adopting - pushed_since(base, seen.ledger).keys()
         return BaseState.KNOWN, replace(base, adopting=adopting)
     return (BaseState.LOST if sync.synced_before else BaseState.FIRST), None
 

@@ -1,5 +1,6 @@
 """Addresses of an ensemble as people write them. Pure."""
 
+import ipaddress
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,15 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_ip(host: str) -> bool:
+    """Tell whether a host is an IP address rather than a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_hosts(hosts: Sequence[str]) -> tuple[Address, ...]:

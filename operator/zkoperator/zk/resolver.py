@@ -5,12 +5,11 @@ whose lookups hang would keep every session of the process from resolving its ow
 """
 
 import asyncio
-import ipaddress
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-from zkoperator.zk.hosts import Address
+from zkoperator.zk.hosts import Address, is_ip
 
 # Threads are started as they are needed. Each name takes one at most, so that many names would have to hang at once.
 _THREADS: Final = ThreadPoolExecutor(64, thread_name_prefix="resolver")
@@ -24,7 +23,7 @@ async def resolve(address: Address, patience_s: float) -> tuple[str, ...]:
         OSError: it has none, or the name service did not answer in time.
         UnicodeError: it is no name.
     """
-    if _is_ip(address.host):
+    if is_ip(address.host):
         return (address.host,)
     async with asyncio.timeout(patience_s):
         # Shielded: others may wait for the same lookup.
@@ -42,11 +41,3 @@ def _lookup(address: Address) -> Future[tuple[str, ...]]:
 def _ask(address: Address) -> tuple[str, ...]:
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

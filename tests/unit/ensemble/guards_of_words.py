@@ -166,7 +166,7 @@ def a_new_warning_is_told_once() -> None:
 
 
 def _warnings_are_no_news(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(events, "_warns", lambda *_: False)
+    patch.setattr(events, "_is_warning", lambda *_: False)
 
 
 def members_warn_of_the_version_that_the_tag_does_not_tell() -> None:

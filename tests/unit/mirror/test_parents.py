@@ -88,25 +88,25 @@ async def test_a_key_of_a_parent_that_is_deleted_and_made_again_is_no_restored_b
     await world.until_in_sync()
 
 
-async def test_a_last_child_that_goes_after_its_parents_key_is_no_restored_backup(world: World) -> None:
+async def _emptied_parent(world: World) -> None:
+    """The key of a parent is deleted while it has a child."""
     world.tree(a="x", a__b="1", other="1")
     world.sync()
     await world.until_in_sync()
     world.edit(a=None)
     await world.until(lambda: world.at("a") == b"")
     await world.quiet()
+
+
+async def test_a_last_child_that_goes_after_its_parents_key_is_no_restored_backup(world: World) -> None:
+    await _emptied_parent(world)
     world.drop("a/b")
     await world.until(lambda: world.data() == {"a": b"", "other": b"1"})
     await world.until_in_sync()
 
 
 async def test_a_parent_whose_key_was_deleted_goes_with_the_last_child_that_is_deleted(world: World) -> None:
-    world.tree(a="x", a__b="1", other="1")
-    world.sync()
-    await world.until_in_sync()
-    world.edit(a=None)
-    await world.until(lambda: world.at("a") == b"")
-    await world.quiet()
+    await _emptied_parent(world)
     world.edit(a__b=None)
     await world.until(lambda: world.at("a") is None)
     await world.quiet()
