@@ -17,7 +17,7 @@ from typing import Any
 
 import bench
 from bench.figures import Figure, document, machine, moment, picture_file, save, table
-from bench.plots import curves, picture
+from bench.plots import curves, snapshot
 
 ROOT = Path(__file__).parent
 _PROFILE_LINES = 30
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.save:
         kept = save(ROOT, results, shape, measured)
         for name, points in curves([figure for figures in kept.values() for figure in figures]).items():
-            (ROOT / picture_file(name)).write_text(picture(name, points))
+            (ROOT / picture_file(name)).write_text(snapshot(name, points))
     missed = [figure for figures in results.values() for figure in figures if figure.met is False]
     return 1 if missed and options.strict else 0
 

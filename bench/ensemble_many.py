@@ -15,15 +15,15 @@ from typing import Any
 
 from bench.figures import Figure
 from bench.mirror_many import rss_mib
-from tests.support.ensemble_stage import KEY, Stage, stage
-from tests.support.fake_kube import FakeKube
+from tests.support.fakes.kube import FakeKube
 from tests.support.waiting import eventually
-from zkoperator.acting import CHILDREN
-from zkoperator.ensemble.names import CLIENT_PORT, cluster_of_child
-from zkoperator.ensemble.observe import RESOURCES
-from zkoperator.ensemble.plan import IDLE_S
+from tests.support.worlds.ensemble import KEY, Stage, stage
+from zkoperator.active_replica import CHILDREN
+from zkoperator.ensemble.model.names import CLIENT_PORT, cluster_of_child
+from zkoperator.ensemble.observe.observer import RESOURCES
+from zkoperator.ensemble.observe.store import InformedStore
+from zkoperator.ensemble.plan.plan import IDLE_S
 from zkoperator.ensemble.reconcile import EnsembleReconciler
-from zkoperator.ensemble.store import InformedStore
 from zkoperator.ensemble.validate import Defaults
 from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import (

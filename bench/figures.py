@@ -30,7 +30,7 @@ class Figure:
         instead_name: What that is.
         goal: The goal as a ratio to the floor, or as an absolute value where there is no floor.
         more_is_better: Whether a larger value is better.
-        curve: The name of the picture of cost against size that this is a point of.
+        curve: The name of the snapshot of cost against size that this is a point of.
         size: Where on that curve: the number of things that there were.
     """
 
@@ -122,7 +122,7 @@ def page(results: dict[str, Sequence[Figure]], shape: dict[str, Any], measured: 
 
 
 def picture_file(curve: str) -> str:
-    """The file name of the picture of a curve."""
+    """The file name of the snapshot of a curve."""
     return f"{curve.replace(' ', '-')}.svg"
 
 

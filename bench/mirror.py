@@ -19,9 +19,9 @@ from kazoo.client import KazooClient
 from bench.figures import Figure, percentile
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.api_client import ApiClient
-from tests.support.mirror_real import RealOperator, config_sync
-from tests.support.mirror_stage import install
+from tests.support.machines.api_client import ApiClient
+from tests.support.worlds.mirror_servers import RealOperator, config_sync
+from tests.support.worlds.mirror_stage import install
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi

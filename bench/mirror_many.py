@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure
-from tests.support import fake_kube
-from tests.support.mirror_world import NAMESPACE, World
+from tests.support.fakes import kube as fake_kube
 from tests.support.waiting import eventually
+from tests.support.worlds.mirror import NAMESPACE, World
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror.memory import Memory
-from zkoperator.mirror.report import Reporter
-from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.settings import MirrorSettings
+from zkoperator.mirror.status.reporter import Reporter
 from zkoperator.zk.port import Create, Set
 
 SYNCS = int(os.environ.get("BENCH_SYNCS", "10000"))

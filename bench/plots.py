@@ -1,4 +1,4 @@
-"""Cost against size as a picture: figures that name a curve and a size become points of one small SVG."""
+"""Cost against size as a snapshot: figures that name a curve and a size become points of one small SVG."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def curves(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
     return {name: sorted(points, key=lambda point: point.size or 0) for name, points in found.items()}
 
 
-def picture(name: str, points: Sequence[Figure]) -> str:
+def snapshot(name: str, points: Sequence[Figure]) -> str:
     """One curve: sizes on a logarithmic axis, values from zero, each point with its number."""
     sizes = [math.log10(max(point.size or 1, 1)) for point in points]
     span = max(max(sizes) - min(sizes), 1e-9)

@@ -2,7 +2,7 @@
 
 import hypothesis
 
-pytest_plugins = ("tests.support.testbed",)
+pytest_plugins = ("tests.support.machines.testbed",)
 
 # One default run is like another, so that what it finds is there for everybody; `make faults` looks further each time.
 hypothesis.settings.register_profile("same", derandomize=True)

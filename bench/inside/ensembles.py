@@ -12,9 +12,9 @@ from typing import Any
 from bench.figures import Figure
 from bench.inside.spaces import space
 from tests.e2e.conftest import Space, cluster, kubectl
-from tests.support.ensemble_story import Ensemble
-from tests.support.ensemble_writer import Writer
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_story import Ensemble
+from tests.support.worlds.ensemble_writer import Writer
 
 BARE = Path(__file__).with_name("bare.yaml")
 CREATE_GOAL_S, GROW_GOAL_S, SHRINK_GOAL_S, ROLL_GOAL_S, GAP_GOAL_S = 16.0, 12.0, 6.0, 15.0, 1.0

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from bench.figures import Figure
 from bench.inside.spaces import HOME, holder, metrics, space, total, usage
 from tests.e2e.conftest import Space, cluster, kubectl, sync
-from tests.support.ensemble_story import Ensemble
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_story import Ensemble
 
 CLUSTERS, SYNCS, WINDOW_S = 10, 100, 60.0
 KUBE, ZOOKEEPER, PASSES = (

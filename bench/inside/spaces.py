@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.e2e.conftest import Space, kubectl
-from tests.support.api_client import ApiClient
+from tests.support.machines.api_client import ApiClient
 from tests.support.waiting import eventually
 
 HOME = "zkoperator-system"

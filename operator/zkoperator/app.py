@@ -16,14 +16,14 @@ from typing import Any
 
 import uvloop
 
-from zkoperator.acting import Acting
+from zkoperator.active_replica import ActiveReplica
 from zkoperator.health import STALLED_S, HealthServer
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.lease import Elector
 from zkoperator.kube.session import Fence, no_fence
 from zkoperator.kube.transport import Exchange, Transport
 from zkoperator.metrics import Metrics
-from zkoperator.runtime.lease import Elector
 from zkoperator.settings import Settings
 
 EXIT_CLEAN = 0
@@ -47,7 +47,7 @@ class _Replica:
         self._metrics = Metrics()
         self._source = CredentialSource(settings.kubeconfig or None)
         self._stop = asyncio.Event()
-        self._acting: Acting | None = None
+        self._acting: ActiveReplica | None = None
         self._elector: Elector | None = None
         self._metrics.watch_ready(lambda: self._unready() is None)
 
@@ -93,7 +93,8 @@ class _Replica:
     async def _act(self, transport: Transport, before_write: Fence, *lost: Coroutine[Any, Any, Any]) -> int:
         _log.info("acting in %s", ", ".join(self._settings.namespaces) or "all namespaces")
         api = KubeClient(transport, before_write=before_write)
-        self._acting = acting = Acting(self._settings, api, self._source, self._metrics, before_write=before_write)
+        acting = ActiveReplica(self._settings, api, self._source, self._metrics, before_write=before_write)
+        self._acting = acting
         await _first(self._stop.wait(), *lost, acting.run())
         _log.info("stopped" if self._stop.is_set() else "the lease is lost, ending")
         return EXIT_CLEAN if self._stop.is_set() else EXIT_LEASE_LOST

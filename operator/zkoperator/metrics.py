@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from zkoperator import __version__
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import SyncCondition, SyncReason
-from zkoperator.ensemble.meter import Cause
-from zkoperator.mirror.meter import PULL
+from zkoperator.ensemble.status.meter import Cause
+from zkoperator.mirror.model.meter import PULL
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import Outcome

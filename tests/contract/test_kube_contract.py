@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.kube_worlds import WIDGETS, KubeWorld, fake_world, real_world
 from tests.support.waiting import eventually
+from tests.support.worlds.kube_contract import WIDGETS, KubeWorld, fake_world, real_world
 from zkoperator.errors import ConflictError, InvalidError
 from zkoperator.kube.port import (
     CONFIG_MAPS,

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.fake_zk_tree import digest_identity
+from tests.support.fakes.zk_tree import digest_identity
 from tests.support.waiting import eventually
-from tests.support.zk_world import ALICE, World, world_of
+from tests.support.worlds.zk_contract import ALICE, World, world_of
 from zkoperator.errors import ForbiddenError, InvalidError
-from zkoperator.zk.membership import config_version
+from zkoperator.zk.config_version import config_version
 from zkoperator.zk.port import (
     CREATOR_ACL,
     OPEN_ACL,
@@ -30,7 +30,7 @@ from zkoperator.zk.port import (
     Set,
     ZnodeEvent,
 )
-from zkoperator.zk.sizes import REQUEST_LIMIT_BYTES
+from zkoperator.zk.request_sizes import REQUEST_LIMIT_BYTES
 
 
 @pytest.fixture(params=["fake", "real"])

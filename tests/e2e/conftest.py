@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
-from tests.support.api_client import ApiClient
-from tests.support.ensemble_machine import Machine
+from tests.support.machines.api_client import ApiClient
+from tests.support.machines.ensemble_machine import Machine
 from tests.support.waiting import eventually
 
 Manifest = dict[str, Any]

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.documents import Shell, documented, image_under_test, substituted
+from tests.support.models.documents import Shell, documented, image_under_test, substituted
 
 ELSEWHERE = ("docker build", "docker push")
 """The testbed has built the image and put it on the nodes."""

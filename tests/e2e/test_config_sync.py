@@ -7,7 +7,7 @@ from typing import Any
 from kazoo.client import KazooClient
 
 from tests.e2e.conftest import Client, Space, cluster, kubectl, sync
-from tests.support.api_client import Recorder
+from tests.support.machines.api_client import Recorder
 from tests.support.waiting import eventually
 
 

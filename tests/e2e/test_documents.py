@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents import Shell, commands, documented, substituted
+from tests.support.models.documents import Shell, commands, documented, substituted
 
 DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/cli.md")
 

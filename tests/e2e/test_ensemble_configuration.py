@@ -8,8 +8,8 @@ from kazoo.exceptions import NoAuthError
 from kazoo.security import make_digest_acl
 
 from tests.e2e.conftest import Client, Space, cluster
-from tests.support.ensemble_story import Ensemble
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_story import Ensemble
 
 CLIENTS, METRICS, ADMIN, QUORUM = 2181, 7000, 8080, 2888
 

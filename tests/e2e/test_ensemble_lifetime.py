@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from tests.e2e.conftest import Space, cluster, kubectl
-from tests.support.ensemble_story import Ensemble
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_story import Ensemble
 
 
 async def gone(space: Space) -> None:

@@ -13,9 +13,9 @@ from aiohttp import ClientResponseError
 from kazoo.client import KazooClient
 
 from tests.e2e.conftest import Space, cluster, kubectl
-from tests.support.ensemble_machine import Machine
-from tests.support.ensemble_story import Ensemble, restart_order
+from tests.support.machines.ensemble_machine import Machine
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_story import Ensemble, restart_order
 
 LATE_S = 15.0
 """The goal of a status that is true after a change is 2 s on an idle machine; tests share theirs with others."""

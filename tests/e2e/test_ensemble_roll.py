@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.e2e.conftest import SMALL, Space, cluster, kubectl
-from tests.support.ensemble_story import Ensemble, restart_order
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_story import Ensemble, restart_order
 
 OLD, NEW = "docker.io/library/zookeeper:3.9.3", "docker.io/library/zookeeper:3.9.4"
 MEMBERS = ["main-zk-0", "main-zk-1", "main-zk-2"]

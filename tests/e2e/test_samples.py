@@ -12,7 +12,7 @@ import pytest
 from kazoo.exceptions import NoAuthError
 
 from tests.e2e.conftest import Client, Space, kubectl
-from tests.support.documents import ROOT, Shell
+from tests.support.models.documents import ROOT, Shell
 from tests.support.waiting import eventually
 
 SAMPLES = ROOT / "manifests" / "samples"

@@ -10,12 +10,12 @@ import pytest
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.crash import unexpected, unexpected_passes
-from tests.support.operator import OperatorProcess
-from tests.support.site import Plot, Site
-from tests.support.site import site as open_site
+from tests.support.faults.crash import unexpected, unexpected_passes
+from tests.support.machines.operator import OperatorProcess
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.site import site as open_site
+from tests.support.worlds.workloads import data_is
 
 Following: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Plot, OperatorProcess]]]
 

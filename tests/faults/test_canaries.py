@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from kazoo.security import make_digest_acl
 
-from tests.support.canaries import Canaries
-from tests.support.operator import OperatorProcess
-from tests.support.proxies.rules import Answer, First, Kube, Rule
-from tests.support.site import Plot, Site
+from tests.support.faults.proxies.rules import Answer, First, Kube, Rule
+from tests.support.machines.operator import OperatorProcess
+from tests.support.models.canaries import Canaries
 from tests.support.waiting import eventually
-from tests.support.workloads import Cluster
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.workloads import Cluster
 
 WRITES = "create|patch|apply"
 BIG = 600_000

@@ -9,13 +9,13 @@ import pytest
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble, Member, ZooKeeperServer
 from tests.faults.conftest import Following, follow
-from tests.support import faketime
-from tests.support.api_client import Manifest
-from tests.support.crash import quiet
-from tests.support.site import Plot, Site
-from tests.support.site import site as open_site
+from tests.support.faults import faketime
+from tests.support.faults.crash import quiet
+from tests.support.machines.api_client import Manifest
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is, edit, ready, znodes_are
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.site import site as open_site
+from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
 
 OFFSETS = ("+3600", "-3600", "+0", "+86400")
 

@@ -13,16 +13,16 @@ import aiohttp
 import pytest
 from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 
-from tests.support.api_client import Recorder
-from tests.support.checkers import ONE_WAY, TWO_WAY, Check, check, l1_silence
-from tests.support.crash import LONG_QUIET_S, kept, quiet
-from tests.support.histories import OPERATOR
-from tests.support.operator import OperatorProcess
-from tests.support.recorded import recorded
-from tests.support.site import Plot, Site
+from tests.support.faults.crash import LONG_QUIET_S, kept, quiet
+from tests.support.machines.api_client import Recorder
+from tests.support.machines.operator import OperatorProcess
+from tests.support.models.checkers import ONE_WAY, TWO_WAY, Check, check, l1_silence
+from tests.support.models.histories import OPERATOR
+from tests.support.models.recorded_run import recorded
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is
-from zkoperator.mirror.tuning import MirrorSettings
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.workloads import data_is
+from zkoperator.mirror.settings import MirrorSettings
 
 ZK_KEYS = ("z0", "z1", "z2")
 CM_KEYS = ("c0", "c1", "c2")

@@ -12,10 +12,10 @@ import pytest
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support import workloads
-from tests.support.crash import LONG_QUIET_S, crash_everywhere
-from tests.support.kubelets import Kubelets, grounds
-from tests.support.site import Site
+from tests.support.faults.crash import LONG_QUIET_S, crash_everywhere
+from tests.support.machines.kubelets import Kubelets, grounds
+from tests.support.worlds import workloads
+from tests.support.worlds.site import Site
 
 ASKED = r"/zookeeperclusters/main/status/(members.*/zxid|configVersion)$"
 """A member's last transaction is what it was when the status had something else to tell."""

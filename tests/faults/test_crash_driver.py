@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import workloads
-from tests.support.crash import crash_everywhere
-from tests.support.proxies.journal import Phase
-from tests.support.site import Site
+from tests.support.faults.crash import crash_everywhere
+from tests.support.faults.proxies.journal import Phase
+from tests.support.worlds import workloads
+from tests.support.worlds.site import Site
 
 TOY = Path(__file__).parents[1] / "support" / "toy"
 

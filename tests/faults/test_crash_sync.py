@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support import workloads
-from tests.support.crash import LONG_QUIET_S, Workload, crash_everywhere
-from tests.support.site import Site
+from tests.support.faults.crash import LONG_QUIET_S, Workload, crash_everywhere
+from tests.support.worlds import workloads
+from tests.support.worlds.site import Site
 
 SAMPLES: dict[str, tuple[Workload, int]] = {
     "pull": (workloads.Pull(), 2),

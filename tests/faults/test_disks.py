@@ -8,13 +8,13 @@ import pytest
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support import slow_disk
-from tests.support.api_client import Recorder
-from tests.support.kept_writes import one, progress, written
-from tests.support.kubelets import grounds
-from tests.support.site import Plot, Site
+from tests.support.faults import slow_disk
+from tests.support.machines.api_client import Recorder
+from tests.support.machines.kubelets import grounds
 from tests.support.waiting import eventually
-from tests.support.workloads import Cluster, edit_cluster
+from tests.support.worlds.kept_writes import one, progress, written
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.workloads import Cluster, edit_cluster
 
 pytestmark = pytest.mark.timeout(600)
 SLOW_S = 3.0

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
 from tests.faults.conftest import Following
-from tests.support.schema_objects import leaves, narrowed, objects, spec_schema
-from tests.support.site import Site
+from tests.support.models.schema_objects import leaves, narrowed, objects, spec_schema
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is
-from zkoperator.ensemble.render import render
+from tests.support.worlds.site import Site
+from tests.support.worlds.workloads import data_is
+from zkoperator.ensemble.build.render import render
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
 
 # Fields that show in no child at once, and where they are seen instead.

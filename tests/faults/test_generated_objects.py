@@ -13,10 +13,10 @@ from testbed.api import ApiServer
 from testbed.rest import ApiError, Rest
 from testbed.zookeepers import Ensemble
 from tests.faults.conftest import follow
-from tests.support.schema_objects import objects, spec_schema, spoiled
-from tests.support.site import API, definitions, install_crds_with
-from tests.support.site import site as open_site
-from tests.support.workloads import data_is, ready
+from tests.support.models.schema_objects import objects, spec_schema, spoiled
+from tests.support.worlds.site import API, definitions, install_crds_with
+from tests.support.worlds.site import site as open_site
+from tests.support.worlds.workloads import data_is, ready
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse

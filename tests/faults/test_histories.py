@@ -8,10 +8,10 @@ from kazoo.client import KazooClient
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.api_client import ApiClient, Recorder
-from tests.support.histories import config_map_history, replay, values, zookeeper_history
+from tests.support.machines.api_client import ApiClient, Recorder
+from tests.support.models.histories import config_map_history, replay, values, zookeeper_history
+from tests.support.models.zk_log import read_log
 from tests.support.waiting import eventually
-from tests.support.zk_log import read_log
 
 
 def _key(path: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import Following
-from tests.support.crash import quiet
-from tests.support.proxies.rules import (
+from tests.support.faults.crash import quiet
+from tests.support.faults.proxies.rules import (
     Action,
     Answer,
     CutLine,
@@ -29,9 +29,9 @@ from tests.support.proxies.rules import (
     ServeSnapshot,
     Swap,
 )
-from tests.support.site import Plot, Site
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is, edit, ready, znodes_are
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
 
 TWO_WAY = {"direction": "TwoWay"}
 WRITES = "create|apply|patch|update"
@@ -210,7 +210,7 @@ async def test_a_stale_api_server_brings_no_old_key_back(site: Site, following: 
     async with following() as (plot, operator):
         await plot.put(size="1")
         await data_is(plot, {"color": "red", "size": "1"})
-        old = await site.kube_proxy.take_snapshot("/api/v1/configmaps", "/apis/zkoperator.dev/v1alpha1/configsyncs")
+        old = await site.kube_proxy.select_znodes("/api/v1/configmaps", "/apis/zkoperator.dev/v1alpha1/configsyncs")
         await plot.put(size=None)
         await data_is(plot, {"color": "red"})
         await quiet(site)

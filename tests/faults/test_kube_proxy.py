@@ -10,11 +10,10 @@ import aiohttp
 import pytest
 
 from testbed.api import ApiServer
-from tests.support.api_client import ApiClient
-from tests.support.proxies.credentials import Upstream
-from tests.support.proxies.journal import Phase, Trap
-from tests.support.proxies.kube import KubeProxy
-from tests.support.proxies.rules import (
+from tests.support.faults.proxies.credentials import Upstream
+from tests.support.faults.proxies.journal import Phase, Trap
+from tests.support.faults.proxies.kube import KubeProxy
+from tests.support.faults.proxies.rules import (
     Action,
     Answer,
     CutLine,
@@ -35,6 +34,7 @@ from tests.support.proxies.rules import (
     ServeSnapshot,
     Swap,
 )
+from tests.support.machines.api_client import ApiClient
 from tests.support.waiting import eventually
 
 LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
@@ -311,7 +311,7 @@ async def test_a_snapshot_answers_reads_with_the_past_and_lets_writes_through(
     await direct.create(config_maps, config_map("old", k="1"))
     stale = Rule(
         Kube("get|list|watch", "configmaps"),
-        ServeSnapshot(await proxy.take_snapshot("/api/v1/configmaps")),
+        ServeSnapshot(await proxy.select_znodes("/api/v1/configmaps")),
     )
     seen: list[str] = []
     with proxy.rules.active(stale):

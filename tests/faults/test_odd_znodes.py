@@ -8,9 +8,9 @@ from kazoo.protocol.serialization import Create
 from kazoo.security import OPEN_ACL_UNSAFE
 
 from tests.faults.conftest import Following
-from tests.support.site import Plot, Site
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is, ready
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.workloads import data_is, ready
 
 _CONTAINER, _TTL = 4, 5
 

@@ -12,16 +12,16 @@ import pytest
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
 from tests.faults.conftest import follow
-from tests.support.api_client import Recorder
-from tests.support.checkers import check
-from tests.support.crash import quiet
-from tests.support.namespaces import Network
-from tests.support.operator import OperatorProcess
-from tests.support.recorded import recorded
-from tests.support.site import Plot, Site
-from tests.support.site import site as open_site
+from tests.support.faults.crash import quiet
+from tests.support.machines.api_client import Recorder
+from tests.support.machines.namespaces import Network
+from tests.support.machines.operator import OperatorProcess
+from tests.support.models.checkers import check
+from tests.support.models.recorded_run import recorded
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is, edit, ready, znodes_are
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.site import site as open_site
+from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
 
 Link = tuple[str, str]
 TO_ZOOKEEPER, FROM_ZOOKEEPER = ("operator", "zookeeper"), ("zookeeper", "operator")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.partition import PartitionedEnsemble
+from tests.support.faults.partition import PartitionedEnsemble
 from tests.support.waiting import eventually
 from zkoperator.errors import TransientError
 from zkoperator.zk import session

@@ -12,13 +12,13 @@ import pytest
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.api_client import Recorder
-from tests.support.crash import quiet, unexpected
-from tests.support.kubelets import Kubelets, grounds
-from tests.support.proxies.rules import FreezeWatch, Kube, Rule, ServeSnapshot
-from tests.support.site import API, Plot, Site
+from tests.support.faults.crash import quiet, unexpected
+from tests.support.faults.proxies.rules import FreezeWatch, Kube, Rule, ServeSnapshot
+from tests.support.machines.api_client import Recorder
+from tests.support.machines.kubelets import Kubelets, grounds
 from tests.support.waiting import eventually
-from tests.support.workloads import Cluster
+from tests.support.worlds.site import API, Plot, Site
+from tests.support.worlds.workloads import Cluster
 
 STALE = "zookeeperclusters|statefulsets|persistentvolumeclaims"
 # Everything that says whose the children are; what tells of new pods and claims goes on.
@@ -74,7 +74,7 @@ async def test_an_operator_that_starts_on_a_stale_api_server_takes_nothing_from_
         await cluster.create(plot)
         with site.operator(plot.settings) as operator:
             await cluster.complete(plot)
-            old = await site.kube_proxy.take_snapshot(*LISTS)
+            old = await site.kube_proxy.select_znodes(*LISTS)
             await _delete(plot, cluster)
             await cluster.create(plot)
             await cluster.complete(plot)

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 import pytest
 
 from tests.faults.test_stopping import holder, leased
-from tests.support.crash import unexpected
-from tests.support.operator import OperatorProcess
-from tests.support.site import Plot, Site
+from tests.support.faults.crash import unexpected
+from tests.support.machines.operator import OperatorProcess
 from tests.support.waiting import eventually
+from tests.support.worlds.site import Plot, Site
 
 SYNCS = 30
 _PERIOD_S = 0.1

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from tests.faults.conftest import Following
-from tests.support.operator import OperatorProcess
-from tests.support.proxies.credentials import Upstream
-from tests.support.proxies.kube import KubeProxy
-from tests.support.proxies.rules import Delay, Hold, Kube, Rule, Zk
-from tests.support.site import Plot, Site
-from tests.support.testbed import ApiServerFactory
+from tests.support.faults.proxies.credentials import Upstream
+from tests.support.faults.proxies.kube import KubeProxy
+from tests.support.faults.proxies.rules import Delay, Hold, Kube, Rule, Zk
+from tests.support.machines.operator import OperatorProcess
+from tests.support.machines.testbed import ApiServerFactory
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.workloads import data_is
 
 GRACE_S = 30.0
 """terminationGracePeriodSeconds of the Deployment."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.mirror_world import FAST, NAMESPACE, ROOT, World, running
-from tests.support.schema_objects import leaves, spec_schema
+from tests.support.models.schema_objects import leaves, spec_schema
+from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, World, running
 from zkoperator.kube.port import CONFIG_SYNCS, DEPLOYMENTS, STATEFUL_SETS
 from zkoperator.zk.port import Create
 

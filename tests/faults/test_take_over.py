@@ -11,11 +11,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from tests.faults.test_stopping import holder, leased
-from tests.support.operator import OperatorProcess
-from tests.support.proxies.rules import Hold, Kube, Nth, Rule
-from tests.support.site import Plot, Site
+from tests.support.faults.proxies.rules import Hold, Kube, Nth, Rule
+from tests.support.machines.operator import OperatorProcess
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.workloads import data_is
 
 LIMIT_S = 90.0
 

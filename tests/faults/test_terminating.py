@@ -1,10 +1,10 @@
 """A namespace is deleted with both kinds in it, while the operator watches."""
 
 from tests.faults.conftest import Following
-from tests.support.crash import quiet
-from tests.support.site import Site
+from tests.support.faults.crash import quiet
 from tests.support.waiting import eventually
-from tests.support.workloads import Cluster
+from tests.support.worlds.site import Site
+from tests.support.worlds.workloads import Cluster
 
 
 async def test_a_namespace_ends_although_both_kinds_are_in_it(site: Site, following: Following) -> None:

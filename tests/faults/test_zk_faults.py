@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.faults.conftest import Following
-from tests.support.proxies.rules import (
+from tests.support.faults.proxies.rules import (
     Action,
     CutReply,
     Delay,
@@ -21,9 +21,9 @@ from tests.support.proxies.rules import (
     ZkError,
     ZkEvent,
 )
-from tests.support.site import Plot, Site
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is, edit, ready, znodes_are
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
 
 TWO_WAY = {"direction": "TwoWay"}
 

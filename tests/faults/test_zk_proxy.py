@@ -13,9 +13,9 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 
 from testbed.zookeepers import Ensemble
-from tests.support.proxies import zk_frames
-from tests.support.proxies.journal import Phase, Trap
-from tests.support.proxies.rules import (
+from tests.support.faults.proxies import zk_frames
+from tests.support.faults.proxies.journal import Phase, Trap
+from tests.support.faults.proxies.rules import (
     Action,
     CutReply,
     Delay,
@@ -31,8 +31,8 @@ from tests.support.proxies.rules import (
     ZkError,
     ZkEvent,
 )
-from tests.support.proxies.zk import ZkProxy
-from tests.support.proxies.zk_frames import Session
+from tests.support.faults.proxies.zk import ZkProxy
+from tests.support.faults.proxies.zk_frames import Session
 from tests.support.waiting import eventually
 
 

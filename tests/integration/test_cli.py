@@ -18,7 +18,7 @@ from testbed.api import ApiServer
 from testbed.processes import wait_for
 from testbed.rest import Rest
 from testbed.zookeepers import Ensemble
-from tests.support.operator import OperatorProcess
+from tests.support.machines.operator import OperatorProcess
 from zkoperator.cli import main
 
 ROOT = Path(__file__).parents[2]

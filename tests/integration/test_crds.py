@@ -1,4 +1,4 @@
-"""A real API server takes the CRDs, judges objects as the operator does, and shows them at a glance."""
+"""A real API server takes the CRDs, judges objects as the operator does, and shows them at a summary."""
 
 import asyncio
 import json
@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from testbed.api import ApiServer
-from tests.support.api_client import ApiClient
-from tests.support.bad_objects import BAD_OBJECTS, Bad
-from tests.support.kube_worlds import client_of
+from tests.support.machines.api_client import ApiClient
+from tests.support.models.bad_objects import BAD_OBJECTS, Bad
+from tests.support.worlds.kube_contract import client_of
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse, parse_strict

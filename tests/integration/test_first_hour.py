@@ -18,13 +18,13 @@ from kazoo.security import make_digest_acl
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.crash import quiet
-from tests.support.operator import OperatorProcess
-from tests.support.site import Plot, Site, install_crds_with
-from tests.support.site import site as open_site
-from tests.support.testbed import ApiServerFactory
+from tests.support.faults.crash import quiet
+from tests.support.machines.operator import OperatorProcess
+from tests.support.machines.testbed import ApiServerFactory
 from tests.support.waiting import eventually
-from tests.support.workloads import data_is
+from tests.support.worlds.site import Plot, Site, install_crds_with
+from tests.support.worlds.site import site as open_site
+from tests.support.worlds.workloads import data_is
 
 ROOT = Path(__file__).parents[2]
 

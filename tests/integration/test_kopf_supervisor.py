@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from testbed.api import ApiServer
-from tests.support.api_client import ApiClient
-from tests.support.kube_worlds import install
-from tests.support.proxies.credentials import Upstream
-from tests.support.proxies.kube import KubeProxy
-from tests.support.proxies.rules import Action, Answer, CutLine, ErrorEvent, First, FreezeWatch, Kube, Rule
+from tests.support.faults.proxies.credentials import Upstream
+from tests.support.faults.proxies.kube import KubeProxy
+from tests.support.faults.proxies.rules import Action, Answer, CutLine, ErrorEvent, First, FreezeWatch, Kube, Rule
+from tests.support.machines.api_client import ApiClient
 from tests.support.waiting import eventually
-from zkoperator.handlers.intake import Intake
+from tests.support.worlds.kube_contract import install
+from zkoperator.handlers.event_sources import EventSources
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest, Resource
@@ -51,7 +51,7 @@ def definition(resource: Resource) -> Manifest:
 class Scene:
     """The intake behind a proxy, and a hand that makes objects past it."""
 
-    def __init__(self, intake: Intake, proxy: KubeProxy, hand: KubeClient, wakes: Counter[Key]) -> None:
+    def __init__(self, intake: EventSources, proxy: KubeProxy, hand: KubeClient, wakes: Counter[Key]) -> None:
         self.intake = intake
         self.proxy = proxy
         self.hand = hand
@@ -111,7 +111,9 @@ async def scene(server: ApiServer, tmp_path: Path, *, every_s: float) -> AsyncIt
             assert threading.current_thread() is threading.main_thread()
             wakes[key] += 1
 
-        intake = Intake(KubeClient(wired), source, wake_cluster=wake, wake_sync=wake, every_s=every_s, patience_s=1)
+        intake = EventSources(
+            KubeClient(wired), source, wake_cluster=wake, wake_sync=wake, every_s=every_s, patience_s=1
+        )
         task = asyncio.create_task(intake.run())
         try:
             yield Scene(intake, proxy, KubeClient(direct), wakes)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from testbed.api import ApiServer
-from tests.support.proxies.credentials import Upstream
-from tests.support.proxies.kube import KubeProxy
-from tests.support.proxies.rules import (
+from tests.support.faults.proxies.credentials import Upstream
+from tests.support.faults.proxies.kube import KubeProxy
+from tests.support.faults.proxies.rules import (
     Answer,
     CutReply,
     Delay,
@@ -22,7 +22,7 @@ from tests.support.proxies.rules import (
     Nth,
     Rule,
 )
-from tests.support.testbed import ApiServerFactory
+from tests.support.machines.testbed import ApiServerFactory
 from tests.support.waiting import eventually
 from zkoperator.errors import (
     ForbiddenError,

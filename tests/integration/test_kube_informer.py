@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from testbed.api import ApiServer
-from tests.support.proxies.credentials import Upstream
-from tests.support.proxies.kube import KubeProxy
-from tests.support.proxies.rules import (
+from tests.support.faults.proxies.credentials import Upstream
+from tests.support.faults.proxies.kube import KubeProxy
+from tests.support.faults.proxies.rules import (
     Answer,
     CutLine,
     CutReply,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from testbed.api import ApiServer
-from tests.support.kube_worlds import client_of
 from tests.support.waiting import eventually
+from tests.support.worlds.kube_contract import client_of
 from zkoperator.kube.port import CONFIG_MAPS, LEASES, KubeApi
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ class Contest:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def join(self, identity: str) -> None:
-        command = [sys.executable, "-m", "tests.support.lease_contender"]
+        command = [sys.executable, "-m", "tests.support.machines.lease_contender"]
         self.processes[identity] = subprocess.Popen(
             [*command, str(self._server.kubeconfig), self._namespace, identity],
             cwd=_ROOT,

@@ -10,9 +10,9 @@ from kazoo.security import make_acl, make_digest_acl
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.adoptions import ADOPTIONS, KEYS, ZNODES, znodes_after
-from tests.support.mirror_stage import Stage, staged
-from tests.support.testbed import EnsembleFactory
+from tests.support.machines.testbed import EnsembleFactory
+from tests.support.models.adoptions import ADOPTIONS, KEYS, ZNODES, znodes_after
+from tests.support.worlds.mirror_stage import Stage, staged
 
 ABC = {"a": b"1", "b": b"1", "c": b"1"}
 

@@ -15,15 +15,15 @@ from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.api_client import ApiClient, Recorder
-from tests.support.checkers import ONE_WAY, TWO_WAY, Run, check, l1_silence
-from tests.support.histories import config_map_history, values, zookeeper_history
-from tests.support.mirror_real import RealOperator, config_sync, operator
-from tests.support.mirror_stage import install
+from tests.support.machines.api_client import ApiClient, Recorder
+from tests.support.models.checkers import ONE_WAY, TWO_WAY, Run, check, l1_silence
+from tests.support.models.histories import config_map_history, values, zookeeper_history
+from tests.support.models.zk_log import read_log
 from tests.support.waiting import eventually
-from tests.support.zk_log import read_log
+from tests.support.worlds.mirror_servers import RealOperator, config_sync, operator
+from tests.support.worlds.mirror_stage import install
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
-from zkoperator.mirror.codec import key_of
+from zkoperator.mirror.model.keys import key_of
 
 API = "/apis/zkoperator.dev/v1alpha1"
 

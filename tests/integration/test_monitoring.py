@@ -13,12 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.support.operator import free_port
-from tests.support.promql import Use, uses
-from tests.support.site import Plot, Site
-from tests.support.site import site as open_site
-from tests.support.testbed import EnsembleFactory
-from tests.support.workloads import Cluster, data_is
+from tests.support.machines.operator import free_port
+from tests.support.machines.testbed import EnsembleFactory
+from tests.support.models.promql import Use, uses
+from tests.support.worlds.site import Plot, Site
+from tests.support.worlds.site import site as open_site
+from tests.support.worlds.workloads import Cluster, data_is
 from tests.unit.docs.test_monitoring import OF_MEMBERS, OF_TARGETS, expressions
 from zkoperator.ensemble.build.zoocfg import _FIXED
 

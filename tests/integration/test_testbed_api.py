@@ -8,7 +8,7 @@ import pytest
 from testbed.api import ApiServer
 from testbed.processes import wait_for
 from testbed.rest import ApiError, Rest
-from tests.support.testbed import ApiServerFactory
+from tests.support.machines.testbed import ApiServerFactory
 
 CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
 STATEFUL_SET = {

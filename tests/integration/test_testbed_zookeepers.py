@@ -20,7 +20,7 @@ from kazoo.security import OPEN_ACL_UNSAFE, make_digest_acl
 from testbed import jars
 from testbed.errors import TestbedError
 from testbed.zookeepers import Ensemble
-from tests.support.testbed import EnsembleFactory
+from tests.support.machines.testbed import EnsembleFactory
 
 
 @contextmanager

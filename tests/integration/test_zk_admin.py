@@ -6,10 +6,10 @@ import socket
 import pytest
 
 from testbed.zookeepers import Ensemble
-from tests.support.fake_zk import FakeZkConnector, FakeZkServer
-from tests.support.testbed import EnsembleFactory
+from tests.support.fakes.zk import FakeZkConnector, FakeZkServer
+from tests.support.machines.testbed import EnsembleFactory
 from tests.support.waiting import eventually
-from zkoperator.ensemble.answers import Mode, NotServing, Serving, read_answer
+from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, read_answer
 from zkoperator.errors import InvalidError, TransientError
 from zkoperator.zk.admin import SocketProbe, four_letter_word
 from zkoperator.zk.hosts import Address, parse_hosts

@@ -7,7 +7,7 @@ import pytest
 from testbed.zookeepers import Ensemble
 from tests.support.waiting import eventually
 from zkoperator.errors import TransientError
-from zkoperator.zk.dispatch import Dispatcher
+from zkoperator.zk.listeners import Dispatcher
 from zkoperator.zk.port import ConnectionState, EventType, SessionLostError, ZnodeEvent
 from zkoperator.zk.session import connect
 

@@ -1,4 +1,4 @@
-"""Tree feeds on real servers: every picture equals a state that a writer committed, whatever happens in between."""
+"""Tree feeds on real servers: every snapshot equals a state that a writer committed, whatever happens in between."""
 
 import asyncio
 import itertools
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from testbed.zookeepers import Ensemble
-from tests.support.proxies.zk import ZkProxy
-from tests.support.testbed import EnsembleFactory
+from tests.support.faults.proxies.zk import ZkProxy
+from tests.support.machines.testbed import EnsembleFactory
 from tests.support.waiting import eventually
 from zkoperator.errors import TransientError
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.zk import port
-from zkoperator.zk.feed import TreeFeed
-from zkoperator.zk.picture import Picture
 from zkoperator.zk.port import Create, Credential, Delete, Operation, Set, Zk
 from zkoperator.zk.session import SessionSettings, connect
+from zkoperator.zk.snapshot import Snapshot
+from zkoperator.zk.subtree_feed import SubtreeFeed
 
 _roots = itertools.count(1)
 SETTINGS = SessionSettings(session_timeout_s=20, request_timeout_s=30, backoff=Backoff(0.02, 0.2))
@@ -88,26 +88,26 @@ class Writer:
             state[child] = data
         return ops
 
-    def check(self, picture: Picture) -> None:
-        """Fail unless the picture is exactly what stood at its zxid."""
-        index = bisect_right(self.zxids, picture.zxid) - 1
+    def check(self, snapshot: Snapshot) -> None:
+        """Fail unless the snapshot is exactly what stood at its zxid."""
+        index = bisect_right(self.zxids, snapshot.zxid) - 1
         assert index >= 0
-        assert {path: node.data for path, node in picture.nodes.items()} == self.states[index]
+        assert {path: node.data for path, node in snapshot.nodes.items()} == self.states[index]
 
 
 @asynccontextmanager
-async def following(zk: Zk, root: str) -> AsyncIterator[tuple[TreeFeed, list[Picture]]]:
-    pictures: list[Picture] = []
+async def following(zk: Zk, root: str) -> AsyncIterator[tuple[SubtreeFeed, list[Snapshot]]]:
+    snapshots: list[Snapshot] = []
 
     def look() -> None:
-        picture = feed.picture()
-        if picture is not None:
-            pictures.append(picture)
+        snapshot = feed.snapshot()
+        if snapshot is not None:
+            snapshots.append(snapshot)
 
-    feed = TreeFeed(zk, root, on_change=look)
+    feed = SubtreeFeed(zk, root, on_change=look)
     task = asyncio.create_task(feed.run())
     try:
-        yield feed, pictures
+        yield feed, snapshots
     finally:
         task.cancel()
         await asyncio.wait((task,))
@@ -123,18 +123,18 @@ async def writing(hosts: str, seed: int = 0, credential: Credential | None = Non
     await zk.close()
 
 
-async def caught_up(feed: TreeFeed, zxid: int) -> Picture:
-    def current() -> Picture | None:
-        picture = feed.picture()
-        return picture if picture is not None and picture.zxid >= zxid else None
+async def caught_up(feed: SubtreeFeed, zxid: int) -> Snapshot:
+    def current() -> Snapshot | None:
+        snapshot = feed.snapshot()
+        return snapshot if snapshot is not None and snapshot.zxid >= zxid else None
 
     return await eventually(current, every_s=0.01)
 
 
-def judge(writer: Writer, pictures: list[Picture]) -> None:
-    for picture in pictures:
-        writer.check(picture)
-    zxids = [picture.zxid for picture in pictures]
+def judge(writer: Writer, snapshots: list[Snapshot]) -> None:
+    for snapshot in snapshots:
+        writer.check(snapshot)
+    zxids = [snapshot.zxid for snapshot in snapshots]
     assert zxids == sorted(zxids)
 
 
@@ -142,7 +142,7 @@ def judge(writer: Writer, pictures: list[Picture]) -> None:
 async def test_every_picture_is_a_committed_state_over_cuts_and_expiries(zookeeper: Ensemble, seed: int) -> None:
     async with ZkProxy(zookeeper.hosts) as proxy, writing(zookeeper.hosts, seed) as writer:
         zk = connect([proxy.hosts], settings=SETTINGS)
-        async with following(zk, writer.root) as (feed, pictures):
+        async with following(zk, writer.root) as (feed, snapshots):
             zxid = 0
             for _ in range(300):
                 zxid = await writer.commit(*writer.random_batch())
@@ -157,8 +157,8 @@ async def test_every_picture_is_a_committed_state_over_cuts_and_expiries(zookeep
                     await caught_up(feed, zxid)
             last = await caught_up(feed, zxid)
         await zk.close()
-    judge(writer, [*pictures, last])
-    assert len({picture.zxid for picture in pictures}) > 50
+    judge(writer, [*snapshots, last])
+    assert len({snapshot.zxid for snapshot in snapshots}) > 50
     assert {path: node.data for path, node in last.nodes.items()} == writer.present
 
 
@@ -168,7 +168,7 @@ async def test_every_picture_is_a_committed_state_while_servers_die_and_return(
     ensemble = ensembles(3)
     async with writing(ensemble.hosts) as writer:
         zk = connect(ensemble.hosts.split(","), settings=SETTINGS)
-        async with following(zk, writer.root) as (feed, pictures):
+        async with following(zk, writer.root) as (feed, snapshots):
             zxid = 0
             for round_ in range(4):
                 for _ in range(40):
@@ -180,15 +180,15 @@ async def test_every_picture_is_a_committed_state_while_servers_die_and_return(
                 await caught_up(feed, zxid)
                 await asyncio.to_thread(victim.start)
         await zk.close()
-    judge(writer, pictures)
-    assert pictures[-1].zxid >= zxid
+    judge(writer, snapshots)
+    assert snapshots[-1].zxid >= zxid
 
 
 async def test_a_multi_of_fifty_is_never_seen_in_part(zookeeper: Ensemble) -> None:
     async with writing(zookeeper.hosts) as writer:
         zk = connect([zookeeper.hosts], settings=SETTINGS)
         paths = [f"{writer.root}/{number}" for number in range(50)]
-        async with following(zk, writer.root) as (feed, pictures):
+        async with following(zk, writer.root) as (feed, snapshots):
             await caught_up(feed, 0)
             zxid = 0
             for turn in range(30):
@@ -199,9 +199,9 @@ async def test_a_multi_of_fifty_is_never_seen_in_part(zookeeper: Ensemble) -> No
                     await caught_up(feed, zxid)
             await caught_up(feed, zxid)
         await zk.close()
-    judge(writer, pictures)
-    assert {len(picture.nodes) for picture in pictures} <= {1, 51}
-    assert len(pictures) > 10
+    judge(writer, snapshots)
+    assert {len(snapshot.nodes) for snapshot in snapshots} <= {1, 51}
+    assert len(snapshots) > 10
 
 
 async def test_a_root_that_goes_and_comes_back_shows_by_its_czxid(zookeeper: Ensemble) -> None:
@@ -211,16 +211,16 @@ async def test_a_root_that_goes_and_comes_back_shows_by_its_czxid(zookeeper: Ens
         missing = await caught_up(feed, 0)
         assert (missing.root_exists, dict(missing.nodes)) == (False, {})
         first = await zk.multi([Create(root, b"1"), Create(f"{root}/a", b"a")])
-        picture = await caught_up(feed, first.zxid)
-        assert (set(picture.nodes), picture.root_czxid) == ({"", "a"}, first.zxid)
+        snapshot = await caught_up(feed, first.zxid)
+        assert (set(snapshot.nodes), snapshot.root_czxid) == ({"", "a"}, first.zxid)
         gone = await zk.multi([Delete(f"{root}/a", -1), Delete(root, -1)])
         assert not (await caught_up(feed, gone.zxid)).root_exists
         again = await zk.multi([Create(root, b"1"), Create(f"{root}/b", b"b")])
-        picture = await caught_up(feed, again.zxid)
-        assert (set(picture.nodes), picture.root_czxid) == ({"", "b"}, again.zxid)
+        snapshot = await caught_up(feed, again.zxid)
+        assert (set(snapshot.nodes), snapshot.root_czxid) == ({"", "b"}, again.zxid)
         at_once = await zk.multi([Delete(f"{root}/b", -1), Delete(root, -1), Create(root, b"2")])
-        picture = await caught_up(feed, at_once.zxid)
-        assert (set(picture.nodes), picture.root_czxid) == ({""}, at_once.zxid)
+        snapshot = await caught_up(feed, at_once.zxid)
+        assert (set(snapshot.nodes), snapshot.root_czxid) == ({""}, at_once.zxid)
     await zk.close()
 
 
@@ -231,13 +231,13 @@ async def test_unreadable_znodes_are_unknown_and_their_changes_silent(zookeeper:
     root = f"/feed-{next(_roots)}"
     await owner.multi([Create(root, b""), Create(f"{root}/s", b"", port.CREATOR_ACL), Create(f"{root}/s/t", b"")])
     async with following(zk, root) as (feed, _):
-        picture = await caught_up(feed, 0)
-        assert (set(picture.nodes), picture.unreadable) == ({""}, frozenset({"s"}))
-        assert not picture.is_known_absent("s/t")
+        snapshot = await caught_up(feed, 0)
+        assert (set(snapshot.nodes), snapshot.unreadable) == ({""}, frozenset({"s"}))
+        assert not snapshot.is_known_absent("s/t")
         await owner.multi([Set(f"{root}/s", b"x", -1), Set(f"{root}/s/t", b"x", -1)])
         loud = await owner.multi([Create(f"{root}/open", b"")])
-        picture = await caught_up(feed, loud.zxid)
-        assert (set(picture.nodes), picture.unreadable) == ({"", "open"}, frozenset({"s"}))
+        snapshot = await caught_up(feed, loud.zxid)
+        assert (set(snapshot.nodes), snapshot.unreadable) == ({"", "open"}, frozenset({"s"}))
     await zk.close()
     await owner.close()
 
@@ -249,11 +249,11 @@ async def test_hundreds_of_feeds_share_one_session_and_each_sees_its_own_changes
     await asyncio.gather(*(zk.create(Create(f"{top}/{number}", b"")) for number in range(300)))
     told = [0] * 300
 
-    def teller(number: int) -> TreeFeed:
+    def teller(number: int) -> SubtreeFeed:
         def count() -> None:
             told[number] += 1
 
-        return TreeFeed(zk, f"{top}/{number}", on_change=count)
+        return SubtreeFeed(zk, f"{top}/{number}", on_change=count)
 
     feeds = [teller(number) for number in range(300)]
     tasks = [asyncio.create_task(feed.run()) for feed in feeds]
@@ -261,8 +261,8 @@ async def test_hundreds_of_feeds_share_one_session_and_each_sees_its_own_changes
     before = list(told)
     for number in (7, 70, 270):
         zxid = (await zk.create(Create(f"{top}/{number}/x", b"mine"))).czxid
-        picture = await caught_up(feeds[number], zxid)
-        assert picture.nodes["x"].data == b"mine"
+        snapshot = await caught_up(feeds[number], zxid)
+        assert snapshot.nodes["x"].data == b"mine"
     changed = [number for number in range(300) if told[number] != before[number]]
     assert changed == [7, 70, 270]
     for task in tasks:

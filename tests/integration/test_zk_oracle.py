@@ -11,7 +11,7 @@ from kazoo.client import KazooClient
 from kazoo.security import make_digest_acl
 
 from testbed.zookeepers import Ensemble
-from tests.support.fake_zk_tree import digest_identity
+from tests.support.fakes.zk_tree import digest_identity
 from zkoperator.errors import ForbiddenError, InvalidError, ZkOperatorError
 from zkoperator.zk import port
 from zkoperator.zk.port import Acl, Check, Create, Credential, Delete, Operation, Set

@@ -13,9 +13,9 @@ import pytest
 import trustme
 
 from testbed.zookeepers import Ensemble
-from tests.support.proxies.rules import CutReply, Delay, DropReply, DropRequest, Rule, Zk, ZkError
-from tests.support.proxies.zk import ZkProxy
-from tests.support.testbed import EnsembleFactory
+from tests.support.faults.proxies.rules import CutReply, Delay, DropReply, DropRequest, Rule, Zk, ZkError
+from tests.support.faults.proxies.zk import ZkProxy
+from tests.support.machines.testbed import EnsembleFactory
 from tests.support.waiting import eventually
 from zkoperator.errors import TransientError, UnknownOutcomeError
 from zkoperator.runtime.backoff import Backoff

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_rivals import Rivals
-from tests.support.ensemble_stage import KEY, Lagging, Stage, stage
-from tests.support.ensemble_world import BETTER
-from zkoperator.ensemble.apply import Applier
-from zkoperator.ensemble.names import MADE_WITH, REVISION
-from zkoperator.ensemble.steps import RestartPod
+from tests.support.models.ensemble_simulation import BETTER
+from tests.support.worlds.ensemble import KEY, Lagging, Stage, stage
+from tests.support.worlds.ensemble_rivals import Rivals
+from zkoperator.ensemble.apply.applier import Applier
+from zkoperator.ensemble.model.names import MADE_WITH, REVISION
+from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.plan.steps import RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
-from zkoperator.ensemble.world import World
 from zkoperator.errors import ConflictError, TransientError
 from zkoperator.kube.port import (
     CONFIG_MAPS,

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.ensemble_stage import KEY, Stage, stage
-from tests.support.ensemble_world import BETTER, GOOD
-from zkoperator.ensemble import desired, drift
-from zkoperator.ensemble.names import MADE_WITH, REVISION, TEMPLATE
-from zkoperator.ensemble.observe import RESOURCES
+from tests.support.models.ensemble_simulation import BETTER, GOOD
+from tests.support.worlds.ensemble import KEY, Stage, stage
+from zkoperator.ensemble.model.names import MADE_WITH, REVISION, TEMPLATE
+from zkoperator.ensemble.observe.observer import RESOURCES
+from zkoperator.ensemble.plan import children as desired
+from zkoperator.ensemble.plan import drift
 from zkoperator.kube.port import PODS, ZOOKEEPER_CLUSTERS, Manifest
 
 _CHILDREN = (*dict.fromkeys(RESOURCES.values()), PODS)

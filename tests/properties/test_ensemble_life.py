@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.ensemble_world import BAD, BETTER, GOOD, Simulation, raw_cluster, valid
-from zkoperator.ensemble.plan import make_plan
-from zkoperator.ensemble.world import Child
+from tests.support.models.ensemble_simulation import BAD, BETTER, GOOD, Simulation, raw_cluster, valid
+from zkoperator.ensemble.observe.world import Child
+from zkoperator.ensemble.plan.plan import make_plan
 
 REPLICAS = st.integers(1, 7)
 MEMBERS = st.integers(1, 7)

@@ -5,8 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkoperator.mirror.base import Base, Detached, Side, decode_base, encode_base
-from zkoperator.mirror.codec import (
+from zkoperator.mirror.model.keys import (
     MAX_KEY,
     Unmappable,
     decode_binary,
@@ -16,7 +15,8 @@ from zkoperator.mirror.codec import (
     key_of,
     path_of,
 )
-from zkoperator.mirror.ledger import Ledger, Pushed, decode_ledger, encode_ledger
+from zkoperator.mirror.model.ledger import Ledger, Pushed, decode_ledger, encode_ledger
+from zkoperator.mirror.model.merge_base import Base, Detached, Side, decode_base, encode_base
 
 _NAMES = st.text(
     st.characters(

@@ -5,9 +5,9 @@ from itertools import product
 import pytest
 
 from zkoperator.api.sync import AdoptionPolicy, ConflictPolicy, Direction
-from zkoperator.mirror.base import Detached, Side
-from zkoperator.mirror.guard import Limits, must_hold
-from zkoperator.mirror.merge import Action, KeyState, Rules, decide
+from zkoperator.mirror.model.merge_base import Detached, Side
+from zkoperator.mirror.plan.guard import Limits, must_hold
+from zkoperator.mirror.plan.merge import Action, KeyState, Rules, decide
 
 A, B, C = b"a" * 12, b"b" * 12, b"c" * 12
 NONE, REC, FOR, DET = Action.NOTHING, Action.RECORD, Action.FORGET, Action.DETACH

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.mirror_episode import episode
-from tests.support.mirror_model import ACTIONS, TURNS, Action
+from tests.support.models.mirror_episode import episode
+from tests.support.models.mirror_walk import ACTIONS, TURNS, Action
 
 STEPS = 120
 BUDGET_S = 45.0

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.mirror_world import ROOT, SUPER, World
-from tests.support.warp import LoopClock, run_warped, silent
-from zkoperator.mirror import plan, push
-from zkoperator.mirror.base import short
-from zkoperator.mirror.tuning import MirrorSettings
+from tests.support.fakes.warp import LoopClock, run_warped, silent
+from tests.support.worlds.mirror import ROOT, SUPER, World
+from zkoperator.mirror.model.merge_base import short
+from zkoperator.mirror.plan import plan, push
+from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.zk.port import Create, Set
 
 PATHS = {"a": "a", "a__b": "a/b", "a__c": "a/c", "d__e__f": "d/e/f", "d__e": "d/e", "g": "g", "__root": ""}
@@ -148,8 +148,8 @@ def _no_hollow_base(patch: pytest.MonkeyPatch) -> None:
 
 
 def _emptied_is_restored(patch: pytest.MonkeyPatch) -> None:
-    def is_reverted(item: Any, base: Any, ledger: Any, picture: Any) -> bool:
-        pushed, znode = ledger.entries.get(item.key) if ledger else None, picture.nodes.get(item.path)
+    def is_reverted(item: Any, base: Any, ledger: Any, snapshot: Any) -> bool:
+        pushed, znode = ledger.entries.get(item.key) if ledger else None, snapshot.nodes.get(item.path)
         if pushed is None or znode is None:
             return False
         return bool(short(znode.digest) != pushed.digest and znode.mzxid <= ledger.zxid_of(pushed))

@@ -9,19 +9,23 @@ from typing import Any
 
 import pytest
 
-from tests.support.mirror_episode import episode
-from tests.support.mirror_model import Model
+from tests.support.models.mirror_episode import episode
+from tests.support.models.mirror_walk import Model
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS
-from zkoperator.mirror import apply, decisions, ledgers, merge, observe, plan, pull, push, steps, target
-from zkoperator.mirror.base import encode_base
-from zkoperator.mirror.content import Content
-from zkoperator.mirror.ledger import Ledger
-from zkoperator.mirror.merge import Action
-from zkoperator.mirror.names import claim_path
-from zkoperator.zk import feed
-from zkoperator.zk.picture import Picture
+from zkoperator.mirror.apply import applier as apply
+from zkoperator.mirror.apply import claims as ledgers
+from zkoperator.mirror.model.config_map import Content
+from zkoperator.mirror.model.ledger import Ledger
+from zkoperator.mirror.model.merge_base import encode_base
+from zkoperator.mirror.model.names import claim_path
+from zkoperator.mirror.observe import config_map_cache as target
+from zkoperator.mirror.observe import observer as observe
+from zkoperator.mirror.plan import decisions, merge, plan, pull, push, steps
+from zkoperator.mirror.plan.merge import Action
+from zkoperator.zk import subtree_feed as feed
 from zkoperator.zk.port import Set
+from zkoperator.zk.snapshot import Snapshot
 
 EPISODES = 150
 STEPS = 100
@@ -75,29 +79,29 @@ def no_czxid_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_read_after_reconnect(patch: pytest.MonkeyPatch) -> None:
-    """Take the picture from before a lost connection for the present."""
-    original = feed.TreeFeed.picture
-    kept: dict[str, Picture] = {}
+    """Take the snapshot from before a lost connection for the present."""
+    original = feed.SubtreeFeed.snapshot
+    kept: dict[str, Snapshot] = {}
 
-    def picture(self: Any) -> Picture | None:
+    def snapshot(self: Any) -> Snapshot | None:
         fresh = original(self)
         if fresh is not None:
             kept[self._root] = fresh
         return fresh or kept.get(self._root)
 
-    patch.setattr(feed.TreeFeed, "picture", picture)
+    patch.setattr(feed.SubtreeFeed, "snapshot", snapshot)
 
 
 def no_watch_after_reconnect(patch: pytest.MonkeyPatch) -> None:
     """Believe that a persistent watch survives its connection."""
-    original = feed.TreeFeed._lose
+    original = feed.SubtreeFeed._lose
 
     def lose(self: Any) -> None:
         if self._is_live and self._is_consistent:
             return
         original(self)
 
-    patch.setattr(feed.TreeFeed, "_lose", lose)
+    patch.setattr(feed.SubtreeFeed, "_lose", lose)
 
 
 def base_after_the_data(patch: pytest.MonkeyPatch) -> None:
@@ -156,33 +160,33 @@ def stale_ledger_entries_revived(patch: pytest.MonkeyPatch) -> None:
 
 
 def picture_older_than_the_push(patch: pytest.MonkeyPatch) -> None:
-    """Merge with a picture from before the last push."""
-    original = feed.TreeFeed.picture
-    kept: dict[int, Picture] = {}
+    """Merge with a snapshot from before the last push."""
+    original = feed.SubtreeFeed.snapshot
+    kept: dict[int, Snapshot] = {}
 
-    def picture(self: Any) -> Picture | None:
+    def snapshot(self: Any) -> Snapshot | None:
         fresh = original(self)
         before = kept.get(id(self))
         if fresh is not None:
             kept[id(self)] = fresh
         return before or fresh
 
-    async def recent(_self: Any, tree: Any, _content: Any, _memory: Any) -> Picture | None:
-        found: Picture | None = tree.picture()
+    async def recent(_self: Any, tree: Any, _content: Any, _memory: Any) -> Snapshot | None:
+        found: Snapshot | None = tree.snapshot()
         return found
 
-    patch.setattr(feed.TreeFeed, "picture", picture)
+    patch.setattr(feed.SubtreeFeed, "snapshot", snapshot)
     patch.setattr(observe.Observer, "_recent", recent)
 
 
 def deletes_from_partial_reads(patch: pytest.MonkeyPatch) -> None:
     """Take the znodes read so far for all there are."""
 
-    def picture(self: Any) -> Picture | None:
-        drawn: Picture = self._drawing.picture(self._zk.last_zxid)
+    def snapshot(self: Any) -> Snapshot | None:
+        drawn: Snapshot = self._drawing.snapshot(self._zk.last_zxid)
         return drawn if drawn.root_exists else None
 
-    patch.setattr(feed.TreeFeed, "picture", picture)
+    patch.setattr(feed.SubtreeFeed, "snapshot", snapshot)
 
 
 def last_writer_wins(patch: pytest.MonkeyPatch) -> None:
@@ -220,7 +224,7 @@ def two_way_without_base(patch: pytest.MonkeyPatch) -> None:
 def stale_config_map(patch: pytest.MonkeyPatch) -> None:
     """Trust the informer's store although a later version was written by us, and the ledger knows of it."""
     patch.setattr(Content, "number", property(lambda _self: 0))
-    patch.setattr(target.Target, "newest", lambda _self, stored, _now_s: stored)
+    patch.setattr(target.ConfigMapCache, "newest", lambda _self, stored, _now_s: stored)
     patch.setattr(observe.Observer, "_read_config_map", _stored)
 
 

@@ -1,4 +1,4 @@
-"""Whatever happens on the wire, every picture of a feed is the subtree as it was at the picture's zxid."""
+"""Whatever happens on the wire, every snapshot of a feed is the subtree as it was at the snapshot's zxid."""
 
 import asyncio
 import random
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.fake_zk import FakeZk, FakeZkServer, Fault
-from tests.support.fake_zk_tree import Principal
-from tests.support.zk_model import History, fingerprint_of
-from zkoperator.zk.feed import TreeFeed
-from zkoperator.zk.picture import Picture, is_at_or_below
+from tests.support.fakes.zk import FakeZk, FakeZkServer, Fault
+from tests.support.fakes.zk_tree import Principal
+from tests.support.models.zk_transactions import History, fingerprint_of
 from zkoperator.zk.port import OPEN_ACL, Acl, Create, Delete, MultiError, Operation, Set
+from zkoperator.zk.snapshot import Snapshot, is_at_or_below
+from zkoperator.zk.subtree_feed import SubtreeFeed
 
 ROOT = "/apps/shop"
 NAMES = ("a", "b", "c")
@@ -36,20 +36,20 @@ class Run:
         self.server = FakeZkServer(rng=self.rng, event_zxids=event_zxids)
         self.history = History(ROOT)
         self.readable = History(ROOT, READER)
-        self.pictures: list[Picture] = []
+        self.snapshots: list[Snapshot] = []
         self.server.write(Create("/apps", b""), Create("/elsewhere", b""))
         self.note()
         self.zk: FakeZk = self.server.session()
-        self.feed = TreeFeed(self.zk, ROOT, on_change=self.look, window=window)
+        self.feed = SubtreeFeed(self.zk, ROOT, on_change=self.look, window=window)
 
     def note(self) -> None:
         self.history.note(self.server.tree)
         self.readable.note(self.server.tree)
 
     def look(self) -> None:
-        picture = self.feed.picture()
-        if picture is not None:
-            self.pictures.append(picture)
+        snapshot = self.feed.snapshot()
+        if snapshot is not None:
+            self.snapshots.append(snapshot)
             if self.rng.random() < 0.5:
                 self.feed.forget_values()
 
@@ -104,9 +104,9 @@ class Run:
     async def come_to_rest(self) -> None:
         for _ in range(100):
             await self.turns(100)
-            picture = self.feed.picture()
-            if picture is not None:
-                self.pictures.append(picture)
+            snapshot = self.feed.snapshot()
+            if snapshot is not None:
+                self.snapshots.append(snapshot)
                 return
         raise AssertionError("the feed does not come to rest")
 
@@ -116,11 +116,11 @@ class Run:
 async def test_every_picture_is_the_subtree_at_its_zxid(seed: int, event_zxids: bool, window: int) -> None:
     run = Run(seed, event_zxids=event_zxids, window=window)
     await run.go(steps=120)
-    for picture in run.pictures:
-        run.history.check(picture)
-    zxids = [picture.zxid for picture in run.pictures]
+    for snapshot in run.snapshots:
+        run.history.check(snapshot)
+    zxids = [snapshot.zxid for snapshot in run.snapshots]
     assert zxids == sorted(zxids)
-    assert fingerprint_of(run.pictures[-1]) == run.history.states[-1]
+    assert fingerprint_of(run.snapshots[-1]) == run.history.states[-1]
 
 
 @settings(max_examples=40, deadline=None)
@@ -128,13 +128,13 @@ async def test_every_picture_is_the_subtree_at_its_zxid(seed: int, event_zxids: 
 async def test_unreadable_znodes_never_read_as_deleted(seed: int, event_zxids: bool, window: int) -> None:
     run = Run(seed, event_zxids=event_zxids, window=window, unreadable_share=0.1)
     await run.go(steps=80)
-    for picture in run.pictures:
-        truth = run.history.at(picture.zxid)
-        for path, node in picture.nodes.items():
+    for snapshot in run.snapshots:
+        truth = run.history.at(snapshot.zxid)
+        for path, node in snapshot.nodes.items():
             assert (node.digest, node.czxid, node.mzxid) == truth[path][:3], path
-            assert not any(is_at_or_below(path, top) for top in picture.unreadable)
-        for path in run.readable.at(picture.zxid).keys() - picture.nodes.keys():
-            assert not picture.is_known_absent(path), path
-    last, truth = run.pictures[-1], run.history.states[-1]
+            assert not any(is_at_or_below(path, top) for top in snapshot.unreadable)
+        for path in run.readable.at(snapshot.zxid).keys() - snapshot.nodes.keys():
+            assert not snapshot.is_known_absent(path), path
+    last, truth = run.snapshots[-1], run.history.states[-1]
     assert not [path for path in truth if last.is_known_absent(path)]
     assert last.unreadable <= truth.keys()

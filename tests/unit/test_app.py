@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_kube import FakeKube, Operation
+from tests.support.fakes.kube import FakeKube, Operation
 from zkoperator import app
 from zkoperator.app import EXIT_CLEAN, EXIT_LEASE_LOST, _Replica
+from zkoperator.kube.lease import NotLeaderError
 from zkoperator.kube.port import LEASES, Manifest, Resource
-from zkoperator.runtime.lease import NotLeaderError
 from zkoperator.settings import Settings
 
 
@@ -54,7 +54,7 @@ async def test_a_standby_whose_election_has_died_ends() -> None:
 
 
 async def test_a_holder_whose_election_has_died_stops_acting_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "Acting", Idle)
+    monkeypatch.setattr(app, "ActiveReplica", Idle)
     fails = asyncio.Event()
     transport: Any = None
     replica = asyncio.create_task(_Replica(Settings())._stand_by(transport, _kube(fails)))

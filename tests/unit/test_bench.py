@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from bench.figures import Figure, percentile, save, table
-from bench.plots import curves, picture
+from bench.plots import curves, snapshot
 
 LATENCY = Figure("latency p50", 2.6, "ms", floor=2.0, floor_name="bare loop", goal=1.3)
 
@@ -42,4 +42,4 @@ def test_a_curve_has_a_point_for_each_size() -> None:
     points = [Figure("x", value, "ms", curve="cost", size=size) for size, value in ((100, 2.0), (1, 1.0))]
     found = curves([*points, LATENCY])
     assert [point.size for point in found["cost"]] == [1, 100]
-    assert picture("cost", found["cost"]).count("<circle") == 2
+    assert snapshot("cost", found["cost"]).count("<circle") == 2

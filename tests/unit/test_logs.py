@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from tests.support.crash import unexpected
-from tests.support.fake_clock import FakeClock
+from tests.support.fakes.clock import FakeClock
+from tests.support.faults.crash import unexpected
 from zkoperator.errors import TransientError
 from zkoperator.logs import JsonFormatter, TextFormatter, about
 from zkoperator.runtime.keys import Key

@@ -8,15 +8,15 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.ensemble_world import Simulation, raw_cluster
-from tests.support.fake_clock import FakeClock
-from tests.support.fake_kube import FakeKube
-from tests.support.fake_zk import FakeZkConnector, FakeZkServer, Fault
-from tests.support.mirror_world import NAMESPACE, ROOT, World
-from zkoperator.ensemble.gate import Verdict, gate
-from zkoperator.ensemble.meter import Cause, cause_of
+from tests.support.fakes.clock import FakeClock
+from tests.support.fakes.kube import FakeKube
+from tests.support.fakes.zk import FakeZkConnector, FakeZkServer, Fault
+from tests.support.models.ensemble_simulation import Simulation, raw_cluster
+from tests.support.worlds.mirror import NAMESPACE, ROOT, World
+from zkoperator.ensemble.observe.store import LiveStore
+from zkoperator.ensemble.plan.gate import Verdict, gate
 from zkoperator.ensemble.reconcile import EnsembleReconciler
-from zkoperator.ensemble.store import LiveStore
+from zkoperator.ensemble.status.meter import Cause, cause_of
 from zkoperator.ensemble.validate import Defaults
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, PERSISTENT_VOLUME_CLAIMS, ZOOKEEPER_CLUSTERS

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from zkoperator.ensemble.views import pod_view
-from zkoperator.ensemble.world import PodView, Running
+from zkoperator.ensemble.observe.views import pod_view
+from zkoperator.ensemble.observe.world import PodView, Running
 
 
 def view(conditions: list[dict[str, Any]], *statuses: dict[str, Any], **metadata: str) -> PodView:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from zkoperator import __version__
-from zkoperator.cli import approve, crds, diff, docs, plan, render, resolve, run, status, version
+from zkoperator.cli.commands import approve, crds, diff, docs, plan, render, resolve, run, status, version
 from zkoperator.errors import InvalidError, ZkOperatorError
 
 

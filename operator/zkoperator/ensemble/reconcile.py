@@ -4,19 +4,19 @@ import logging
 from collections.abc import Callable
 
 from zkoperator.api.reasons import ClusterReason
-from zkoperator.ensemble.apply import Applier
-from zkoperator.ensemble.gate import gate
-from zkoperator.ensemble.hindrance import hindered
-from zkoperator.ensemble.meter import UNMETERED, Meter, cause_of
-from zkoperator.ensemble.observe import Observer, Store
-from zkoperator.ensemble.plan import IDLE_S, SOON_S, Plan, make_plan
-from zkoperator.ensemble.reconfigure import Membership
-from zkoperator.ensemble.repairs import Repairs
-from zkoperator.ensemble.report import Reporter
-from zkoperator.ensemble.status import invalid_status, status_of
-from zkoperator.ensemble.steps import RecordBootstrap, Step
+from zkoperator.ensemble.apply.applier import Applier
+from zkoperator.ensemble.apply.reconfigure import Reconfigurer
+from zkoperator.ensemble.apply.repair_limit import Repairs
+from zkoperator.ensemble.observe.observer import Observer, Store
+from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.plan.gate import gate
+from zkoperator.ensemble.plan.plan import IDLE_S, SOON_S, Plan, make_plan
+from zkoperator.ensemble.plan.refused_step import hindered
+from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
+from zkoperator.ensemble.status.meter import UNMETERED, Meter, cause_of
+from zkoperator.ensemble.status.reporter import Reporter
+from zkoperator.ensemble.status.status import invalid_status, status_of
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, stand_in, validate
-from zkoperator.ensemble.world import World
 from zkoperator.errors import (
     ConflictError,
     FieldError,
@@ -70,7 +70,7 @@ class EnsembleReconciler:
         self._store = store
         self._defaults = defaults
         self._observer = Observer(api, store, probe, self._now_s)
-        self._applier = Applier(api, Membership(api, connector))
+        self._applier = Applier(api, Reconfigurer(api, connector))
         self._reporter = Reporter(api, self._now_s, meter=meter)
         self._repairs = Repairs(self._now_s)
         self._at_rest: set[Key] = set()

@@ -14,9 +14,9 @@ from zkoperator.api.cluster import (
 )
 from zkoperator.api.meta import API_VERSION, ObjectMeta
 from zkoperator.api.parse import parse
-from zkoperator.ensemble.names import RESTART, Names
-from zkoperator.ensemble.quantity import parse_quantity
-from zkoperator.ensemble.warnings import warnings_of
+from zkoperator.ensemble.model.names import RESTART, Names
+from zkoperator.ensemble.model.quantity import parse_quantity
+from zkoperator.ensemble.model.spec_warnings import warnings_of
 from zkoperator.errors import FieldError
 
 _MEBIBYTE = 1024 * 1024

@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Resource
+from zkoperator.runtime.blocking_calls import DaemonThread
 from zkoperator.runtime.keys import Key
-from zkoperator.runtime.thread import DaemonThread
 
 Wake = Callable[[Key, str], None]
 """Told of a key and its resourceVersion, which is empty for what is gone."""

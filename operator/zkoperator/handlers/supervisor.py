@@ -13,13 +13,13 @@ from typing import Any, cast
 import kopf
 
 from zkoperator.handlers.kopf_settings import narrow_settings
-from zkoperator.handlers.life import ABANDON_S, Life
+from zkoperator.handlers.kopf_thread import ABANDON_S, Life
 from zkoperator.handlers.registration import Wake, register, register_login
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.runtime.clock import MONOTONIC, Clock
+from zkoperator.runtime.heartbeat import Heartbeat
 from zkoperator.runtime.keys import Key
-from zkoperator.runtime.pulse import Pulse
 
 RESTART = Backoff(first_s=0.5, limit_s=30.0)
 
@@ -58,7 +58,7 @@ class Supervisor:
         self._backoff = backoff
         self._log = logging.getLogger(__name__)
         self._blind = asyncio.Event()
-        self._pulse = Pulse(clock)
+        self._pulse = Heartbeat(clock)
         self._life: Life | None = None
         self._born_s = clock.now_s()
         self.lives = 0

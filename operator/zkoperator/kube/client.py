@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from zkoperator.errors import TransientError, UnknownOutcomeError
 from zkoperator.kube.failures import Request, is_missing, translate, translate_watch_error
-from zkoperator.kube.lines import LineBuffer
+from zkoperator.kube.line_buffer import LineBuffer
 from zkoperator.kube.nesting import shallow
 from zkoperator.kube.port import GoneError, Listing, Manifest, Resource, WatchEvent
 from zkoperator.kube.session import Fence, no_fence

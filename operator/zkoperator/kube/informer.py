@@ -1,11 +1,11 @@
 """The current objects of one kind, kept by list and watch; a change of any of them wakes somebody.
 
 Deletions that happened while no watch was open are found by comparing the store with every new list. A failure of the
-API server only makes the picture older, never smaller: a key leaves it by a DELETED event or by a list without it.
+API server only makes the snapshot older, never smaller: a key leaves it by a DELETED event or by a list without it.
 
 One of several namespaces that may not be listed keeps none of the others waiting. Nobody knows what is absent from it,
-so it is refused to whoever asks. One that was listed before its permission was taken away keeps its last picture, which
-gets old like that of a server that is away: writes are conditional, so none of them is made over what it does not show.
+so it is refused to whoever asks. One that was listed before its permission was taken away keeps its last list,
+which gets old like that of a server that is away: writes are conditional, so none is made over what it does not show.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from zkoperator.errors import ForbiddenError, InvalidError, TransientError, ZkOp
 from zkoperator.kube.port import GoneError, KubeApi, Manifest, NoSuchKindError, Resource, WatchEvent
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.runtime.clock import MONOTONIC, Clock
+from zkoperator.runtime.heartbeat import Heartbeat
 from zkoperator.runtime.keys import Key
-from zkoperator.runtime.pulse import Pulse
 
 RECONNECT = Backoff(first_s=0.2, limit_s=10.0)
 SLOW_RECONNECT = Backoff(first_s=10.0, limit_s=60.0)
@@ -92,7 +92,7 @@ class Informer:
 
     @property
     def problem(self) -> str | None:
-        """Why the picture may be old, in words for a user; None while every watch is well."""
+        """Why the snapshot may be old, in words for a user; None while every watch is well."""
         return next((stream.problem for stream in self._streams.values() if stream.problem is not None), None)
 
     def stalled_s(self) -> float:
@@ -163,7 +163,7 @@ class _Stream:
         self._version: str | None = None
         self._failures = 0
         self._fruitless = 0
-        self._pulse = Pulse(clock)
+        self._pulse = Heartbeat(clock)
         self._log = logging.getLogger(__name__)
 
     def get(self, key: Key) -> Manifest | None:

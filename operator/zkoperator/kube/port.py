@@ -1,6 +1,6 @@
 """What the operator needs of the Kubernetes API, as a Protocol on plain dicts shaped like the YAML.
 
-Callers depend on this alone; `client.py` implements it on HTTP and `tests/support/fake_kube.py` in memory, and one
+Callers depend on this alone; `client.py` implements it on HTTP and `tests/support/fakes/kube.py` in memory, and one
 contract suite runs against both.
 """
 

@@ -16,7 +16,7 @@ from zkoperator.errors import TransientError, UnknownOutcomeError, ZkOperatorErr
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request, translate
 from zkoperator.kube.session import Fence, no_fence, once, open_session
-from zkoperator.runtime.thread import DaemonThread
+from zkoperator.runtime.blocking_calls import DaemonThread
 
 _CREDENTIALS_AGE_S = 30.0
 _LARGE = 256 * 1024
@@ -297,7 +297,7 @@ def _lost(request: Request, why: str) -> TransientError:
 
 @contextmanager
 def _as_transient(request: Request) -> Generator[None, None, None]:
-    """Turn every broken connection in its body into a `TransientError`."""
+    """ReadPermit every broken connection in its body into a `TransientError`."""
     try:
         yield
     except (aiohttp.ClientError, OSError) as error:

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zkoperator.kube.port import Manifest, without_managers
-from zkoperator.mirror.debounce import Burst
-from zkoperator.mirror.decisions import Decision
-from zkoperator.mirror.flap import FlapLog
-from zkoperator.mirror.ledger import Ledger
-from zkoperator.mirror.news import News
-from zkoperator.mirror.refusals import Refusals
-from zkoperator.mirror.rollout import RolloutState
-from zkoperator.mirror.target import Target
-from zkoperator.mirror.trees import Tree
-from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.model.debounce import Burst
+from zkoperator.mirror.model.flapping import FlapLog
+from zkoperator.mirror.model.latency import LatencyClock
+from zkoperator.mirror.model.ledger import Ledger
+from zkoperator.mirror.model.rollout import RolloutState
+from zkoperator.mirror.model.skipped_keys import SkippedKeys
+from zkoperator.mirror.observe.config_map_cache import ConfigMapCache
+from zkoperator.mirror.observe.subtree import Subtree
+from zkoperator.mirror.plan.decisions import Decision
+from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import Source, ValidatedSync
 
 
@@ -57,8 +57,8 @@ class Memory:
     rechecked_s: float = float("-inf")
     asked_again_s: float = float("-inf")
     source: Source | None = None
-    tree: Tree | None = None
-    target: Target = field(default_factory=Target)
+    tree: Subtree | None = None
+    target: ConfigMapCache = field(default_factory=ConfigMapCache)
     ledger: Ledger | None = None
     ledger_is_known: bool = False
     ledger_is_mine: bool = False
@@ -66,9 +66,9 @@ class Memory:
     claimed_by: str = ""
     claimed_until_s: float = float("-inf")
     is_refused: bool = False
-    refused: Refusals = field(default_factory=Refusals)
-    unfit: Refusals = field(default_factory=Refusals)
-    kept: Refusals = field(default_factory=Refusals)
+    refused: SkippedKeys = field(default_factory=SkippedKeys)
+    unfit: SkippedKeys = field(default_factory=SkippedKeys)
+    kept: SkippedKeys = field(default_factory=SkippedKeys)
     push_failures: int = 0
     follow_failures: int = 0
     doubted: frozenset[Decision] = frozenset()
@@ -76,7 +76,7 @@ class Memory:
     lost_s: float | None = None
     owed_s: float | None = None
     failing_s: float | None = None
-    edits: News = field(default_factory=News)
+    edits: LatencyClock = field(default_factory=LatencyClock)
     parts: int = 0
     is_splitting: bool = False
     rollout: RolloutState = field(default_factory=RolloutState)

@@ -9,26 +9,26 @@ from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import ConfigSyncStatus
 from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
 from zkoperator.kube.port import CONFIG_SYNCS, KubeApi, Manifest
-from zkoperator.mirror.apply import Applier
-from zkoperator.mirror.content import managers_of
-from zkoperator.mirror.decisions import short_hash
-from zkoperator.mirror.ending import Ending
+from zkoperator.mirror.apply.applier import Applier
+from zkoperator.mirror.apply.rollout import Restarter
+from zkoperator.mirror.finalize import Finalizer
 from zkoperator.mirror.memory import Memory, new_memory
-from zkoperator.mirror.meter import PULL, PUSH, UNMETERED, Meter
-from zkoperator.mirror.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION
-from zkoperator.mirror.observe import ConfigMaps, Observer
-from zkoperator.mirror.observed import Observed
-from zkoperator.mirror.plan import Plan, make_plan
-from zkoperator.mirror.pull import CreateConfigMap, WriteConfigMap
-from zkoperator.mirror.push import PushMulti
-from zkoperator.mirror.report import Reporter, now_text
-from zkoperator.mirror.restart import Restarter
-from zkoperator.mirror.status import Told, status_of_errors, status_of_plan, status_of_waiting
-from zkoperator.mirror.steps import ClaimLedger
-from zkoperator.mirror.trees import Sessions
-from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.model.config_map import managers_of
+from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
+from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION
+from zkoperator.mirror.model.waiting import Waiting
+from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.observe.observer import ConfigMaps, Observer
+from zkoperator.mirror.observe.subtree import Sessions
+from zkoperator.mirror.plan.decisions import short_hash
+from zkoperator.mirror.plan.plan import Plan, make_plan
+from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
+from zkoperator.mirror.plan.push import PushMulti
+from zkoperator.mirror.plan.steps import ClaimLedger
+from zkoperator.mirror.settings import MirrorSettings
+from zkoperator.mirror.status.reporter import Reporter, now_text
+from zkoperator.mirror.status.status import Told, status_of_errors, status_of_plan, status_of_waiting
 from zkoperator.mirror.validate import ValidatedSync, validate
-from zkoperator.mirror.waiting import Waiting
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 
@@ -74,7 +74,7 @@ class MirrorReconciler:
         self._applier = Applier(api, self._settings, clock, meter)
         self._reporter = Reporter(api, self._settings, clock, meter)
         self._restarter = Restarter(api, self._settings, clock, self._reporter, meter)
-        self._ending = Ending(api, self._observer, self._applier, self._reporter, self._settings, clock)
+        self._ending = Finalizer(api, self._observer, self._applier, self._reporter, self._settings, clock)
 
     def bind(self, wake: Callable[[Key], None], forget: Callable[[Key], None] = lambda _: None) -> None:
         """Set who is told that a key should be looked at, or never again: `wake` and `forget` of the loop."""
@@ -224,7 +224,7 @@ class MirrorReconciler:
     def _debounce(self, plan: Plan, seen: Observed, memory: Memory) -> float:
         """Return how long a pull that is part of a burst still waits. Everything else goes at once."""
         if len(plan.steps) == 1 and isinstance(step := plan.steps[0], WriteConfigMap) and (step.puts or step.removes):
-            return memory.burst.wait_s(seen.picture.zxid, self._clock.now_s())
+            return memory.burst.wait_s(seen.snapshot.zxid, self._clock.now_s())
         memory.burst.settled()
         return 0.0
 
@@ -368,8 +368,8 @@ def _is_resolvable_now(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
 
 
 def _newest(memory: Memory) -> int | None:
-    picture = memory.tree.picture() if memory.tree is not None else None
-    return picture.newest if picture is not None else None
+    snapshot = memory.tree.snapshot() if memory.tree is not None else None
+    return snapshot.newest if snapshot is not None else None
 
 
 def _status(memory: Memory) -> ConfigSyncStatus:

@@ -17,11 +17,11 @@ from zkoperator.api.sync import (
     Workload,
 )
 from zkoperator.errors import FieldError, InvalidError
-from zkoperator.mirror.base import Side
-from zkoperator.mirror.guard import Limits
-from zkoperator.mirror.merge import Rules
-from zkoperator.mirror.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
-from zkoperator.mirror.selection import Selection
+from zkoperator.mirror.model.merge_base import Side
+from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
+from zkoperator.mirror.model.selection import Selection
+from zkoperator.mirror.plan.guard import Limits
+from zkoperator.mirror.plan.merge import Rules
 
 
 @dataclass(frozen=True, slots=True)

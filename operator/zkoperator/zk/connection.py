@@ -1,7 +1,7 @@
 """One TCP connection to one server: frames, the order of replies, pings. It never reconnects; `session.py` does.
 
 Everything happens in `data_received`, in the order of the wire: an event reaches its listener before any later reply
-settles, which is what makes a picture of a subtree provable (`feed.py`).
+settles, which is what makes a snapshot of a subtree provable (`feed.py`).
 """
 
 import asyncio

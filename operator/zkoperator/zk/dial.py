@@ -89,7 +89,7 @@ class Dialer:
         """Drop the zxid floor when servers refuse us for longer than the session can live.
 
         A restored or replaced ensemble is behind the highest zxid that this session saw and would refuse it for ever
-        (`ZooKeeperServer.processConnectRequest`); that it went backwards is for the reader of pictures to judge.
+        (`ZooKeeperServer.processConnectRequest`); that it went backwards is for the reader of snapshots to judge.
         """
         outage_s = self._loop.time() - self._connected_at
         if self._was_refused and outage_s > max(self.identity.timeout_s, self._settings.session_timeout_s):

@@ -1,6 +1,6 @@
 """What the operator needs of ZooKeeper, as Protocols.
 
-Callers depend on this alone; `session.py` implements it on the wire and `tests/support/fake_zk.py` in memory,
+Callers depend on this alone; `session.py` implements it on the wire and `tests/support/fakes/zk.py` in memory,
 and one contract suite runs against both.
 """
 
@@ -162,7 +162,7 @@ class ZnodeEvent:
 
 
 class ConnectionState(StrEnum):
-    """CONNECTED again means: watches are gone and every picture is stale until it is read again."""
+    """CONNECTED again means: watches are gone and every snapshot is stale until it is read again."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"

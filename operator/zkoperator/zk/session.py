@@ -17,10 +17,10 @@ from zkoperator.runtime.backoff import Backoff
 from zkoperator.zk import port, wire
 from zkoperator.zk.connection import REPLY_LIMIT_BYTES, Call, Connection
 from zkoperator.zk.dial import Dialer, DialSettings
-from zkoperator.zk.dispatch import Dispatcher
 from zkoperator.zk.hosts import Address, parse_hosts
+from zkoperator.zk.listeners import Dispatcher
 from zkoperator.zk.paths import path_problem
-from zkoperator.zk.sizes import REQUEST_LIMIT_BYTES
+from zkoperator.zk.request_sizes import REQUEST_LIMIT_BYTES
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from kazoo.security import ACL, Id
 
 from zkoperator.zk import port
 from zkoperator.zk.codes import OK, ROLLED_BACK, RUNTIME_INCONSISTENCY, Subject, error_of
-from zkoperator.zk.membership import config_version
+from zkoperator.zk.config_version import config_version
 
 EVENT_XID, PING_XID, AUTH_XID = -1, -2, -4
 CLOSE_OPCODE: int = kz.Close.type

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Space, kubectl
-from tests.support.ensemble_machine import Machine
-from tests.support.ensemble_site import EnsembleSite, behind_proxies
+from tests.support.machines.ensemble_machine import Machine
+from tests.support.worlds.ensemble_site import EnsembleSite, behind_proxies
 
 HOME = "zkoperator-system"
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Space, cluster
-from tests.support.crash import kept, unexpected
-from tests.support.ensemble_site import EnsembleSite, Killer, Lives, operator_of
-from tests.support.ensemble_story import Ensemble, Manifest
-from tests.support.proxies.journal import Phase
+from tests.support.faults.crash import kept, unexpected
+from tests.support.faults.proxies.journal import Phase
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_site import EnsembleSite, Killer, Lives, operator_of
+from tests.support.worlds.ensemble_story import Ensemble, Manifest
 
 OLD, NEW = "docker.io/library/zookeeper:3.9.3", "docker.io/library/zookeeper:3.9.4"
 DELETED = {"size": "1Gi", "retention": {"whenScaled": "Delete", "whenDeleted": "Delete"}}

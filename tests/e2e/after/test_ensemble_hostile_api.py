@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.e2e.conftest import cluster
-from tests.support.crash import unexpected
-from tests.support.ensemble_site import EnsembleSite, Lives
-from tests.support.ensemble_story import Ensemble
-from tests.support.proxies.rules import Answer, Discard, First, Kube, KubeEvent, Rule, ServeSnapshot
+from tests.support.faults.crash import unexpected
+from tests.support.faults.proxies.rules import Answer, Discard, First, Kube, KubeEvent, Rule, ServeSnapshot
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_site import EnsembleSite, Lives
+from tests.support.worlds.ensemble_story import Ensemble
 
 STORM = 4
 WRITES = "create|apply|patch|update|delete"
@@ -60,7 +60,7 @@ async def test_conflicts_an_outage_stale_lists_and_lost_events_disrupt_nothing(
     ]
     lost = Rule(KubeEvent(resource="pods", namespace=namespace), Discard(), First(6))
     async with growing(site) as main:
-        old = await proxy.take_snapshot(*map(site.space.path, READ.split("|")))
+        old = await proxy.select_znodes(*map(site.space.path, READ.split("|")))
         with proxy.rules.active(*storm):
             await main.edit(replicas=5)
             await joiners_run(main)

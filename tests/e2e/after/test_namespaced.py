@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import Space, cluster, sync
-from tests.support.documents import Shell, documented, image_under_test, substituted
+from tests.support.models.documents import Shell, documented, image_under_test, substituted
 
 HOWTO = "docs/howto-namespaced.md"
 

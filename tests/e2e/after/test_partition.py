@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.e2e.conftest import Manifest, Space, cluster, kubectl
-from tests.support.ensemble_machine import Machine
-from tests.support.ensemble_story import Ensemble
+from tests.support.machines.ensemble_machine import Machine
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_story import Ensemble
 
 DRAIN = ("--pod-selector=app.kubernetes.io/instance=drained", "--ignore-daemonsets", "--delete-emptydir-data")
 

@@ -14,7 +14,7 @@ from typing import Any
 from kazoo.client import KazooClient
 
 from tests.e2e.conftest import Client, Space, cluster, kubectl, sync
-from tests.support.ensemble_machine import Machine
+from tests.support.machines.ensemble_machine import Machine
 from tests.support.waiting import eventually
 
 HOME = "zkoperator-system"

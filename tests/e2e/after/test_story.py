@@ -9,7 +9,7 @@ import pytest
 
 from testbed.story import PREFIX
 from tests.e2e.conftest import kubectl
-from tests.support.documents import ROOT
+from tests.support.models.documents import ROOT
 
 CHAPTERS = (
     "an ensemble of three members",

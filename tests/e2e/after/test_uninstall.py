@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.e2e.conftest import Client, Space, cluster, kubectl, sync
-from tests.support.documents import Shell, documented
+from tests.support.models.documents import Shell, documented
 from tests.support.waiting import eventually
 
 HOWTO = "docs/howto-uninstall.md"

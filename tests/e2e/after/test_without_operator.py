@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Space, cluster
-from tests.support.ensemble_site import operator_of
-from tests.support.ensemble_story import Ensemble
 from tests.support.waiting import eventually
+from tests.support.worlds.ensemble_site import operator_of
+from tests.support.worlds.ensemble_story import Ensemble
 
 pytestmark = pytest.mark.usefixtures("operator_away")
 DELETE = {"size": "1Gi", "retention": {"whenDeleted": "Delete"}}

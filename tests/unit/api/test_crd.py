@@ -24,7 +24,7 @@ from zkoperator.api.crd import (
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse
 from zkoperator.api.sync import ConfigSync
-from zkoperator.cli.documents import crd_files, reference_files
+from zkoperator.cli.view.generated_files import crd_files, reference_files
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.bad_objects import BAD_OBJECTS, Bad
+from tests.support.models.bad_objects import BAD_OBJECTS, Bad
 from zkoperator.api.cluster import StorageType, ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse, parse_strict

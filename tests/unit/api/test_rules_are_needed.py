@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 
-from tests.support.bad_objects import BAD_OBJECTS, Bad
+from tests.support.models.bad_objects import BAD_OBJECTS, Bad
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse

@@ -12,18 +12,18 @@ import yaml
 from zkoperator import __version__
 from zkoperator.api.sync import Pending
 from zkoperator.cli import COMMANDS, main
-from zkoperator.cli.approve import waiting_plan
-from zkoperator.cli.glance import SyncGlance, sync_glance
-from zkoperator.cli.resolve import check_conflicts, merged, parse_choices
+from zkoperator.cli.commands.approve import waiting_plan
+from zkoperator.cli.commands.resolve import check_conflicts, merged, parse_choices
+from zkoperator.cli.view.summary import SyncSummary, sync_summary
 from zkoperator.errors import InvalidError
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = str(ROOT / "manifests/samples/cluster.yaml")
 
 
-def glance(**status: Any) -> SyncGlance:
+def summary(**status: Any) -> SyncSummary:
     meta = {"name": "shop", "namespace": "demo"}
-    return sync_glance({"kind": "ConfigSync", "metadata": meta, "spec": {}, "status": status})
+    return sync_summary({"kind": "ConfigSync", "metadata": meta, "spec": {}, "status": status})
 
 
 @pytest.mark.parametrize("command", [command.NAME for command in COMMANDS])
@@ -156,16 +156,16 @@ def test_a_choice_that_is_none_is_refused(words: list[str]) -> None:
 
 
 def test_only_keys_in_conflict_can_be_resolved() -> None:
-    seen = glance(conflicts=[{"key": "a"}], conflictCount=1)
+    seen = summary(conflicts=[{"key": "a"}], conflictCount=1)
     check_conflicts({"a": "zookeeper"}, seen)
     with pytest.raises(InvalidError, match="b: is not in conflict; in conflict are: a"):
         check_conflicts({"b": "zookeeper"}, seen)
     with pytest.raises(InvalidError, match="there is no conflict"):
-        check_conflicts({"b": "zookeeper"}, glance())
+        check_conflicts({"b": "zookeeper"}, summary())
 
 
 def test_keys_beyond_the_listed_conflicts_can_be_resolved() -> None:
-    check_conflicts({"b": "zookeeper"}, glance(conflicts=[{"key": "a"}], conflictCount=2))
+    check_conflicts({"b": "zookeeper"}, summary(conflicts=[{"key": "a"}], conflictCount=2))
 
 
 def test_former_choices_are_kept_while_they_are_open() -> None:
@@ -175,9 +175,9 @@ def test_former_choices_are_kept_while_they_are_open() -> None:
 
 
 def test_only_the_plan_that_was_looked_at_is_approved() -> None:
-    seen = glance(pending={"deletes": 60, "hash": "new"})
+    seen = summary(pending={"deletes": 60, "hash": "new"})
     assert waiting_plan(seen, None) == waiting_plan(seen, "new") == Pending(deletes=60, hash="new")
     with pytest.raises(InvalidError, match="the plan that waits is new now"):
         waiting_plan(seen, "old")
     with pytest.raises(InvalidError, match="no plan waits"):
-        waiting_plan(glance(), None)
+        waiting_plan(summary(), None)

@@ -5,12 +5,12 @@ from typing import Any
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import ConfigSyncStatus, Mode
-from zkoperator.cli.differences import Differences, text
-from zkoperator.cli.differences import differences as of_plan
-from zkoperator.cli.terminal import Style
-from zkoperator.mirror.decisions import Decision, Problem
-from zkoperator.mirror.merge import Action
-from zkoperator.mirror.plan import PendingPlan, Plan
+from zkoperator.cli.view.differences import Differences, text
+from zkoperator.cli.view.differences import differences as of_plan
+from zkoperator.cli.view.terminal import Style
+from zkoperator.mirror.plan.decisions import Decision, Problem
+from zkoperator.mirror.plan.merge import Action
+from zkoperator.mirror.plan.plan import PendingPlan, Plan
 
 PLAIN = Style(colours=False)
 OLD, NEW = bytes.fromhex("aa" * 12), bytes.fromhex("bb" * 12)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from zkoperator.cli.terminal import Colour, Style, age, printable, table, wants_colours
+from zkoperator.cli.view.terminal import Colour, Style, age, printable, table, wants_colours
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

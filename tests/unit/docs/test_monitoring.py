@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.promql import uses
+from tests.support.models.promql import uses
 from zkoperator.api.reasons import ClusterCondition, ClusterReason, SyncCondition, SyncReason
 from zkoperator.metrics import Metrics
 from zkoperator.runtime.outcome import Outcome

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from zkoperator.ensemble.names import Names
+from zkoperator.ensemble.model.names import Names
 from zkoperator.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +24,7 @@ def words(cell: str) -> frozenset[str]:
 
 def test_the_page_of_names_has_each_name_that_the_operator_puts_on_objects_and_no_other() -> None:
     page = (ROOT / "docs" / "reference-names.md").read_text()
-    code = (ROOT / "operator" / "zkoperator" / package / "names.py" for package in ("ensemble", "mirror"))
+    code = (ROOT / "operator" / "zkoperator" / package / "model" / "names.py" for package in ("ensemble", "mirror"))
     used = {found for module in code for found in re.findall(r'"([a-z.]*zkoperator\.dev/[a-z-]*)"', module.read_text())}
     told = {
         found.removesuffix("shop")

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_guards import Guard, at_rest, planned, told
-from tests.support.ensemble_world import BETTER, NAMES, Simulation, raw_cluster
-from zkoperator.ensemble import founding, gate, roll
-from zkoperator.ensemble.answers import NotServing
-from zkoperator.ensemble.steps import RecordBootstrap, RestartPod
-from zkoperator.ensemble.world import ClaimView, Running, World
+from tests.support.models.ensemble_guards import Guard, at_rest, planned, told
+from tests.support.models.ensemble_simulation import BETTER, NAMES, Simulation, raw_cluster
+from zkoperator.ensemble.observe.answers import NotServing
+from zkoperator.ensemble.observe.world import ClaimView, Running, World
+from zkoperator.ensemble.plan import founding, gate, roll
+from zkoperator.ensemble.plan.steps import RecordBootstrap, RestartPod
 
 EPHEMERAL = {"type": "Ephemeral"}
 
@@ -40,7 +40,7 @@ def claims_that_are_going_are_not_taken_up() -> None:
 
 
 def _nothing_forbids_a_record(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("zkoperator.ensemble.plan.refusal", lambda *_: "")
+    patch.setattr("zkoperator.ensemble.plan.plan.refusal", lambda *_: "")
 
 
 def volumes_that_nobody_noted_may_be_those_of_members() -> None:
@@ -79,7 +79,7 @@ def _every_claim_must_be_noted(patch: pytest.MonkeyPatch) -> None:
         noted = all(world.claims[m].membership for m in world.voters if m in world.claims)
         return original(cluster, world) if noted or cluster.status.bootstrap is None else ()
 
-    patch.setattr("zkoperator.ensemble.plan.bootstrap_steps", steps)
+    patch.setattr("zkoperator.ensemble.plan.plan.bootstrap_steps", steps)
 
 
 # Data that goes with the pod
@@ -148,7 +148,7 @@ def founders_that_the_spec_does_not_ask_for_are_told_with_the_way_out() -> None:
 
 
 def _founders_are_what_the_spec_says(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("zkoperator.ensemble.plan.founders", lambda cluster: cluster.spec.replicas)
+    patch.setattr("zkoperator.ensemble.plan.plan.founders", lambda cluster: cluster.spec.replicas)
 
 
 GUARDS = (

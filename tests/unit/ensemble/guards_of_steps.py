@@ -5,16 +5,29 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_guards import Guard, at_rest, first_restarted, planned, told
-from tests.support.ensemble_world import BAD, BETTER, GOOD, NAMES, UID, Disk, SimPod, Simulation, raw_cluster, valid
+from tests.support.models.ensemble_guards import Guard, at_rest, first_restarted, planned, told
+from tests.support.models.ensemble_simulation import (
+    BAD,
+    BETTER,
+    GOOD,
+    NAMES,
+    UID,
+    Disk,
+    SimPod,
+    Simulation,
+    raw_cluster,
+    valid,
+)
 from zkoperator.api.reasons import ClusterReason
-from zkoperator.ensemble import claims, desired, drift, gate, membership, plan, roll, views
 from zkoperator.ensemble.build.services import client_service
 from zkoperator.ensemble.build.statefulset import revision, stateful_set
-from zkoperator.ensemble.claims import MEMBER
-from zkoperator.ensemble.configuration import Configuration, Server, server_of
+from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
+from zkoperator.ensemble.observe import views
+from zkoperator.ensemble.observe.world import Child, ClaimView, World
+from zkoperator.ensemble.plan import children as desired
+from zkoperator.ensemble.plan import claims, drift, gate, membership, plan, roll
+from zkoperator.ensemble.plan.claims import MEMBER
 from zkoperator.ensemble.validate import ValidatedCluster
-from zkoperator.ensemble.world import Child, ClaimView, World
 from zkoperator.kube.port import Manifest
 
 # A stopped roll

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_guards import NOW, Guard, at_rest, dark, first_restarted, planned, told
-from tests.support.ensemble_world import BAD, Simulation, raw_cluster
+from tests.support.models.ensemble_guards import NOW, Guard, at_rest, dark, first_restarted, planned, told
+from tests.support.models.ensemble_simulation import BAD, Simulation, raw_cluster
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterReason
-from zkoperator.ensemble import conditions, events, membership, plan, roll, views
-from zkoperator.ensemble.events import transitions
-from zkoperator.ensemble.views import pod_view
-from zkoperator.ensemble.world import Child, PodView, World
+from zkoperator.ensemble.observe import views
+from zkoperator.ensemble.observe.views import pod_view
+from zkoperator.ensemble.observe.world import Child, PodView, World
+from zkoperator.ensemble.plan import membership, plan, roll
+from zkoperator.ensemble.status import conditions, events
+from zkoperator.ensemble.status.events import transitions
 
 # No leader
 

@@ -1,7 +1,7 @@
 """Reading members' answers: texts of a real 3.9.4 server."""
 
-from zkoperator.ensemble.answers import Mode, NotServing, Serving, Silent, read_answer
-from zkoperator.ensemble.configuration import Server, parse_configuration
+from zkoperator.ensemble.model.configuration import Server, parse_configuration
+from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent, read_answer
 
 SRVR = """Zookeeper version: 3.9.4-7246445ec281f3dbf53dc54e970c914f39713903, built on 2025-08-19 19:53 UTC
 Latency min/avg/max: 0/0.0/0

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_edges import (
+from tests.support.fakes.kube import Operation
+from tests.support.models.ensemble_edges import (
     Edge,
     Held,
     alive,
@@ -20,14 +21,14 @@ from tests.support.ensemble_edges import (
     seen,
     until,
 )
-from tests.support.ensemble_stage import KEY, Peeking, Stage, stage
-from tests.support.ensemble_world import BETTER, NAMES
-from tests.support.fake_kube import Operation
-from zkoperator.ensemble.configuration import server_of
-from zkoperator.ensemble.desired import the_stateful_set
-from zkoperator.ensemble.names import MEMBERSHIP
-from zkoperator.ensemble.observe import RESOURCES, child_name
-from zkoperator.ensemble.steps import (
+from tests.support.models.ensemble_simulation import BETTER, NAMES
+from tests.support.worlds.ensemble import KEY, Peeking, Stage, stage
+from zkoperator.ensemble.model.configuration import server_of
+from zkoperator.ensemble.model.names import MEMBERSHIP
+from zkoperator.ensemble.observe.observer import RESOURCES, child_name
+from zkoperator.ensemble.observe.world import Child, Running
+from zkoperator.ensemble.plan.children import the_stateful_set
+from zkoperator.ensemble.plan.steps import (
     ApplyChild,
     CreateSecret,
     DeleteClaim,
@@ -38,7 +39,6 @@ from zkoperator.ensemble.steps import (
     RestartPod,
     Step,
 )
-from zkoperator.ensemble.world import Child, Running
 from zkoperator.errors import ConflictError
 from zkoperator.kube.port import (
     PERSISTENT_VOLUME_CLAIMS,

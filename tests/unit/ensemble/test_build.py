@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_world import raw_cluster, valid
-from zkoperator.ensemble.build.budget import budget
+from tests.support.models.ensemble_simulation import raw_cluster, valid
 from zkoperator.ensemble.build.configmap import config_map
+from zkoperator.ensemble.build.disruption_budget import budget
 from zkoperator.ensemble.build.networkpolicy import network_policy
+from zkoperator.ensemble.build.render import render
 from zkoperator.ensemble.build.secret import digest, password_in, secret
 from zkoperator.ensemble.build.services import members_service
 from zkoperator.ensemble.build.statefulset import revision, stateful_set
 from zkoperator.ensemble.build.zoocfg import zoo_cfg
-from zkoperator.ensemble.drift import covers, repair_patch
-from zkoperator.ensemble.names import REVISION, TEMPLATE
-from zkoperator.ensemble.render import render
+from zkoperator.ensemble.model.names import REVISION, TEMPLATE
+from zkoperator.ensemble.plan.drift import covers, repair_patch
 from zkoperator.ensemble.validate import ValidatedCluster
 
 REQUIRED, PREFERRED = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from zkoperator.ensemble.answers import Answer, Mode, NotServing, Serving, Silent
-from zkoperator.ensemble.configuration import Configuration, server_of
-from zkoperator.ensemble.gate import gate, gate_of_broken
-from zkoperator.ensemble.names import Names
-from zkoperator.ensemble.world import PodView, Running, World
+from zkoperator.ensemble.model.configuration import Configuration, server_of
+from zkoperator.ensemble.model.names import Names
+from zkoperator.ensemble.observe.answers import Answer, Mode, NotServing, Serving, Silent
+from zkoperator.ensemble.observe.world import PodView, Running, World
+from zkoperator.ensemble.plan.gate import gate, gate_of_broken
 
 NAMES = Names("demo", "main")
 COMMITTED = Configuration(0x100000000, tuple(server_of(NAMES, member) for member in (1, 2, 3)))

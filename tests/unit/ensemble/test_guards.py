@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.ensemble_guards import Guard, at_rest
-from tests.support.ensemble_world import BETTER, raw_cluster, valid
+from tests.support.models.ensemble_guards import Guard, at_rest
+from tests.support.models.ensemble_simulation import BETTER, raw_cluster, valid
 from tests.unit.ensemble import guards_of_data, guards_of_steps, guards_of_words
-from zkoperator.ensemble import membership, roll
 from zkoperator.ensemble.build.statefulset import stateful_set
-from zkoperator.ensemble.gate import Verdict
+from zkoperator.ensemble.plan import membership, roll
+from zkoperator.ensemble.plan.gate import Verdict
 
 GUARDS = (*guards_of_data.GUARDS, *guards_of_steps.GUARDS, *guards_of_words.GUARDS)
 

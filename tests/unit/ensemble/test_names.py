@@ -2,7 +2,7 @@
 
 import pytest
 
-from zkoperator.ensemble.names import Names, cluster_of_child, cluster_of_claim
+from zkoperator.ensemble.model.names import Names, cluster_of_child, cluster_of_claim
 
 
 @pytest.mark.parametrize("cluster", ["main", "data-main", "a-zk", "data-"])

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.ensemble_edges import cluster_made_again, made_again, seen
-from tests.support.ensemble_stage import KEY, Stage, stage
-from tests.support.ensemble_world import NAMES, valid
-from tests.support.fake_kube import Operation
-from zkoperator.ensemble.answers import Silent
+from tests.support.fakes.kube import Operation
+from tests.support.models.ensemble_edges import cluster_made_again, made_again, seen
+from tests.support.models.ensemble_simulation import NAMES, valid
+from tests.support.worlds.ensemble import KEY, Stage, stage
 from zkoperator.ensemble.build.secret import digest
+from zkoperator.ensemble.observe.answers import Silent
 from zkoperator.errors import ForbiddenError
 from zkoperator.kube.port import CONFIG_MAPS, PODS, SECRETS, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, Manifest
 

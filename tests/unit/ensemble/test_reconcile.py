@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_stage import KEY, Peeking, Stage, stage
-from tests.support.ensemble_world import BETTER, NAMES
-from tests.support.fake_kube import Operation, unavailable
-from zkoperator.ensemble.names import MEMBERSHIP
-from zkoperator.ensemble.plan import IDLE_S
+from tests.support.fakes.kube import Operation, unavailable
+from tests.support.models.ensemble_simulation import BETTER, NAMES
+from tests.support.worlds.ensemble import KEY, Peeking, Stage, stage
+from zkoperator.ensemble.model.names import MEMBERSHIP
+from zkoperator.ensemble.plan.plan import IDLE_S
 from zkoperator.errors import ConflictError
 from zkoperator.kube.port import (
     CONFIG_MAPS,

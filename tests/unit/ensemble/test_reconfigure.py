@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_edges import Edge, claims, made_again, replicas, until
-from tests.support.ensemble_stage import Stage, StageSession, stage
-from tests.support.ensemble_world import NAMES
-from zkoperator.ensemble.configuration import server_of
-from zkoperator.ensemble.steps import DeleteClaim, Reconfigure, RemovePods, Step
+from tests.support.models.ensemble_edges import Edge, claims, made_again, replicas, until
+from tests.support.models.ensemble_simulation import NAMES
+from tests.support.worlds.ensemble import Stage, StageSession, stage
+from zkoperator.ensemble.model.configuration import server_of
+from zkoperator.ensemble.plan.steps import DeleteClaim, Reconfigure, RemovePods, Step
 from zkoperator.errors import ConflictError, TransientError, UnknownOutcomeError, UnsafeError
 from zkoperator.kube.port import EVENTS, SECRETS
 from zkoperator.zk.port import Credential, Node, Stat

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.ensemble_world import BAD, BETTER, GOOD, Simulation, raw_cluster
-from zkoperator.ensemble import claims, desired, membership, plan, roll
-from zkoperator.ensemble.configuration import Configuration
-from zkoperator.ensemble.gate import Verdict
-from zkoperator.ensemble.names import Names
-from zkoperator.ensemble.world import Child, World
+from tests.support.models.ensemble_simulation import BAD, BETTER, GOOD, Simulation, raw_cluster
+from zkoperator.ensemble.model.configuration import Configuration
+from zkoperator.ensemble.model.names import Names
+from zkoperator.ensemble.observe.world import Child, World
+from zkoperator.ensemble.plan import children as desired
+from zkoperator.ensemble.plan import claims, membership, plan, roll
+from zkoperator.ensemble.plan.gate import Verdict
 
 OPEN = Verdict(True, "")
 Bug = Callable[[pytest.MonkeyPatch], None]

@@ -9,19 +9,23 @@ from unittest.mock import ANY
 
 import pytest
 
-from tests.support.ensemble_stage import StageSession
-from tests.support.fake_kube import FakeKube
+from tests.support.fakes.kube import FakeKube
+from tests.support.worlds.ensemble import StageSession
 from tests.unit.ensemble import test_apply as applying
 from tests.unit.ensemble import test_observe as observing
 from tests.unit.ensemble import test_reconcile as reconciling
 from tests.unit.ensemble import test_reconfigure as reconfiguring
-from zkoperator.ensemble import answers, apply, observe, reconcile, reconfigure
-from zkoperator.ensemble.apply import Applier
+from zkoperator.ensemble import reconcile
+from zkoperator.ensemble.apply import applier as apply
+from zkoperator.ensemble.apply import reconfigure
+from zkoperator.ensemble.apply.applier import Applier
+from zkoperator.ensemble.apply.reconfigure import Reconfigurer
 from zkoperator.ensemble.build.secret import password_in
-from zkoperator.ensemble.names import Names
-from zkoperator.ensemble.reconfigure import Membership
-from zkoperator.ensemble.steps import DeleteClaim, Reconfigure, RemovePods, RestartPod
-from zkoperator.ensemble.world import Child
+from zkoperator.ensemble.model.names import Names
+from zkoperator.ensemble.observe import answers
+from zkoperator.ensemble.observe import observer as observe
+from zkoperator.ensemble.observe.world import Child
+from zkoperator.ensemble.plan.steps import DeleteClaim, Reconfigure, RemovePods, RestartPod
 from zkoperator.kube.port import PODS
 
 Claim = Callable[[], Any]
@@ -204,7 +208,7 @@ SEEDS = (
     ),
     Seed(
         "the configuration is read again before pods and claims go",
-        _sets(Membership, "confirm_absent", _no_check),
+        _sets(Reconfigurer, "confirm_absent", _no_check),
         tuple(
             _of(applying.test_a_member_that_is_back_in_the_configuration_loses_neither_pod_nor_claim, kind)
             for kind in (RemovePods, DeleteClaim)
@@ -304,7 +308,7 @@ SEEDS = (
     ),
     Seed(
         "the version is compared before a reconfiguration",
-        _rewritten(reconfigure, "Membership.change", "if present.version != step.from_version:", "if not present:"),
+        _rewritten(reconfigure, "Reconfigurer.change", "if present.version != step.from_version:", "if not present:"),
         (reconfiguring.test_an_ensemble_that_has_changed_since_is_not_even_asked,),
     ),
     Seed(
@@ -314,7 +318,7 @@ SEEDS = (
     ),
     Seed(
         "a reconfiguration is read back",
-        _rewritten(reconfigure, "Membership.change", "if outcome.voters != step.voters:", "if not outcome:"),
+        _rewritten(reconfigure, "Reconfigurer.change", "if outcome.voters != step.voters:", "if not outcome:"),
         (reconfiguring.test_a_reconfiguration_that_never_arrived_is_not_told_as_done,),
     ),
 )

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.support.ensemble_stage import stage
-from tests.support.ensemble_world import NAMES, valid
-from zkoperator.ensemble.steps import NoteOnClaim
-from zkoperator.ensemble.views import claim_view
+from tests.support.models.ensemble_simulation import NAMES, valid
+from tests.support.worlds.ensemble import stage
+from zkoperator.ensemble.observe.views import claim_view
+from zkoperator.ensemble.plan.steps import NoteOnClaim
 from zkoperator.errors import ConflictError
 from zkoperator.kube.port import PERSISTENT_VOLUME_CLAIMS, ZOOKEEPER_CLUSTERS
 

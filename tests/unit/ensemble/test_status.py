@@ -3,14 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.support.ensemble_world import Simulation, raw_cluster, valid
+from tests.support.models.ensemble_simulation import Simulation, raw_cluster, valid
 from zkoperator.api.meta import Condition
-from zkoperator.ensemble.answers import NotServing, Silent
-from zkoperator.ensemble.events import event, of_step, transitions
-from zkoperator.ensemble.plan import make_plan
-from zkoperator.ensemble.status import differs, status_of, zxid_differs
-from zkoperator.ensemble.steps import ApplyChild, RestartPod
-from zkoperator.ensemble.world import Child, World
+from zkoperator.controller.events import event
+from zkoperator.ensemble.observe.answers import NotServing, Silent
+from zkoperator.ensemble.observe.world import Child, World
+from zkoperator.ensemble.plan.plan import make_plan
+from zkoperator.ensemble.plan.steps import ApplyChild, RestartPod
+from zkoperator.ensemble.status.events import of_step, transitions
+from zkoperator.ensemble.status.status import differs, status_of, zxid_differs
 
 NOW = "2026-01-02T03:04:05Z"
 
@@ -133,6 +134,6 @@ def test_steps_that_take_something_away_are_told_and_others_are_not() -> None:
     assert notice is not None
     assert notice.note == "restarting main-zk-0: the image changes"
     assert of_step(ApplyChild(Child.BUDGET, {})) is None
-    manifest = event(valid(raw_cluster()).meta, notice, "2026-01-02T03:04:05.000000Z")
+    manifest = event("ZooKeeperCluster", valid(raw_cluster()).meta, notice, "2026-01-02T03:04:05.000000Z")
     assert manifest["regarding"]["uid"] == "uid-of-main"
     assert len(manifest["metadata"]["name"]) < 253

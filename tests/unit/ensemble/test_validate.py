@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.ensemble_world import raw_cluster
-from zkoperator.ensemble.quantity import parse_quantity
+from tests.support.models.ensemble_simulation import raw_cluster
+from zkoperator.ensemble.model.quantity import parse_quantity
+from zkoperator.ensemble.model.spec_warnings import version_warnings
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
-from zkoperator.ensemble.warnings import version_warnings
 from zkoperator.errors import FieldError
 
 DEFAULTS = Defaults("zookeeper:3.9.5")

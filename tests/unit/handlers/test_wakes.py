@@ -6,9 +6,9 @@ from typing import Any
 import kopf
 import pytest
 
-from tests.support.fake_kube import FakeKube
+from tests.support.fakes.kube import FakeKube
 from tests.support.waiting import eventually
-from zkoperator.handlers.intake import Intake
+from zkoperator.handlers.event_sources import EventSources
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.runtime.keys import Key
 
@@ -29,7 +29,7 @@ async def test_events_of_both_kinds_bring_their_version_and_those_of_the_deleted
 ) -> None:
     monkeypatch.setattr(kopf, "operator", _tell)
     clusters, syncs = list[tuple[Key, str]](), list[tuple[Key, str]]()
-    intake = Intake(
+    intake = EventSources(
         FakeKube(),
         CredentialSource(None),
         wake_cluster=lambda *told: clusters.append(told),

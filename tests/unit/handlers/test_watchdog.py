@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.fake_clock import FakeClock
+from tests.support.fakes.clock import FakeClock
 from zkoperator.handlers.watchdog import Watchdog
 from zkoperator.runtime.keys import Key
 

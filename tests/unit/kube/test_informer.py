@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.fake_clock import FakeClock, settle
-from tests.support.fake_kube import FakeKube, Operation, unavailable
+from tests.support.fakes.clock import FakeClock, settle
+from tests.support.fakes.kube import FakeKube, Operation, unavailable
 from zkoperator.errors import ForbiddenError, TransientError
 from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import CONFIG_MAPS, Manifest

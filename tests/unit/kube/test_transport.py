@@ -19,10 +19,10 @@ from zkoperator.kube import transport as transport_module
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request
+from zkoperator.kube.lease import NotLeaderError, Timing
 from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.kube.session import UNACKNOWLEDGED_S
 from zkoperator.kube.transport import Call, Transport
-from zkoperator.runtime.lease import NotLeaderError, Timing
 
 READ = Request("get", CONFIG_MAPS, "demo", "shop")
 REMOVAL = Request("delete", CONFIG_MAPS, "demo", "shop")

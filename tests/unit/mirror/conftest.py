@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.mirror_world import World, running
+from tests.support.worlds.mirror import World, running
 
 
 @pytest.fixture

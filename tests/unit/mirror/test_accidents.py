@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from tests.support.fake_zk import FakeZk
-from tests.support.fake_zk_tree import Tree
-from tests.support.mirror_world import NAMESPACE, ROOT, World, cluster
+from tests.support.fakes.zk import FakeZk
+from tests.support.fakes.zk_tree import Tree
+from tests.support.worlds.mirror import NAMESPACE, ROOT, World, cluster
 from zkoperator.errors import FieldError, ForbiddenError, InvalidError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
 from zkoperator.zk.port import Acl, Create, Delete
@@ -211,7 +211,7 @@ async def test_a_config_sync_that_was_deleted_and_created_again_deletes_nothing(
 
 
 async def test_an_unknown_outcome_of_a_push_is_neither_lost_nor_doubled(world: World) -> None:
-    from tests.support.fake_zk import Fault
+    from tests.support.fakes.zk import Fault
 
     await _synced(world)
     for fault in (Fault.DROP_BEFORE, Fault.DROP_AFTER, Fault.EXPIRE_AFTER):

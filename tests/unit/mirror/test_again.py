@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from kazoo.security import make_digest_acl_credential
 
-from tests.support.fake_zk import FakeZk
-from tests.support.mirror_world import FAST, NAMESPACE, ROOT, SUPER, World, running
+from tests.support.fakes.zk import FakeZk
+from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World, running
 from zkoperator.kube.port import CONFIG_MAPS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
-from zkoperator.mirror.target import Target
+from zkoperator.mirror.observe.config_map_cache import ConfigMapCache
 from zkoperator.zk.port import Acl, Committed, Create, Delete, Operation, Set
 
 EVERYBODY = (Acl(31, "world", "anyone"),)
@@ -210,13 +210,13 @@ def _version(number: str) -> dict[str, object]:
     return {"metadata": {"name": "shop", "uid": "1", "resourceVersion": number}}
 
 
-def _must_read(target: Target, now_s: float) -> bool:
+def _must_read(target: ConfigMapCache, now_s: float) -> bool:
     target.newest(_version("12"), now_s)
     return target.must_read
 
 
 def test_an_informer_that_lags_for_a_minute_is_not_waited_for() -> None:
-    target = Target()
+    target = ConfigMapCache()
     target.wrote("10", _version("14"), 0.0)
     assert target.newest(_version("12"), 59.0) == _version("14")
     assert _must_read(target, 59.0) is False

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_clock import FakeClock
-from tests.support.mirror_world import NAMESPACE, World
+from tests.support.fakes.clock import FakeClock
+from tests.support.worlds.mirror import NAMESPACE, World
 from zkoperator.kube.port import CONFIG_MAPS, DEPLOYMENTS
-from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.zk.port import Create
 
 STEP_S = 0.02

@@ -9,12 +9,12 @@ from functools import partial
 
 import pytest
 
-from tests.support.fake_zk import FakeZkConnector, FakeZkServer
-from tests.support.mirror_world import FAST, NAMESPACE, ROOT, SUPER, World
+from tests.support.fakes.zk import FakeZkConnector, FakeZkServer
+from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
-from zkoperator.mirror.ledgers import Claimant, Standing, rival_of, take_ledger
-from zkoperator.mirror.names import CLAIMS
+from zkoperator.mirror.apply.claims import Claimant, Standing, rival_of, take_ledger
+from zkoperator.mirror.model.names import CLAIMS
 from zkoperator.zk.port import OPEN_ACL, Create, Credential, Set, Zk, ZkConnector
 
 

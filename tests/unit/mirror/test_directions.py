@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
+from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
 from zkoperator.kube.port import CONFIG_MAPS
-from zkoperator.mirror.base import decode_base
+from zkoperator.mirror.model.merge_base import decode_base
 from zkoperator.zk.port import Create, Delete, Set
 
 

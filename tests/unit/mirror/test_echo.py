@@ -1,6 +1,6 @@
 """The status that we write ourselves comes back as an event, and costs nothing."""
 
-from tests.support.mirror_world import World
+from tests.support.worlds.mirror import World
 from zkoperator.kube.port import CONFIG_SYNCS
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
+from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.zk.port import Create
 

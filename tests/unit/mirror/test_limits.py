@@ -7,31 +7,31 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_zk import FakeZk, Fault
-from tests.support.mirror_world import FAST, ROOT, World, running
+from tests.support.fakes.zk import FakeZk, Fault
+from tests.support.worlds.mirror import FAST, ROOT, World, running
 from zkoperator.errors import FieldError, InvalidError, TooLargeError
 from zkoperator.kube.port import CONFIG_MAPS, Manifest, Resource
-from zkoperator.mirror.content import Content, Held
-from zkoperator.mirror.ledger import Ledger
-from zkoperator.mirror.pull import STORED_LIMIT, fit_values
-from zkoperator.mirror.push import MAX_REQUEST_BYTES, Edit, PushInput, PushLimits, plan_push
-from zkoperator.mirror.selection import Selection
-from zkoperator.mirror.snapshot import take_snapshot
+from zkoperator.mirror.model.config_map import Content, Held
+from zkoperator.mirror.model.ledger import Ledger
+from zkoperator.mirror.model.selected_znodes import select_znodes
+from zkoperator.mirror.model.selection import Selection
+from zkoperator.mirror.plan.pull import STORED_LIMIT, fit_values
+from zkoperator.mirror.plan.push import MAX_REQUEST_BYTES, Edit, PushInput, PushLimits, plan_push
 from zkoperator.runtime.outcome import Outcome, Pass
 from zkoperator.zk.codes import Subject, error_of
-from zkoperator.zk.drawing import Drawing
-from zkoperator.zk.picture import Picture, Znode, digest_of
 from zkoperator.zk.port import Acl, Children, Committed, ConnectionState, Create, Delete, MultiError, Operation, Set
-from zkoperator.zk.sizes import multi_bytes
+from zkoperator.zk.request_sizes import multi_bytes
+from zkoperator.zk.snapshot import Snapshot, Znode, digest_of
+from zkoperator.zk.snapshot_builder import SnapshotBuilder
 
 LONG_ROOT = "/" + "r" * 56
 READ_ONLY = (Acl(1, "world", "anyone"),)
 
 
 def _given(root: str = LONG_ROOT, limits: PushLimits | None = None) -> PushInput:
-    picture = Picture(root, 10, {"": Znode(digest_of(b""), b"", 1, 1, 1, 0, 0, 0, 0)})
+    snapshot = Snapshot(root, 10, {"": Znode(digest_of(b""), b"", 1, 1, 1, 0, 0, 0, 0)})
     return PushInput(
-        snapshot=take_snapshot(picture, Selection(root)),
+        selected=select_znodes(snapshot, Selection(root)),
         ledger=Ledger(version=3, czxid=1, mzxid=1),
         sync_uid="0" * 36,
         annotated_zxid=1,
@@ -281,10 +281,10 @@ async def test_a_defect_while_reading_surfaces_and_is_survived(world: World, mon
     passes: list[Pass] = []
     world.loop._report = passes.append
 
-    def store(_self: Drawing, _path: str, _node: object) -> None:
+    def store(_self: SnapshotBuilder, _path: str, _node: object) -> None:
         raise KeyError("a defect")
 
-    monkeypatch.setattr(Drawing, "store", store)
+    monkeypatch.setattr(SnapshotBuilder, "store", store)
     world.tree(a="1")
     world.sync()
     await world.until(lambda: any(done.outcome is Outcome.UNEXPECTED for done in passes))

@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from tests.support.fake_zk_tree import Tree
-from tests.support.mirror_world import ROOT, World
+from tests.support.fakes.zk_tree import Tree
+from tests.support.worlds.mirror import ROOT, World
 from zkoperator.kube.port import EVENTS
-from zkoperator.mirror.events import is_good
+from zkoperator.mirror.status.events import is_good
 from zkoperator.zk.port import Create
 
 SECRET = "hunter2"

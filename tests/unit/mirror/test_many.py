@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from tests.support.fake_zk import FakeZkServer
-from tests.support.mirror_world import FAST, NAMESPACE, World
+from tests.support.fakes.warp import LoopClock, run_warped
+from tests.support.fakes.zk import FakeZkServer
 from tests.support.waiting import eventually
-from tests.support.warp import LoopClock, run_warped
+from tests.support.worlds.mirror import FAST, NAMESPACE, World
 from zkoperator.kube.port import CONFIG_MAPS
-from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.zk.port import ConnectionState, Create, Credential, Set, Zk, ZkConnector
 
 MANY = 2_000

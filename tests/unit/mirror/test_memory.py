@@ -2,11 +2,11 @@
 
 import json
 
-from tests.support.mirror_world import World, config_sync
 from tests.support.waiting import eventually
-from zkoperator.mirror.content import fold_managers, managers_of
+from tests.support.worlds.mirror import World, config_sync
 from zkoperator.mirror.memory import new_memory
-from zkoperator.mirror.tuning import MirrorSettings
+from zkoperator.mirror.model.config_map import fold_managers, managers_of
+from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.zk.port import Set
 
 

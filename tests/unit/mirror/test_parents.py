@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.mirror_world import ROOT, World
+from tests.support.worlds.mirror import ROOT, World
 from zkoperator.zk.port import Set
 
 IN_SYNC = ("True", "InSync")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.adoptions import ADOPTIONS, KEYS, ZNODES, znodes_after
-from tests.support.mirror_world import NAMESPACE, ROOT, SUPER, World
+from tests.support.models.adoptions import ADOPTIONS, KEYS, ZNODES, znodes_after
+from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.zk.port import Create, Delete, Set

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from tests.support.fake_zk_tree import Tree
-from tests.support.mirror_world import ROOT, SUPER, World
+from tests.support.fakes.zk_tree import Tree
+from tests.support.worlds.mirror import ROOT, SUPER, World
 from zkoperator.zk.port import Acl, Create, Delete, Set
 
 EPOCH = 1 << 32

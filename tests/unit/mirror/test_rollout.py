@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.mirror_world import NAMESPACE, World
+from tests.support.worlds.mirror import NAMESPACE, World
 from zkoperator.api.sync import Workload, WorkloadKind
 from zkoperator.errors import ForbiddenError, TransientError
 from zkoperator.kube.port import CONFIG_MAPS, DAEMON_SETS, DEPLOYMENTS, EVENTS, STATEFUL_SETS, Resource
-from zkoperator.mirror.rollout import RestartLimits
+from zkoperator.mirror.model.rollout import RestartLimits
 
 KINDS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS}
 

@@ -10,16 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.support.mirror_world import World
+from tests.support.worlds.mirror import World
 from tests.unit.mirror import test_again as again
-from tests.unit.mirror import test_ending as endings
+from tests.unit.mirror import test_finalize as endings
 from tests.unit.mirror import test_policies as policies
 from tests.unit.mirror import test_restored as restored
 from tests.unit.mirror import test_stale as stale
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_SYNCS
-from zkoperator.mirror import decisions, ending, guard, memory, merge, plan, reconcile, report, steps, trees
-from zkoperator.mirror.names import APPROVE_ANNOTATION
+from zkoperator.mirror import finalize as ending
+from zkoperator.mirror import memory, reconcile
+from zkoperator.mirror.model.names import APPROVE_ANNOTATION
+from zkoperator.mirror.observe import subtree as trees
+from zkoperator.mirror.plan import decisions, guard, merge, plan, steps
+from zkoperator.mirror.status import reporter as report
 
 Scenario = Callable[[World], Awaitable[None]]
 
@@ -221,7 +225,7 @@ BUGS = (
     ),
     Bug(
         "no look at what a push was refused at",
-        trees.Tree,
+        trees.Subtree,
         "recheck_at",
         _no_look,
         again.test_a_parent_that_hides_a_child_stays_and_the_others_go_on,

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.support.fake_kube import Operation
-from tests.support.mirror_world import FAST, NAMESPACE, SUPER, World
+from tests.support.fakes.kube import Operation
+from tests.support.worlds.mirror import FAST, NAMESPACE, SUPER, World
 from zkoperator.errors import ForbiddenError, TransientError, UnknownOutcomeError
 from zkoperator.kube.port import CONFIG_SYNCS, Manifest, Resource
 from zkoperator.runtime.keys import Key

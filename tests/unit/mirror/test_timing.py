@@ -4,14 +4,14 @@ from itertools import pairwise
 
 import pytest
 
-from zkoperator.mirror.base import Side
-from zkoperator.mirror.debounce import Burst
-from zkoperator.mirror.decisions import Decision
-from zkoperator.mirror.flap import MAX_KEYS, FlapLog
-from zkoperator.mirror.merge import Action
-from zkoperator.mirror.names import rollout_annotation
-from zkoperator.mirror.selection import Selection
-from zkoperator.mirror.target import Target
+from zkoperator.mirror.model.debounce import Burst
+from zkoperator.mirror.model.flapping import MAX_KEYS, FlapLog
+from zkoperator.mirror.model.merge_base import Side
+from zkoperator.mirror.model.names import rollout_annotation
+from zkoperator.mirror.model.selection import Selection
+from zkoperator.mirror.observe.config_map_cache import ConfigMapCache
+from zkoperator.mirror.plan.decisions import Decision
+from zkoperator.mirror.plan.merge import Action
 
 
 def test_the_first_change_after_a_pause_goes_at_once() -> None:
@@ -75,7 +75,7 @@ def _version(number: str) -> dict[str, object]:
 
 
 def test_an_informer_that_shows_what_was_replaced_is_late() -> None:
-    target = Target()
+    target = ConfigMapCache()
     target.wrote("a", _version("b"), 0.0)
     target.wrote("b", _version("c"), 0.0)
     for late in ("a", "b"):
@@ -85,7 +85,7 @@ def test_an_informer_that_shows_what_was_replaced_is_late() -> None:
 
 
 def test_an_informer_that_shows_a_lower_number_is_late() -> None:
-    target = Target()
+    target = ConfigMapCache()
     target.wrote("10", _version("14"), 0.0)
     assert target.newest(_version("12"), 1.0) == _version("14")
     assert target.newest(_version("15"), 1.0) == _version("15")

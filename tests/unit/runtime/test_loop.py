@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.support.fake_clock import FakeClock, settle
+from tests.support.fakes.clock import FakeClock, settle
 from zkoperator.errors import (
     ConflictError,
     FieldError,

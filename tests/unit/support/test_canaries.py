@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.canaries import Canaries
+from tests.support.models.canaries import Canaries
 from zkoperator.logs import JsonFormatter, TextFormatter, about
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.checkers import (
+from tests.support.models.checkers import (
     Check,
     Run,
     check,
@@ -18,8 +18,8 @@ from tests.support.checkers import (
     s5_deletions,
     s6_isolation,
 )
-from tests.support.histories import OPERATOR, Commit, config_map_history, replay, zookeeper_history
-from tests.support.zk_log import Transaction
+from tests.support.models.histories import OPERATOR, Commit, config_map_history, replay, zookeeper_history
+from tests.support.models.zk_log import Transaction
 
 
 def theirs(at: int, **changes: bytes | None) -> Commit:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import generate_latest
 
-from tests.support.crash import quiet, unexpected, unexpected_passes
-from tests.support.proxies.journal import Journal, Side
+from tests.support.faults.crash import quiet, unexpected, unexpected_passes
+from tests.support.faults.proxies.journal import Journal, Side
 from tests.support.waiting import eventually
 from zkoperator.errors import TransientError
 from zkoperator.logs import JsonFormatter, TextFormatter

@@ -1,6 +1,6 @@
 """End states are compared leaf by leaf, without what differs between undisturbed runs."""
 
-from tests.support.end_states import Reference, births_and_deaths, flatten, renamed
+from tests.support.models.end_states import Reference, births_and_deaths, flatten, renamed
 
 
 def test_a_state_is_flattened_to_named_leaves() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.proxies.journal import Journal, Phase, Side, Trap, TrapSprungError
+from tests.support.faults.proxies.journal import Journal, Phase, Side, Trap, TrapSprungError
 
 
 def test_writes_of_both_sides_share_one_numbering() -> None:

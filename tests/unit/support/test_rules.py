@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from tests.support.proxies import rules
-from tests.support.proxies.kube_requests import KubeRequest, parse
-from tests.support.proxies.rules import (
+from tests.support.faults.proxies import rules
+from tests.support.faults.proxies.kube_requests import KubeRequest, parse
+from tests.support.faults.proxies.rules import (
     Answer,
     DropReply,
     DropRequest,
@@ -21,7 +21,7 @@ from tests.support.proxies.rules import (
     When,
     Zk,
 )
-from tests.support.proxies.zk_frames import ZkRequest
+from tests.support.faults.proxies.zk_frames import ZkRequest
 
 APPLY = KubeRequest("apply", "configmaps", "demo", "shop", "/api/v1/namespaces/demo/configmaps/shop")
 OLD = rules.Snapshot((("configmaps", "{}"),))

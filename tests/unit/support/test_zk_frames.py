@@ -16,7 +16,7 @@ from kazoo.protocol.serialization import (
 )
 from kazoo.security import OPEN_ACL_UNSAFE
 
-from tests.support.proxies import zk_frames
+from tests.support.faults.proxies import zk_frames
 
 
 def frame(xid: int, request: object) -> bytes:

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.fake_kube import FakeKube
+from tests.support.fakes.kube import FakeKube
 from tests.support.waiting import eventually
-from zkoperator.acting import Acting
+from zkoperator.active_replica import ActiveReplica
 from zkoperator.errors import TransientError
 from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.lease import NotLeaderError
 from zkoperator.metrics import Metrics
-from zkoperator.runtime.lease import NotLeaderError
 from zkoperator.settings import Settings
 from zkoperator.zk.port import Check, Create, Delete, Set, Zk
 from zkoperator.zk.session import SessionSettings, connect
@@ -118,7 +118,7 @@ async def test_the_lease_fences_the_sessions_of_an_acting_replica(server: Server
     lease = Lease()
     lease.held = False
     server.may_take.set()
-    acting = Acting(Settings(), FakeKube(), CredentialSource(None), Metrics(), before_write=lease.require)
+    acting = ActiveReplica(Settings(), FakeKube(), CredentialSource(None), Metrics(), before_write=lease.require)
     hosts = [await server.start()]
     for connector in (acting._sessions._connector, acting._ensemble._applier._membership._connector):
         zk = await connector.open(hosts, None)

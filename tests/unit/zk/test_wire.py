@@ -5,7 +5,7 @@ import pytest
 from zkoperator.errors import ForbiddenError, InvalidError, TransientError, UnknownOutcomeError, ZkOperatorError
 from zkoperator.zk import port, wire
 from zkoperator.zk.codes import Subject, error_of
-from zkoperator.zk.membership import config_version
+from zkoperator.zk.config_version import config_version
 
 
 def test_a_credential_never_shows_its_password() -> None:

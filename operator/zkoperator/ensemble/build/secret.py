@@ -4,7 +4,7 @@ import base64
 import hashlib
 
 from zkoperator.ensemble.build.manifest import manifest
-from zkoperator.ensemble.names import SUPERUSER
+from zkoperator.ensemble.model.names import SUPERUSER
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 

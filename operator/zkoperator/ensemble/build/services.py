@@ -3,7 +3,7 @@
 from typing import Any
 
 from zkoperator.ensemble.build.manifest import manifest
-from zkoperator.ensemble.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT
+from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 

@@ -7,7 +7,7 @@ from typing import Any
 from zkoperator.api.cluster import Resources, StorageType
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.build.zoocfg import chosen, zoo_cfg
-from zkoperator.ensemble.names import (
+from zkoperator.ensemble.model.names import (
     CLIENT_PORT,
     CONTAINER,
     ELECTION_PORT,
@@ -18,7 +18,7 @@ from zkoperator.ensemble.names import (
     REVISION,
     TEMPLATE,
 )
-from zkoperator.ensemble.quantity import parse_quantity
+from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 

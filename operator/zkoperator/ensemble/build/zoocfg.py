@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from zkoperator.ensemble.names import METRICS_PORT
+from zkoperator.ensemble.model.names import METRICS_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 
 DATA_DIR = "/data/data"

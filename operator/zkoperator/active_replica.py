@@ -1,0 +1,207 @@
+"""What the acting replica runs: informers and intakes that wake, loops that reconcile, sessions that they share."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+from zkoperator.controller.signature import OtherOperators, SignedApi, name_of
+from zkoperator.ensemble.model.names import MANAGER, cluster_of_child, cluster_of_claim
+from zkoperator.ensemble.observe.observer import RESOURCES
+from zkoperator.ensemble.observe.store import InformedStore
+from zkoperator.ensemble.reconcile import EnsembleReconciler
+from zkoperator.ensemble.validate import Defaults
+from zkoperator.handlers.event_sources import EventSources
+from zkoperator.health import STALLED_S
+from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.informer import Informer
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    ZOOKEEPER_CLUSTERS,
+    KubeApi,
+    Resource,
+    without_managers,
+)
+from zkoperator.metrics import Metrics
+from zkoperator.mirror.model.config_map import fold_managers
+from zkoperator.mirror.model.names import SYNC_LABEL
+from zkoperator.mirror.reconcile import MirrorReconciler
+from zkoperator.mirror.settings import MirrorSettings
+from zkoperator.runtime.clock import MONOTONIC, Clock
+from zkoperator.runtime.keys import Key
+from zkoperator.runtime.loop import KeyedLoop
+from zkoperator.runtime.outcome import Pass
+from zkoperator.settings import Settings
+from zkoperator.zk.admin import SocketProbe
+from zkoperator.zk.pool import SessionConnector, SessionPool
+from zkoperator.zk.session import SessionSettings
+from zkoperator.zk.timed import TimedConnector, TimedProbe
+
+CHILDREN = f"app.kubernetes.io/name=zookeeper,app.kubernetes.io/managed-by={MANAGER}"
+CLUSTERS, SYNCS = "ZooKeeperCluster", "ConfigSync"
+
+_PROBE_S = 2.0
+"""A member answers in a millisecond; one that does not within this time is as good as silent."""
+
+_GRACE_S = 1.5
+"""A pass that goes on for longer after a stop is cut off, as a kill would: a standby waits for the Lease meanwhile."""
+
+
+class ActiveReplica:
+    """Everything that reads and writes while the Lease is held. `run` ends by being cancelled, and then leaves nothing.
+
+    Args:
+        settings: of the process.
+        api: the Kubernetes API; its writes are fenced by the Lease.
+        source: of kopf's credentials.
+        metrics: of the process.
+        clock: monotonic time.
+        before_write: runs before each write to ZooKeeper leaves, and raises when the Lease is lost.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        api: KubeApi,
+        source: CredentialSource,
+        metrics: Metrics,
+        clock: Clock = MONOTONIC,
+        *,
+        before_write: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        others = OtherOperators(name_of(settings), clock)
+        self._signed = api = SignedApi(api, others, clock)
+        connector = TimedConnector(
+            SessionConnector(settings=SessionSettings(before_write=before_write)), metrics.count_zookeeper_request
+        )
+        self._sessions = SessionPool(connector)
+        follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
+        children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)
+        lean = partial(follow, reduce=without_managers)
+        child = partial(lean, labels=CHILDREN)
+        self._children = {kind: child(kind, on_change=partial(self._child_changed, kind)) for kind in children}
+        self._children[ZOOKEEPER_CLUSTERS] = lean(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
+        self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
+        self._ensemble = EnsembleReconciler(
+            api,
+            InformedStore(self._children),
+            TimedProbe(SocketProbe(timeout_s=_PROBE_S), metrics.count_zookeeper_request),
+            connector,
+            Defaults(image=settings.default_image, domain=settings.cluster_domain),
+            clock,
+            meter=metrics.clusters,
+        )
+        self._mirror = MirrorReconciler(
+            api,
+            self._sessions,
+            self._targets,
+            MirrorSettings(
+                allowed_hosts=settings.allowed_hosts,
+                cluster_domain=settings.cluster_domain,
+                protected_addresses=_api_addresses(os.environ),
+            ),
+            clock,
+            meter=metrics.syncs,
+        )
+        self._clusters = self._loop(CLUSTERS, self._reconcile_cluster, settings)
+        self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)
+        self._mirror.bind(self._syncs.wake, self._syncs.forget)
+        self._intake = EventSources(
+            api,
+            source,
+            settings.namespaces,
+            wake_cluster=lambda key, _: self._clusters.wake(key),
+            wake_sync=self._mirror.resource_changed,
+            clock=clock,
+        )
+        metrics.watch_kopf(lambda: self._intake.supervisor.lives)
+        metrics.watch_others(others.count)
+        metrics.watch_queues({CLUSTERS: lambda: self._clusters.depth, SYNCS: lambda: self._syncs.depth})
+
+    async def run(self) -> None:
+        """Act until cancelled. Running passes get to finish; then sessions are closed."""
+        informers = self._informers
+        try:
+            async with asyncio.TaskGroup() as group:
+                for informer in informers.values():
+                    group.create_task(informer.run())
+                # A pass before the first list would take what is not listed yet for absent.
+                await asyncio.gather(*(informer.wait_synced() for informer in informers.values()))
+                for part in self._parts():
+                    group.create_task(part)
+        finally:
+            await self._mirror.close()
+            await self._sessions.close()
+
+    def stuck(self) -> str | None:
+        """Return which loops do not move, or None."""
+        late = {name: seconds for name, stalled_s in self.loops().items() if (seconds := stalled_s()) > STALLED_S}
+        return "; ".join(f"{name} has not moved for {seconds:.0f} s" for name, seconds in late.items()) or None
+
+    def loops(self) -> dict[str, Callable[[], float]]:
+        """Return for how many seconds each loop has not moved although it should have, by its name."""
+        kinds = {
+            f"the loop of {kind}": loop.stalled_s for kind, loop in ((CLUSTERS, self._clusters), (SYNCS, self._syncs))
+        }
+        informers = {f"the informer of {name}": informer.stalled_s for name, informer in self._informers.items()}
+        return kinds | informers | self._intake.loops() | {"the watch for other operators": self._signed.stalled_s}
+
+    def unready(self) -> str | None:
+        """Return what cannot be followed and why, or has not been listed yet; None when all is well."""
+        for informer in self._informers.values():
+            if informer.problem is not None or not informer.synced:
+                return informer.problem or "listing"
+        return self._intake.problem
+
+    @property
+    def _informers(self) -> dict[str, Informer]:
+        return {kind.plural: informer for kind, informer in self._children.items()} | {
+            "mirrored configmaps": self._targets
+        }
+
+    def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return self._clusters.run(), self._syncs.run(), self._intake.run(), self._signed.run()
+
+    def _loop(
+        self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, float | None]], settings: Settings
+    ) -> KeyedLoop:
+        return KeyedLoop(
+            kind,
+            reconcile,
+            concurrency=settings.workers,
+            resync_s=float(settings.resync_seconds),
+            grace_s=_GRACE_S,
+            clock=self._clock,
+            report=lambda done: self._count(kind, done),
+        )
+
+    async def _reconcile_cluster(self, key: Key) -> float | None:
+        again_s = await self._ensemble.reconcile(key)
+        if again_s is None and self._children[ZOOKEEPER_CLUSTERS].get(key) is None:
+            self._clusters.forget(key)
+        return again_s
+
+    def _count(self, kind: str, done: Pass) -> None:
+        self._metrics.count_pass(kind, done.outcome, done.duration_s)
+
+    def _child_changed(self, kind: Resource, key: Key) -> None:
+        named_after = cluster_of_claim if kind is PERSISTENT_VOLUME_CLAIMS else cluster_of_child
+        if (cluster := named_after(key.name)) is not None:
+            self._clusters.wake(Key(key.namespace, cluster))
+
+    def _target_changed(self, key: Key) -> None:
+        self._mirror.config_map_changed(key)
+
+    def _cluster_changed(self, key: Key) -> None:
+        self._clusters.wake(key)
+        self._mirror.cluster_changed(key)
+
+
+def _api_addresses(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the address at which a pod finds the API server, which no ConfigSync may be led to."""
+    return frozenset(filter(None, (environ.get("KUBERNETES_SERVICE_HOST"),)))

@@ -1,0 +1,96 @@
+"""`approve`: let a plan with many deletions run that waits for approval."""
+
+import argparse
+import asyncio
+from typing import Any
+
+from zkoperator.api.sync import Mode, Pending
+from zkoperator.cli.view.connection import add_connection, connect, namespace_of
+from zkoperator.cli.view.differences import Difference, held, rows
+from zkoperator.cli.view.live_plan import add_reach, look
+from zkoperator.cli.view.objects import annotate, fetch
+from zkoperator.cli.view.output import add_output, print_json, style, wants_json
+from zkoperator.cli.view.summary import SyncSummary, sync_summary
+from zkoperator.cli.view.tables import pending_text
+from zkoperator.cli.view.terminal import Style
+from zkoperator.errors import FieldError, InvalidError
+from zkoperator.kube.client import KubeClient
+from zkoperator.kube.port import CONFIG_SYNCS, Manifest
+from zkoperator.mirror.model.names import APPROVE_ANNOTATION
+from zkoperator.mirror.plan.plan import Plan
+from zkoperator.mirror.validate import ValidatedSync
+
+NAME = "approve"
+HELP = "let the changes of a ConfigSync run that wait for approval: many deletions, or another history of the ensemble"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("sync", help="name of the ConfigSync")
+    parser.add_argument("--plan", metavar="HASH", help="approve only if this is still the plan (see --show)")
+    parser.add_argument("--show", action="store_true", help="show what waits, key by key, and change nothing")
+    add_reach(parser)
+    add_connection(parser)
+    add_output(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Annotate the ConfigSync with the plan's hash; a plan that changes meanwhile is not approved by it."""
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    async with connect(arguments) as api:
+        raw = await fetch(api, CONFIG_SYNCS, namespace_of(arguments), arguments.sync)
+        pending = waiting_plan(sync_summary(raw), arguments.plan)
+        waiting = await _act(api, raw, pending, arguments)
+    if wants_json(arguments):
+        print_json(_json(arguments, pending, waiting))
+    else:
+        print(text(pending, waiting, style()))
+    return 0
+
+
+async def _act(
+    api: KubeClient, raw: Manifest, pending: Pending, arguments: argparse.Namespace
+) -> tuple[Difference, ...] | None:
+    """Approve, or return what waits."""
+    if not arguments.show:
+        await annotate(api, CONFIG_SYNCS, raw, APPROVE_ANNOTATION, pending.hash)
+        return None
+    sync, plan = await look(api, raw, arguments)
+    check_plan(sync, plan, pending)
+    return held(plan)
+
+
+def waiting_plan(summary: SyncSummary, expected: str | None) -> Pending:
+    """Return the plan that waits.
+
+    Raises:
+        InvalidError: when none does, or another one than expected.
+    """
+    pending = summary.pending
+    if pending is None or not pending.hash:
+        raise InvalidError((FieldError(summary.name, "no plan waits for approval"),))
+    if expected is not None and expected != pending.hash:
+        raise InvalidError((FieldError("--plan", f"the plan that waits is {pending.hash} now; look at it again"),))
+    return pending
+
+
+def check_plan(sync: ValidatedSync, plan: Plan, pending: Pending) -> None:
+    """Refuse to show another plan than the one that an approval would let run; a dry run's is more than what waits."""
+    if sync.mode is Mode.ACTIVE and (plan.pending is None or plan.pending.hash != pending.hash):
+        message = f"both sides are not as they were when the operator reported plan {pending.hash}; try again"
+        raise InvalidError((FieldError(sync.name, message),))
+
+
+def text(pending: Pending, waiting: tuple[Difference, ...] | None, look: Style) -> str:
+    """Return what was approved or, with what waits, what an approval would let run."""
+    if waiting is None:
+        return f"approved, {pending_text(pending)}"
+    return f"{pending_text(pending)}\n{rows(waiting, look) if waiting else 'none of this needs an approval'}"
+
+
+def _json(arguments: argparse.Namespace, pending: Pending, waiting: tuple[Difference, ...] | None) -> dict[str, Any]:
+    done = {"sync": arguments.sync, "approved": waiting is None, **pending.manifest()}
+    return done if waiting is None else {**done, "differences": [item.to_json() for item in waiting]}

@@ -1,0 +1,39 @@
+"""`diff`: what a ConfigSync would write where, from a fresh look at both sides. Writes nothing and shows no value."""
+
+import argparse
+import asyncio
+
+from zkoperator.cli.view.connection import add_connection, connect, namespace_of
+from zkoperator.cli.view.differences import differences, text
+from zkoperator.cli.view.live_plan import add_reach, look
+from zkoperator.cli.view.objects import fetch
+from zkoperator.cli.view.output import add_output, print_json, style, wants_json
+from zkoperator.kube.port import CONFIG_SYNCS
+
+NAME = "diff"
+HELP = "show what a ConfigSync would write where, without values"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("sync", help="name of the ConfigSync")
+    add_reach(parser)
+    add_connection(parser)
+    add_output(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read both sides, merge and print. The exit status is 0 whether or not they differ."""
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    async with connect(arguments) as api:
+        raw = await fetch(api, CONFIG_SYNCS, namespace_of(arguments), arguments.sync)
+        sync, plan = await look(api, raw, arguments)
+    found = differences(plan, sync.mode, sync.status)
+    if wants_json(arguments):
+        print_json(found.to_json())
+    else:
+        print(text(found, style()))
+    return 0

@@ -1,0 +1,84 @@
+"""`resolve`: settle conflicts of a ConfigSync, key by key, for one side."""
+
+import argparse
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+
+from zkoperator.cli.view.connection import add_connection, connect, namespace_of
+from zkoperator.cli.view.objects import annotate, annotation, fetch
+from zkoperator.cli.view.output import add_output, print_json, wants_json
+from zkoperator.cli.view.summary import SyncSummary, sync_summary
+from zkoperator.errors import FieldError, InvalidError
+from zkoperator.kube.port import CONFIG_SYNCS
+from zkoperator.mirror.model.names import RESOLVE_ANNOTATION
+
+NAME = "resolve"
+HELP = "settle conflicts of a ConfigSync: KEY=zookeeper keeps the znode's value, KEY=configmap the ConfigMap's"
+
+SIDES = ("zookeeper", "configmap")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("sync", help="name of the ConfigSync")
+    parser.add_argument("choice", nargs="+", metavar="KEY=SIDE", help="SIDE is zookeeper or configmap")
+    add_connection(parser)
+    add_output(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Annotate the ConfigSync; the operator does the rest."""
+    choices = parse_choices(arguments.choice)
+    return asyncio.run(_run(arguments, choices))
+
+
+async def _run(arguments: argparse.Namespace, choices: Mapping[str, str]) -> int:
+    async with connect(arguments) as api:
+        raw = await fetch(api, CONFIG_SYNCS, namespace_of(arguments), arguments.sync)
+        summary = sync_summary(raw)
+        check_conflicts(choices, summary)
+        value = merged(annotation(raw, RESOLVE_ANNOTATION), choices, {c.key for c in summary.conflicts})
+        await annotate(api, CONFIG_SYNCS, raw, RESOLVE_ANNOTATION, value)
+    if wants_json(arguments):
+        print_json({"sync": arguments.sync, "resolve": dict(choices)})
+    else:
+        for key, side in choices.items():
+            print(f"{key}: the value of {'the znode' if side == 'zookeeper' else 'the ConfigMap'} is kept")
+    return 0
+
+
+def parse_choices(words: Sequence[str]) -> dict[str, str]:
+    """Return key -> side.
+
+    Raises:
+        InvalidError: with every word that is none.
+    """
+    choices: dict[str, str] = {}
+    errors: list[FieldError] = []
+    for word in words:
+        key, _, side = word.rpartition("=")
+        if not key or side.lower() not in SIDES:
+            errors.append(FieldError(word, "write KEY=zookeeper or KEY=configmap"))
+        elif choices.setdefault(key, side.lower()) != side.lower():
+            errors.append(FieldError(key, "choose one side"))
+    if errors:
+        raise InvalidError(tuple(errors))
+    return choices
+
+
+def check_conflicts(choices: Mapping[str, str], summary: SyncSummary) -> None:
+    """Refuse keys that are not in conflict, as far as all conflicts are listed."""
+    if summary.conflict_count > len(summary.conflicts):
+        return
+    known = sorted(conflict.key for conflict in summary.conflicts)
+    listed = f"in conflict are: {', '.join(known)}" if known else "there is no conflict"
+    errors = tuple(FieldError(key, f"is not in conflict; {listed}") for key in choices if key not in known)
+    if errors:
+        raise InvalidError(errors)
+
+
+def merged(before: str, choices: Mapping[str, str], in_conflict: Collection[str]) -> str:
+    """Return the annotation: former choices that are still open, and the new ones."""
+    former = dict(entry.strip().rpartition("=")[::2] for entry in before.split(",") if "=" in entry)
+    kept = {key: side for key, side in former.items() if key in in_conflict}
+    return ",".join(f"{key}={side}" for key, side in sorted({**kept, **choices}.items()))

@@ -1,0 +1,1 @@
+"""What several commands share: how they connect, read and print."""

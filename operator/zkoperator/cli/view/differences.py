@@ -1,0 +1,180 @@
+"""What `diff` shows of a ConfigSync: which key would be written where, by hashes, never by values. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from pydantic.alias_generators import to_camel
+
+from zkoperator.api.meta import Truth
+from zkoperator.api.reasons import SyncCondition, SyncReason
+from zkoperator.api.sync import ConfigSyncStatus, Mode
+from zkoperator.cli.view.summary import condition_of
+from zkoperator.cli.view.terminal import Colour, Style, printable, table
+from zkoperator.mirror.model.names import zxid_text
+from zkoperator.mirror.plan.decisions import Decision
+from zkoperator.mirror.plan.merge import Action
+from zkoperator.mirror.plan.plan import Plan
+
+_SHORT_HASH: Final = 12
+"""Hexadecimal digits, as in `status.conflicts`."""
+_CONFLICT: Final = "conflict"
+_FLAPPING: Final = "held for a while: both sides keep reverting one another"
+_NOTHING_TO_ADD: Final = (SyncReason.SYNCING, SyncReason.PAUSED, SyncReason.DRY_RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key. The hashes are empty where the key is absent; `held` says that it waits for an approval."""
+
+    key: str
+    path: str
+    action: str
+    zookeeper: str
+    config_map: str
+    held: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {to_camel(key): value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """All of a ConfigSync.
+
+    Args:
+        zxid, equal: the state that was compared, and the keys that are equal there; empty and None where a plan was
+            stopped before anything was compared.
+        held: what waits for an approval.
+        stopped: why nothing would be written at all.
+        notes: why the operator may do otherwise.
+    """
+
+    zxid: str
+    equal: int | None
+    differences: tuple[Difference, ...]
+    problems: tuple[str, ...]
+    held: str
+    stopped: str
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        whole = {to_camel(key): value for key, value in asdict(self).items()}
+        items = [item.to_json() for item in self.differences]
+        return {**whole, "differences": items, "problems": list(self.problems), "notes": list(self.notes)}
+
+
+def differences(plan: Plan, mode: Mode, status: ConfigSyncStatus) -> Differences:
+    """Return what the plan of an active pass would do."""
+    carried = [item for item in plan.carried if item.action in _ARROWS]
+    pending, is_known = plan.pending, plan.zxid > 0
+    waits = f"{_count(plan)} wait for approval (plan {pending.hash})" if pending is not None else ""
+    return Differences(
+        zxid=zxid_text(plan.zxid) if is_known else "",
+        equal=plan.keys - sum(not item.is_deletion for item in carried) if is_known else None,
+        differences=tuple(sorted(_found(plan), key=lambda item: item.key)),
+        problems=tuple(f"{problem.name}: {problem.message}" for problem in plan.problems),
+        held=waits,
+        stopped=f"{plan.stop}: {plan.message}" if plan.stop is not None else "",
+        notes=tuple(_notes(plan, mode, status)),
+    )
+
+
+def held(plan: Plan) -> tuple[Difference, ...]:
+    """Return what an approval would let run."""
+    return tuple(
+        _difference(item, f"{_verb(item)}, once approved", held=True) for item in plan.held if item.action in _ARROWS
+    )
+
+
+def _found(plan: Plan) -> Iterator[Difference]:
+    yield from (_difference(item, _verb(item)) for item in plan.carried if item.action in _ARROWS)
+    yield from held(plan)
+    conflicts = {*plan.conflicts, *(item for item in plan.held if item.action is Action.CONFLICT)}
+    yield from (_difference(item, _CONFLICT) for item in conflicts)
+    yield from (_difference(item, _FLAPPING) for item in plan.flapping)
+
+
+def _count(plan: Plan) -> str:
+    pending = plan.pending
+    if pending is None or pending.creates + pending.updates == 0:
+        return f"{pending.deletes if pending is not None else 0} deletions"
+    return f"{pending.creates} to create, {pending.updates} to change, {pending.deletes} to delete"
+
+
+def _notes(plan: Plan, mode: Mode, status: ConfigSyncStatus) -> Iterator[str]:
+    """Say what only the operator decides or knows: its mode, and what it met when it tried."""
+    if mode is not Mode.ACTIVE:
+        yield f"spec.mode is {mode}: nothing is written until it is {Mode.ACTIVE}"
+    ready = condition_of(status.conditions, SyncCondition.READY)
+    if ready is not None and ready.status is not Truth.TRUE and ready.reason not in _explained(plan):
+        yield f"the operator reported last: {ready.reason}: {ready.message}"
+
+
+def _explained(plan: Plan) -> set[str]:
+    """Return the reasons that what is shown gives already."""
+    reasons: set[str] = {*_NOTHING_TO_ADD, *(problem.reason for problem in plan.problems)}
+    reasons |= {plan.stop} if plan.stop is not None else set()
+    reasons |= {SyncReason.CONFLICT, SyncReason.BASE_LOST} if plan.conflicts else set()
+    reasons |= {SyncReason.DELETIONS_HELD} if plan.held else set()
+    reasons |= {SyncReason.FLAPPING} if plan.flapping else set()
+    return reasons
+
+
+def text(shown: Differences, style: Style) -> str:
+    """Return it for people."""
+    parts = [f"{shown.equal} keys are equal at zxid {shown.zxid}"] if shown.equal is not None else []
+    if shown.differences:
+        parts.append(rows(shown.differences, style))
+    parts += [style.paint(line, Colour.BAD) for line in (*map(printable, shown.problems), shown.held) if line]
+    if shown.stopped:
+        parts.append(style.paint(f"nothing would be written: {printable(shown.stopped)}", Colour.WAITING))
+    elif not shown.differences:
+        parts.append("nothing would be written")
+    return "\n".join([*parts, *(style.paint(printable(note), Colour.WAITING) for note in shown.notes)])
+
+
+_ARROWS = {Action.TO_CONFIG_MAP: "-->", Action.TO_ZOOKEEPER: "<--"}
+
+
+def rows(items: Iterable[Difference], style: Style) -> str:
+    """Return one line a key."""
+    lines = [
+        (
+            printable(item.key),
+            printable(item.path),
+            item.zookeeper or "(absent)",
+            item.config_map or "(absent)",
+            style.paint(item.action, _colour(item)),
+        )
+        for item in items
+    ]
+    return table(("KEY", "ZNODE", "ZOOKEEPER", "CONFIGMAP", "WHAT WOULD BE DONE"), lines)
+
+
+def _colour(item: Difference) -> Colour | None:
+    if item.action == _CONFLICT:
+        return Colour.BAD
+    return Colour.WAITING if item.held or item.action == _FLAPPING else None
+
+
+def _verb(item: Decision) -> str:
+    if item.action is Action.TO_CONFIG_MAP:
+        return f"{_change(item.zookeeper, item.config_map)} in the ConfigMap"
+    return f"{_change(item.config_map, item.zookeeper)} in ZooKeeper"
+
+
+def _change(source: bytes | None, target: bytes | None) -> str:
+    if source is None:
+        return "delete"
+    return "create" if target is None else "change"
+
+
+def _difference(item: Decision, action: str, *, held: bool = False) -> Difference:
+    return Difference(item.key, item.path, action, _hash(item.zookeeper), _hash(item.config_map), held)
+
+
+def _hash(digest: bytes | None) -> str:
+    return digest.hex()[:_SHORT_HASH] if digest is not None else ""

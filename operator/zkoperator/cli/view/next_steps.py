@@ -1,0 +1,125 @@
+"""What `plan` says of a cluster: the next steps in words, and what blocks them. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from zkoperator.api.cluster import ZooKeeperClusterStatus
+from zkoperator.api.meta import Truth
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.cli.view.command_line import in_cluster
+from zkoperator.cli.view.terminal import Colour, Style, printable
+from zkoperator.ensemble.model.names import Names
+from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.plan.gate import gate
+from zkoperator.ensemble.plan.plan import Plan
+from zkoperator.ensemble.plan.steps import (
+    ApplyChild,
+    CreateSecret,
+    DeleteClaim,
+    NoteOnClaim,
+    Reconfigure,
+    RecordBootstrap,
+    RemovePods,
+    RestartPod,
+    Step,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The next pass. `observed` is False when it is what the operator reported last, as nobody could be asked.
+
+    Args:
+        image: that the plan took for the operator's default; empty where the cluster names one itself.
+        elsewhere: the command that gives a fresh look, where this is none.
+    """
+
+    cluster: str
+    observed: bool
+    reason: str
+    message: str
+    steps: tuple[str, ...] = ()
+    gate: str = ""
+    image: str = ""
+    elsewhere: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "cluster": self.cluster,
+            "observed": self.observed,
+            "reason": self.reason,
+            "message": self.message,
+            "steps": list(self.steps),
+            "gate": self.gate,
+            "assumedImage": self.image,
+        }
+
+
+def forecast(names: Names, world: World, plan: Plan, image: str = "") -> Forecast:
+    """Return what the next pass would do, from a fresh observation."""
+    verdict = gate(world)
+    told = f"{'open' if verdict.open else 'closed'}: {verdict.why}"
+    steps = tuple(describe(step, names) for step in plan.steps)
+    return Forecast(names.cluster, True, plan.reason, plan.message, steps, told, image)
+
+
+def reported(name: str, namespace: str, status: ZooKeeperClusterStatus | None) -> Forecast:
+    """Return what the operator reported last; None for a status that cannot be read."""
+    elsewhere = in_cluster("plan", name, namespace, operator=status.operator if status is not None else None)
+    known = {condition.type: condition for condition in (status.conditions if status is not None else ())}
+    progressing = known.get(ClusterCondition.PROGRESSING)
+    if progressing is None:
+        message = "the operator has not looked at it yet"
+        return Forecast(name, False, ClusterReason.UNKNOWN, message, elsewhere=elsewhere)
+    degraded = known.get(ClusterCondition.DEGRADED)
+    wrong = degraded.message if degraded is not None and degraded.status is not Truth.FALSE else ""
+    message = f"{progressing.message}; {wrong}" if wrong else progressing.message
+    return Forecast(name, False, progressing.reason, message, elsewhere=elsewhere)
+
+
+def describe(step: Step, names: Names) -> str:
+    """Return one step in words."""
+    match step:
+        case RecordBootstrap(members, complete):
+            return f"record that {members} members {'have founded' if complete else 'may found'} the ensemble"
+        case CreateSecret():
+            return f"create Secret {names.secret} with the superuser's password"
+        case ApplyChild(child, manifest, uid):
+            return f"{'change' if uid else 'create'} {child.value} {manifest['metadata']['name']}"
+        case NoteOnClaim(claim, membership, _):
+            return f"note on claim {claim.name} that its member is {membership or 'not known'}"
+        case DeleteClaim(claim):
+            return f"delete claim {claim.name}"
+        case Reconfigure(joining, leaving, _, voters):
+            return _reconfigure(
+                [names.pod(server.id) for server in joining], list(map(names.pod, leaving)), len(voters)
+            )
+        case RemovePods(removed=removed):
+            return f"remove the pods {', '.join(map(names.pod, removed))}"
+        case RestartPod(name=name, why=why):
+            return f"restart {name}: {why}"
+
+
+def _reconfigure(joining: list[str], leaving: list[str], voters: int) -> str:
+    parts = [f"add {', '.join(joining)}"] if joining else []
+    parts += [f"remove {', '.join(leaving)}"] if leaving else []
+    return f"reconfigure the ensemble to {voters} voters: {' and '.join(parts) or 'no change of members'}"
+
+
+def text(shown: Forecast, style: Style) -> str:
+    """Return it for people."""
+    colour = Colour.BAD if shown.reason == ClusterReason.BLOCKED else None
+    lines = [f"{style.paint(shown.reason, colour)}: {printable(shown.message)}"]
+    lines += [f"  {number}. {printable(step)}" for number, step in enumerate(shown.steps, start=1)]
+    if shown.gate:
+        lines.append(style.paint(f"safety gate {printable(shown.gate)}", Colour.DIM))
+    if shown.image:
+        note = (
+            f"spec.image is not set: {shown.image} was taken for the operator's default; --default-image says another"
+        )
+        lines.append(style.paint(printable(note), Colour.DIM))
+    if not shown.observed:
+        note = "as the operator reported last: the members cannot be asked from here. For a fresh look run"
+        lines.append(style.paint(f"{note} {shown.elsewhere}", Colour.DIM))
+    return "\n".join(lines)

@@ -1,0 +1,42 @@
+"""Where commands print: text for people, JSON for programs."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zkoperator.cli.view.terminal import Style, wants_colours
+
+
+def add_output(parser: argparse.ArgumentParser, people: str = "text") -> None:
+    """Add `-o json`; `people` is what people get."""
+    parser.add_argument(
+        "-o", "--output", choices=(people, "json"), default=people, help=f"{people} for people, json for programs"
+    )
+
+
+def wants_json(arguments: argparse.Namespace) -> bool:
+    """Tell whether a program reads."""
+    return bool(arguments.output == "json")
+
+
+def style() -> Style:
+    """Return the style of the standard output."""
+    return Style(wants_colours(is_terminal=sys.stdout.isatty(), environ=os.environ))
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2))
+
+
+def json_line(value: Any) -> str:
+    """Return a JSON document as one line of a stream of them."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def kubernetes_list(items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return objects as the one that kubectl takes and gives for several."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(items)}

@@ -1,0 +1,1 @@
+"""What the reconcilers of all kinds share."""

@@ -1,0 +1,241 @@
+"""Carries out steps: the only writing I/O on Kubernetes.
+
+Every write is conditional on what was observed, as it may arrive long after its author has ended; and everything that
+takes something away is preceded by a fresh look.
+"""
+
+import secrets
+from typing import assert_never
+
+from zkoperator.ensemble.apply.reconfigure import Reconfigurer
+from zkoperator.ensemble.build.secret import secret
+from zkoperator.ensemble.model.names import MEMBERSHIP, selector_text
+from zkoperator.ensemble.observe.observer import RESOURCES
+from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, owner_of
+from zkoperator.ensemble.observe.views import pod_view
+from zkoperator.ensemble.observe.world import PodView, Running, World
+from zkoperator.ensemble.plan.drift import covers, repair_patch
+from zkoperator.ensemble.plan.refused_step import ForeignObjectError
+from zkoperator.ensemble.plan.steps import (
+    ApplyChild,
+    CreateSecret,
+    DeleteClaim,
+    NoteOnClaim,
+    Reconfigure,
+    RecordBootstrap,
+    RemovePods,
+    RestartPod,
+    Step,
+)
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.errors import ConflictError, UnsafeError
+from zkoperator.kube.port import (
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    SECRETS,
+    STATEFUL_SETS,
+    ZOOKEEPER_CLUSTERS,
+    KubeApi,
+    Manifest,
+    Resource,
+)
+
+_PASSWORD_BYTES = 24
+
+_NEVER = "1"
+"""No object has this resourceVersion. Server-side apply under it makes what is not there, and changes nothing."""
+
+
+class Applier:
+    """Executes the steps of a plan in their order.
+
+    Args:
+        api: the Kubernetes API.
+        membership: reads and changes the committed configuration.
+    """
+
+    def __init__(self, api: KubeApi, membership: Reconfigurer) -> None:
+        self._api = api
+        self._membership = membership
+
+    async def apply(self, cluster: ValidatedCluster, world: World, step: Step) -> None:
+        """Execute one step. Any error means: look again before anything else."""
+        match step:
+            case RecordBootstrap():
+                await self._record(cluster, world, step)
+            case CreateSecret():
+                await self._create_secret(cluster)
+            case ApplyChild():
+                await self._apply_child(cluster, step)
+            case NoteOnClaim():
+                await self._note(cluster, step)
+            case DeleteClaim():
+                await self._delete_claim(cluster, world, step)
+            case Reconfigure():
+                await self._still_asked(cluster)
+                await self._membership.change(cluster, world, step)
+            case RemovePods():
+                await self._remove_pods(cluster, world, step)
+            case RestartPod():
+                await self._restart(cluster, world, step)
+            case _:
+                assert_never(step)
+
+    async def _record(self, cluster: ValidatedCluster, world: World, step: RecordBootstrap) -> None:
+        meta = cluster.meta
+        bootstrap = {"members": step.members, "complete": step.complete}
+        if cluster.status.bootstrap is None:
+            await self._no_claim_speaks_against(cluster, world, step)
+        await self._api.patch(
+            ZOOKEEPER_CLUSTERS,
+            meta.namespace,
+            meta.name,
+            {"status": {"bootstrap": bootstrap}},
+            resource_version=meta.resource_version,
+            subresource="status",
+        )
+
+    async def _no_claim_speaks_against(self, cluster: ValidatedCluster, world: World, step: RecordBootstrap) -> None:
+        """The record is for ever, so the claims that it follows from are looked at once more."""
+        listing = await self._api.list(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace)
+        metas = [claim["metadata"] for claim in listing.items]
+        named = [meta for meta in metas if cluster.names.member_of_claim(meta["name"]) is not None]
+        if any("deletionTimestamp" in meta for meta in named):
+            raise ConflictError("a claim is being deleted")
+        if step.complete:
+            if {claim.uid for claim in world.claims.values()} - {meta["uid"] for meta in named}:
+                raise ConflictError("claims have gone since they were observed")
+            return
+        labels = selector_text(cluster.names.selector)
+        for meta in named:
+            if MEMBERSHIP in (meta.get("annotations") or {}):
+                raise UnsafeError(
+                    f"claim {meta['name']} belonged to an ensemble, so none may be founded; if it has lost its labels "
+                    f"({labels}), give them back to take its data up, or delete it"
+                )
+            if not cluster.names.selector.items() <= (meta.get("labels") or {}).items():
+                raise ForeignObjectError(
+                    f"claim {meta['name']} was not made for this cluster; delete it, or give it the labels {labels} to "
+                    "have its volume used"
+                )
+
+    async def _create_secret(self, cluster: ValidatedCluster) -> None:
+        names = cluster.names
+        live = await self._api.get(SECRETS, names.namespace, names.secret)
+        if live is not None:
+            _refuse_unless_ours(cluster, "Secret", live)
+            raise ForeignObjectError(
+                f"Secret {names.secret} holds no superuser's password that fits its digest; it is never overwritten: "
+                "delete it to let the operator make a new one"
+            )
+        manifest = secret(cluster, secrets.token_urlsafe(_PASSWORD_BYTES))
+        await self._api.create(SECRETS, names.namespace, manifest)
+
+    async def _apply_child(self, cluster: ValidatedCluster, step: ApplyChild) -> None:
+        resource, manifest, namespace = RESOURCES[step.child], step.manifest, cluster.names.namespace
+        name = manifest["metadata"]["name"]
+        if step.uid:
+            wanted = _with_metadata(manifest, uid=step.uid, resourceVersion=step.resource_version)
+        else:
+            live = await self._api.get(resource, namespace, name)
+            if live is not None:
+                _refuse_unless_ours(cluster, step.child.value, live)
+                await self._label_again(resource, live, manifest)
+                return
+            wanted = _with_metadata(manifest, resourceVersion=_NEVER)
+        applied = await self._api.apply(resource, namespace, wanted)
+        if not covers(applied, manifest):
+            # What others added stays theirs under server-side apply; a merge patch takes it away.
+            patch, version = repair_patch(applied, manifest), applied["metadata"]["resourceVersion"]
+            await self._api.patch(resource, namespace, name, patch, resource_version=version)
+
+    async def _label_again(self, resource: Resource, live: Manifest, manifest: Manifest) -> None:
+        """A child that is ours and was not observed has lost the labels by which it is followed, or is quite new."""
+        meta, labels = live["metadata"], manifest["metadata"]["labels"]
+        if labels.items() <= (meta.get("labels") or {}).items():
+            raise ConflictError(f"{resource.kind} {meta['name']} is there, and was not observed yet")
+        patch, version = {"metadata": {"labels": labels}}, meta["resourceVersion"]
+        await self._api.patch(resource, meta["namespace"], meta["name"], patch, resource_version=version)
+
+    async def _note(self, cluster: ValidatedCluster, step: NoteOnClaim) -> None:
+        await self._still_asked(cluster)
+        live = await self._api.get(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace, step.claim.name)
+        if live is None or live["metadata"]["uid"] != step.claim.uid:
+            raise ConflictError(f"claim {step.claim.name} has been replaced")
+        others = [ref for ref in live["metadata"].get("ownerReferences") or () if ref["uid"] != cluster.meta.uid]
+        metadata = {
+            "annotations": {MEMBERSHIP: step.membership} if step.membership else {},
+            "ownerReferences": [*others, cluster.plain_owner] if step.owned else others,
+        }
+        await self._api.patch(
+            PERSISTENT_VOLUME_CLAIMS,
+            cluster.names.namespace,
+            step.claim.name,
+            {"metadata": metadata},
+            resource_version=live["metadata"]["resourceVersion"],
+        )
+
+    async def _delete_claim(self, cluster: ValidatedCluster, world: World, step: DeleteClaim) -> None:
+        claim = step.claim
+        await self._still_asked(cluster)
+        await self._membership.confirm_absent(cluster, world, (claim.member,))
+        if await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(claim.member)) is not None:
+            raise ConflictError(f"claim {claim.name} is in use")
+        await self._api.delete(
+            PERSISTENT_VOLUME_CLAIMS,
+            cluster.names.namespace,
+            claim.name,
+            uid=claim.uid,
+            resource_version=claim.resource_version,
+        )
+
+    async def _remove_pods(self, cluster: ValidatedCluster, world: World, step: RemovePods) -> None:
+        await self._still_asked(cluster)
+        await self._membership.confirm_absent(cluster, world, step.removed)
+        manifest = _with_metadata(step.manifest, uid=step.uid, resourceVersion=step.resource_version)
+        await self._api.apply(STATEFUL_SETS, cluster.names.namespace, manifest)
+
+    async def _restart(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> None:
+        await self._still_asked(cluster)
+        version = await self._pods_as_observed(cluster, world, step)
+        await self._api.delete(PODS, cluster.names.namespace, step.name, uid=step.uid, resource_version=version)
+
+    async def _still_asked(self, cluster: ValidatedCluster) -> None:
+        """A plan made from a stale object must not take anything away, nor give it to a cluster that is gone."""
+        live = await self._api.get(ZOOKEEPER_CLUSTERS, cluster.meta.namespace, cluster.meta.name)
+        meta = live["metadata"] if live is not None else {}
+        same = meta.get("uid") == cluster.meta.uid and meta.get("generation") == cluster.meta.generation
+        if not same or "deletionTimestamp" in meta:
+            raise ConflictError("the cluster has changed since it was observed")
+
+    async def _pods_as_observed(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> str:
+        """The gate judged pods of the informer's snapshot; each of them must still be as it was judged.
+
+        Returns the version of the pod that is to go.
+        """
+        versions: dict[int, str] = {}
+        for member in sorted(world.voters | {step.member}):
+            live = await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(member))
+            if _judged(pod_view(member, live) if live is not None else None) != _judged(world.pods.get(member)):
+                raise ConflictError(f"pod {cluster.names.pod(member)} has changed since it was observed")
+            versions[member] = live["metadata"]["resourceVersion"] if live is not None else ""
+        return versions[step.member]
+
+
+def _judged(pod: PodView | None) -> tuple[str, str, bool, Running] | None:
+    return (pod.uid, pod.ip, pod.deleting, pod.running) if pod is not None else None
+
+
+def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:
+    return {**manifest, "metadata": {**manifest["metadata"], **fields}}
+
+
+def _refuse_unless_ours(cluster: ValidatedCluster, kind: str, live: Manifest) -> None:
+    name = live["metadata"]["name"]
+    match owner_of(cluster, live):
+        case Owner.US:
+            return
+        case Owner.PREDECESSOR:
+            raise ConflictError(f"{kind} {name} of the earlier cluster is still there")
+        case Owner.OTHERS:
+            raise ForeignObjectError(f"{kind} {name} {NOT_OURS}")

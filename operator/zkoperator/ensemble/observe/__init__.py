@@ -1,0 +1,1 @@
+"""Reads the objects of a cluster and asks each member. I/O."""

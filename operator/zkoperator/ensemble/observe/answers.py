@@ -1,0 +1,97 @@
+"""What members say of themselves, from the four-letter words `srvr`, `mntr` and `conf`."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from zkoperator.ensemble.model.configuration import Configuration, parse_configuration
+
+_SRVR = re.compile(r"^(?P<key>[A-Z][A-Za-z ]*): ?(?P<value>.*)$", re.MULTILINE)
+_VERSION = re.compile(r"^[0-9]+\.[0-9]+\.[0-9]+")
+_ID = re.compile(r"^serverId=(?P<id>[0-9]+)\s*$", re.MULTILINE)
+_IDLE = "not currently serving"
+
+
+class Mode(StrEnum):
+    """The part that a serving member plays. A joiner is a follower that does not vote yet."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"
+    OBSERVER = "observer"
+    STANDALONE = "standalone"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The member serves in a quorum, as it says itself.
+
+    `configuration` is the one it acts on; `synced` and `synced_non_voting` are a leader's counts of followers in sync,
+    the first including the second, and `digest_mismatches` are transactions that it has applied with another result
+    than the leader. None where it does not say.
+    """
+
+    mode: Mode
+    zxid: int
+    version: str
+    configuration: Configuration | None
+    synced: int | None = None
+    synced_non_voting: int | None = None
+    digest_mismatches: int | None = None
+
+    @property
+    def synced_voters(self) -> int | None:
+        """Voting followers in sync with this leader."""
+        if self.synced is None or self.synced_non_voting is None:
+            return None
+        return self.synced - self.synced_non_voting
+
+
+@dataclass(frozen=True, slots=True)
+class NotServing:
+    """The member answers that it serves nobody: it has no quorum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The member did not answer, or not in full: nothing is known of it."""
+
+    why: str
+
+
+Answer = Serving | NotServing | Silent
+
+
+def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
+    """Return what the three answers say together. They are asked on their own, so they may disagree.
+
+    Addresses are used again: a server of another ensemble may answer at that of a member, and is not listened to.
+    """
+    if _IDLE in srvr:
+        return NotServing()
+    if _IDLE in conf:
+        return Silent("it began or ceased to serve while it was asked")
+    found = _ID.search(conf)
+    if found is None:
+        return Silent("its answer to conf cannot be read")
+    if int(found["id"]) != member:
+        return Silent("another server answers at its address")
+    fields = {found["key"]: found["value"].strip() for found in _SRVR.finditer(srvr)}
+    numbers = _numbers(mntr)
+    version = _VERSION.match(fields.get("Zookeeper version", ""))
+    try:
+        return Serving(
+            mode=Mode(fields["Mode"]),
+            zxid=int(fields["Zxid"], 16),
+            version=version.group() if version is not None else "",
+            configuration=parse_configuration(conf),
+            synced=numbers.get("zk_synced_followers"),
+            synced_non_voting=numbers.get("zk_synced_non_voting_followers"),
+            digest_mismatches=numbers.get("zk_digest_mismatches_count"),
+        )
+    except (KeyError, ValueError):
+        return Silent("its answer to srvr cannot be read")
+
+
+def _numbers(mntr: str) -> dict[str, int]:
+    pairs = (line.split("\t", 1) for line in mntr.splitlines() if "\t" in line)
+    return {key: int(float(value)) for key, value in pairs if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value.strip())}

@@ -1,0 +1,198 @@
+"""Looks at one cluster: its children in the API, and every member itself by pod address. The only reading I/O."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from zkoperator.api.cluster import MAX_REPLICAS
+from zkoperator.ensemble.build.secret import digest
+from zkoperator.ensemble.model.configuration import Server, parse_servers
+from zkoperator.ensemble.model.names import CLIENT_PORT, Names
+from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, read_answer
+from zkoperator.ensemble.observe.downtime import Downtime
+from zkoperator.ensemble.observe.ownership import password_of, whose
+from zkoperator.ensemble.observe.views import claim_view, pod_view
+from zkoperator.ensemble.observe.world import Child, ClaimView, PodView, World
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.errors import ForbiddenError, TransientError
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    NETWORK_POLICIES,
+    PERSISTENT_VOLUME_CLAIMS,
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    SECRETS,
+    SERVICES,
+    STATEFUL_SETS,
+    KubeApi,
+    Manifest,
+    Resource,
+)
+from zkoperator.runtime.keys import Key
+from zkoperator.zk.port import MemberProbe
+
+MOST_PODS = MAX_REPLICAS + 3
+"""Pods are looked for by name up to this many; a StatefulSet scaled higher by hand is scaled back all the same."""
+
+ENDING_S = 0.3
+"""Seconds to wait for a pod that is being stopped: its address is about to lead nowhere, and others come back now."""
+
+SECRET_S = 60.0
+"""Age in seconds up to which a Secret that was there is believed to be there."""
+
+RESOURCES: dict[Child, Resource] = {
+    Child.CONFIG_MAP: CONFIG_MAPS,
+    Child.MEMBERS_SERVICE: SERVICES,
+    Child.CLIENT_SERVICE: SERVICES,
+    Child.BUDGET: POD_DISRUPTION_BUDGETS,
+    Child.NETWORK_POLICY: NETWORK_POLICIES,
+    Child.STATEFUL_SET: STATEFUL_SETS,
+}
+
+
+class Store(Protocol):
+    """The last known objects, as informers keep them, or live ones."""
+
+    async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        """Return the object, or None. It is shared and not to be modified."""
+
+
+def child_name(names: Names, child: Child) -> str:
+    """Return the name of a child."""
+    return {
+        Child.CONFIG_MAP: names.config_map,
+        Child.MEMBERS_SERVICE: names.members_service,
+        Child.CLIENT_SERVICE: names.client_service,
+        Child.BUDGET: names.budget,
+        Child.NETWORK_POLICY: names.network_policy,
+        Child.STATEFUL_SET: names.stateful_set,
+    }[child]
+
+
+class Observer:
+    """Observes clusters.
+
+    Args:
+        api: for what is read by name only.
+        store: where children are read from.
+        probe: asks members.
+        now_s: monotonic time.
+    """
+
+    def __init__(self, api: KubeApi, store: Store, probe: MemberProbe, now_s: Callable[[], float]) -> None:
+        self._api = api
+        self._store = store
+        self._probe = probe
+        self._now_s = now_s
+        self._believed: dict[Key, _Belief] = {}
+        self._absences = Downtime()
+
+    async def observe(self, cluster: ValidatedCluster) -> World:
+        """Return what is known now. A member that does not answer is Silent; a failing API raises."""
+        names = cluster.names
+        children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
+        answers, superuser = await asyncio.gather(self._ask_all(names, pods), self._superuser(cluster))
+        world = World(
+            children,
+            pods,
+            claims,
+            answers,
+            _recorded(children),
+            secret_id=superuser.secret_id,
+            secret=superuser.secret,
+            refused=superuser.refused,
+        )
+        return self._absences.timed(Key(names.namespace, names.cluster), world, self._now_s())
+
+    def forget(self, key: Key) -> None:
+        """Drop what is kept of a cluster that is gone."""
+        self._believed.pop(key, None)
+        self._absences.forget(key)
+
+    async def _children(self, names: Names) -> dict[Child, Manifest]:
+        found = {
+            child: await self._store.fetch(resource, names.namespace, child_name(names, child))
+            for child, resource in RESOURCES.items()
+        }
+        return {child: manifest for child, manifest in found.items() if manifest is not None}
+
+    async def _pods(self, names: Names) -> dict[int, PodView]:
+        members = range(1, MOST_PODS + 1)
+        found = {m: await self._store.fetch(PODS, names.namespace, names.pod(m)) for m in members}
+        return {m: pod_view(m, manifest) for m, manifest in found.items() if manifest is not None}
+
+    async def _claims(self, names: Names) -> dict[int, ClaimView]:
+        members = range(1, MOST_PODS + 1)
+        resource = PERSISTENT_VOLUME_CLAIMS
+        found = {m: await self._store.fetch(resource, names.namespace, names.claim(m)) for m in members}
+        return {m: claim_view(m, manifest) for m, manifest in found.items() if manifest is not None}
+
+    async def _ask_all(self, names: Names, pods: dict[int, PodView]) -> dict[int, Answer]:
+        asked = [member for member, pod in pods.items() if pod.ip]
+        answers = await asyncio.gather(*(self._ask(names, pods[member]) for member in asked))
+        return dict(zip(asked, answers, strict=True))
+
+    async def _ask(self, names: Names, pod: PodView) -> Answer:
+        try:
+            async with asyncio.timeout(ENDING_S if pod.deleting else None):
+                srvr, mntr, conf = await asyncio.gather(
+                    *(self._probe.ask(pod.ip, CLIENT_PORT, word) for word in ("srvr", "mntr", "conf"))
+                )
+        except (TransientError, TimeoutError):
+            return Silent("it does not answer")
+        answer = read_answer(pod.member, srvr, mntr, conf)
+        return Silent("another ensemble answers at its address") if _is_foreign(names, pod, answer) else answer
+
+    async def _superuser(self, cluster: ValidatedCluster) -> "_Superuser":
+        names = cluster.names
+        key, uid, now_s = Key(names.namespace, names.cluster), cluster.meta.uid, self._now_s()
+        believed = self._believed.get(key)
+        if believed is not None and believed.uid == uid and now_s - believed.since_s < SECRET_S:
+            return _Superuser(believed.secret_id)
+        try:
+            manifest = await self._api.get(SECRETS, names.namespace, names.secret)
+        except ForbiddenError as error:
+            return _Superuser(refused=str(error))
+        if manifest is None:
+            return _Superuser()
+        password = password_of(cluster, manifest)
+        if password is None:
+            return _Superuser(secret=whose(manifest))
+        secret_id = sha256(digest(password).encode()).hexdigest()[:16]
+        self._believed[key] = _Belief(uid, now_s, secret_id)
+        return _Superuser(secret_id, whose(manifest))
+
+
+def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
+    """Whether no line of the configuration is ours: addresses are used again. A line by hand may name the pod's."""
+    if not isinstance(answer, Serving) or answer.configuration is None:
+        return False
+    servers = answer.configuration.servers
+    return not any(
+        names.is_host(server.id, server.address) or server.address.startswith(f"{pod.ip}:") for server in servers
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Superuser:
+    """What is known of the Secret now, in the words of `World`."""
+
+    secret_id: str | None = None
+    secret: Manifest | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Belief:
+    """That the cluster with this uid has this Secret; a successor of the same name makes its own."""
+
+    uid: str
+    since_s: float
+    secret_id: str
+
+
+def _recorded(children: dict[Child, Manifest]) -> tuple[Server, ...]:
+    manifest = children.get(Child.CONFIG_MAP)
+    return parse_servers((manifest.get("data") or {}).get("members", "")) if manifest is not None else ()

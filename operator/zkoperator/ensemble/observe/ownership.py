@@ -1,0 +1,76 @@
+"""Whose an object is that bears one of our names. Nothing is ever adopted."""
+
+from enum import StrEnum
+from typing import Any
+
+from zkoperator.ensemble.build.secret import password_in
+from zkoperator.ensemble.observe.world import Child, World
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.kube.port import Manifest
+
+NOT_OURS = "was not made by this operator; delete or rename it, it is never adopted"
+
+
+class Owner(StrEnum):
+    """Who controls an object."""
+
+    US = "us"
+    PREDECESSOR = "a deleted cluster of the same name"
+    OTHERS = "somebody else"
+
+
+def owner_of(cluster: ValidatedCluster, manifest: Manifest) -> Owner:
+    """Return whose the object is, by the uid of its controller."""
+    controllers = [ref for ref in manifest["metadata"].get("ownerReferences", ()) if ref.get("controller")]
+    return _owner(cluster, controllers[0]) if controllers else Owner.OTHERS
+
+
+def _owner(cluster: ValidatedCluster, controller: dict[str, Any]) -> Owner:
+    if controller["uid"] == cluster.meta.uid:
+        return Owner.US
+    same = controller["kind"] == "ZooKeeperCluster" and controller["name"] == cluster.meta.name
+    return Owner.PREDECESSOR if same else Owner.OTHERS
+
+
+def whose(manifest: Manifest) -> Manifest:
+    """Return of an object what tells whose it is, and nothing that is in it."""
+    meta = manifest["metadata"]
+    return {"metadata": {"name": meta["name"], "ownerReferences": meta.get("ownerReferences") or []}}
+
+
+def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
+    """Return the superuser's password, None where the Secret holds none or is not ours."""
+    return password_in(manifest) if owner_of(cluster, manifest) is Owner.US else None
+
+
+def foreign(cluster: ValidatedCluster, world: World) -> str:
+    """Return a sentence about an object of somebody else that has one of our names, empty when there is none."""
+    for kind, manifest in _named(world):
+        if owner_of(cluster, manifest) is Owner.OTHERS:
+            return f"{kind} {manifest['metadata']['name']} {NOT_OURS}"
+    return ""
+
+
+def remains(cluster: ValidatedCluster, world: World) -> str:
+    """Return a sentence about what a deleted cluster of the same name has left behind, empty when nothing."""
+    for kind, manifest in _named(world):
+        if owner_of(cluster, manifest) is Owner.PREDECESSOR:
+            return f"waiting for the deletion of {kind} {manifest['metadata']['name']} of the earlier cluster"
+    if cluster.status.bootstrap is not None:
+        return ""
+    # Until the first record, pods that still run on the volumes may be those of an earlier cluster.
+    ours = _set_uid(world)
+    for pod in world.pods.values():
+        if pod.owner_uid != ours:
+            return f"waiting for the end of pod {pod.name} of an earlier StatefulSet"
+    return ""
+
+
+def _named(world: World) -> tuple[tuple[str, Manifest], ...]:
+    children = tuple((child.value, manifest) for child, manifest in world.children.items())
+    return children if world.secret is None else (*children, ("Secret", world.secret))
+
+
+def _set_uid(world: World) -> str:
+    manifest = world.children.get(Child.STATEFUL_SET)
+    return str(manifest["metadata"]["uid"]) if manifest is not None else ""

@@ -1,0 +1,130 @@
+"""Pods and claims as the planner needs them, from their manifests. Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, MEMBERSHIP, RESTART, RESTARTED, REVISION, TEMPLATE
+from zkoperator.ensemble.observe.world import ClaimView, PodView, Running
+from zkoperator.kube.port import Manifest
+
+_HARMLESS_WAITS = ("ContainerCreating", "PodInitializing")
+_MESSAGE_LIMIT = 300
+_IMAGE = "check spec.image, spec.imagePullPolicy and spec.imagePullSecrets"
+_ADVICE = {
+    "ErrImagePull": _IMAGE,
+    "ImagePullBackOff": _IMAGE,
+    "ErrImageNeverPull": _IMAGE,
+    "InvalidImageName": _IMAGE,
+}
+_CRASH_LOOP = "CrashLoopBackOff"
+_LOG = "its log says why (kubectl logs --previous)"
+_OUT_OF_MEMORY = "OOMKilled"
+_MEMORY = "raise spec.resources.limits.memory"
+_CRASHES = 2
+"""Restarts of a container that has not opened its port yet from which on it is taken to fail each time."""
+_CLAIMS = re.compile(r"PersistentVolumeClaim|storageclass", re.IGNORECASE)
+_STORAGE = "create the StorageClass, or a new cluster with another spec.storage.storageClassName (kubectl get sc, pvc)"
+
+
+def pod_view(member: int, manifest: Manifest) -> PodView:
+    """Return the pod of a member."""
+    meta, spec, status = manifest["metadata"], manifest["spec"], manifest.get("status", {})
+    annotations = meta.get("annotations") or {}
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
+    container = _ours(status.get("containerStatuses") or ())
+    return PodView(
+        name=meta["name"],
+        uid=meta["uid"],
+        member=member,
+        owner_uid=_controller(meta),
+        ip=status.get("podIP", ""),
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        deleting="deletionTimestamp" in meta,
+        running=_running(status, container),
+        unschedulable=_scheduled(conditions).get("reason") == "Unschedulable",
+        trouble=_trouble(conditions, container, deleting="deletionTimestamp" in meta),
+        image=_ours(spec["containers"]).get("image", ""),
+        revision=annotations.get(REVISION, ""),
+        template=annotations.get(TEMPLATE, ""),
+        secret=annotations.get(MADE_WITH, ""),
+        restart=annotations.get(RESTART, ""),
+        restarted=annotations.get(RESTARTED, ""),
+    )
+
+
+def claim_view(member: int, manifest: Manifest) -> ClaimView:
+    """Return the claim of a member."""
+    meta = manifest["metadata"]
+    return ClaimView(
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        member=member,
+        membership=(meta.get("annotations") or {}).get(MEMBERSHIP, ""),
+        owners=tuple(reference["uid"] for reference in meta.get("ownerReferences") or ()),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def _controller(meta: dict[str, Any]) -> str:
+    return next((str(ref["uid"]) for ref in meta.get("ownerReferences") or () if ref.get("controller")), "")
+
+
+def _ours(containers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Admission may put containers before ours."""
+    return next((container for container in containers if container.get("name") == CONTAINER), {})
+
+
+def _running(status: dict[str, Any], container: dict[str, Any]) -> Running:
+    state = container.get("state") or {}
+    if "running" in state:
+        return Running.YES
+    if "waiting" in state or "terminated" in state or status.get("phase") in ("Pending", "Failed", "Succeeded"):
+        return Running.NO
+    return Running.UNKNOWN
+
+
+def _scheduled(conditions: dict[str, Any]) -> dict[str, Any]:
+    condition: dict[str, Any] = conditions.get("PodScheduled", {})
+    return condition if condition.get("status") == "False" else {}
+
+
+def _trouble(conditions: dict[str, Any], container: dict[str, Any], *, deleting: bool) -> str:
+    """Return reason and message of what keeps the pod from running, empty while nothing is known to."""
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    found = _scheduled(conditions) or waiting or ({} if deleting else _failing(container))
+    reason = found.get("reason", "")
+    if not reason or reason in _HARMLESS_WAITS:
+        return ""
+    told = f"{reason}: {found.get('message', '')}".removesuffix(": ")[:_MESSAGE_LIMIT]
+    advice = _advice(reason, told, _last_end(container))
+    return f"{told}; {advice}" if advice else told
+
+
+def _last_end(container: dict[str, Any]) -> dict[str, Any]:
+    states = (container.get("state") or {}, container.get("lastState") or {})
+    return next((state["terminated"] for state in states if "terminated" in state), {})
+
+
+def _failing(container: dict[str, Any]) -> dict[str, Any]:
+    """Return how a container ended that fails each time or lacks memory, until it opens its port again.
+
+    Between two failures it runs for a moment, which is no news.
+    """
+    last = _last_end(container)
+    if "running" in (container.get("state") or {}) and container.get("started") is not False:
+        return {}
+    if container.get("restartCount", 0) < _CRASHES and last.get("reason") != _OUT_OF_MEMORY:
+        return {}
+    return {"reason": last.get("reason", ""), "message": f"exit code {last.get('exitCode')}"}
+
+
+def _advice(reason: str, told: str, last: dict[str, Any]) -> str:
+    if reason in _ADVICE or reason == "Unschedulable":
+        return _ADVICE.get(reason, _STORAGE if _CLAIMS.search(told) else "")
+    if reason == _OUT_OF_MEMORY:
+        return _MEMORY
+    if reason not in (_CRASH_LOOP, last.get("reason")):
+        return ""
+    return f"it was {_OUT_OF_MEMORY}: {_MEMORY}" if last.get("reason") == _OUT_OF_MEMORY else _LOG

@@ -1,0 +1,1 @@
+"""Decides the next steps, at most one of them disruptive. Pure."""

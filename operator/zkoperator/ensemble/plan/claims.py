@@ -1,0 +1,51 @@
+"""What becomes of claims: noted while their members belong, kept or deleted by policy after they have left."""
+
+from zkoperator.api.cluster import RetentionPolicy, StorageType
+from zkoperator.ensemble.observe.world import ClaimView, World
+from zkoperator.ensemble.plan.children import is_founded
+from zkoperator.ensemble.plan.steps import DeleteClaim, NoteOnClaim, Step
+from zkoperator.ensemble.validate import ValidatedCluster
+
+MEMBER = "member"
+LEFT = "left"
+
+
+def claim_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
+    """Return what is to be done with claims, once it is on record that they are this cluster's.
+
+    Who belongs to the ensemble is known from its leader only. Whether a claim goes with the cluster is the spec's to
+    say: it is noted without a leader, and before there was one, as the cluster may be deleted at any time.
+    """
+    if cluster.status.bootstrap is None or cluster.spec.storage.type is StorageType.EPHEMERAL:
+        return ()
+    return tuple(
+        step
+        for _, claim in sorted(world.claims.items())
+        if not claim.deleting
+        for step in _steps(cluster, world, claim)
+    )
+
+
+def is_spent(cluster: ValidatedCluster, world: World, claim: ClaimView) -> bool:
+    """Tell whether nobody uses the claim: no committed member, none that is wanted, and no pod."""
+    if world.committed is None or not is_founded(cluster):
+        return False
+    unused = world.committed.find(claim.member) is None and claim.member not in cluster.members
+    return unused and claim.member not in world.pods and claim.member > (world.replicas or 0)
+
+
+def _steps(cluster: ValidatedCluster, world: World, claim: ClaimView) -> tuple[Step, ...]:
+    retention = cluster.spec.storage.retention
+    if is_spent(cluster, world, claim) and claim.membership != LEFT and retention.when_scaled is RetentionPolicy.DELETE:
+        return (DeleteClaim(claim),)
+    membership = _membership(cluster, world, claim)
+    owned = retention.when_deleted is RetentionPolicy.DELETE
+    if membership == claim.membership and owned == (cluster.meta.uid in claim.owners):
+        return ()
+    return (NoteOnClaim(claim, membership, owned),)
+
+
+def _membership(cluster: ValidatedCluster, world: World, claim: ClaimView) -> str:
+    if world.committed is not None and claim.member in world.committed.voters:
+        return MEMBER
+    return LEFT if is_spent(cluster, world, claim) else claim.membership

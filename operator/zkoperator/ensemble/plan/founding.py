@@ -1,0 +1,58 @@
+"""The one creation of an ensemble: permitted once, recorded in status, withdrawn when a quorum has served.
+
+The permission needs more than an empty status, which a re-created object has as well: no claim may say that its volume
+belonged to an ensemble. With such claims the ensemble is taken up from its volumes, and nothing is founded.
+"""
+
+from zkoperator.api.cluster import StorageType
+from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.plan.children import is_founded
+from zkoperator.ensemble.plan.claims import LEFT, MEMBER
+from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
+from zkoperator.ensemble.validate import ValidatedCluster
+
+
+def refusal(cluster: ValidatedCluster, world: World) -> str:
+    """Return why the ensemble may neither be founded nor taken up, empty when it may."""
+    if cluster.status.bootstrap is not None:
+        return ""
+    claims = world.claims.values()
+    kept = ", ".join(sorted(claim.name for claim in claims if claim.membership == MEMBER))
+    left = ", ".join(sorted(claim.name for claim in claims if claim.membership == LEFT))
+    if going := ", ".join(sorted(claim.name for claim in claims if claim.deleting)):
+        return f"waiting for the end of claims {going} of an earlier ensemble, which are being deleted"
+    if kept and cluster.spec.storage.type is StorageType.EPHEMERAL:
+        return (
+            f"claims {kept} hold data of an earlier ensemble, and spec.storage.type is Ephemeral: create the cluster "
+            "as Persistent to take it up, or delete them to start with an empty one"
+        )
+    if left and not kept:
+        return (
+            f"claims {left} hold data of an earlier ensemble whose members' claims are gone; delete them to start with "
+            "an empty ensemble"
+        )
+    return ""
+
+
+def bootstrap_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
+    """Return the record that is due: the permission before anything else, its end after the claims are noted."""
+    recorded = cluster.status.bootstrap
+    if recorded is None:
+        return (_first_record(cluster, world),)
+    claims = (world.claims[member] for member in world.voters if member in world.claims)
+    # One that is being deleted is not noted any more, and goes with its pod.
+    noted = all(claim.membership == MEMBER or claim.deleting for claim in claims)
+    if not is_founded(cluster) and world.committed is not None and noted:
+        return (RecordBootstrap(recorded.members, complete=True),)
+    return ()
+
+
+def _first_record(cluster: ValidatedCluster, world: World) -> RecordBootstrap:
+    """Return the record. A volume that nobody noted may be a member's all the same: its operator may have ended before.
+
+    Without the pods of all that may be members, those that are could never come to a quorum.
+    """
+    claimed = [claim.member for claim in world.claims.values() if claim.membership != LEFT]
+    if any(claim.membership == MEMBER for claim in world.claims.values()):
+        return RecordBootstrap(max(claimed), complete=True)
+    return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False)

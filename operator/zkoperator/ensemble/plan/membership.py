@@ -1,0 +1,135 @@
+"""Who votes: growing, shrinking and repairing the committed configuration, one reconfiguration a plan."""
+
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
+from zkoperator.ensemble.observe.answers import Mode
+from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
+from zkoperator.ensemble.observe.world import Child, World
+from zkoperator.ensemble.plan.children import the_stateful_set, wanted_pods
+from zkoperator.ensemble.plan.gate import gate, voting
+from zkoperator.ensemble.plan.proposal import Proposal
+from zkoperator.ensemble.plan.roll import overdue
+from zkoperator.ensemble.plan.steps import Reconfigure, RemovePods
+from zkoperator.ensemble.validate import ValidatedCluster
+
+
+def joining(cluster: ValidatedCluster, committed: Configuration) -> tuple[Server, ...]:
+    """Return the lines that are missing from the configuration, or stand in it with another role or address."""
+    wanted = (server_of(cluster.names, member) for member in sorted(cluster.members))
+    return tuple(server for server in wanted if committed.find(server.id) != server)
+
+
+def leaving(cluster: ValidatedCluster, committed: Configuration) -> tuple[int, ...]:
+    """Return the members that the spec does not ask for."""
+    return tuple(server.id for server in committed.servers if server.id not in cluster.members)
+
+
+def change_members(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Propose the next reconfiguration, None when the configuration is as it should be."""
+    committed = world.committed
+    if committed is None:
+        return _leaderless(cluster, world)
+    joiners, leavers = joining(cluster, committed), leaving(cluster, committed)
+    if not joiners and not leavers:
+        return None
+    new = tuple(server for server in joiners if server.id not in committed.voters)
+    missing = tuple(server.id for server in new if not _serves(world, server.id))
+    # All joiners come at once: one after another would pass through two voters, where any loss stops all.
+    ready = tuple(server for server in joiners if server not in new or not missing)
+    if not ready and not leavers:
+        return _waiting(cluster, world, missing)
+    voters = (committed.voters - frozenset(leavers)) | {server.id for server in ready}
+    if not voters & committed.voters:
+        return Proposal(ClusterReason.BLOCKED, "", blocked="0 of the present voters would stay")
+    verdict = gate(world, spared=frozenset(leavers), unseen=_unreachable(world, committed, ready))
+    reason, message = _words(cluster, committed, ready, leavers)
+    if not verdict.open:
+        return Proposal(reason, message, blocked=verdict.why)
+    return Proposal(reason, message, Reconfigure(ready, leavers, committed.version, frozenset(voters)))
+
+
+def _leaderless(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Say that nothing can be changed without a leader, if something is to be changed as far as is known."""
+    voters, wanted, why = world.voters, cluster.spec.replicas, gate(world).why
+    if cluster.status.replicas == 0:
+        reason, patience_s = ClusterReason.BOOTSTRAPPING, RETURN_S
+        message = f"taking up the ensemble of {len(voters)} members"
+    elif voters != cluster.members:
+        reason = ClusterReason.SCALING_UP if len(voters) < wanted else ClusterReason.SCALING_DOWN
+        message, patience_s = f"{len(voters)} voters are to become {wanted}", ELECTION_S
+    else:
+        return None
+    if world.leaderless_s > patience_s:
+        return Proposal(reason, message, blocked=why)
+    return Proposal(reason, f"{message} as soon as there is a leader: {why}")
+
+
+def _unreachable(world: World, committed: Configuration, repaired: tuple[Server, ...]) -> frozenset[int]:
+    """Return the voters that cannot answer as long as their own lines are wrong."""
+    return frozenset(s.id for s in repaired if s.id in committed.voters and voting(world, s.id) is None)
+
+
+def remove_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Propose to end the pods of members that the committed configuration does not have any more."""
+    wanted, live = wanted_pods(cluster, world), world.children.get(Child.STATEFUL_SET)
+    if world.committed is None or live is None or world.replicas is None or world.replicas <= wanted:
+        return None
+    removed = tuple(range(wanted + 1, world.replicas + 1))
+    if any(world.committed.find(member) is not None for member in removed):
+        return None
+    meta, manifest = live["metadata"], the_stateful_set(cluster, world, wanted)
+    step = RemovePods(manifest, meta["uid"], meta["resourceVersion"], removed)
+    return Proposal(ClusterReason.SCALING_DOWN, f"removing the pods of {_names(cluster, removed)}", step)
+
+
+def await_departure(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Say which pods are still to end after a removal."""
+    going = [pod for member, pod in sorted(world.pods.items()) if member > wanted_pods(cluster, world)]
+    if world.committed is None or not going:
+        return None
+    message = f"waiting for the end of {', '.join(pod.name for pod in going)}"
+    return Proposal(ClusterReason.SCALING_DOWN, message, blocked=overdue(world, going))
+
+
+def _serves(world: World, member: int) -> bool:
+    answer, pod = world.serving(member), world.pods.get(member)
+    serves = answer is not None and answer.mode in (Mode.FOLLOWER, Mode.LEADER, Mode.OBSERVER)
+    return serves and pod is not None and not pod.deleting
+
+
+def _was_settled(cluster: ValidatedCluster) -> bool:
+    """Tell whether the configuration was as the present spec asks: what differs now was changed by another client."""
+    told = next((c for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), None)
+    return (
+        told is not None
+        and told.observed_generation == cluster.meta.generation
+        and told.reason in (ClusterReason.SETTLED, ClusterReason.REPAIRING)
+    )
+
+
+def _waiting(cluster: ValidatedCluster, world: World, missing: tuple[int, ...]) -> Proposal:
+    reason = ClusterReason.REPAIRING if _was_settled(cluster) else ClusterReason.SCALING_UP
+    troubles = world.troubles(missing)
+    told = troubles or f"{_names(cluster, missing)} to serve as non-voters"
+    if not troubles and any(member not in world.pods for member in missing):
+        told += f"; if no pods appear, kubectl describe statefulset {cluster.names.stateful_set}"
+    return Proposal(reason, f"waiting for {told}")
+
+
+def _words(
+    cluster: ValidatedCluster, committed: Configuration, joiners: tuple[Server, ...], leavers: tuple[int, ...]
+) -> tuple[ClusterReason, str]:
+    new = tuple(server.id for server in joiners if committed.find(server.id) is None)
+    parts = [f"adding {_names(cluster, new)}"] if new else []
+    if repaired := tuple(server.id for server in joiners if server.id not in new):
+        parts.append(f"repairing the entries of {_names(cluster, repaired)}")
+    if leavers:
+        parts.append(f"removing {_names(cluster, leavers)}")
+    strangers = any(member > 9 for member in leavers)
+    drifted = repaired or strangers or (new and leavers) or _was_settled(cluster)
+    reason = ClusterReason.REPAIRING if drifted else ClusterReason.SCALING_UP if new else ClusterReason.SCALING_DOWN
+    return reason, f"{' and '.join(parts)} by reconfiguration"
+
+
+def _names(cluster: ValidatedCluster, members: tuple[int, ...]) -> str:
+    return ", ".join(cluster.names.pod(member) for member in members)

@@ -1,0 +1,119 @@
+"""The next steps, from the validated cluster and what was observed. Pure: the same input gives the same plan."""
+
+from dataclasses import dataclass, replace
+
+from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.observe.ownership import foreign, remains
+from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.plan.children import child_steps, founders, is_founded
+from zkoperator.ensemble.plan.claims import claim_steps
+from zkoperator.ensemble.plan.founding import bootstrap_steps, refusal
+from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
+from zkoperator.ensemble.plan.proposal import Proposal
+from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_refuses, replace_pods
+from zkoperator.ensemble.plan.steps import Reconfigure, RemovePods, RestartPod, Step
+from zkoperator.ensemble.validate import ValidatedCluster
+
+SOON_S = 0.25
+BLOCKED_S = 1.0
+IDLE_S = 1.5
+"""Members are asked this often when nothing is to be done: a change of roles has no Kubernetes event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in their order, at most one of them disruptive and that one last.
+
+    `reason` and `message` are the words of the condition Progressing. `settled` says that nothing is to be done, be it
+    that the cluster is paused; `held_back` is what would be done if it were not.
+    """
+
+    steps: tuple[Step, ...]
+    reason: ClusterReason
+    message: str
+    look_again_s: float
+    held_back: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the cluster is as the spec asks."""
+        return self.reason in (ClusterReason.SETTLED, ClusterReason.PAUSED) and not self.held_back
+
+    @property
+    def disruptive(self) -> tuple[Step, ...]:
+        """The steps that take something away from the ensemble."""
+        return tuple(step for step in self.steps if isinstance(step, Reconfigure | RemovePods | RestartPod))
+
+
+def make_plan(cluster: ValidatedCluster, world: World) -> Plan:
+    """Return what to do next. A paused cluster gets a plan without steps that says what would be done."""
+    # A restart that was asked for once is not asked for again by taking the annotation away.
+    plan = _plan(replace(cluster, restart=cluster.restart or world.restarted), world)
+    if not cluster.spec.paused:
+        return plan
+    held = "" if plan.settled else plan.message
+    message = f"spec.paused is true; held back: {held}" if held else "spec.paused is true"
+    return Plan((), ClusterReason.PAUSED, message, IDLE_S, held)
+
+
+def _plan(cluster: ValidatedCluster, world: World) -> Plan:
+    if why := foreign(cluster, world):
+        return Plan((), ClusterReason.FOREIGN_OBJECT, why, BLOCKED_S)
+    if why := remains(cluster, world) or refusal(cluster, world):
+        return Plan((), ClusterReason.BLOCKED, why, BLOCKED_S)
+    calm = (*claim_steps(cluster, world), *bootstrap_steps(cluster, world))
+    if cluster.status.bootstrap is None:
+        # Nothing may start before the permission, or its absence, is on record.
+        return Plan(calm, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
+    calm = (*calm, *child_steps(cluster, world))
+    proposal = _proposal(cluster, world)
+    if proposal is None:
+        return _calm(calm)
+    if proposal.blocked:
+        return Plan(calm, ClusterReason.BLOCKED, f"{proposal.message}: {proposal.blocked}", BLOCKED_S)
+    steps = calm if calm or proposal.step is None else (proposal.step,)
+    return Plan(steps, proposal.reason, proposal.message, SOON_S)
+
+
+def _calm(steps: tuple[Step, ...]) -> Plan:
+    if steps:
+        return Plan(steps, ClusterReason.APPLYING, "writing the objects of the cluster", SOON_S)
+    return Plan((), ClusterReason.SETTLED, "nothing to do", IDLE_S)
+
+
+def _proposal(cluster: ValidatedCluster, world: World) -> Proposal | None:
+    """Return the first disruption that may be taken, else what is awaited, else what is blocked."""
+    if not is_founded(cluster):
+        return _first(replace_pods(cluster, world), _founding(cluster, world))
+    roll = replace_pods(cluster, world)
+    return _first(
+        remove_pods(cluster, world),
+        await_restarts(cluster, world),
+        change_members(cluster, world) if roll is None or not leader_refuses(world) else None,
+        roll,
+        await_departure(cluster, world),
+        await_return(cluster, world),
+    )
+
+
+def _first(*proposals: Proposal | None) -> Proposal | None:
+    made = [proposal for proposal in proposals if proposal is not None]
+    ranked = sorted(made, key=lambda proposal: (proposal.step is None, bool(proposal.blocked)))
+    return ranked[0] if ranked else None
+
+
+def _founding(cluster: ValidatedCluster, world: World) -> Proposal:
+    serving = sum(world.serving(member) is not None for member in world.voters)
+    message = f"{serving} of {len(world.voters)} first members serve"
+    missing = [cluster.names.pod(member) for member in sorted(world.voters) if member not in world.pods]
+    if missing and world.replicas is not None:
+        # Quota and admission refuse pods and claims to the StatefulSet controller, which tells its own object only.
+        message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
+    if troubles := world.troubles(world.voters):
+        message += f"; {troubles}"
+    if founders(cluster) != cluster.spec.replicas:
+        message += (
+            f"; the first {founders(cluster)} members are fixed until they have served once: to start with "
+            f"{cluster.spec.replicas} instead, delete the cluster and its claims, and create it again"
+        )
+    return Proposal(ClusterReason.BOOTSTRAPPING, message)

@@ -1,0 +1,82 @@
+"""What a plan consists of: a closed union of frozen steps, ZooKeeper calls included."""
+
+from dataclasses import dataclass
+
+from zkoperator.ensemble.model.configuration import Server
+from zkoperator.ensemble.observe.world import Child, ClaimView
+from zkoperator.kube.port import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBootstrap:
+    """Write into status that the ensemble may be founded by this many members, or that it has been."""
+
+    members: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret:
+    """Make the superuser's password, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyChild:
+    """Bring a child to its manifest: exactly the one that was observed, or a new one when there was none (no `uid`)."""
+
+    child: Child
+    manifest: Manifest
+    uid: str = ""
+    resource_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteOnClaim:
+    """Write on a claim whether its member belongs to the ensemble, and whether it is deleted with the cluster."""
+
+    claim: ClaimView
+    membership: str
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteClaim:
+    """Delete the claim of a member that has left the ensemble."""
+
+    claim: ClaimView
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """Change the membership from exactly `from_version` so that exactly `voters` vote; then commit one more write."""
+
+    joining: tuple[Server, ...]
+    leaving: tuple[int, ...]
+    from_version: int
+    voters: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePods:
+    """Lower the StatefulSet's replicas. `removed` are the members whose pods go; none of them may be a member."""
+
+    manifest: Manifest
+    uid: str
+    resource_version: str
+    removed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPod:
+    """Delete one pod; the StatefulSet makes it anew. `harmless` when its server is not part of the quorum now."""
+
+    member: int
+    name: str
+    uid: str
+    why: str
+    harmless: bool
+
+
+Step = RecordBootstrap | CreateSecret | ApplyChild | NoteOnClaim | DeleteClaim | Reconfigure | RemovePods | RestartPod
+
+Disruption = Reconfigure | RemovePods | RestartPod

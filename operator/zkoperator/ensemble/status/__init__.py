@@ -1,0 +1,1 @@
+"""Computes the status (pure) and writes it once (I/O)."""

@@ -1,0 +1,191 @@
+"""The four conditions of a cluster. Unknown is said where it is the case: not observed is neither well nor ill."""
+
+from dataclasses import dataclass
+
+from zkoperator.api.cluster import Member
+from zkoperator.api.meta import Truth
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.model.spec_warnings import observed_warnings
+from zkoperator.ensemble.observe.answers import NotServing, Silent
+from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
+from zkoperator.ensemble.observe.world import Running, World
+from zkoperator.ensemble.plan.children import is_founded
+from zkoperator.ensemble.plan.gate import Verdict
+from zkoperator.ensemble.plan.plan import Plan
+from zkoperator.ensemble.validate import ValidatedCluster
+
+Found = tuple[ClusterCondition, Truth, ClusterReason, str]
+
+_REFUSED = (ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN, ClusterReason.INVALID_SPEC)
+"""Reasons of a plan that only a person can change."""
+
+WIPED_S = 30.0
+"""Seconds after which a majority that runs without electing anybody is taken to have lost its volumes."""
+
+WARNING = "warning: "
+"""How the message of Degraded begins while all is well with a spec that is unwise."""
+
+RECOVERY = "see docs/recovery.md before anything is deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the conditions are made of. `verdict` is the gate's for nobody in particular, `serving` are voters."""
+
+    cluster: ValidatedCluster
+    world: World
+    plan: Plan
+    verdict: Verdict
+    serving: frozenset[int]
+    members: tuple[Member, ...]
+
+    @property
+    def quorum(self) -> int:
+        """How many voters make a majority, as far as the voters are known."""
+        return len(self.world.voters) // 2 + 1
+
+    @property
+    def quorum_serves(self) -> bool:
+        """Whether one leader and enough voters say that they serve."""
+        return self.world.committed is not None and len(self.serving) >= self.quorum
+
+    @property
+    def blinks(self) -> bool:
+        """Whether nothing is known but that ready members have not answered for a moment: too little to speak of."""
+        away = self.world.voters - self.serving
+        return bool(away) and all(
+            _is_dark(self.world, member) and self.world.away_s.get(member, 0.0) < ELECTION_S for member in away
+        )
+
+    @property
+    def possible(self) -> int:
+        """How many voters may serve: those that do, and those of which nothing is known."""
+        return sum(1 for member in self.world.voters if member in self.serving or _is_dark(self.world, member))
+
+
+def available(facts: Facts) -> Found:
+    """Return whether a quorum serves."""
+    count = f"{len(facts.serving)} of {len(facts.world.voters)} voters serve"
+    if (said := _said(facts, ClusterCondition.AVAILABLE)) is not None:
+        return said
+    if facts.quorum_serves:
+        leader = facts.cluster.names.pod(facts.world.leader or 0)
+        return ClusterCondition.AVAILABLE, Truth.TRUE, ClusterReason.QUORUM_SERVES, f"{count}, {leader} leads"
+    if not is_founded(facts.cluster):
+        return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.BOOTSTRAPPING, count
+    if facts.possible >= facts.quorum:
+        told = f"{count}; {facts.possible - len(facts.serving)} do not answer the operator"
+        return ClusterCondition.AVAILABLE, Truth.UNKNOWN, ClusterReason.UNKNOWN, told
+    return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.QUORUM_LOST, f"{count}, {facts.quorum} are needed"
+
+
+def ready(facts: Facts) -> Found:
+    """Return whether the newest spec is in place and every voter serves in sync."""
+    if not facts.plan.settled:
+        return ClusterCondition.READY, Truth.FALSE, facts.plan.reason, facts.plan.message
+    if (said := _said(facts, ClusterCondition.READY)) is not None:
+        return said
+    if not facts.verdict.open:
+        return ClusterCondition.READY, Truth.FALSE, ClusterReason.MEMBER_DOWN, facts.verdict.why
+    if late := [member.name for member in facts.members if not member.ready]:
+        told = f"waiting for the readiness of {', '.join(late)}"
+        return ClusterCondition.READY, Truth.FALSE, ClusterReason.APPLYING, told
+    told = f"{len(facts.serving)} of {facts.cluster.spec.replicas} voters serve in sync"
+    return ClusterCondition.READY, Truth.TRUE, ClusterReason.IN_SYNC, told
+
+
+def _said(facts: Facts, kind: ClusterCondition) -> Found | None:
+    """Return what was said before, while members only blink and it was good, if it was said of the present spec."""
+    before = next((c for c in facts.cluster.status.conditions if c.type == kind.value), None)
+    if not facts.blinks or before is None or before.status is not Truth.TRUE:
+        return None
+    if before.observed_generation != facts.cluster.meta.generation:
+        return None
+    return kind, before.status, ClusterReason(before.reason), before.message
+
+
+def progressing(facts: Facts) -> Found:
+    """Return what is being done, or what blocks it."""
+    plan = facts.plan
+    done = plan.reason in (ClusterReason.SETTLED, ClusterReason.PAUSED, *_REFUSED)
+    truth = Truth.FALSE if done else Truth.TRUE
+    return ClusterCondition.PROGRESSING, truth, plan.reason, plan.message
+
+
+def degraded(facts: Facts) -> Found:
+    """Return the gravest thing that is wrong."""
+    found = _wrong(facts)
+    if found is not None:
+        return ClusterCondition.DEGRADED, Truth.TRUE, *found
+    versions = (member.version for member in facts.members)
+    warnings = (*facts.cluster.warnings, *observed_warnings(facts.cluster.image, versions))
+    told = WARNING + "; ".join(warnings) if warnings else "nothing is known to be wrong"
+    return ClusterCondition.DEGRADED, Truth.FALSE, ClusterReason.HEALTHY, told
+
+
+def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
+    world = facts.world
+    if facts.plan.reason in _REFUSED:
+        return facts.plan.reason, facts.plan.message
+    if facts.blinks:
+        return _diverged(facts)
+    if is_founded(facts.cluster) and not facts.quorum_serves and world.leaderless_s > ELECTION_S:
+        return _lost(facts)
+    for member, pod in sorted(world.pods.items()):
+        if pod.trouble:
+            reason = ClusterReason.UNSCHEDULABLE if pod.unschedulable else ClusterReason.POD_FAILING
+            return reason, f"{facts.cluster.names.pod(member)}: {pod.trouble}"
+    down = [member for member in sorted(world.voters - facts.serving) if not _is_expected_back(facts, member)]
+    if down and is_founded(facts.cluster) and facts.quorum_serves:
+        names = ", ".join(_named(facts, member) for member in down)
+        return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(world.voters)} voters do not serve: {names}"
+    return _diverged(facts)
+
+
+def _lost(facts: Facts) -> tuple[ClusterReason, str]:
+    world, count = facts.world, f"{len(facts.serving)} of {len(facts.world.voters)} voters serve"
+    if facts.possible >= facts.quorum:
+        return ClusterReason.UNKNOWN, f"{count}; whether a quorum serves is not known"
+    idle = [member for member in world.voters if isinstance(world.answer(member), NotServing)]
+    told = "; ".join(filter(None, (f"{count}, {facts.quorum} are needed", world.troubles(world.voters))))
+    if len(idle) >= facts.quorum and world.leaderless_s > WIPED_S:
+        # Nothing that they answer says why; a majority that runs and elects nobody has lost its disks, or its network.
+        return ClusterReason.MAJORITY_WIPED, (
+            f"{told}; {len(idle)} run without electing a leader: unless the network between them is cut, a majority "
+            f"has lost its volumes and waits rather than start empty; {RECOVERY}"
+        )
+    return ClusterReason.QUORUM_LOST, f"{told}; {RECOVERY}"
+
+
+def _is_expected_back(facts: Facts, member: int) -> bool:
+    """Tell whether the member is away because the operator restarts it."""
+    rolling = facts.plan.reason in (
+        ClusterReason.BOOTSTRAPPING,
+        ClusterReason.ROLLING_RESTART,
+        ClusterReason.UPGRADING,
+    )
+    return rolling and facts.world.away_s.get(member, 0.0) < RETURN_S
+
+
+def _named(facts: Facts, member: int) -> str:
+    name = facts.cluster.names.pod(member)
+    why = next((known.reason for known in facts.members if known.id == member), "")
+    return f"{name} ({why})" if why else name
+
+
+def _diverged(facts: Facts) -> tuple[ClusterReason, str] | None:
+    for member in sorted(facts.serving):
+        answer = facts.world.serving(member)
+        if answer is not None and (answer.digest_mismatches or 0) > 0:
+            name = facts.cluster.names.pod(member)
+            return ClusterReason.CONFIG_DRIFT, (
+                f"{name} has found {answer.digest_mismatches} transactions whose digest differs from the leader's: "
+                f"its data may have diverged; {RECOVERY}"
+            )
+    return None
+
+
+def _is_dark(world: World, member: int) -> bool:
+    """Tell whether a member runs as far as Kubernetes knows, and does not answer the operator."""
+    pod = world.pods.get(member)
+    return isinstance(world.answer(member), Silent) and pod is not None and pod.running is not Running.NO and pod.ready

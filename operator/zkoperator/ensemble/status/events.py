@@ -1,0 +1,79 @@
+"""Kubernetes Events: one for each transition of a condition and for each disruptive step. Pure."""
+
+from typing import Any, Literal
+
+from zkoperator.api.meta import Condition, Truth
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.controller.events import Notice
+from zkoperator.ensemble.plan.steps import Reconfigure, RecordBootstrap, RemovePods, RestartPod, Step
+from zkoperator.ensemble.status.conditions import WARNING
+
+_BAD = tuple(
+    reason.value
+    for reason in (
+        ClusterReason.BLOCKED,
+        ClusterReason.FOREIGN_OBJECT,
+        ClusterReason.FORBIDDEN,
+        ClusterReason.INVALID_SPEC,
+        ClusterReason.MEMBER_DOWN,
+    )
+)
+"""Reasons that are bad news in Ready and Progressing, whose being false is no news by itself."""
+
+
+def transitions(before: tuple[Condition, ...], after: list[dict[str, Any]]) -> tuple[Notice, ...]:
+    """Return a notice for each condition with another status or reason than before, and for a new warning."""
+    old = {condition.type: (condition.status.value, condition.reason) for condition in before}
+    told = {condition.message for condition in before}
+    return tuple(
+        _of_condition(condition)
+        for condition in after
+        if (_is_warning(condition) and condition["message"] not in told)
+        or (old.get(condition["type"]) != (condition["status"], condition["reason"]) and _worth_telling(condition, old))
+    )
+
+
+def _is_warning(condition: dict[str, Any]) -> bool:
+    """Tell whether the condition warns of a cluster that is well."""
+    is_degraded = condition["type"] == ClusterCondition.DEGRADED.value
+    return is_degraded and str(condition.get("message", "")).startswith(WARNING)
+
+
+def _worth_telling(condition: dict[str, Any], old: dict[str, tuple[str, str]]) -> bool:
+    """The first status of a new object says little yet unless it is refused, and steps speak for themselves."""
+    quiet = (ClusterReason.SETTLED.value, ClusterReason.APPLYING.value)
+    return condition["reason"] in _BAD or (condition["type"] in old and condition["reason"] not in quiet)
+
+
+def _of_condition(condition: dict[str, Any]) -> Notice:
+    note = f"{condition['type']} is {condition['status']}: {condition.get('message', '')}"
+    kind: Literal["Normal", "Warning"] = "Warning" if _is_bad(condition) or _is_warning(condition) else "Normal"
+    return Notice(kind, condition["reason"], note, "Observe")
+
+
+def _is_bad(condition: dict[str, Any]) -> bool:
+    match condition["type"]:
+        case ClusterCondition.DEGRADED.value:
+            return bool(condition["status"] != Truth.FALSE.value)
+        case ClusterCondition.AVAILABLE.value:
+            return bool(condition["status"] != Truth.TRUE.value)
+        case _:
+            return condition["reason"] in _BAD
+
+
+def of_step(step: Step) -> Notice | None:
+    """Return the notice of a step that was carried out, None for one that is not worth telling."""
+    match step:
+        case RecordBootstrap(members, False):
+            return Notice("Normal", "Bootstrap", f"the ensemble may be founded by {members} members", "Bootstrap")
+        case RecordBootstrap(members, True):
+            return Notice("Normal", "Bootstrap", f"the ensemble of {members} first members is founded", "Bootstrap")
+        case Reconfigure(joining, leaving, _, voters):
+            told = f"added {[server.id for server in joining]}, removed {list(leaving)}, voters {sorted(voters)}"
+            return Notice("Normal", "Reconfigured", told, "Reconfigure")
+        case RemovePods(removed=removed):
+            return Notice("Normal", "PodsRemoved", f"removed the pods of members {list(removed)}", "Scale")
+        case RestartPod(name=name, why=why):
+            return Notice("Normal", "MemberRestarted", f"restarting {name}: {why}", "Restart")
+        case _:
+            return None

@@ -1,0 +1,157 @@
+"""The status of a cluster, computed from what was observed and planned. Pure; `report.py` writes it."""
+
+from typing import Any
+
+from zkoperator.api.cluster import Member, MemberRole
+from zkoperator.api.meta import Condition, Truth
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.model.names import CLIENT_PORT, selector_text
+from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
+from zkoperator.ensemble.observe.world import PodView, World
+from zkoperator.ensemble.plan.gate import gate, voting
+from zkoperator.ensemble.plan.plan import Plan
+from zkoperator.ensemble.status.conditions import Facts, available, degraded, progressing, ready
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.errors import FieldError
+
+Status = dict[str, Any]
+
+_MESSAGE_LIMIT = 4096
+
+
+def status_of(cluster: ValidatedCluster, world: World, plan: Plan, now: str) -> Status:
+    """Return the whole status except `bootstrap`, which only its own step writes. `now` is RFC 3339."""
+    facts = facts_of(cluster, world, plan)
+    conditions = [available(facts), ready(facts), progressing(facts), degraded(facts)]
+    return _summary(cluster, world) | {
+        "members": [member.manifest() for member in facts.members],
+        "conditions": stamped(cluster.status.conditions, conditions, cluster.meta.generation, now),
+    }
+
+
+def facts_of(cluster: ValidatedCluster, world: World, plan: Plan) -> Facts:
+    """Return what the conditions are made of."""
+    return Facts(
+        cluster=cluster,
+        world=world,
+        plan=plan,
+        verdict=gate(world),
+        serving=frozenset(member for member in world.voters if voting(world, member) is not None),
+        members=_members(cluster, world),
+    )
+
+
+def invalid_status(raw: Status, errors: tuple[FieldError, ...], generation: int, now: str) -> Status:
+    """Return the status of an object that cannot be acted on: all errors; the last good state keeps running."""
+    told = "; ".join(map(str, errors))[:_MESSAGE_LIMIT]
+    wrong = [
+        (ClusterCondition.READY, Truth.FALSE, ClusterReason.INVALID_SPEC, told),
+        (ClusterCondition.DEGRADED, Truth.TRUE, ClusterReason.INVALID_SPEC, told),
+    ]
+    before = tuple(Condition.model_validate(condition) for condition in raw.get("conditions") or ())
+    return {"observedGeneration": generation, "conditions": stamped(before, wrong, generation, now)}
+
+
+def stamped(
+    before: tuple[Condition, ...],
+    found: list[tuple[ClusterCondition, Truth, ClusterReason, str]],
+    generation: int,
+    now: str,
+) -> list[dict[str, Any]]:
+    """Return all conditions; the time of a condition moves only with its status. Those not found stay as they are."""
+    known = {condition.type: condition for condition in before}
+    for name, truth, reason, message in found:
+        old = known.get(name.value)
+        since = old.last_transition_time if old is not None and old.status is truth else now
+        known[name.value] = Condition(
+            type=name.value,
+            status=truth,
+            observed_generation=generation,
+            last_transition_time=since,
+            reason=reason.value,
+            message=message[:_MESSAGE_LIMIT],
+        )
+    return [known[name].manifest() for name in sorted(known)]
+
+
+def differs(old: Status, new: Status) -> bool:
+    """Tell whether the new status says anything else than the old one, transaction ids aside."""
+    return any(_without_zxid(old.get(key)) != _without_zxid(value) for key, value in new.items())
+
+
+def zxid_differs(old: Status, new: Status) -> bool:
+    """Tell whether any transaction id has moved."""
+    return [m.get("zxid") for m in old.get("members") or ()] != [m.get("zxid") for m in new.get("members") or ()]
+
+
+def _without_zxid(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_zxid(item) for item in value]
+    return {key: item for key, item in value.items() if key != "zxid"} if isinstance(value, dict) else value
+
+
+def _summary(cluster: ValidatedCluster, world: World) -> Status:
+    names, committed = cluster.names, world.committed
+    versions = {answer.version for member in world.voters if (answer := world.serving(member)) is not None}
+    hosts = ",".join(f"{names.host(member)}:{CLIENT_PORT}" for member in sorted(world.voters))
+    summary: Status = {
+        "observedGeneration": cluster.meta.generation,
+        "readyReplicas": sum(pod.ready for pod in world.pods.values()),
+        "selector": selector_text(names.selector),
+        "leader": names.pod(world.leader) if world.leader is not None else "",
+        "version": next(iter(versions)) if len(versions) == 1 and world.leader is not None else "",
+        "endpoint": names.endpoint,
+        "hosts": hosts,
+    }
+    if committed is None:
+        return summary
+    # While nobody can tell the committed configuration, the last one known stays in place.
+    return summary | {"replicas": len(committed.voters), "configVersion": f"{committed.version:x}"}
+
+
+def _members(cluster: ValidatedCluster, world: World) -> tuple[Member, ...]:
+    known = {server.id for server in world.committed.servers} if world.committed is not None else set()
+    ids = sorted(set(world.pods) | world.voters | known)
+    return tuple(_member(cluster, world, member) for member in ids if member <= 255)
+
+
+def _member(cluster: ValidatedCluster, world: World, member: int) -> Member:
+    answer, pod = world.answer(member), world.pods.get(member)
+    serving = answer if isinstance(answer, Serving) else None
+    return Member(
+        name=cluster.names.pod(member),
+        id=member,
+        role=_role(cluster, world, member),
+        ready=pod is not None and pod.ready,
+        version=serving.version if serving is not None else "",
+        zxid=f"{serving.zxid:x}" if serving is not None else "",
+        reason=_why(world, member, pod),
+    )
+
+
+def _role(cluster: ValidatedCluster, world: World, member: int) -> MemberRole:
+    answer, committed = world.serving(member), world.committed
+    if answer is None:
+        return MemberRole.UNKNOWN
+    if committed is not None and member not in cluster.members:
+        return MemberRole.LEAVING
+    if committed is not None and committed.find(member) is None:
+        return MemberRole.JOINING
+    roles = {Mode.LEADER: MemberRole.LEADER, Mode.FOLLOWER: MemberRole.FOLLOWER, Mode.OBSERVER: MemberRole.OBSERVER}
+    return roles.get(answer.mode, MemberRole.UNKNOWN)
+
+
+def _why(world: World, member: int, pod: PodView | None) -> str:
+    if pod is None:
+        return "it has no pod"
+    if pod.deleting:
+        return "its pod is being stopped"
+    if pod.trouble:
+        return pod.trouble
+    match world.answer(member):
+        case NotServing():
+            return "it has no quorum"
+        case Silent(why):
+            return why if pod.ip else "its pod is starting"
+        case _:
+            return ""

@@ -1,0 +1,102 @@
+"""A ConfigMap as the merge sees it: digests instead of values, and whose it is. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from zkoperator.kube.port import Manifest
+from zkoperator.mirror.model.keys import decode_binary, decode_text
+from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
+from zkoperator.zk.snapshot import digest_of
+
+
+class Held(NamedTuple):
+    """One key of a ConfigMap: digest and bytes of its value, and whether it stands in `binaryData`."""
+
+    digest: bytes
+    length: int
+    binary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none."""
+
+    name: str
+    uid: str
+    resource_version: str
+    keys: Mapping[str, Held]
+    base_text: str
+    annotation_bytes: int
+    label: str | None
+    controller: str | None
+    immutable: bool
+
+    @property
+    def number(self) -> int:
+        """The resourceVersion as a number, 0 when it is none. For a hint only, never for a decision."""
+        return int(self.resource_version) if self.resource_version.isdecimal() else 0
+
+
+def content_of(config_map: Mapping[str, Any]) -> Content:
+    """Read a ConfigMap's manifest."""
+    meta = config_map["metadata"]
+    annotations: Mapping[str, str] = meta.get("annotations") or {}
+    base_text = annotations.get(BASE_ANNOTATION, "")
+    return Content(
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        resource_version=meta.get("resourceVersion", ""),
+        keys=_keys_of(config_map),
+        base_text=base_text,
+        annotation_bytes=sum(len(key) + len(value) for key, value in annotations.items()) - len(base_text),
+        label=(meta.get("labels") or {}).get(SYNC_LABEL),
+        controller=_controller(meta),
+        immutable=config_map.get("immutable") is True,
+    )
+
+
+def values_of(config_map: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return every value of a ConfigMap's manifest as bytes."""
+    values = {key: decode_text(text) for key, text in (config_map.get("data") or {}).items()}
+    values.update((key, decode_binary(text)) for key, text in (config_map.get("binaryData") or {}).items())
+    return values
+
+
+def fold_managers(config_map: Manifest) -> Manifest:
+    """Keep `managedFields` as text: as objects they are larger than all the rest, and hardly ever looked at."""
+    meta = config_map["metadata"]
+    return {**config_map, "metadata": {**meta, "managedFields": json.dumps(meta.get("managedFields") or [])}}
+
+
+def managers_of(config_map: Mapping[str, Any]) -> dict[str, str]:
+    """Return the field manager that last wrote each key, where the API server has recorded it; folded or not."""
+    found: dict[str, str] = {}
+    told = (config_map.get("metadata") or {}).get("managedFields") or []
+    entries = json.loads(told) if isinstance(told, str) else told
+    for entry in sorted(entries, key=lambda item: item.get("time", "")):
+        fields = entry.get("fieldsV1") or {}
+        for part in ("f:data", "f:binaryData"):
+            for field in fields.get(part) or {}:
+                if field.startswith("f:"):
+                    found[field[2:]] = entry.get("manager", "")
+    return found
+
+
+def _keys_of(config_map: Mapping[str, Any]) -> dict[str, Held]:
+    keys: dict[str, Held] = {}
+    for key, text in (config_map.get("data") or {}).items():
+        value = decode_text(text)
+        keys[key] = Held(digest_of(value), len(value), binary=False)
+    for key, text in (config_map.get("binaryData") or {}).items():
+        value = decode_binary(text)
+        keys[key] = Held(digest_of(value), len(value), binary=True)
+    return keys
+
+
+def _controller(meta: Mapping[str, Any]) -> str | None:
+    for owner in meta.get("ownerReferences") or []:
+        if owner.get("controller") is True:
+            return f"{owner.get('kind', '')} {owner.get('name', '')}"
+    return None

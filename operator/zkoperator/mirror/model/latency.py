@@ -1,0 +1,21 @@
+"""Since when one side has news that is not written to the other one yet. Pure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class LatencyClock:
+    """Times are monotonic seconds; `since_s` is None when everything that was heard has been dealt with."""
+
+    since_s: float | None = None
+    _latest_s: float = float("-inf")
+
+    def heard(self, now_s: float) -> None:
+        """Note a change."""
+        self._latest_s = now_s
+        if self.since_s is None:
+            self.since_s = now_s
+
+    def settled(self, as_of_s: float) -> None:
+        """Note that everything heard before `as_of_s` has been written, or needed no write."""
+        self.since_s = self._latest_s if self._latest_s > as_of_s else None

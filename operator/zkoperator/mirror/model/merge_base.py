@@ -1,0 +1,134 @@
+"""The common base of the three-way merge, as the annotation that travels with the data it describes. Pure.
+
+`1:` and the base64 of a zlib stream: a JSON head, a zero byte, the keys separated by zero bytes, a zero byte, and
+their digests in the same order. Twelve bytes of a digest tell contents apart (2**-96); a key costs 16 characters and
+its compressed name, so the API server's limit of 262,144 bytes for all annotations holds some ten thousand keys.
+"""
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from zkoperator.zk.snapshot import digest_of
+
+DIGEST_BYTES: Final = 12
+ANNOTATIONS_LIMIT: Final = 262_144
+"""Bytes that the API server takes for all annotations of an object, names included."""
+
+_VERSION: Final = "1:"
+
+
+class Side(StrEnum):
+    """One of the two sides of a ConfigSync, by the words of its annotations."""
+
+    ZOOKEEPER = "zookeeper"
+    CONFIG_MAP = "configmap"
+
+
+class Detached(NamedTuple):
+    """A key that was deleted on one side and kept on the other: the side that kept it, and what it was then."""
+
+    kept_by: Side
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What both sides had in common at `zxid`.
+
+    Args:
+        sync_uid: the ConfigSync that wrote it; another one's base means nothing to it.
+        zxid: the state of the subtree that it was computed from.
+        root_czxid: the creation of that root, 0 when there was none.
+        ledger_czxid: the creation of the ledger znode, 0 while nothing is pushed.
+        digests: key -> digest of the value that both sides had (shortened, see `short`).
+        detached: keys that only one side keeps.
+        rebuilt: made after the former base was lost; stands until no conflict is left of that.
+        apart: keys of `digests` whose znode had another value at `zxid`, or none: they were not settled then.
+        adopting: keys that the adoption policy has settled and that are still to be written.
+        held_root: the creation of a root that replaced the known one while its deletions are held, else 0.
+    """
+
+    sync_uid: str
+    zxid: int
+    root_czxid: int
+    ledger_czxid: int = 0
+    digests: Mapping[str, bytes] = field(default_factory=dict)
+    detached: Mapping[str, Detached] = field(default_factory=dict)
+    rebuilt: bool = False
+    apart: frozenset[str] = frozenset()
+    adopting: frozenset[str] = frozenset()
+    held_root: int = 0
+
+
+def short(digest: bytes) -> bytes:
+    """Return the part of a digest that a base remembers."""
+    return digest[:DIGEST_BYTES]
+
+
+EMPTY_DIGEST: Final = short(digest_of(b""))
+HOLLOW: Final = bytes(DIGEST_BYTES)
+"""Stands in a base for an empty key whose znode is an empty parent: as good as equal, though the znode is no key."""
+
+
+def encode_base(base: Base) -> str:
+    """Return the annotation's text: the same base always gives the same text."""
+    keys = sorted(base.digests)
+    head = {
+        "uid": base.sync_uid,
+        "zxid": base.zxid,
+        "root": base.root_czxid,
+        "ledger": base.ledger_czxid,
+        "detached": {key: [item.kept_by, item.digest.hex()] for key, item in sorted(base.detached.items())},
+        "rebuilt": base.rebuilt,
+        "apart": sorted(base.apart),
+        "adopting": sorted(base.adopting),
+        "held_root": base.held_root,
+        "keys": len(keys),
+    }
+    names = "\0".join(keys).encode()
+    packed = json.dumps(head, separators=(",", ":")).encode() + b"\0" + names + b"\0"
+    packed += b"".join(base.digests[key] for key in keys)
+    return _VERSION + base64.b64encode(zlib.compress(packed, 6)).decode()
+
+
+def decode_base(text: str) -> Base | None:
+    """Return the base of an annotation, None when it was not written by `encode_base`."""
+    if not text.startswith(_VERSION):
+        return None
+    try:
+        return _unpack(zlib.decompress(base64.b64decode(text[len(_VERSION) :], validate=True)))
+    except (binascii.Error, zlib.error, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _unpack(packed: bytes) -> Base | None:
+    head_text, _, rest = packed.partition(b"\0")
+    head: dict[str, Any] = json.loads(head_text)
+    number = int(head["keys"])
+    digests_at = len(rest) - number * DIGEST_BYTES
+    if digests_at < 1 or rest[digests_at - 1 : digests_at] != b"\0":
+        return None
+    keys = rest[: digests_at - 1].decode().split("\0") if number > 0 else []
+    if len(keys) != number:
+        return None
+    raw = rest[digests_at:]
+    return Base(
+        sync_uid=str(head["uid"]),
+        zxid=int(head["zxid"]),
+        root_czxid=int(head["root"]),
+        ledger_czxid=int(head["ledger"]),
+        digests={key: raw[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES] for at, key in enumerate(keys)},
+        detached={
+            key: Detached(Side(kept_by), bytes.fromhex(digest)) for key, (kept_by, digest) in head["detached"].items()
+        },
+        rebuilt=head["rebuilt"] is True,
+        apart=frozenset(head["apart"]),
+        adopting=frozenset(head["adopting"]),
+        held_root=int(head["held_root"]),
+    )

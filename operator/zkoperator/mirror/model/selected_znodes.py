@@ -1,0 +1,82 @@
+"""A snapshot of the subtree as keys: what is selected, what stands in the way, what is unknown. Pure.
+
+A znode is a key when it is selected and either a leaf or has data of its own. Empty inner znodes (and an empty root)
+only hold others together: they are `hollow`, present without being keys.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zkoperator.mirror.model.keys import Unmappable, key_of, path_of
+from zkoperator.mirror.model.selection import Selection
+from zkoperator.zk.snapshot import Snapshot, Znode
+
+_CONTAINER_OWNER = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedZnodes:
+    """The selected part of a snapshot.
+
+    Args:
+        snapshot: where it comes from; `nodes` there has every znode, selected or not.
+        keys: key -> znode of everything that has a counterpart in the ConfigMap.
+        paths: key -> its path relative to the root, for `keys` and `hollow`.
+        hollow: key -> selected znode that has no data but children (or is the root).
+        unmappable: selected znodes that would be keys, and can be none.
+        taken: key -> why its path cannot be written although the znode is no key: it is ephemeral.
+    """
+
+    snapshot: Snapshot
+    keys: Mapping[str, Znode]
+    paths: Mapping[str, str]
+    hollow: Mapping[str, Znode] = field(default_factory=dict)
+    unmappable: tuple[Unmappable, ...] = ()
+    taken: frozenset[str] = frozenset()
+
+    def is_unknown(self, path: str) -> bool:
+        """Whether nothing may be concluded from the absence of the path."""
+        return (
+            bool(self.snapshot.unreadable)
+            and not self.snapshot.is_known_absent(path)
+            and path not in self.snapshot.nodes
+        )
+
+
+def is_session_owned(znode: Znode) -> bool:
+    """Whether the znode vanishes with a session. Container and TTL znodes do not."""
+    owner = znode.ephemeral_owner & 0xFFFF_FFFF_FFFF_FFFF
+    return owner not in (0, _CONTAINER_OWNER) and owner >> 56 != 0xFF
+
+
+def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool = False) -> SelectedZnodes:
+    """Return the keys of a snapshot. `ephemerals`: whether ephemeral znodes are keys."""
+    keys: dict[str, Znode] = {}
+    paths: dict[str, str] = {}
+    hollow: dict[str, Znode] = {}
+    unmappable: list[Unmappable] = []
+    taken: set[str] = set()
+    for path, znode in snapshot.nodes.items():
+        if not selection.takes(path):
+            continue
+        key = key_of(path)
+        is_left_out = znode.ephemeral_owner != 0 and not ephemerals and is_session_owned(znode)
+        is_hollow = znode.data_length == 0 and (znode.num_children > 0 or path == "")
+        if isinstance(key, Unmappable):
+            if not is_left_out and not is_hollow:
+                unmappable.append(key)
+            continue
+        if is_left_out:
+            taken.add(key)
+            continue
+        paths[key] = path
+        (hollow if is_hollow else keys)[key] = znode
+    return SelectedZnodes(snapshot, keys, paths, hollow, tuple(unmappable), frozenset(taken))
+
+
+def selected_path(key: str, selection: Selection) -> str | Unmappable | None:
+    """Return the path that a ConfigMap's key stands for; None when that path is not selected."""
+    path = path_of(key)
+    if isinstance(path, Unmappable):
+        return path
+    return path if selection.takes(path) else None

@@ -1,0 +1,59 @@
+"""Which znodes of the subtree belong to a ConfigSync. Pure."""
+
+import re
+from typing import Final
+
+from zkoperator.mirror.model.names import is_reserved
+
+ALL: Final = ("**",)
+
+
+class Selection:
+    """The include and exclude globs, and what is never selected. Remembers its answers: trees are looked at often.
+
+    `*` and `?` stay within a segment, `**` spans any number of segments, none included; the root's own path is "".
+    """
+
+    def __init__(self, root: str, include: tuple[str, ...] = ALL, exclude: tuple[str, ...] = ()) -> None:
+        self._root = "" if root == "/" else root
+        self._everything = include == ALL and not exclude and self._root != ""
+        self._include = _union(include or ALL)
+        self._exclude = _union(exclude)
+        self._known: dict[str, bool] = {}
+
+    def takes(self, path: str) -> bool:
+        """Whether the znode at this path relative to the root is selected."""
+        if self._everything:
+            return True
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = self._decide(path)
+        return known
+
+    def _decide(self, path: str) -> bool:
+        if is_reserved(f"{self._root}/{path}"):
+            return False
+        return self._include.fullmatch(path) is not None and self._exclude.fullmatch(path) is None
+
+
+def _union(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{_regex(glob)})" for glob in globs) or r"(?!)", re.DOTALL)
+
+
+def _regex(glob: str) -> str:
+    """Translate segment by segment, so that `a/**` takes `a` too and `**/b` takes `b`."""
+    parts = glob.strip("/").split("/")
+    if parts == ["**"]:
+        return ".*"
+    regex = ""
+    for number, part in enumerate(parts):
+        first, last = number == 0, number == len(parts) - 1
+        if part == "**":
+            regex += "(?:/.*)?" if last else ("(?:[^/]+/)*" if first else "(?:/[^/]+)*")
+        else:
+            regex += ("" if first or (number == 1 and parts[0] == "**") else "/") + _segment(part)
+    return regex
+
+
+def _segment(part: str) -> str:
+    return "".join({"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char)) for char in part)

@@ -1,0 +1,1 @@
+"""Reads both sides of a ConfigSync. I/O."""

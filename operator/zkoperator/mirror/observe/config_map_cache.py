@@ -1,0 +1,92 @@
+"""The newest known version of a ConfigMap: the informer's, unless this process has seen a later one. Pure.
+
+Every write is conditional, so each one follows exactly the version that it replaced: an informer that still shows a
+replaced version is late. Where versions are numbers, a lower one is late too; this is a hint that saves conflicts,
+never the condition of a write.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zkoperator.mirror.model.config_map import Content, content_of
+from zkoperator.mirror.model.keys import decode_binary, decode_text
+from zkoperator.mirror.model.merge_base import Base, decode_base
+
+_MAX_AGE_S = 60.0
+
+
+@dataclass(slots=True)
+class ConfigMapCache:
+    """What one ConfigSync knows of its ConfigMap beside the informer's store. Times are monotonic seconds."""
+
+    _latest: Mapping[str, Any] | None = None
+    _replaced: set[str] = field(default_factory=set)
+    _at_s: float = 0.0
+    _content: Content | None = None
+    _base: tuple[str, Base | None] = ("", None)
+    must_read: bool = False
+
+    def newest(self, stored: Mapping[str, Any] | None, now_s: float) -> Mapping[str, Any] | None:
+        """Return the manifest to act on, None when there is none as far as known."""
+        if self._latest is not None and self._is_late(stored, self._latest):
+            # Nobody lags for that long: the API server was restored, or the ConfigMap is gone. It says so itself.
+            self.must_read = self.must_read or now_s - self._at_s >= _MAX_AGE_S
+            return self._latest
+        self._latest = None
+        self._replaced.clear()
+        return stored
+
+    def wrote(self, over: str, manifest: Mapping[str, Any], now_s: float) -> None:
+        """Note the answer to a write over the version `over` ("" for a creation), or to a read."""
+        self._replaced.add(over)
+        self._latest = manifest
+        self._at_s = now_s
+        self.must_read = False
+
+    def forget(self) -> None:
+        """Trust the informer, which knows of no such ConfigMap, or has yet to learn that it is gone."""
+        self._latest = None
+        self._replaced.clear()
+        self.must_read = False
+
+    def doubt(self) -> None:
+        """Have the ConfigMap read again: a write failed, or nobody knows whether it happened."""
+        self.must_read = True
+
+    def _is_late(self, stored: Mapping[str, Any] | None, latest: Mapping[str, Any]) -> bool:
+        version, known = version_of(stored), version_of(latest)
+        if version == known:
+            return False
+        if version in self._replaced:
+            return True
+        return version.isdecimal() and known.isdecimal() and int(version) < int(known)
+
+    def content(self, manifest: Mapping[str, Any]) -> Content:
+        """Return the digests of a manifest, computed once a version."""
+        version = manifest["metadata"].get("resourceVersion", "")
+        known = self._content
+        if known is None or known.resource_version != version or known.uid != manifest["metadata"].get("uid", ""):
+            known = self._content = content_of(manifest)
+        return known
+
+    def places(self) -> dict[str, bool]:
+        """Return for every key of the last content whether it stands in `binaryData`."""
+        return {key: held.binary for key, held in self._content.keys.items()} if self._content is not None else {}
+
+    def base(self, content: Content) -> Base | None:
+        """Return the base that a ConfigMap carries, decoded once a text; None when it carries none."""
+        if self._base[0] != content.base_text:
+            self._base = (content.base_text, decode_base(content.base_text))
+        return self._base[1]
+
+
+def value_of(manifest: Mapping[str, Any], key: str) -> bytes:
+    """Return one value of a ConfigMap. `KeyError` when it has no such key."""
+    data = manifest.get("data") or {}
+    return decode_text(data[key]) if key in data else decode_binary((manifest.get("binaryData") or {})[key])
+
+
+def version_of(manifest: Mapping[str, Any] | None) -> str:
+    """Return the resourceVersion, "" for an absent object."""
+    return "" if manifest is None else str(manifest["metadata"].get("resourceVersion", ""))

@@ -1,0 +1,112 @@
+"""Where the subtree of a ConfigSync is: members, credential and root, or why it cannot be said. I/O.
+
+Everything is looked up in the ConfigSync's own namespace: there is no field by which it could name another one.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from zkoperator.api.reasons import SyncReason
+from zkoperator.errors import InvalidError
+from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, KubeApi
+from zkoperator.mirror.model.waiting import Waiting
+from zkoperator.mirror.observe.host_policy import Permission, permission_of, protected_reason
+from zkoperator.mirror.observe.subtree import Endpoint
+from zkoperator.mirror.settings import MirrorSettings
+from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.zk import resolver
+from zkoperator.zk.hosts import Address, parse_hosts
+from zkoperator.zk.port import Credential
+
+Resolve = Callable[[Address], Awaitable[tuple[str, ...]]]
+
+_RESOLVE_S: Final = 5.0
+
+
+async def resolve(address: Address) -> tuple[str, ...]:
+    """Return the addresses that a name has now; none when it has none, or when the name service does not answer."""
+    try:
+        return await resolver.resolve(address, _RESOLVE_S)
+    except OSError:  # a timeout is one
+        return ()
+
+
+class Endpoints:
+    """Finds ensembles. `resolve` is the name service."""
+
+    def __init__(self, api: KubeApi, settings: MirrorSettings, resolve: Resolve = resolve) -> None:
+        self._api = api
+        self._settings = settings
+        self._resolve = resolve
+
+    async def find(self, sync: ValidatedSync) -> Endpoint | Waiting:
+        """Return the place, or the reason why there is none."""
+        hosts = await self._cluster_hosts(sync) if sync.source.cluster is not None else await self._outside(sync)
+        if isinstance(hosts, Waiting):
+            return hosts
+        credential = await self._credential(sync)
+        if isinstance(credential, Waiting):
+            return credential
+        return Endpoint(hosts, credential, sync.source.root)
+
+    async def _cluster_hosts(self, sync: ValidatedSync) -> tuple[str, ...] | Waiting:
+        name = sync.source.cluster or ""
+        cluster = await self._api.get(ZOOKEEPER_CLUSTERS, sync.namespace, name)
+        if cluster is None:
+            message = (
+                f"there is no ZooKeeperCluster {name} in this namespace; clusterRef names one of the same namespace, "
+                "another ensemble is named by spec.zookeeper.hosts"
+            )
+            return self._wait(SyncReason.CLUSTER_NOT_FOUND, message)
+        members = tuple(entry for entry in str((cluster.get("status") or {}).get("hosts") or "").split(",") if entry)
+        return members or (f"{name}-zk.{sync.namespace}.svc.{self._settings.cluster_domain}:2181",)
+
+    async def _outside(self, sync: ValidatedSync) -> tuple[str, ...] | Waiting:
+        """Return the members; those that only a pattern allows as the addresses that were checked."""
+        try:
+            addresses = parse_hosts(sync.source.hosts)
+        except InvalidError:
+            return self._wait(SyncReason.INVALID_SPEC, "spec.zookeeper.hosts: write host:port,host:port")
+        found = await asyncio.gather(*(self._permitted(address) for address in addresses))
+        refused = [item for item in found if isinstance(item, str)]
+        if refused:
+            return self._wait(SyncReason.HOST_NOT_ALLOWED, "; ".join(refused))
+        members = tuple(str(address) for item in found if not isinstance(item, str) for address in item)
+        return members or self._wait(SyncReason.DISCONNECTED, "none of spec.zookeeper.hosts has an address")
+
+    async def _permitted(self, address: Address) -> tuple[Address, ...] | str:
+        """Return what may be connected to, or the refusal."""
+        permission = permission_of(address, self._settings.allowed_hosts)
+        if permission is Permission.NONE:
+            return f"{address} is not among the hosts that the operator allows (--allowed-hosts)"
+        if permission is Permission.BY_NAME:
+            return (address,)
+        resolved = await self._resolve(address)
+        for text in resolved:
+            if (reason := protected_reason(text, self._settings.protected_addresses)) is not None:
+                return f"{address} is {reason}; the operator's --allowed-hosts must name it exactly"
+        return tuple(Address(text, address.port) for text in sorted(set(resolved)))
+
+    async def _credential(self, sync: ValidatedSync) -> Credential | Waiting | None:
+        if sync.source.secret is None:
+            return None
+        secret = await self._api.get(SECRETS, sync.namespace, sync.source.secret)
+        username, password = _entry(secret, "username"), _entry(secret, "password")
+        if username is None or password is None:
+            message = f"there is no Secret {sync.source.secret} with the keys username and password in this namespace"
+            return self._wait(SyncReason.CREDENTIALS_NOT_FOUND, message)
+        return Credential(username, password)
+
+    def _wait(self, reason: SyncReason, message: str) -> Waiting:
+        return Waiting(reason, message, self._settings.retry_s, connected=False)
+
+
+def _entry(secret: dict[str, Any] | None, key: str) -> str | None:
+    encoded = ((secret or {}).get("data") or {}).get(key)
+    try:
+        return base64.b64decode(encoded, validate=True).decode() if encoded else None
+    except (binascii.Error, UnicodeDecodeError):
+        return None

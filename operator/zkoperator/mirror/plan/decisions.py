@@ -1,0 +1,211 @@
+"""What has to happen for every key of a ConfigSync: the merge table applied to all selected znodes. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from zkoperator.api.reasons import SyncReason
+from zkoperator.mirror.model.config_map import Content, Held
+from zkoperator.mirror.model.keys import Unmappable
+from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, HOLLOW, Detached, Side, short
+from zkoperator.mirror.model.selected_znodes import SelectedZnodes, selected_path
+from zkoperator.mirror.model.selection import Selection
+from zkoperator.mirror.plan.merge import Action, KeyState, Rules, decide
+from zkoperator.mirror.plan.push import MAX_VALUE_BYTES, blocked_by
+
+_SHOWN_CHARACTERS: Final = 12
+
+
+_REFUSED_READ: Final = "the ensemble refuses to show this znode; its ACL must admit spec.zookeeper.credentialsSecret"
+
+
+class Problem(NamedTuple):
+    """A key (or path) that cannot be synchronised; everything else goes on."""
+
+    reason: SyncReason
+    name: str
+    message: str
+
+
+class Decision(NamedTuple):
+    """One key for which something has to happen."""
+
+    key: str
+    path: str
+    action: Action
+    zookeeper: bytes | None
+    config_map: bytes | None
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether carrying it out deletes the key on one side."""
+        if self.action is Action.TO_CONFIG_MAP:
+            return self.zookeeper is None
+        return self.action is Action.TO_ZOOKEEPER and self.config_map is None
+
+
+def short_hash(digest: bytes | None) -> str:
+    """Return a digest as status shows it, "" for an absent value."""
+    return "" if digest is None else digest.hex()[:_SHOWN_CHARACTERS]
+
+
+@dataclass(slots=True)
+class Decisions:
+    """The outcome for all keys.
+
+    Args:
+        open: keys for which something has to happen, conflicts included.
+        equal: number of keys that are equal on both sides.
+        equal_bytes: bytes of their values.
+        dropped: keys of the base that are not selected any more.
+        hollowed: open deletions of empty keys whose znode only became a parent: they never count as deletions.
+        resolved: keys that a resolution has decided.
+    """
+
+    open: list[Decision] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    equal: int = 0
+    equal_bytes: int = 0
+    dropped: set[str] = field(default_factory=set)
+    hollowed: set[str] = field(default_factory=set)
+    resolved: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInput:
+    """Both sides and their base. `content` is None while there is no ConfigMap; `refused` keys cannot be pushed.
+
+    `shown` are the conflicts that the status lists, as short hashes of both sides: a resolution settles what the person
+    who made it has seen, not an edit that came later. `adopting` are the keys for which the adoption policy still
+    decides, None for all. `flapping` keys are held. `base_zxid` is the state that the annotation speaks of.
+    """
+
+    selected: SelectedZnodes
+    content: Content | None
+    digests: Mapping[str, bytes]
+    detached: Mapping[str, Detached]
+    resolve: Mapping[str, Side]
+    selection: Selection
+    refused: Mapping[str, Problem] = field(default_factory=dict)
+    shown: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    all_are_shown: bool = True
+    adopting: frozenset[str] | None = None
+    flapping: frozenset[str] = frozenset()
+    base_zxid: int = 0
+
+
+def decide_all(given: MergeInput, rules: Rules) -> Decisions:
+    """Return what has to happen, key by key in a stable order."""
+    found = Decisions()
+    for unmappable in given.selected.unmappable if rules.pulls else ():
+        found.problems.append(Problem(SyncReason.KEY_INVALID, unmappable.name, unmappable.reason))
+    for path in sorted(given.selected.snapshot.unreadable):
+        found.problems.append(Problem(SyncReason.FORBIDDEN, path or "/", _REFUSED_READ))
+    for key, path in _universe(given, rules, found):
+        _decide_key(key, path, given, rules, found)
+    return found
+
+
+def _universe(given: MergeInput, rules: Rules, found: Decisions) -> Iterator[tuple[str, str]]:
+    """Yield every key that takes part, with its path."""
+    yield from sorted((key, given.selected.paths[key]) for key in given.selected.keys)
+    held = given.content.keys if given.content is not None else {}
+    others = {*held, *given.digests, *given.detached} - given.selected.keys.keys()
+    for key in sorted(others):
+        path = given.selected.paths.get(key) or selected_path(key, given.selection)
+        if isinstance(path, str):
+            if _is_left_out(key, path, given, rules):
+                found.dropped.update({key} & given.digests.keys())
+            elif not _is_out_of_reach(key, path, given, rules, found):
+                yield key, path
+        elif isinstance(path, Unmappable) and rules.pushes and key in held:
+            found.problems.append(Problem(SyncReason.KEY_INVALID, key, path.reason))
+        elif path is None and (key in given.digests or key in given.detached):
+            found.dropped.add(key)
+
+
+def _is_left_out(key: str, path: str, given: MergeInput, rules: Rules) -> bool:
+    """Whether the key was an ephemeral znode, and these are not selected any more: that deletes nothing."""
+    if rules.pushes or key not in given.selected.taken:
+        return False
+    return given.selected.snapshot.nodes[path].czxid <= given.base_zxid
+
+
+def _is_out_of_reach(key: str, path: str, given: MergeInput, rules: Rules, found: Decisions) -> bool:
+    """Whether nothing can be concluded or done about a key that no selected znode has."""
+    if given.selected.is_unknown(path):
+        return True
+    if not rules.pushes or given.content is None or key not in given.content.keys:
+        return False
+    why = "its znode is ephemeral" if key in given.selected.taken else blocked_by(path, given.selected)
+    if why is None:
+        return False
+    found.problems.append(Problem(SyncReason.KEY_INVALID, key, why))
+    return True
+
+
+def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Decisions) -> None:
+    znode = given.selected.keys.get(key)
+    held = given.content.keys.get(key) if given.content is not None else None
+    base = given.digests.get(key)
+    zookeeper = short(znode.digest) if znode is not None else None
+    config_map = short(held.digest) if held is not None else None
+    detached = given.detached.get(key)
+    if held is not None and zookeeper == config_map:
+        found.equal += 1
+        found.equal_bytes += held.length
+        if base == zookeeper and detached is None:
+            return
+    if znode is None and key in given.selected.hollow:
+        if config_map == EMPTY_DIGEST:
+            _decide_hollow(key, path, base, rules, found)
+            return
+        if rules.pushes and (base == HOLLOW or (base == EMPTY_DIGEST and config_map is not None)):
+            base = zookeeper = EMPTY_DIGEST
+    if base == HOLLOW and zookeeper != config_map:
+        # With data the znode has changed since; without the znode, nothing of the key is left there.
+        base = EMPTY_DIGEST if zookeeper is not None else None
+    resolve = _resolution(key, zookeeper, config_map, given)
+    state = KeyState(base, zookeeper, config_map, detached, resolve, key in given.flapping)
+    action = decide(state, _rules_for(key, base, given, rules))
+    if resolve is not None:
+        found.resolved.add(key)
+    if action is Action.TO_ZOOKEEPER and (problem := _push_problem(key, held, given)) is not None:
+        found.problems.append(problem)
+        return
+    if action is not Action.NOTHING:
+        found.open.append(Decision(key, path, action, zookeeper, config_map))
+
+
+def _rules_for(key: str, base: bytes | None, given: MergeInput, rules: Rules) -> Rules:
+    """A key that was synchronised before is not adopted; nor is one that came after an adoption was interrupted."""
+    if rules.adoption is None or (base is None and (given.adopting is None or key in given.adopting)):
+        return rules
+    return replace(rules, adoption=None)
+
+
+def _decide_hollow(key: str, path: str, base: bytes | None, rules: Rules, found: Decisions) -> None:
+    """An empty key on an empty parent is as good as equal, unless it came from the znode while that was a leaf."""
+    if base == EMPTY_DIGEST and rules.pulls and not rules.retain:
+        found.hollowed.add(key)
+        found.open.append(Decision(key, path, Action.TO_CONFIG_MAP, None, EMPTY_DIGEST))
+    elif base != HOLLOW and rules.pushes:
+        found.open.append(Decision(key, path, Action.RECORD, HOLLOW, EMPTY_DIGEST))
+
+
+def _resolution(key: str, zookeeper: bytes | None, config_map: bytes | None, given: MergeInput) -> Side | None:
+    if key not in given.resolve:
+        return None
+    seen = given.shown.get(key)
+    if seen == (short_hash(zookeeper), short_hash(config_map)) or (seen is None and not given.all_are_shown):
+        return given.resolve[key]
+    return None
+
+
+def _push_problem(key: str, held: Held | None, given: MergeInput) -> Problem | None:
+    if key in given.refused:
+        return given.refused[key]
+    if held is None or held.length <= MAX_VALUE_BYTES:
+        return None
+    message = f"{held.length} bytes; at most {MAX_VALUE_BYTES} can be pushed to a znode"
+    return Problem(SyncReason.TOO_LARGE, key, message)

@@ -1,0 +1,111 @@
+"""What stops a plan, or its deletions, before anything is written. Pure."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from zkoperator.mirror.model.ledger import Ledger
+from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, HOLLOW, Base, Side, short
+from zkoperator.mirror.plan.decisions import Decision
+from zkoperator.zk.snapshot import Snapshot
+
+SMALL_PLAN: Final = 5
+"""A plan that deletes fewer keys than this is never held for its share."""
+
+
+class History(StrEnum):
+    """What the source is in relation to the base."""
+
+    SAME = "same"
+    ROOT_MISSING = "root_missing"
+    ROOT_REPLACED = "root_replaced"
+    """The root was deleted and created again after the base: nobody asked for what is absent now."""
+    REGRESSED = "regressed"
+    """Restored, wiped or another ensemble: the base was computed from a state that this one never had."""
+
+
+class BaseState(StrEnum):
+    """What is known of former synchronisations."""
+
+    KNOWN = "known"
+    FIRST = "first"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The deletion guard of the spec: keys, and per cent of all keys."""
+
+    max_keys: int
+    max_percent: int
+
+
+def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None) -> History:
+    """Tell whether the source still is the one of the base. Without a base nothing is known that could differ."""
+    if base is None or base.root_czxid == 0:
+        return History.SAME
+    if snapshot.zxid < max(base.zxid, ledger.last_push_zxid if ledger is not None else 0):
+        return History.REGRESSED
+    if base.ledger_czxid != 0 and (ledger is None or ledger.czxid != base.ledger_czxid):
+        return History.REGRESSED
+    if not snapshot.root_exists:
+        return History.ROOT_MISSING
+    if "" in snapshot.unreadable or snapshot.root_czxid == base.root_czxid:
+        return History.SAME
+    is_replaced = snapshot.root_czxid > base.zxid or snapshot.root_czxid == base.held_root
+    return History.ROOT_REPLACED if is_replaced else History.REGRESSED
+
+
+def is_reverted(item: Decision, base: Base, ledger: Ledger | None, snapshot: Snapshot) -> bool:
+    """Whether a znode has another value than at the base without having been written since: a restored backup.
+
+    A restore goes on with a new epoch, so that its zxids are larger than any before. But what it brings back was
+    written before the base, and so was every ancestor of what it takes away. What was written by the very push of the
+    base is no restored value: it emptied a parent whose key was deleted.
+    """
+    pushed = ledger.entries.get(item.key) if ledger is not None else None
+    written_by_us = 0
+    if ledger is not None and pushed is not None and ledger.zxid_of(pushed) > base.zxid:
+        digest, since = pushed.digest, ledger.zxid_of(pushed)
+        written_by_us = since
+    elif item.key in base.digests and item.key not in base.apart:
+        digest, since = base.digests[item.key], base.zxid
+    else:
+        return False
+    znode = snapshot.nodes.get(item.path)
+    if znode is not None:
+        known = EMPTY_DIGEST if digest == HOLLOW else digest
+        if short(znode.digest) == known or znode.mzxid > since or znode.mzxid == written_by_us:
+            return False
+        holds_others = znode.data_length == 0 and (znode.num_children > 0 or znode.pzxid > since)
+        return not (digest is None and holds_others)
+    return digest is not None and snapshot.is_known_absent(item.path) and _newest_above(item.path, snapshot) <= since
+
+
+def _newest_above(path: str, snapshot: Snapshot) -> int:
+    """Return when children of the nearest existing ancestor were created or deleted last."""
+    while path:
+        path = path.rpartition("/")[0]
+        if (ancestor := snapshot.nodes.get(path)) is not None:
+            return ancestor.pzxid
+    return snapshot.zxid
+
+
+def must_hold(deletions: int, keys: int, limits: Limits) -> bool:
+    """Whether so many deletions of so many keys wait for approval."""
+    if deletions > limits.max_keys:
+        return True
+    return deletions >= SMALL_PLAN and deletions * 100 > max(keys, 1) * limits.max_percent
+
+
+def plan_hash(history: tuple[int, ...], changes: Iterable[tuple[Side, str, bytes]]) -> str:
+    """Identify changes by side, key and the value that goes (or comes): another plan has another hash.
+
+    `history` are the numbers that make the ensemble's state a particular one: creations, epochs.
+    """
+    digest = hashlib.sha256(repr(history).encode())
+    for side, key, value in sorted(changes):
+        digest.update(f"\0{side}\0{key}\0".encode() + value)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,342 @@
+"""What one pass does: `(desired, observed) -> Plan`, with every guard in its place. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from zkoperator.api.reasons import SyncReason
+from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
+from zkoperator.mirror.model.ledger import Ledger, effective_digests, pushed_since
+from zkoperator.mirror.model.merge_base import Base, Detached, Side
+from zkoperator.mirror.model.selected_znodes import select_znodes
+from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.plan.decisions import Decision, Decisions, MergeInput, Problem, decide_all
+from zkoperator.mirror.plan.guard import BaseState, History, history_of, is_reverted, must_hold, plan_hash
+from zkoperator.mirror.plan.merge import Action, Rules
+from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps
+from zkoperator.mirror.validate import ValidatedSync
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPlan:
+    """Counts of a plan that is not carried out, and its name for an approval."""
+
+    creates: int
+    updates: int
+    deletes: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of one pass, in order, and what is to be told.
+
+    Args:
+        steps: at most one write of each side; a step that fails ends the pass.
+        stop: why nothing is done at all, None when the plan is a real one.
+        message: about `stop`, or about what is special.
+        conflicts: keys that wait for a decision.
+        settled: differences that were conflicts, had a policy or a resolution not decided them.
+        flapping: conflicts that are held for flapping.
+        problems: keys that cannot be synchronised.
+        pending: what waits for approval, or all of a dry run.
+        more: there is work left for the next pass, at once.
+        carried: decisions that the steps carry out.
+        held: deletions, or all of another history's changes, that wait for approval.
+        resolved: keys that a resolution has decided and the steps carry out.
+        keys, bytes: equal on both sides once the steps are done.
+    """
+
+    steps: tuple[Step, ...] = ()
+    stop: SyncReason | None = None
+    message: str = ""
+    conflicts: tuple[Decision, ...] = ()
+    settled: tuple[Decision, ...] = ()
+    flapping: tuple[Decision, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    pending: PendingPlan | None = None
+    base_state: BaseState = BaseState.KNOWN
+    base: Base | None = None
+    more: bool = False
+    carried: tuple[Decision, ...] = ()
+    held: tuple[Decision, ...] = ()
+    resolved: frozenset[str] = frozenset()
+    keys: int = 0
+    bytes: int = 0
+    zxid: int = 0
+
+    @property
+    def doubtful(self) -> frozenset[Decision]:
+        """Differences of two sides that are none if somebody else has pushed one of them: that is the base then."""
+        return frozenset((*self.conflicts, *self.settled))
+
+
+EPOCH_BITS: Final = 32
+"""The lower part of a zxid, which counts within the epoch of one leader."""
+
+_RECORDS: Final = (Action.RECORD, Action.FORGET, Action.DETACH)
+
+
+def make_plan(sync: ValidatedSync, seen: Observed) -> Plan:
+    """Return what this pass does."""
+    refusal = _refusal(sync, seen)
+    return refusal if refusal is not None else _Planner(sync, seen).plan()
+
+
+def _refusal(sync: ValidatedSync, seen: Observed) -> Plan | None:
+    """Refuse a ConfigMap that is not ours to write, and a subtree that somebody else pushes to."""
+    content = seen.content
+    if content is not None and content.controller is not None:
+        return Plan(
+            stop=SyncReason.TARGET_OWNED, message=f"ConfigMap {content.name} is controlled by {content.controller}"
+        )
+    if content is not None and content.label is None:
+        return Plan(stop=SyncReason.TARGET_NOT_ADOPTED, message=_adopt_message(sync))
+    if content is not None and content.label != sync.name:
+        message = f"ConfigMap {content.name} belongs to ConfigSync {content.label}, by its label"
+        return Plan(stop=SyncReason.TARGET_OWNED, message=message)
+    if content is not None and content.immutable and sync.rules.pulls:
+        message = f"ConfigMap {content.name} is immutable; delete it, and it is created again"
+        return Plan(stop=SyncReason.TARGET_OWNED, message=message)
+    if seen.claimed_by:
+        message = f"ConfigSync {seen.claimed_by} pushes to an overlapping subtree; let one of them only pull"
+        return Plan(stop=SyncReason.SOURCE_CLAIMED, message=message)
+    return None
+
+
+def _adopt_message(sync: ValidatedSync) -> str:
+    command = f"kubectl label configmap -n {sync.namespace} {sync.config_map} zkoperator.dev/sync={sync.name}"
+    return f"the ConfigMap exists and does not say that it may be written; to hand it over: {command}"
+
+
+class _Planner:
+    """One run of the planner over one observation."""
+
+    def __init__(self, sync: ValidatedSync, seen: Observed) -> None:
+        self._sync = sync
+        self._seen = seen
+        self._state, self._base = _read_base(sync, seen)
+        self._history = history_of(self._base, seen.snapshot, seen.ledger)
+        self._rules = self._rules_of_pass()
+        self._selected = select_znodes(seen.snapshot, sync.selection, ephemerals=sync.ephemerals)
+        self._digests = effective_digests(self._base, seen.ledger) if self._base is not None else {}
+        self._detached = _effective_detached(self._base, seen.ledger)
+
+    def plan(self) -> Plan:
+        """Guards first, then the merge."""
+        if (stop := self._missing_root()) is not None:
+            return stop
+        given = MergeInput(
+            self._selected,
+            self._seen.content,
+            self._digests,
+            self._detached,
+            self._sync.resolve,
+            self._sync.selection,
+            self._seen.refused,
+            shown={item.key: (item.zookeeper, item.config_map) for item in self._sync.status.conflicts},
+            all_are_shown=self._sync.status.conflict_count <= len(self._sync.status.conflicts),
+            adopting=self._base.adopting if self._base is not None else None,
+            flapping=self._seen.flapping,
+            base_zxid=self._base.zxid if self._base is not None else 0,
+        )
+        decisions = decide_all(given, self._rules)
+        if (stop := self._unequal_adoption(decisions)) is not None:
+            return stop
+        if (stop := self._regressed(decisions)) is not None:
+            return stop
+        if self._sync.mode is not Mode.ACTIVE:
+            return self._dry(decisions)
+        if self._needs_ledger():
+            return Plan((ClaimLedger(self._seen.ledger),), more=True, base_state=self._state, base=self._base)
+        return self._real(decisions)
+
+    def _rules_of_pass(self) -> Rules:
+        rules = self._sync.rules
+        if self._seen.content is None:
+            return replace(rules, direction=Direction.TWO_WAY, adoption=None)
+        return replace(rules, adoption=self._adoption())
+
+    def _adoption(self) -> AdoptionPolicy | None:
+        is_adopting = self._state is BaseState.FIRST or (self._base is not None and len(self._base.adopting) > 0)
+        return self._sync.adoption if is_adopting else None
+
+    def _missing_root(self) -> Plan | None:
+        """A missing root is created by a first push only; otherwise nobody knows why it is missing."""
+        if self._seen.snapshot.root_exists:
+            return None
+        content = self._seen.content
+        is_first = self._state is not BaseState.LOST and not self._digests and self._history is History.SAME
+        if is_first and self._sync.pushes and content is not None and content.keys:
+            return None
+        root = self._sync.source.root
+        message = f"znode {root} does not exist; nothing is deleted or written until it does"
+        return Plan(stop=SyncReason.SOURCE_MISSING, message=message, base_state=self._state, base=self._base)
+
+    def _unequal_adoption(self, decisions: Decisions) -> Plan | None:
+        if self._rules.adoption is not AdoptionPolicy.REQUIRE_EQUAL:
+            return None
+        differing = [
+            item for item in decisions.open if item.action is not Action.RECORD and item.zookeeper != item.config_map
+        ]
+        if not differing:
+            return None
+        message = f"{len(differing)} keys differ and adoptionPolicy is RequireEqual: make both sides equal"
+        return Plan(
+            stop=SyncReason.CONFLICT,
+            message=message,
+            conflicts=tuple(differing),
+            base_state=self._state,
+            base=self._base,
+        )
+
+    def _regressed(self, decisions: Decisions) -> Plan | None:
+        """Another history of the ensemble: nothing at all is written until somebody has approved of it."""
+        if self._is_reverted(decisions):
+            self._history = History.REGRESSED
+        if self._history is not History.REGRESSED:
+            return None
+        pending = self._pending(decisions.open)
+        if pending.hash == self._sync.approved:
+            return None
+        message = (
+            "the ensemble was restored, wiped or replaced: its state is not a later one of what was synchronised; "
+            f"to accept it, annotate with zkoperator.dev/approve-deletions={pending.hash}"
+        )
+        return Plan(
+            stop=SyncReason.SOURCE_REGRESSED,
+            message=message,
+            pending=pending,
+            base_state=self._state,
+            base=self._base,
+            held=tuple(decisions.open),
+        )
+
+    def _is_reverted(self, decisions: Decisions) -> bool:
+        base, ledger, snapshot = self._base, self._seen.ledger, self._seen.snapshot
+        if base is None or self._history is not History.SAME:
+            return False
+        return any(is_reverted(item, base, ledger, snapshot) for item in decisions.open)
+
+    def _needs_ledger(self) -> bool:
+        return self._sync.pushes and (self._seen.ledger is None or not self._seen.ledger_is_mine)
+
+    def _dry(self, decisions: Decisions) -> Plan:
+        reason = SyncReason.DRY_RUN if self._sync.mode is Mode.DRY_RUN else SyncReason.PAUSED
+        sorted_ = self._sort(decisions)
+        pending = self._pending([*sorted_.pulls, *sorted_.pushes, *sorted_.held])
+        return Plan(
+            stop=reason,
+            message=f"{pending.creates} keys to create, {pending.updates} to change, {pending.deletes} to delete",
+            conflicts=tuple(sorted_.conflicts),
+            flapping=tuple(sorted_.flapping),
+            problems=tuple(decisions.problems),
+            pending=pending,
+            base_state=self._state,
+            base=self._base,
+            held=tuple(sorted_.held),
+            keys=decisions.equal,
+            bytes=decisions.equal_bytes,
+            zxid=self._seen.snapshot.zxid,
+        )
+
+    def _sort(self, decisions: Decisions) -> Sorted:
+        result = Sorted()
+        for item in decisions.open:
+            if item.action is Action.CONFLICT:
+                result.conflicts.append(item)
+            elif item.action in _RECORDS:
+                result.records.append(item)
+            elif item.key in self._seen.flapping and item.key not in decisions.resolved:
+                result.flapping.append(item)
+            else:
+                (result.pulls if item.action is Action.TO_CONFIG_MAP else result.pushes).append(item)
+        self._hold_deletions(result, decisions)
+        return result
+
+    def _hold_deletions(self, result: Sorted, decisions: Decisions) -> None:
+        changes = [*result.pulls, *result.pushes]
+        deletions = [item for item in changes if item.is_deletion and item.key not in decisions.hollowed]
+        if not deletions:
+            return
+        keys = max(len(self._digests), len(self._selected.keys))
+        unsafe = self._history in (History.ROOT_REPLACED, History.REGRESSED)
+        if not (unsafe or must_hold(len(deletions), keys, self._sync.limits)):
+            return
+        if self._sync.approved in (self._pending(deletions).hash, self._pending(decisions.open).hash):
+            return
+        result.held = deletions
+        held = {item.key for item in deletions}
+        result.pulls = [item for item in result.pulls if item.key not in held]
+        result.pushes = [item for item in result.pushes if item.key not in held]
+
+    def _pending(self, items: list[Decision]) -> PendingPlan:
+        writes = [item for item in items if item.action in (Action.TO_CONFIG_MAP, Action.TO_ZOOKEEPER)]
+        deletes = sum(item.is_deletion for item in writes)
+        creates = sum(_overwritten(item) is None for item in writes)
+        changes = [(_target(item), item.key, _overwritten(item) or b"") for item in writes]
+        name = plan_hash(self._identity(), changes) if writes or self._history is History.REGRESSED else ""
+        return PendingPlan(creates, len(writes) - creates - deletes, deletes, name)
+
+    def _identity(self) -> tuple[int, ...]:
+        """Return what stays the same of this history while nothing is written because of it."""
+        snapshot = self._seen.snapshot
+        if self._history is not History.REGRESSED:
+            return (snapshot.root_czxid,)
+        return snapshot.root_czxid, snapshot.zxid >> EPOCH_BITS
+
+    def _is_settled(self, item: Decision) -> bool:
+        """Whether both sides differ from the base and one of them is about to lose its value."""
+        is_write = item.action in (Action.TO_CONFIG_MAP, Action.TO_ZOOKEEPER, Action.DETACH)
+        return is_write and self._digests.get(item.key) not in (item.zookeeper, item.config_map)
+
+    def _real(self, decisions: Decisions) -> Plan:
+        sorted_ = self._sort(decisions)
+        context = StepContext(
+            self._sync, self._seen, self._selected, self._base, self._state, self._digests, self._detached
+        )
+        steps = build_steps(context, sorted_, decisions)
+        carried = {item.key for item in steps.carried}
+        # What a resolution has decided stays a conflict until it is written: a split push must not forget it.
+        undone = [item for item in sorted_.pushes if item.key in decisions.resolved - carried]
+        return Plan(
+            steps=steps.all,
+            conflicts=(*sorted_.conflicts, *undone),
+            settled=tuple(item for item in decisions.open if self._is_settled(item)),
+            flapping=tuple(sorted_.flapping),
+            problems=(*decisions.problems, *steps.problems),
+            pending=self._pending(sorted_.held) if sorted_.held else None,
+            base_state=self._state,
+            base=steps.base,
+            more=steps.more,
+            carried=steps.carried,
+            held=tuple(sorted_.held),
+            resolved=frozenset(decisions.resolved & carried),
+            keys=decisions.equal + sum(not item.is_deletion for item in steps.carried),
+            bytes=decisions.equal_bytes + steps.carried_bytes,
+            zxid=self._seen.snapshot.zxid,
+        )
+
+
+def _read_base(sync: ValidatedSync, seen: Observed) -> tuple[BaseState, Base | None]:
+    """Return the base, and how much it is worth: another ConfigSync's base is none."""
+    base = seen.base
+    if base is not None and base.sync_uid == sync.uid:
+        adopting = base.adopting - pushed_since(base, seen.ledger).keys()
+        return BaseState.KNOWN, replace(base, adopting=adopting)
+    return (BaseState.LOST if sync.synced_before else BaseState.FIRST), None
+
+
+def _effective_detached(base: Base | None, ledger: Ledger | None) -> dict[str, Detached]:
+    """Return the detached keys; one that was pushed since the annotation is attached again."""
+    if base is None:
+        return {}
+    pushed = pushed_since(base, ledger)
+    return {key: item for key, item in base.detached.items() if key not in pushed}
+
+
+def _target(item: Decision) -> Side:
+    return Side.CONFIG_MAP if item.action is Action.TO_CONFIG_MAP else Side.ZOOKEEPER
+
+
+def _overwritten(item: Decision) -> bytes | None:
+    return item.config_map if item.action is Action.TO_CONFIG_MAP else item.zookeeper

@@ -1,0 +1,146 @@
+"""The write of a pull: one merge patch (or one creation) that holds changed keys, zxid and base. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from zkoperator.mirror.model.config_map import Content
+from zkoperator.mirror.model.keys import encode_binary, encode_text
+from zkoperator.mirror.model.merge_base import ANNOTATIONS_LIMIT, DIGEST_BYTES, Base, encode_base, short
+from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION, zxid_text
+from zkoperator.zk.snapshot import Znode
+
+VALUES_LIMIT: Final = 1_048_576
+"""Bytes that the API server takes for all values of a ConfigMap, names not counted."""
+STORED_LIMIT: Final = 1_500_000
+"""Bytes of everything that etcd has to take in one request, whose limit is 1.5 MiB: names and their managers too."""
+_STORED_BESIDE_A_VALUE: Final = 40
+"""Bytes that a key costs beside its value and twice its name: it is named again for whoever manages it."""
+_ANNOTATIONS_MARGIN: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConfigMap:
+    """Write these keys, zxid and base over exactly this version; with neither keys the base alone moves.
+
+    `paths` says where the value of each written key is read, should it have been forgotten.
+    """
+
+    puts: Mapping[str, Znode]
+    paths: Mapping[str, str]
+    removes: frozenset[str]
+    base: Base
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateConfigMap:
+    """Create the ConfigMap with these keys."""
+
+    name: str
+    puts: Mapping[str, Znode]
+    paths: Mapping[str, str]
+    base: Base
+
+
+def fit_values(
+    puts: Mapping[str, Znode], removes: frozenset[str], content: Content | None
+) -> tuple[dict[str, Znode], frozenset[str]]:
+    """Return the writes that the ConfigMap has room for, and the keys of those that it has not.
+
+    Whatever shrinks goes first, then the rest in the order of the keys as far as it fits: one value that is too large
+    holds up itself and nothing else.
+    """
+    present = content.keys if content is not None else {}
+    growth = {key: znode.data_length - (present[key].length if key in present else 0) for key, znode in puts.items()}
+    kept = {key: held.length for key, held in present.items() if key not in removes}
+    values = sum(kept.values())
+    stored = values + sum(map(_beside_value, kept)) + (content.annotation_bytes if content is not None else 0)
+    fitting: dict[str, Znode] = {}
+    for key in sorted(puts, key=lambda key: (growth[key] > 0, key)):
+        more = growth[key] + (_beside_value(key) if key not in kept else 0)
+        if more > 0 and (values + growth[key] > VALUES_LIMIT or stored + more > STORED_LIMIT):
+            continue
+        values, stored = values + growth[key], stored + more
+        fitting[key] = puts[key]
+    return fitting, frozenset(puts.keys() - fitting.keys())
+
+
+def _beside_value(key: str) -> int:
+    return 2 * len(key) + _STORED_BESIDE_A_VALUE
+
+
+def fits_annotation(base: Base, other_bytes: int) -> bool:
+    """Whether the base fits beside the other annotations. Encodes it only where an estimate cannot tell."""
+    room = ANNOTATIONS_LIMIT - _ANNOTATIONS_MARGIN - other_bytes
+    most = sum(len(key) + 1 + DIGEST_BYTES for key in base.digests) + 80 * len(base.detached)
+    most += sum(len(key) + 3 for key in (*base.apart, *base.adopting))
+    if most * 4 // 3 < room:
+        return True
+    return len(encode_base(base)) <= room
+
+
+def fit_base(base: Base, optional: list[str], other_bytes: int) -> tuple[Base, frozenset[str]]:
+    """Drop as few of the `optional` keys as needed for the base to fit, the last ones first, by halving."""
+    if fits_annotation(base, other_bytes):
+        return base, frozenset()
+    low, high = 0, len(optional)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (
+            (middle, high) if fits_annotation(_without(base, optional[middle:]), other_bytes) else (low, middle - 1)
+        )
+    dropped = frozenset(optional[low:])
+    return _without(base, dropped), dropped
+
+
+def _without(base: Base, keys: list[str] | frozenset[str]) -> Base:
+    gone = frozenset(keys)
+    return replace(base, digests={key: digest for key, digest in base.digests.items() if key not in gone})
+
+
+def merge_patch(step: WriteConfigMap, values: Mapping[str, bytes], binary_now: Mapping[str, bool]) -> dict[str, Any]:
+    """Return the JSON merge patch of the step. `binary_now`: key -> whether it stands in `binaryData` today."""
+    data: dict[str, str | None] = {}
+    binary: dict[str, str | None] = {}
+    for key in step.removes:
+        (binary if binary_now.get(key, False) else data)[key] = None
+    for key in step.puts:
+        text = encode_text(values[key])
+        _place(key, text is None, text if text is not None else encode_binary(values[key]), binary_now, data, binary)
+    patch: dict[str, Any] = {"metadata": {"annotations": _annotations(step.base)}}
+    return patch | ({"data": data} if data else {}) | ({"binaryData": binary} if binary else {})
+
+
+def _place(
+    key: str,
+    is_binary: bool,
+    text: str,
+    binary_now: Mapping[str, bool],
+    data: dict[str, str | None],
+    binary: dict[str, str | None],
+) -> None:
+    """A key may stand in one of both maps only, so that moving it empties the other place in the same patch."""
+    here, there = (binary, data) if is_binary else (data, binary)
+    here[key] = text
+    if key in binary_now and binary_now[key] is not is_binary:
+        there[key] = None
+
+
+def manifest(step: CreateConfigMap, values: Mapping[str, bytes], sync: str) -> dict[str, Any]:
+    """Return the ConfigMap to create for the ConfigSync of this name."""
+    texts = {key: encode_text(values[key]) for key in step.puts}
+    data = {key: text for key, text in texts.items() if text is not None}
+    binary = {key: encode_binary(values[key]) for key, text in texts.items() if text is None}
+    meta = {"name": step.name, "labels": {SYNC_LABEL: sync}, "annotations": _annotations(step.base)}
+    document: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+    return document | ({"data": data} if data else {}) | ({"binaryData": binary} if binary else {})
+
+
+def pulled_digest(znode: Znode) -> bytes:
+    """Return a znode's digest as a base remembers it."""
+    return short(znode.digest)
+
+
+def _annotations(base: Base) -> dict[str, str]:
+    return {ZXID_ANNOTATION: zxid_text(base.zxid), BASE_ANNOTATION: encode_base(base)}

@@ -1,0 +1,284 @@
+"""The writes of one pass: which keys go to the ConfigMap, which to znodes, and the base that goes with each. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from zkoperator.api.reasons import SyncReason
+from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
+from zkoperator.mirror.model.merge_base import Base, Detached, Side, short
+from zkoperator.mirror.model.selected_znodes import SelectedZnodes
+from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.plan.decisions import Decision, Decisions, Problem
+from zkoperator.mirror.plan.guard import BaseState
+from zkoperator.mirror.plan.merge import Action
+from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap, fit_base, fit_values, fits_annotation
+from zkoperator.mirror.plan.push import Edit, PushInput, PushMulti, plan_push
+from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.zk.snapshot import Znode
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLedger:
+    """Create the ledger (with the claim of the subtree), or fence off whoever may still hold the one that was read."""
+
+    ledger: Ledger | None
+
+
+Step = ClaimLedger | CreateConfigMap | WriteConfigMap | PushMulti
+
+
+@dataclass(slots=True)
+class Sorted:
+    """Open decisions by what becomes of them."""
+
+    pulls: list[Decision] = field(default_factory=list)
+    pushes: list[Decision] = field(default_factory=list)
+    records: list[Decision] = field(default_factory=list)
+    conflicts: list[Decision] = field(default_factory=list)
+    flapping: list[Decision] = field(default_factory=list)
+    held: list[Decision] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What steps are built from: the observation, and the base in effect (annotation and ledger taken together)."""
+
+    sync: ValidatedSync
+    seen: Observed
+    selected: SelectedZnodes
+    base: Base | None
+    state: BaseState
+    digests: Mapping[str, bytes]
+    detached: Mapping[str, Detached]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps in order, and what they carry out.
+
+    Args:
+        base: the annotation's base once they are done.
+        problems: keys that there is no room for.
+        carried_bytes: bytes of the values that are written.
+        more: a push was split, the rest comes with the next pass.
+    """
+
+    all: tuple[Step, ...]
+    base: Base | None
+    problems: tuple[Problem, ...]
+    carried: tuple[Decision, ...]
+    carried_bytes: int
+    more: bool
+
+
+def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> Steps:
+    """Return the steps: the ConfigMap first, so that its annotation precedes the ledger entries of the push."""
+    puts, problems = _fitting_puts(context, sorted_)
+    base, left_out = _next_base(context, sorted_, decisions, puts)
+    problems += [_no_room(key) for key in sorted(left_out)]
+    puts = {key: znode for key, znode in puts.items() if key not in left_out}
+    removes = frozenset(item.key for item in sorted_.pulls if item.zookeeper is None)
+    write: CreateConfigMap | WriteConfigMap | None = None
+    if not fits_annotation(base, _other_annotations(context)):
+        problems.append(Problem(SyncReason.TOO_LARGE, "metadata.annotations", "no room for the base of so many keys"))
+        puts, removes = {}, frozenset()
+    elif puts or removes or _base_must_move(context, sorted_, decisions, base):
+        write = _write(context, puts, removes, base)
+    annotated = base if write is not None else context.base
+    push, refused = _push(context, sorted_, annotated)
+    carried = [item for item in sorted_.pulls if item.key in puts or item.key in removes]
+    pushed = set(push.keys) if push is not None else set()
+    carried += [item for item in sorted_.pushes if item.key in pushed]
+    return Steps(
+        all=tuple(step for step in (write, push) if step is not None),
+        base=annotated,
+        problems=(*problems, *refused),
+        carried=tuple(carried),
+        carried_bytes=sum(_bytes_of(context, item) for item in carried),
+        more=push is not None and push.rest > 0,
+    )
+
+
+def _fitting_puts(context: StepContext, sorted_: Sorted) -> tuple[dict[str, Znode], list[Problem]]:
+    unfit = context.seen.unfit
+    pulled = [item.key for item in sorted_.pulls if item.zookeeper is not None]
+    wanted = {key: context.selected.keys[key] for key in pulled if key not in unfit}
+    removes = frozenset(item.key for item in sorted_.pulls if item.zookeeper is None)
+    puts, refused = fit_values(wanted, removes, context.seen.content)
+    message = "the values of a ConfigMap may have 1048576 bytes together and this one does not fit any more"
+    found = [Problem(SyncReason.TOO_LARGE, key, message) for key in sorted(refused)]
+    return puts, [*found, *(unfit[key] for key in pulled if key in unfit)]
+
+
+def _no_room(key: str) -> Problem:
+    return Problem(
+        SyncReason.TOO_LARGE, key, "no room for its base: the annotations of an object may have 262144 bytes"
+    )
+
+
+def _next_base(
+    context: StepContext, sorted_: Sorted, decisions: Decisions, puts: Mapping[str, Znode]
+) -> tuple[Base, frozenset[str]]:
+    """Return the base as of this snapshot, and the new keys that it has no room for."""
+    digests = {key: digest for key, digest in context.digests.items() if key not in decisions.dropped}
+    detached = {key: item for key, item in context.detached.items() if key not in decisions.dropped}
+    for item in sorted_.records:
+        _record(item, digests, detached)
+    for item in sorted_.pulls:
+        if item.zookeeper is None:
+            digests.pop(item.key, None)
+            detached.pop(item.key, None)
+        elif item.key in puts:
+            digests[item.key] = item.zookeeper
+            detached.pop(item.key, None)
+    base = Base(
+        sync_uid=context.sync.uid,
+        zxid=context.seen.snapshot.zxid,
+        root_czxid=_root_czxid(context, sorted_),
+        ledger_czxid=_ledger_czxid(context),
+        digests=digests,
+        detached=detached,
+        rebuilt=_is_rebuilt(context, sorted_),
+        apart=_apart(context, digests),
+        adopting=_adopting(context, sorted_, puts),
+        held_root=_held_root(context, sorted_),
+    )
+    fitting, left_out = fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
+    # A key that one side keeps stays detached until it is really written again.
+    kept = {key: item for key, item in context.detached.items() if key in left_out}
+    return replace(fitting, detached={**fitting.detached, **kept}), left_out
+
+
+def _record(item: Decision, digests: dict[str, bytes], detached: dict[str, Detached]) -> None:
+    digests.pop(item.key, None)
+    detached.pop(item.key, None)
+    if item.action is Action.RECORD and item.zookeeper is not None:
+        digests[item.key] = item.zookeeper
+    elif item.action is Action.DETACH:
+        side = Side.CONFIG_MAP if item.zookeeper is None else Side.ZOOKEEPER
+        kept = item.zookeeper or item.config_map
+        if kept is not None:
+            detached[item.key] = Detached(side, kept)
+
+
+def _apart(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[str]:
+    """Return the keys whose znode is not what the base says at the zxid that it names."""
+    found = context.selected.keys
+    return frozenset(
+        key for key, digest in digests.items() if (znode := found.get(key)) is None or short(znode.digest) != digest
+    )
+
+
+def _adopting(context: StepContext, sorted_: Sorted, puts: Mapping[str, Znode]) -> frozenset[str]:
+    """Return the keys that an adoption has settled and that this write of the ConfigMap leaves to be done."""
+    if context.state is BaseState.LOST:
+        return frozenset()
+    settled = [*sorted_.pushes, *(item for item in sorted_.pulls if item.key not in puts)]
+    known = context.base.adopting if context.base is not None else None
+    return frozenset(
+        item.key
+        for item in settled
+        if item.zookeeper is not None
+        and item.config_map is not None
+        and item.key not in context.digests
+        and (known is None or item.key in known)
+    )
+
+
+def _root_czxid(context: StepContext, sorted_: Sorted) -> int:
+    """A replaced root counts as the known one only once no deletion is held because of it."""
+    snapshot = context.seen.snapshot
+    if context.base is not None and (sorted_.held or "" in snapshot.unreadable):
+        return context.base.root_czxid
+    return snapshot.root_czxid
+
+
+def _held_root(context: StepContext, sorted_: Sorted) -> int:
+    created = context.seen.snapshot.root_czxid
+    return created if sorted_.held and context.base is not None and created != context.base.root_czxid else 0
+
+
+def _ledger_czxid(context: StepContext) -> int:
+    ledger = context.seen.ledger
+    return ledger.czxid if ledger is not None and context.sync.pushes else 0
+
+
+def _is_rebuilt(context: StepContext, sorted_: Sorted) -> bool:
+    was = context.state is BaseState.LOST or (context.base is not None and context.base.rebuilt)
+    return was and len(sorted_.conflicts) > 0
+
+
+def _other_annotations(context: StepContext) -> int:
+    return context.seen.content.annotation_bytes if context.seen.content is not None else 0
+
+
+def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
+    """A key that is no longer selected is forgotten at once: selected again, it counts as never synchronised."""
+    old = context.base
+    if old is None or sorted_.records or decisions.dropped:
+        return True
+    was = (old.root_czxid, old.ledger_czxid, old.rebuilt, old.held_root)
+    if was != (base.root_czxid, base.ledger_czxid, base.rebuilt, base.held_root):
+        return True
+    return _must_fold(context.seen.ledger, old)
+
+
+def _must_fold(ledger: Ledger | None, base: Base) -> bool:
+    """Whether the ledger has grown so much that its entries should go to the annotation."""
+    if ledger is None:
+        return False
+    entries = (key for key, item in ledger.entries.items() if ledger.zxid_of(item) > base.zxid)
+    return sum(len(key) + _ENTRY_BYTES for key in entries) > FOLD_BYTES
+
+
+_ENTRY_BYTES = 40
+
+
+def _write(
+    context: StepContext, puts: Mapping[str, Znode], removes: frozenset[str], base: Base
+) -> CreateConfigMap | WriteConfigMap:
+    paths = {key: context.selected.paths[key] for key in puts}
+    if context.seen.content is None:
+        return CreateConfigMap(context.sync.config_map, puts, paths, base)
+    return WriteConfigMap(puts, paths, removes, base, context.seen.content.resource_version)
+
+
+def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tuple[PushMulti | None, list[Problem]]:
+    content, ledger = context.seen.content, context.seen.ledger
+    if not sorted_.pushes or content is None or ledger is None or annotated is None:
+        return None, []
+    wanted = {item.key: item.config_map for item in sorted_.pushes if item.config_map is not None}
+    grown = replace(annotated, digests={**annotated.digests, **wanted})
+    _, refused = fit_base(grown, sorted(wanted.keys() - annotated.digests.keys()), content.annotation_bytes)
+    edits = [
+        Edit(item.key, item.path, None if item.config_map is None else context.seen.value_of(item.key))
+        for item in sorted_.pushes
+        if item.key not in refused
+    ]
+    given = PushInput(
+        selected=context.selected,
+        ledger=ledger,
+        sync_uid=context.sync.uid,
+        annotated_zxid=annotated.zxid,
+        resource_version=content.resource_version,
+        missing_above=context.seen.missing_above,
+        acl=context.seen.acl,
+        limits=context.seen.limits,
+        digests=context.digests,
+    )
+    push, oversized = plan_push(edits, given)
+    return push, [*(_no_room(key) for key in sorted(refused)), *(oversized_problem(key) for key in sorted(oversized))]
+
+
+def oversized_problem(key: str) -> Problem:
+    """Say that no transaction has room for the key."""
+    return Problem(SyncReason.TOO_LARGE, key, "the transaction that would push it is larger than ZooKeeper takes")
+
+
+def _bytes_of(context: StepContext, item: Decision) -> int:
+    if item.is_deletion:
+        return 0
+    if item.action is Action.TO_CONFIG_MAP:
+        return context.selected.keys[item.key].data_length
+    content = context.seen.content
+    return content.keys[item.key].length if content is not None else 0

@@ -1,0 +1,259 @@
+"""The status of a ConfigSync, from what was planned and carried out: names, counts and hashes, no value. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from zkoperator.api.meta import Condition, Truth
+from zkoperator.api.reasons import SyncCondition, SyncReason
+from zkoperator.api.sync import MAX_CONFLICTS, ConfigSyncStatus, Conflict, Pending, SyncBase
+from zkoperator.errors import FieldError
+from zkoperator.mirror.model.merge_base import Base
+from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION, zxid_of, zxid_text
+from zkoperator.mirror.model.waiting import Waiting
+from zkoperator.mirror.plan.decisions import Decision, Problem, short_hash
+from zkoperator.mirror.plan.guard import BaseState
+from zkoperator.mirror.plan.plan import Plan
+
+_NAMED: Final = 5
+_GRAVITY: Final = (SyncReason.FORBIDDEN, SyncReason.KEY_INVALID, SyncReason.TOO_LARGE)
+_LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "base")
+"""Numbers that move with every change; they alone are no reason to write the status at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a pass has to tell beside its plan.
+
+    Args:
+        now: the wall clock, RFC 3339.
+        wrote: whether the pass has written to either side.
+        paths: key -> path, for conflicts.
+        managers: key -> field manager that last wrote it in the ConfigMap.
+        config_map_uid: of the ConfigMap as it is now, "" when there is none.
+        newest: the zxid of the last change within the subtree, None when that is not known or the pass has written.
+        notes: sentences for the message of Ready.
+    """
+
+    generation: int
+    config_map: str
+    now: str
+    wrote: bool = False
+    managers: Mapping[str, str] = field(default_factory=dict)
+    config_map_uid: str = ""
+    newest: int | None = None
+    has_ledger: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    status: Truth
+    reason: SyncReason
+    message: str
+
+
+def status_of_plan(plan: Plan, previous: ConfigSyncStatus, told: Told) -> dict[str, Any]:
+    """Return the status after a pass whose plan was carried out."""
+    ready = _ready(plan, told)
+    conflicts = (*plan.conflicts, *plan.flapping)
+    held = plan.pending if plan.stop is None or plan.stop is SyncReason.SOURCE_REGRESSED else None
+    conditions = (
+        _condition(SyncCondition.READY, ready.status, ready.reason, ready.message, previous, told),
+        _condition(SyncCondition.CONNECTED, Truth.TRUE, SyncReason.CONNECTED, "the ensemble answers", previous, told),
+        _conflicted(conflicts, previous, told),
+        _deletions_held(held.deletes if held is not None else 0, held.hash if held is not None else "", previous, told),
+    )
+    known = plan.zxid > 0
+    status = ConfigSyncStatus(
+        observed_generation=told.generation,
+        config_map=told.config_map,
+        zxid=_zxid(plan, previous, told),
+        keys=plan.keys if known else previous.keys,
+        bytes=plan.bytes if known else previous.bytes,
+        last_sync_time=told.now if told.wrote else previous.last_sync_time,
+        conflict_count=len(conflicts),
+        conflicts=tuple(_conflict(item, previous, told) for item in conflicts[:MAX_CONFLICTS]),
+        pending=_pending(plan),
+        base=_base(plan.base, told) if plan.stop is None else previous.base,
+        conditions=conditions,
+    )
+    return status.manifest()
+
+
+def status_of_waiting(waiting: Waiting, previous: ConfigSyncStatus, told: Told) -> dict[str, Any]:
+    """Return the status while nothing can be planned: counts and conflicts stay as they were last known."""
+    conditions = [_condition(SyncCondition.READY, Truth.FALSE, waiting.reason, waiting.message, previous, told)]
+    if waiting.connected is False:
+        conditions.append(
+            _condition(SyncCondition.CONNECTED, Truth.FALSE, waiting.reason, waiting.message, previous, told)
+        )
+    return _with_conditions(previous, conditions, told)
+
+
+def status_of_errors(errors: Iterable[FieldError], previous: ConfigSyncStatus, told: Told) -> dict[str, Any]:
+    """Return the status of an object that cannot be acted on: every error by its field."""
+    message = _clip("; ".join(map(str, errors)))
+    ready = _condition(SyncCondition.READY, Truth.FALSE, SyncReason.INVALID_SPEC, message, previous, told)
+    return _with_conditions(previous, [ready], told)
+
+
+def differs_now(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the new status says anything that must not wait."""
+    return _without_lagging(old) != _without_lagging(new)
+
+
+def transitions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the conditions whose status or reason changed."""
+    before = {item["type"]: (item["status"], item["reason"]) for item in old.get("conditions") or []}
+    return [item for item in new["conditions"] if before.get(item["type"]) != (item["status"], item["reason"])]
+
+
+def merge_patch_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the patch that turns the old status into the new one: what is no longer said is removed."""
+    gone = dict.fromkeys(key for key in old if key not in new)
+    return {"status": {**gone, **{key: value for key, value in new.items() if old.get(key) != value}}}
+
+
+def _ready(plan: Plan, told: Told) -> _Ready:
+    if plan.stop is not None:
+        return _Ready(Truth.FALSE, plan.stop, plan.message)
+    reason, message = _open_reason(plan)
+    if reason is not None:
+        return _Ready(Truth.FALSE, reason, _clip(". ".join((message, *told.notes))))
+    if plan.more:
+        return _Ready(Truth.FALSE, SyncReason.SYNCING, _clip(". ".join(("more is being written", *told.notes))))
+    message = ". ".join((f"{plan.keys} keys are equal on both sides", *told.notes))
+    return _Ready(Truth.TRUE, SyncReason.IN_SYNC, _clip(message))
+
+
+def _open_reason(plan: Plan) -> tuple[SyncReason | None, str]:
+    """Return the gravest reason why not every key is equal."""
+    if plan.pending is not None:
+        return SyncReason.DELETIONS_HELD, _held_message(plan.pending.deletes, plan.pending.hash)
+    if plan.flapping:
+        return SyncReason.FLAPPING, f"{_names(plan.flapping)}: both sides keep reverting one another; held for a while"
+    if plan.conflicts:
+        lost = plan.base_state is BaseState.LOST or (plan.base is not None and plan.base.rebuilt)
+        reason = SyncReason.BASE_LOST if lost else SyncReason.CONFLICT
+        key = plan.conflicts[0].key
+        how = f"make them equal, or annotate with {RESOLVE_ANNOTATION}={key}=zookeeper (or ={key}=configmap)"
+        return reason, f"{_names(plan.conflicts)}: edited differently on both sides; {how}"
+    for reason in _GRAVITY:
+        found = [problem for problem in plan.problems if problem.reason is reason]
+        if found:
+            return reason, _problem_message(found)
+    return None, ""
+
+
+def _names(items: tuple[Decision, ...]) -> str:
+    names = ", ".join(item.key for item in items[:_NAMED])
+    return names if len(items) <= _NAMED else f"{names} and {len(items) - _NAMED} more"
+
+
+def _problem_message(found: list[Problem]) -> str:
+    shown = "; ".join(f"{problem.name}: {problem.message}" for problem in found[:_NAMED])
+    return shown if len(found) <= _NAMED else f"{shown}; and {len(found) - _NAMED} more"
+
+
+def _held_message(deletes: int, name: str) -> str:
+    return f"{deletes} deletions wait; to let them run, annotate with {APPROVE_ANNOTATION}={name}"
+
+
+def _conflicted(conflicts: tuple[Decision, ...], previous: ConfigSyncStatus, told: Told) -> Condition:
+    if not conflicts:
+        return _condition(SyncCondition.CONFLICTED, Truth.FALSE, SyncReason.NO_CONFLICT, "", previous, told)
+    managers = sorted({told.managers[item.key] for item in conflicts if item.key in told.managers})
+    message = _names(conflicts) + (f"; the ConfigMap was written by {', '.join(managers[:_NAMED])}" if managers else "")
+    return _condition(SyncCondition.CONFLICTED, Truth.TRUE, SyncReason.CONFLICT, _clip(message), previous, told)
+
+
+def _deletions_held(deletes: int, name: str, previous: ConfigSyncStatus, told: Told) -> Condition:
+    if not deletes:
+        return _condition(SyncCondition.DELETIONS_HELD, Truth.FALSE, SyncReason.NOTHING_HELD, "", previous, told)
+    message = _held_message(deletes, name)
+    return _condition(SyncCondition.DELETIONS_HELD, Truth.TRUE, SyncReason.DELETIONS_HELD, message, previous, told)
+
+
+def _condition(
+    type_: SyncCondition, status: Truth, reason: SyncReason, message: str, previous: ConfigSyncStatus, told: Told
+) -> Condition:
+    before = next((item for item in previous.conditions if item.type == type_), None)
+    since = before.last_transition_time if before is not None and before.status is status else told.now
+    return Condition(
+        type=type_,
+        status=status,
+        observed_generation=told.generation,
+        last_transition_time=since,
+        reason=reason,
+        message=_clip(message),
+    )
+
+
+def _conflict(item: Decision, previous: ConfigSyncStatus, told: Told) -> Conflict:
+    before = next((known for known in previous.conflicts if known.key == item.key), None)
+    return Conflict(
+        key=item.key,
+        path=item.path,
+        since=before.since if before is not None else told.now,
+        zookeeper=short_hash(item.zookeeper),
+        config_map=short_hash(item.config_map),
+        manager=told.managers.get(item.key, before.manager if before is not None else ""),
+    )
+
+
+def _pending(plan: Plan) -> Pending | None:
+    if plan.pending is None:
+        return None
+    pending = plan.pending
+    return Pending(creates=pending.creates, updates=pending.updates, deletes=pending.deletes, hash=pending.hash)
+
+
+def _zxid(plan: Plan, previous: ConfigSyncStatus, told: Told) -> str:
+    """Return the state that both sides have; one that was only read again keeps its name, and costs no write.
+
+    A restarted operator reads everything again, and other subtrees have moved the ensemble's zxid meanwhile.
+    """
+    if plan.zxid <= 0 or plan.stop is not None:
+        return previous.zxid
+    before = zxid_of(previous.zxid)
+    is_unchanged = told.newest is not None and told.newest <= before <= plan.zxid and before > 0
+    same = (previous.keys, previous.bytes, previous.base) == (plan.keys, plan.bytes, _base(plan.base, told))
+    return previous.zxid if is_unchanged and same else zxid_text(plan.zxid)
+
+
+def _base(base: Base | None, told: Told) -> SyncBase | None:
+    if base is None:
+        return None
+    digest = hashlib.sha256(repr((base.zxid, base.root_czxid, len(base.digests))).encode()).hexdigest()[:16]
+    return SyncBase(config_map_uid=told.config_map_uid, digest=digest, ledger=told.has_ledger)
+
+
+def _with_conditions(previous: ConfigSyncStatus, changed: list[Condition], told: Told) -> dict[str, Any]:
+    types = {item.type for item in changed}
+    kept = [item for item in previous.conditions if item.type not in types]
+    order = [str(kind) for kind in SyncCondition]
+    conditions = sorted([*changed, *kept], key=lambda item: order.index(item.type) if item.type in order else 99)
+    update = {
+        "observed_generation": told.generation,
+        "config_map": told.config_map or previous.config_map,
+        "conditions": tuple(conditions),
+    }
+    return previous.model_copy(update=update).manifest()
+
+
+def _without_lagging(status: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in status.items() if key not in _LAGGING}
+    conditions = kept.get("conditions") or []
+    kept["conditions"] = [{**item, "message": _steady_message(item)} for item in conditions]
+    return kept
+
+
+def _steady_message(condition: Mapping[str, Any]) -> str:
+    """The message of a healthy condition is a count, which may lag."""
+    return "" if condition["reason"] == SyncReason.IN_SYNC else str(condition.get("message", ""))
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= 1024 else text[:1021] + "..."

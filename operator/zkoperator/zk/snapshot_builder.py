@@ -1,0 +1,205 @@
+"""What a tree feed knows so far, and the snapshots it hands out of it. No I/O.
+
+A snapshot shares the feed's dictionary until the next change, so a tree that is idle is held once.
+"""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from zkoperator.errors import ForbiddenError
+from zkoperator.zk.port import Node, Stat
+from zkoperator.zk.snapshot import Snapshot, Znode, digest_of, is_at_or_below
+
+
+@dataclass(frozen=True, slots=True)
+class SubtreeLimits:
+    """How large a subtree may be that is followed: what it costs is memory of the whole process."""
+
+    znodes: int = 1 << 62
+    bytes: int = 1 << 62
+
+    def excess(self, znodes: int, size: int) -> str | None:
+        """Say what is too much, None when nothing is."""
+        if znodes > self.znodes:
+            return f"the subtree has more than {self.znodes} znodes"
+        return f"the subtree has more than {self.bytes} bytes" if size > self.bytes else None
+
+
+class SnapshotBuilder:
+    """Znodes by relative path ("" is the root), and the paths that may not be read."""
+
+    __slots__ = ("_has_new_hidden", "_is_shared", "_nodes", "_root", "_unreadable", "_valued", "bytes")
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._nodes: dict[str, Znode] = {}
+        self._unreadable: set[str] = set()
+        self._valued: set[str] = set()
+        self._has_new_hidden = False
+        self._is_shared = False
+        self.bytes = 0
+        """Of all values, forgotten ones included."""
+
+    def __len__(self) -> int:
+        return len(self._nodes) + len(self._unreadable)
+
+    def __contains__(self, relative: str) -> bool:
+        return relative in self._nodes
+
+    def node(self, relative: str) -> Znode | None:
+        """Return what is known of one znode."""
+        return self._nodes.get(relative)
+
+    def known(self) -> tuple[str, ...]:
+        """Return every path that is known."""
+        return tuple(self._nodes)
+
+    def unreadable(self) -> tuple[str, ...]:
+        """Return every path that was refused."""
+        return tuple(self._unreadable)
+
+    def is_unreadable(self, relative: str) -> bool:
+        """Whether exactly this path was refused."""
+        return relative in self._unreadable
+
+    def is_refused(self, relative: str) -> bool:
+        """Whether nothing is to be known of the path: it was refused, or lies below one that was."""
+        return self.is_unreadable(relative) or self.is_hidden(relative)
+
+    def is_hidden(self, relative: str) -> bool:
+        """Whether an unreadable znode lies above the path, so that nothing is to be known of it."""
+        if not self._unreadable:
+            return False
+        while relative:
+            relative = relative.rpartition("/")[0]
+            if relative in self._unreadable:
+                return True
+        return False
+
+    def agrees(self, relative: str, stat: Stat | ForbiddenError | None) -> bool:
+        """Whether the znode is known as this answer has it, None for absent."""
+        node = self._nodes.get(relative)
+        if node is None or not isinstance(stat, Stat):
+            return node is None and stat is None
+        return (node.czxid, node.mzxid, node.pzxid) == (stat.czxid, stat.mzxid, stat.pzxid)
+
+    def store(self, relative: str, node: Node) -> None:
+        """Take over one read. A value that was forgotten and has not changed stays forgotten."""
+        old = self._nodes.get(relative)
+        new = _znode(node, old)
+        self._unreadable.discard(relative)
+        if new != old:
+            self._put(relative, new)
+
+    def restat(self, relative: str, stat: Stat) -> None:
+        """Take over what the children's coming and going changed in their parent."""
+        old = self._nodes.get(relative)
+        if old is not None and old.czxid == stat.czxid and old.pzxid <= stat.pzxid:
+            self._put(relative, old._replace(pzxid=stat.pzxid, num_children=stat.num_children))
+
+    def remove(self, relative: str) -> None:
+        """The znode is gone, and with it whatever could not be read below it."""
+        self._drop((relative,) if relative in self._nodes else ())
+        if self._unreadable:
+            self._unreadable = {path for path in self._unreadable if not is_at_or_below(path, relative)}
+
+    def hide(self, relative: str) -> None:
+        """The znode may not be read: it and all below it are unknown from now on."""
+        self._drop((relative,) if relative in self._nodes else ())
+        self._unreadable.add(relative)
+        self._has_new_hidden = True
+
+    def begin_walk(self) -> None:
+        """Permissions may have changed in any way: find out anew which paths may not be read."""
+        self._unreadable = set()
+
+    def settle(self, found: Set[str] | None) -> None:
+        """Make the knowledge whole: drop what a complete walk did not find, and what became hidden."""
+        if found is not None:
+            self._keep(found)
+        if self._has_new_hidden:
+            self._has_new_hidden = False
+            self._drop([path for path in self._nodes if self.is_hidden(path)])
+            self._unreadable = {path for path in self._unreadable if not self.is_hidden(path)}
+
+    def excess(self, budget: SubtreeLimits, num_children: int, found: Set[str] | None) -> str | None:
+        """Say what is too much of the subtree, None when nothing is.
+
+        During a walk only what was found in it counts: the rest of what was known may be gone, and goes first.
+        """
+        excess = budget.excess(max(len(self), num_children), self.bytes)
+        if excess is None or found is None:
+            return excess
+        self._keep(found)
+        return budget.excess(max(len(self), num_children), self.bytes)
+
+    def forget_values(self) -> None:
+        """Keep the digests of all values and not the values."""
+        valued, self._valued = self._valued, set()
+        if valued:
+            self._own()
+        for path in valued:
+            self._nodes[path] = self._nodes[path]._replace(data=None)
+
+    def recall(self, relative: str, node: Node) -> bool:
+        """Put a forgotten value back; False when the znode is not the one that was known."""
+        known = self._nodes.get(relative)
+        if known is None or (known.czxid, known.mzxid) != (node.stat.czxid, node.stat.mzxid):
+            return False
+        self._put(relative, known._replace(data=node.data))
+        return True
+
+    def snapshot(self, zxid: int) -> Snapshot:
+        """Return the present knowledge as the subtree's state at `zxid`."""
+        self._is_shared = True
+        has_root = "" in self._nodes or "" in self._unreadable
+        return Snapshot(
+            self._root, zxid, MappingProxyType(self._nodes), frozenset(self._unreadable), root_exists=has_root
+        )
+
+    def _put(self, relative: str, znode: Znode) -> None:
+        self._own()
+        old = self._nodes.get(relative)
+        self.bytes += znode.data_length - (old.data_length if old is not None else 0)
+        self._nodes[relative] = znode
+        if znode.data is not None:
+            self._valued.add(relative)
+
+    def _keep(self, found: Set[str]) -> None:
+        self._drop([path for path in self._nodes if path not in found])
+
+    def _drop(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._own()
+            self.bytes -= self._nodes.pop(path).data_length
+            self._valued.discard(path)
+
+    def _own(self) -> None:
+        if self._is_shared:
+            self._nodes = dict(self._nodes)
+            self._is_shared = False
+
+
+def _znode(node: Node, old: Znode | None) -> Znode:
+    stat = node.stat
+    # Not by the zxids of the write: another history, as of an ensemble that was set up anew, may have the same ones.
+    digest, is_forgotten = digest_of(node.data), False
+    if old is not None and old.digest == digest:
+        # One object for both: snapshots in hand have the old one.
+        digest, is_forgotten = old.digest, old.data is None
+    # One int object where the numbers are equal, as they are for most znodes: they are a third of what a znode costs.
+    czxid = stat.czxid
+    mzxid = czxid if stat.mzxid == czxid else stat.mzxid
+    pzxid = czxid if stat.pzxid == czxid else stat.pzxid
+    return Znode(
+        digest,
+        None if is_forgotten else node.data,
+        czxid,
+        mzxid,
+        pzxid,
+        stat.version,
+        stat.num_children,
+        stat.ephemeral_owner,
+        stat.data_length,
+    )

@@ -1,0 +1,149 @@
+"""The edges between the parts of a pass: what the operator saw, the step that it made of it, and what came between."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tests.support.fakes.kube import Operation
+from tests.support.models.ensemble_simulation import NAMES, valid
+from tests.support.worlds.ensemble import KEY, Stage
+from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.plan.steps import Step
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.errors import ConflictError, ZkOperatorError
+from zkoperator.kube.port import (
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    STATEFUL_SETS,
+    ZOOKEEPER_CLUSTERS,
+    Manifest,
+    Resource,
+)
+
+S = TypeVar("S", bound=Step)
+
+
+@dataclass
+class Edge:
+    """What the operator saw, and whose next step is about to be taken."""
+
+    play: Stage
+    cluster: ValidatedCluster
+    world: World
+
+    async def take(self, step: Step) -> ZkOperatorError | None:
+        """Let the operator carry out the step now; returns what it was refused with."""
+        try:
+            await self.play.operator._applier.apply(self.cluster, self.world, step)
+        except ZkOperatorError as error:
+            return error
+        return None
+
+
+async def seen(play: Stage) -> Edge:
+    """Let the operator look."""
+    cluster = valid(play.cluster() or {})
+    return Edge(play, cluster, await play.operator._observer.observe(cluster))
+
+
+async def until(
+    play: Stage, kind: type[S], which: Callable[[S], bool] = lambda _: True, turns: int = 80
+) -> tuple[Edge, S]:
+    """Play until the operator is about to take such a step, and keep it from it; returns what it saw, and the step."""
+    applier, caught = play.operator._applier, list[tuple[Edge, S]]()
+    go_on = applier.apply
+
+    async def watch(cluster: ValidatedCluster, world: World, step: Step) -> None:
+        if isinstance(step, kind) and which(step):
+            caught.append((Edge(play, cluster, world), step))
+            raise ConflictError("held back")
+        await go_on(cluster, world, step)
+
+    applier.apply = watch  # type: ignore[method-assign]
+    for _ in range(turns):
+        await play.turn()
+        if caught:
+            applier.apply = go_on  # type: ignore[method-assign]
+            return caught[0]
+    raise AssertionError(f"no {kind.__name__} in {turns} turns")
+
+
+def meanwhile(play: Stage, verb: str, resource: Resource, happens: Callable[[], object], name: str = "") -> None:
+    """Let something happen just before the next such request of the operator takes effect."""
+    hook = play.api.before
+
+    def before(operation: Operation) -> None:
+        if (operation.verb, operation.resource) == (verb, resource) and name in ("", operation.name):
+            play.api.before = hook
+            happens()
+        hook(operation)
+
+    play.api.before = before
+
+
+class Held:
+    """Holds the next apply of a kind, whose author then dies; it may land whenever somebody lets it."""
+
+    def __init__(self, play: Stage, resource: Resource) -> None:
+        self._apply = play.api.apply
+        self._resource = resource
+        self._request: tuple[Any, ...] | None = None
+        play.api.apply = self._hold  # type: ignore[method-assign]
+        self._play = play
+
+    async def _hold(self, resource: Resource, namespace: str, manifest: Manifest, **more: Any) -> Manifest:
+        if resource is not self._resource:
+            return await self._apply(resource, namespace, manifest, **more)
+        self._request = (resource, namespace, manifest)
+        self._play.api.apply = self._apply  # type: ignore[method-assign]
+        self._play.start_operator()
+        raise HeldError
+
+    async def land(self) -> None:
+        """Let it arrive, whatever becomes of it."""
+        assert self._request is not None, "nothing was held"
+        with suppress(ZkOperatorError):
+            await self._apply(*self._request)
+
+
+class HeldError(ZkOperatorError):
+    """Nobody hears of this request any more."""
+
+
+def alive(play: Stage) -> dict[str, str]:
+    """The pods by name, with their uids."""
+    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in play.api.every(PODS)}
+
+
+def claims(play: Stage) -> dict[str, str]:
+    """The claims by name, with their uids."""
+    return {claim["metadata"]["name"]: claim["metadata"]["uid"] for claim in play.api.every(PERSISTENT_VOLUME_CLAIMS)}
+
+
+def replicas(play: Stage) -> int:
+    """What the StatefulSet asks for."""
+    return int((play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {})["spec"]["replicas"])
+
+
+def made_again(play: Stage, resource: Resource, name: str, **metadata: Any) -> Manifest:
+    """Replace an object by one of the same name."""
+    old = play.api.peek(resource, "demo", name)
+    assert old is not None
+    play.api.remove(resource, "demo", name)
+    return play.api.put(resource, {**old, "metadata": {**old["metadata"], **metadata}})
+
+
+def cluster_made_again(play: Stage) -> None:
+    """Replace the cluster by a new one of the same name, which has been edited as often."""
+    edits = int((play.cluster() or {})["metadata"]["generation"]) - 1
+    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
+    for number in range(edits):
+        play.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"paused": number % 2 == 0}})
+
+
+def marked(play: Stage, resource: Resource, name: str) -> None:
+    """Delete an object that a finalizer holds."""
+    play.api.edit(resource, "demo", name, {"metadata": {"finalizers": ["example.com/held"]}})
+    play.api.remove(resource, "demo", name)

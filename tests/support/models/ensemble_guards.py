@@ -1,0 +1,65 @@
+"""Guards and their stories: a story passes with the guard, and with the guard taken out the same story fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from tests.support.models.ensemble_simulation import Simulation, raw_cluster, valid
+from zkoperator.ensemble.observe.answers import Silent
+from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.plan.plan import Plan, make_plan
+from zkoperator.ensemble.status.status import status_of
+from zkoperator.kube.port import Manifest
+
+NOW = "2026-01-02T03:04:05Z"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A story, and the bug that takes its guard out."""
+
+    story: Callable[[], None]
+    bug: Callable[[pytest.MonkeyPatch], None]
+
+    def __str__(self) -> str:
+        return f"{self.story.__name__}-{self.bug.__name__.strip('_')}"
+
+    def is_noticed(self, patch: pytest.MonkeyPatch) -> None:
+        self.bug(patch)
+        with pytest.raises(AssertionError):
+            self.story()
+
+
+def at_rest(replicas: int = 3, kind: type[Simulation] = Simulation, **spec: Any) -> Simulation:
+    play = kind(raw_cluster(replicas, **spec))
+    play.settle()
+    return play
+
+
+def dark(world: World, *members: int, for_s: float) -> World:
+    answers = {**world.answers, **dict.fromkeys(members, Silent("it does not answer"))}
+    return replace(world, answers=answers, away_s=dict.fromkeys(members, for_s), leaderless_s=for_s)
+
+
+def planned(play: Simulation, world: World) -> Plan:
+    return make_plan(valid(play.raw), world)
+
+
+def first_restarted(play: Simulation) -> int:
+    """Play until a member is restarted, which then does not come back."""
+    for _ in range(10):
+        if play.restarts:
+            break
+        play.tick()
+    (first,) = play.restarts
+    play.stuck = frozenset({first})
+    play.tick()
+    return first
+
+
+def told(play: Simulation, world: World) -> dict[str, Manifest]:
+    cluster = valid(play.raw)
+    found = status_of(cluster, world, make_plan(cluster, world), NOW)["conditions"]
+    return {condition["type"]: condition for condition in found}

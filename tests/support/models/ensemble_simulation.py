@@ -1,0 +1,400 @@
+"""A model of an ensemble on Kubernetes, in which the real planner is let loose: one tick is one pass of everybody.
+
+The model keeps what must never break: every acknowledged write is on a quorum of the committed voters, an elected
+leader has all of them, and no member ever founds a second ensemble.
+"""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from zkoperator.ensemble.model.configuration import Configuration, Server, parse_servers, server_of
+from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, REVISION, TEMPLATE, Names
+from zkoperator.ensemble.observe.answers import Answer, Mode, NotServing, Serving, Silent
+from zkoperator.ensemble.observe.views import pod_view
+from zkoperator.ensemble.observe.world import Child, ClaimView, World
+from zkoperator.ensemble.plan.plan import Plan, make_plan
+from zkoperator.ensemble.plan.steps import (
+    ApplyChild,
+    CreateSecret,
+    DeleteClaim,
+    NoteOnClaim,
+    Reconfigure,
+    RecordBootstrap,
+    RemovePods,
+    RestartPod,
+    Step,
+)
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
+from zkoperator.kube.port import Manifest
+
+GOOD, BETTER, BAD = "zookeeper:3.9.5", "zookeeper:3.9.6", "zookeeper:nothing"
+NAMES = Names("demo", "main")
+UID = "uid-of-main"
+
+
+def raw_cluster(replicas: int = 3, **spec: Any) -> Manifest:
+    return {
+        "apiVersion": "zkoperator.dev/v1alpha1",
+        "kind": "ZooKeeperCluster",
+        "metadata": {"name": "main", "namespace": "demo", "uid": UID, "resourceVersion": "1", "generation": 1},
+        "spec": {"replicas": replicas, "image": GOOD, **spec},
+        "status": {},
+    }
+
+
+def valid(raw: Manifest) -> ValidatedCluster:
+    cluster = validate(raw, Defaults(GOOD))
+    assert isinstance(cluster, ValidatedCluster), cluster
+    return cluster
+
+
+@dataclass
+class Disk:
+    """A member's volume: the configuration that it knows, and the last write that it has."""
+
+    configuration: Configuration | None = None
+    last: int = 0
+
+    @property
+    def empty(self) -> bool:
+        return self.configuration is None
+
+
+@dataclass
+class SimPod:
+    member: int
+    uid: str
+    template: Manifest
+    founder: bool
+    running: bool = False
+    deleting: bool = False
+    synced: bool = False
+    down_for: int = 0
+
+    @property
+    def image(self) -> str:
+        return str(self.template["spec"]["containers"][0]["image"])
+
+
+@dataclass
+class Simulation:
+    raw: Manifest
+    children: dict[Child, Manifest] = field(default_factory=dict)
+    pods: dict[int, SimPod] = field(default_factory=dict)
+    disks: dict[int, Disk] = field(default_factory=dict)
+    claims: dict[int, ClaimView] = field(default_factory=dict)
+    committed: Configuration | None = None
+    leader: int | None = None
+    acknowledged: int = 0
+    secret: bool = False
+    password: str = "s"
+    founded: int = 0
+    dark: frozenset[int] = frozenset()
+    stuck: frozenset[int] = frozenset()
+    plan: Plan | None = None
+    restarts: list[int] = field(default_factory=list)
+    _uids: Iterable[int] = field(default_factory=lambda: itertools.count(1))
+
+    # What the outside does
+
+    def edit(self, **spec: Any) -> None:
+        self.raw["spec"].update(spec)
+        self.raw["metadata"]["generation"] += 1
+
+    def wipe(self, member: int) -> None:
+        if member in self.pods:
+            self.disks[member] = Disk()
+            self._stop(member)
+
+    def delete_pod(self, member: int) -> None:
+        if member in self.pods:
+            self.pods[member].deleting = True
+
+    def crash(self, member: int, ticks: int = 1) -> None:
+        """Stop a member's container, and let it start again after so many ticks."""
+        if member in self.pods:
+            self._stop(member)
+            self.pods[member].down_for = ticks
+
+    def reconfigure_by_hand(self, servers: tuple[Server, ...]) -> None:
+        assert self.committed is not None
+        self._commit(servers)
+
+    # One tick of everybody
+
+    def tick(self) -> Plan:
+        self._stateful_set_controller()
+        self._kubelet()
+        self._elect()
+        self._write()
+        cluster = valid(self.raw)
+        self.plan = make_plan(cluster, self.observe())
+        assert len(self.plan.disruptive) <= 1, self.plan
+        for step in self.plan.steps:
+            self._execute(step)
+        if self.leader is not None and self.committed is not None:
+            self.raw["status"]["replicas"] = len(self.committed.voters)
+        return self.plan
+
+    def settle(self, ticks: int = 80) -> Plan:
+        """Tick until nothing is to be done any more and everybody serves."""
+        for _ in range(ticks):
+            plan = self.tick()
+            if plan.settled and self.healthy:
+                return plan
+        raise AssertionError(f"not settled after {ticks} ticks: {self.plan}, {self.committed}, {self.pods}")
+
+    @property
+    def healthy(self) -> bool:
+        wanted = set(range(1, int(self.raw["spec"]["replicas"]) + 1))
+        voters = set(self.committed.voters) if self.committed is not None else set()
+        return voters == wanted == set(self.pods) and all(self._serves(member) for member in wanted)
+
+    def observe(self) -> World:
+        config = self.children.get(Child.CONFIG_MAP)
+        return World(
+            children=dict(self.children),
+            pods={m: pod_view(m, self._pod_manifest(pod)) for m, pod in self.pods.items()},
+            claims=dict(self.claims),
+            answers={m: self._answer(m) for m in self.pods},
+            recorded=parse_servers(config["data"]["members"]) if config is not None else (),
+            secret_id=self.password if self.secret else None,
+        )
+
+    # The parts
+
+    def _new_disk(self) -> Disk:
+        return Disk()
+
+    @property
+    def _ephemeral(self) -> bool:
+        return bool(self.raw["spec"].get("storage", {}).get("type") == "Ephemeral")
+
+    def _stateful_set_controller(self) -> None:
+        for member in [member for member, pod in self.pods.items() if pod.deleting]:
+            del self.pods[member]
+        live = self.children.get(Child.STATEFUL_SET)
+        if live is None or Child.CONFIG_MAP not in self.children:
+            return
+        replicas = live["spec"]["replicas"]
+        for member in self.pods:
+            self.pods[member].deleting |= member > replicas
+        for member in range(1, replicas + 1):
+            if member not in self.pods:
+                self._create_pod(member, live["spec"]["template"])
+
+    def _create_pod(self, member: int, template: Manifest) -> None:
+        env = {entry["name"]: entry.get("value") for entry in template["spec"]["containers"][0]["env"]}
+        word = self.children[Child.CONFIG_MAP]["data"]["bootstrap"]
+        founder = bool(word) and env["ZK_BOOTSTRAP"] == word
+        self.pods[member] = SimPod(member, f"pod-{next(iter(self._uids))}", template, founder)
+        if self._ephemeral:
+            self.disks[member] = Disk()
+        self.disks.setdefault(member, Disk())
+        if member not in self.claims and not self._ephemeral:
+            uid = f"claim-{next(iter(self._uids))}"
+            self.claims[member] = ClaimView(NAMES.claim(member), uid, "1", member)
+
+    def _kubelet(self) -> None:
+        for pod in self.pods.values():
+            if pod.down_for > 0:
+                pod.down_for -= 1
+            elif not pod.running and pod.image != BAD and not pod.deleting and pod.member not in self.stuck:
+                pod.running = True
+
+    def _elect(self) -> None:
+        if self.committed is None:
+            self._found()
+        if self.committed is None:
+            return
+        able = [m for m in self.committed.voters if self._may_vote(m)]
+        if len(able) < self.committed.quorum:
+            self.leader = None
+        elif self.leader not in able:
+            self.leader = max(able, key=lambda member: (self.disks[member].last, member))
+            assert self.disks[self.leader].last >= self.acknowledged, "the new leader lacks an acknowledged write"
+        if self.leader is None:
+            for pod in self.pods.values():
+                pod.synced = False
+            return
+        for member, pod in self.pods.items():
+            # A member that is in no configuration follows as well, without a vote.
+            pod.synced = pod.running
+            if pod.running:
+                self.disks[member] = Disk(self.committed, self.disks[self.leader].last)
+
+    def _found(self) -> None:
+        config = self.children.get(Child.CONFIG_MAP, {})
+        servers = parse_servers(config.get("data", {}).get("members", ""))
+        founders = [m for m, pod in self.pods.items() if pod.running and pod.founder and self.disks[m].empty]
+        if servers and len(founders) > len(servers) // 2:
+            self.founded += 1
+            self._commit(servers)
+            for member in founders:
+                self.disks[member] = Disk(self.committed, 0)
+
+    def _may_vote(self, member: int) -> bool:
+        pod = self.pods.get(member)
+        if pod is None or not pod.running:
+            return False
+        founding_again = self.disks[member].empty and pod.founder and not pod.synced and self.committed is None
+        assert not founding_again
+        return not self.disks[member].empty
+
+    def _write(self) -> None:
+        if self.leader is None or self.committed is None:
+            return
+        followers = [m for m in self.committed.voters if self._serves(m)]
+        if len(followers) >= self.committed.quorum:
+            self.acknowledged += 1
+            for member, pod in self.pods.items():
+                if pod.synced:
+                    self.disks[member].last = self.acknowledged
+
+    def _serves(self, member: int) -> bool:
+        pod = self.pods.get(member)
+        return pod is not None and pod.running and pod.synced and self.leader is not None
+
+    def _stop(self, member: int) -> None:
+        if member in self.pods:
+            self.pods[member].running = self.pods[member].synced = False
+        if self.leader == member:
+            self.leader = None
+
+    def _commit(self, servers: tuple[Server, ...]) -> None:
+        version = self.committed.version + 256 if self.committed is not None else 256
+        self.committed = Configuration(version, tuple(sorted(servers)))
+
+    def _answer(self, member: int) -> Answer:
+        pod = self.pods[member]
+        if member in self.dark or not pod.running or self._listens_elsewhere(member):
+            return Silent("dark")
+        if not self._serves(member):
+            return NotServing()
+        assert self.committed is not None
+        following = [m for m in self.pods if self._serves(m) and m != self.leader]
+        strangers = [m for m in following if m not in self.committed.voters]
+        leads = member == self.leader
+        return Serving(
+            Mode.LEADER if leads else Mode.FOLLOWER,
+            self.acknowledged,
+            "3.9.5",
+            self.committed,
+            len(following) if leads else None,
+            len(strangers) if leads else None,
+        )
+
+    def _listens_elsewhere(self, member: int) -> bool:
+        """Its line was changed by hand: it votes, and cannot be asked."""
+        line = self.committed.find(member) if self.committed is not None else None
+        return line is not None and line.client != server_of(NAMES, member).client
+
+    def _pod_manifest(self, pod: SimPod) -> Manifest:
+        waiting = {"waiting": {"reason": "ImagePullBackOff" if pod.image == BAD else "ContainerCreating"}}
+        state = {"running": {}} if pod.running else waiting
+        meta: dict[str, Any] = {
+            "name": NAMES.pod(pod.member),
+            "uid": pod.uid,
+            "annotations": pod.template["metadata"]["annotations"],
+            "ownerReferences": [{"uid": "set", "controller": True}],
+        }
+        if pod.deleting:
+            meta["deletionTimestamp"] = "now"
+        ready = {"type": "Ready", "status": "True" if self._serves(pod.member) else "False"}
+        container = {"name": CONTAINER, "state": state}
+        status = {"podIP": "10.0.0.1", "conditions": [ready], "containerStatuses": [container]}
+        spec = {"containers": [{"name": CONTAINER, "image": pod.image}]}
+        return {"metadata": meta, "spec": spec, "status": status}
+
+    # What steps do, and what they never may
+
+    def _execute(self, step: Step) -> None:
+        match step:
+            case RecordBootstrap(members, complete):
+                self.raw["status"]["bootstrap"] = {"members": members, "complete": complete}
+            case CreateSecret():
+                assert not self.secret, "the password was made twice"
+                self.secret = True
+            case ApplyChild(child, manifest):
+                self._apply(child, manifest)
+            case NoteOnClaim(claim, membership, owned):
+                owners = (UID,) if owned else ()
+                self.claims[claim.member] = ClaimView(claim.name, claim.uid, "2", claim.member, membership, owners)
+            case DeleteClaim(claim):
+                self._delete_claim(claim)
+            case Reconfigure():
+                self._reconfigure(step)
+            case RemovePods(manifest, _, _, removed):
+                assert self.committed is not None
+                assert not set(removed) & {server.id for server in self.committed.servers}, "a member loses its pod"
+                self._apply(Child.STATEFUL_SET, manifest)
+            case RestartPod():
+                self._restart(step)
+            case _:
+                assert_never(step)
+
+    def _apply(self, child: Child, manifest: Manifest) -> None:
+        assert self.raw["status"].get("bootstrap"), "a child was made before the record"
+        before = self.children.get(child)
+        if child is Child.STATEFUL_SET and before is not None and self.committed is not None:
+            gone = range(manifest["spec"]["replicas"] + 1, before["spec"]["replicas"] + 1)
+            assert not set(gone) & self.committed.voters, "a voter loses its pod"
+        uid = "set" if child is Child.STATEFUL_SET else f"{child}-uid"
+        self.children[child] = {**manifest, "metadata": {**manifest["metadata"], "uid": uid, "resourceVersion": "1"}}
+
+    def _delete_claim(self, claim: ClaimView) -> None:
+        assert self.committed is not None
+        assert claim.member not in {server.id for server in self.committed.servers}, "a member loses its disk"
+        assert claim.member not in self.pods, "a disk in use is deleted"
+        del self.claims[claim.member]
+        self.disks.pop(claim.member, None)
+
+    def _reconfigure(self, step: Reconfigure) -> None:
+        assert self.committed is not None, "a reconfiguration from an unknown configuration"
+        assert self.leader is not None
+        assert step.from_version == self.committed.version
+        made_with = self.pods[self.leader].template["metadata"]["annotations"][MADE_WITH]
+        assert made_with == self.password, "the leader does not know the superuser"
+        servers = {server.id: server for server in self.committed.servers if server.id not in step.leaving}
+        servers |= {server.id: server for server in step.joining}
+        voters = {server.id for server in servers.values() if server.voting}
+        assert voters == step.voters
+        assert all(self._serves(member) for member in voters), "a voter of the new configuration does not serve"
+        self._commit(tuple(servers.values()))
+        for member, pod in self.pods.items():
+            if pod.synced:
+                self.disks[member].configuration = self.committed
+        if self.leader not in voters:
+            self.leader = None
+
+    def _restart(self, step: RestartPod) -> None:
+        pod = self.pods[step.member]
+        assert pod.uid == step.uid
+        assert not pod.deleting
+        voters = self.committed.voters if self.committed is not None else frozenset()
+        serving = {member for member in voters if self._serves(member)}
+        if step.member in serving and self.committed is not None and len(voters) > 2:
+            assert len(serving) == len(voters), "a voter is restarted while another one is away"
+            if step.member == self.leader:
+                outdated = [m for m in serving if self._is_outdated(m)]
+                assert outdated == [step.member], "the leader goes before a follower"
+        assert not step.harmless or step.member not in serving, "called harmless, and serves"
+        unproven = [m for m in voters if m in self.pods and not self.pods[m].running and self._is_newest(m)]
+        assert not unproven or step.member not in voters, "another voter gets what the first has not started with"
+        self.restarts.append(step.member)
+        pod.deleting = True
+        pod.running = pod.synced = False
+        if self.leader == step.member:
+            self.leader = None
+
+    def _is_newest(self, member: int) -> bool:
+        wanted = self.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"]
+        have = self.pods[member].template["metadata"]["annotations"]
+        return all(have[key] == wanted[key] for key in (REVISION, TEMPLATE))
+
+    def _is_outdated(self, member: int) -> bool:
+        wanted = self.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"]
+        have = self.pods[member].template["metadata"]["annotations"]
+        return bool(have[REVISION] != wanted[REVISION] and have[TEMPLATE] != "")

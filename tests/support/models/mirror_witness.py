@@ -1,0 +1,204 @@
+"""What the crash model sees of both sides while it goes on, and its judgement at the end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.fakes.zk_tree import Change
+from tests.support.models.checkers import ONE_WAY, TWO_WAY, Run, Violation, check
+from tests.support.models.histories import OPERATOR, Commit
+from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
+from zkoperator.kube.port import CONFIG_MAPS, EVENTS
+from zkoperator.zk.port import EventType
+
+PATHS = ("z0", "zdir/z1", "zdir/z2", "c0", "cdir/c1", "cdir/c2", "s0", "s1")
+_SOON = 2
+"""Transactions within which the answer to a push was under way."""
+_ONE_WAY = ("s1_provenance", "s4_no_time_travel", "s6_isolation")
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Both sides as they were committed, and everything that was wrong already."""
+
+    zookeeper: list[Commit] = field(default_factory=list)
+    config_map: list[Commit] = field(default_factory=list)
+    losers: set[tuple[str, bytes]] = field(default_factory=set)
+    violations: list[str] = field(default_factory=list)
+
+
+class Witness:
+    """Records every commit of both sides with its author, and judges them.
+
+    Args:
+        world: what is watched.
+        direction: of its ConfigSync.
+    """
+
+    def __init__(self, world: World, direction: str) -> None:
+        self.world = world
+        self.direction = direction
+        self.record = Recorder()
+        self.overwrites = 0
+        self._tokens: dict[str, bytes] = {}
+        self._doubled: set[str] = set()
+        self._recreated: set[str] = set()
+        self._interruptions: list[int] = []
+        self._is_ours = True
+        self._zk_state: dict[str, bytes] = {}
+        self._cm_state: dict[str, bytes] = {}
+        self._last_stamp: str | None = None
+        self._publish = world.zk.publish
+        world.zk.publish = self._published  # type: ignore[method-assign]
+
+    def as_others(self, work: Callable[[], Any]) -> None:
+        """Do what somebody else does."""
+        self._is_ours = False
+        try:
+            work()
+        finally:
+            self._is_ours = True
+        self._see_config_map(by_operator=False)
+
+    def _published(self, changes: Any) -> None:
+        listed: list[Change] = list(changes)
+        self._publish(listed)
+        state = _zk_state(self.world)
+        changed = _difference(self._zk_state, state)
+        if self._is_ours:
+            self._judge_needless(listed, changed)
+        if changed:
+            before, self._zk_state = self._zk_state, state
+            author = OPERATOR if self._is_ours else "client"
+            self.record.zookeeper.append(Commit(self.world.zk.zxid, author, changed))
+            if self._is_ours:
+                self._judge_write("ZooKeeper", "z", changed, before)
+
+    def _judge_needless(self, changes: list[Change], changed: dict[str, bytes | None]) -> None:
+        deleted = {change.path for change in changes if change.type is EventType.DELETED}
+        for change in changes:
+            if change.type is EventType.DATA_CHANGED and change.path.startswith(f"{ROOT}/"):
+                if change.path in deleted:
+                    continue  # a deletion is preceded by a write, whose answer tells which znode it has hit
+                key = change.path.removeprefix(f"{ROOT}/").replace("/", "__")
+                if key not in changed and not self._was_made_again(key):
+                    self.record.violations.append(f"needless: ZooKeeper {key}: equal bytes were written")
+
+    def _was_made_again(self, key: str) -> bool:
+        """Others deleted and created it last: at the same version, a write cannot tell it from the znode that was."""
+        last = [commit for commit in self.record.zookeeper if key in commit.changes][-2:]
+        return [commit.author for commit in last] == ["client", "client"] and last[0].changes[key] is None
+
+    def _see_config_map(self, *, by_operator: bool) -> None:
+        manifest = self.world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
+        state = self.world.data() or {}
+        changed = _difference(self._cm_state, state)
+        stamp = ((manifest or {}).get("metadata", {}).get("annotations") or {}).get("zkoperator.dev/zxid")
+        moved = stamp if stamp != self._last_stamp else None
+        if not changed and moved is None:
+            return
+        before, self._cm_state, self._last_stamp = self._cm_state, state, stamp
+        author = OPERATOR if by_operator else "user"
+        number = len(self.record.config_map) + 1
+        self.record.config_map.append(Commit(number, author, changed, int(moved, 16) if moved else None))
+        if by_operator:
+            self._judge_write("ConfigMap", "c", changed, before)
+
+    def _judge_write(self, side: str, own: str, changed: dict[str, bytes | None], before: dict[str, bytes]) -> None:
+        """The operator never writes a key that is only ever edited on this side, except to undo drift."""
+        for key, value in changed.items():
+            if key.rpartition("__")[2][0] == own:
+                was = before.get(key)
+                self.record.violations.append(f"echo: {side} {key}: {was!r} -> {value!r}")
+
+    def _see_status(self) -> None:
+        if self.world.ready()[1] == "SourceRegressed":
+            self.record.violations.append("invented alarm: no backup was ever put back")
+        for item in self.world.status().get("conflicts", []):
+            if item["key"].rpartition("__")[2][0] != "s":
+                self.record.violations.append(f"invented conflict: {item['key']}")
+            for side in ("zookeeper", "configMap"):
+                token = self._tokens.get(item.get(side, ""))
+                if token is not None:
+                    self.record.losers.add((item["key"], token))
+
+    def _see_event(self) -> None:
+        """An Overwrote event names a foreign re-creation that was overwritten unseen: it lost openly."""
+        noted = [item for item in self.world.kube.every(EVENTS) if item["reason"] == "Overwrote"]
+        for item in noted[self.overwrites :]:
+            self.overwrites += 1
+            key = item["note"].split()[1].removeprefix(f"{ROOT}/").replace("/", "__")
+            for commit in self.record.zookeeper:
+                value = commit.changes.get(key)
+                if value is not None:
+                    self.record.losers.add((key, value))
+
+    def _judge(self) -> list[str]:
+        record = self.record
+        keys = frozenset(path.replace("/", "__") for path in (*PATHS, "zdir", "cdir"))
+        run = Run(tuple(record.zookeeper), tuple(record.config_map), keys, frozenset(record.losers))
+        checks = TWO_WAY if self.direction == "TwoWay" else tuple(one for one in ONE_WAY if one.__name__ in _ONE_WAY)
+        found = [one for one in check(run, checks) if not self._is_ambiguous(one)]
+        return [*record.violations, *map(str, found), *self._ordered(), *self._unequal()]
+
+    def _is_ambiguous(self, violation: Violation) -> bool:
+        """Violations that prove nothing.
+
+        A value that two hands wrote names no write: that it came back after one deletion is no resurrection. And a
+        re-creation at the same version that was overwritten is told by the answer to the push: not if that was lost.
+        """
+        if violation.rule == "S5":
+            return any(token in violation.detail for token in self._doubled)
+        recreated = [token for token in self._recreated if token in violation.detail]
+        return bool(recreated) and any(self._was_overwritten_unanswered(violation.key, token) for token in recreated)
+
+    def _was_overwritten_unanswered(self, key: str, token: str) -> bool:
+        current: dict[str, bytes | None] = {}
+        for commit in self.record.zookeeper:
+            over = repr(current.get(key))
+            current.update(commit.changes)
+            if commit.by_operator and key in commit.changes and over == token:
+                return any(commit.at <= zxid <= commit.at + _SOON for zxid in self._interruptions)
+        return False
+
+    def _ordered(self) -> list[str]:
+        """On the other side, the values of a key with one writer appear in the order in which they were written."""
+        found = []
+        for side, own in (("config_map", "z"), ("zookeeper", "c")):
+            last: dict[str, int] = {}
+            for commit in getattr(self.record, side):
+                for key, value in commit.changes.items():
+                    if value and commit.by_operator and key.rpartition("__")[2][0] == own:
+                        number = int(value[1:])
+                        if number <= last.get(key, 0):
+                            found.append(f"order: {side} {key}: {value!r} after {last[key]}")
+                        last[key] = number
+        return found
+
+    def _unequal(self) -> list[str]:
+        left, right = _zk_state(self.world), self.world.data() or {}
+        if self.direction == "TwoWay":
+            return [f"unequal: {key}" for key in sorted(left.keys() | right.keys()) if left.get(key) != right.get(key)]
+        source, copy = (left, right) if self.direction == "ZooKeeperToConfigMap" else (right, left)
+        return [f"unequal: {key}" for key in sorted(source) if source[key] != copy.get(key)]
+
+
+def _zk_state(world: World) -> dict[str, bytes]:
+    """The subtree as keys: leaves, and inner znodes that have data."""
+    state: dict[str, bytes] = {}
+    pending = [""]
+    while pending:
+        path = pending.pop()
+        full = f"{ROOT}/{path}" if path else ROOT
+        data = world.znode(full)
+        if data is None:
+            continue
+        names = world.zk.tree.children(full, SUPER).names
+        pending += [f"{path}/{name}" if path else name for name in names]
+        if data or (not names and path):
+            state[path.replace("/", "__") if path else "__root"] = data
+    return state
+
+
+def _difference(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, bytes | None]:
+    return {key: after.get(key) for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)}

@@ -1,0 +1,307 @@
+"""The whole reconciler against an API server in memory, with controllers, kubelets and ZooKeeper played by a model.
+
+Everything the operator does passes through its ports, so it can be killed at any write, before or after it took effect.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.fakes.kube import FakeKube, Operation
+from tests.support.models.ensemble_simulation import GOOD, NAMES, SimPod, Simulation, raw_cluster
+from zkoperator.ensemble.model.configuration import Configuration, parse_servers
+from zkoperator.ensemble.observe.answers import Serving, Silent
+from zkoperator.ensemble.observe.observer import RESOURCES, child_name
+from zkoperator.ensemble.observe.world import Child
+from zkoperator.ensemble.reconcile import EnsembleReconciler
+from zkoperator.ensemble.validate import Defaults
+from zkoperator.errors import TransientError, UnknownOutcomeError, ZkOperatorError
+from zkoperator.kube.port import (
+    EVENTS,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    SECRETS,
+    ZOOKEEPER_CLUSTERS,
+    Manifest,
+    Resource,
+)
+from zkoperator.runtime.keys import Key
+from zkoperator.zk.port import BadVersionError, Credential, Node, Stat
+
+KEY = Key("demo", "main")
+_STAT = Stat(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+class KilledError(Exception):
+    """The operator is no more; nothing of it may catch this."""
+
+
+class Peeking:
+    """A store that is never behind: reading it is no request."""
+
+    def __init__(self, api: FakeKube) -> None:
+        self._api = api
+
+    async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        return self._api.peek(resource, namespace, name)
+
+
+class Lagging:
+    """A store that shows what was there so many looks ago, and answers from there until it moves on."""
+
+    def __init__(self, api: FakeKube, behind: int) -> None:
+        self._api = api
+        self._behind = behind
+        self._seen: list[dict[tuple[str, str], Manifest]] = []
+
+    def look(self) -> None:
+        kinds = (*dict.fromkeys(RESOURCES.values()), PODS, PERSISTENT_VOLUME_CLAIMS, ZOOKEEPER_CLUSTERS)
+        self._seen.append({(r.plural, m["metadata"]["name"]): m for r in kinds for m in self._api.every(r)})
+
+    async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        seen = self._seen[max(0, len(self._seen) - 1 - self._behind)]
+        return seen.get((resource.plural, name))
+
+
+class Ticking:
+    """A clock that goes on by a second a turn."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now_s(self) -> float:
+        return self.seconds
+
+    async def sleep(self, delay_s: float) -> None:
+        raise NotImplementedError
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Any:
+        raise NotImplementedError
+
+
+@dataclass
+class Stage(Simulation):
+    """A namespace in which one cluster lives."""
+
+    api: FakeKube = field(default_factory=FakeKube)
+    clock: Ticking = field(default_factory=Ticking)
+    reconfigurations: int = 0
+    writes: int = 0
+    kill_at: tuple[int, bool] | None = None
+    """Kill at this write (from 0), after it took effect or before."""
+    made: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.api.before = lambda operation: self._write_begins(operation)
+        self.api.after = lambda operation: self._write_is_done(operation)
+        self.store: Peeking | Lagging = Peeking(self.api)
+        self.api.put(
+            ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **self.raw}
+        )
+        self.start_operator()
+
+    def start_operator(self) -> None:
+        self.operator = EnsembleReconciler(self.api, self.store, self, self, Defaults(GOOD), self.clock)
+
+    # Faults
+
+    def _write_begins(self, operation: Operation) -> None:
+        if operation.is_write:
+            self._count(after=False)
+
+    def _write_is_done(self, operation: Operation) -> None:
+        if operation.is_write:
+            self._count(after=True)
+            if operation.resource is not EVENTS and operation.verb in ("create", "delete"):
+                self.made.append(f"{operation.verb} {operation.resource.plural}/{operation.name}")
+
+    def _count(self, *, after: bool) -> None:
+        if self.kill_at == (self.writes, after):
+            self.kill_at = None
+            self.writes += after
+            raise KilledError
+        self.writes += after
+
+    # The play
+
+    def move(self) -> None:
+        """Let everybody but the operator act once."""
+        self.clock.seconds += 1.0
+        self.api.collect_garbage()
+        self._see_kubernetes()
+        self._controllers()
+        self._kubelet()
+        self._elect()
+        self._write()
+        self._tell_kubernetes()
+        if isinstance(self.store, Lagging):
+            self.store.look()
+
+    async def turn(self) -> bool:
+        """Let everybody act once; returns whether the operator found nothing to do."""
+        self.move()
+        before = self.writes
+        try:
+            pause_s = await self.operator.reconcile(KEY)
+        except KilledError:
+            self.start_operator()
+            return False
+        except ZkOperatorError:
+            return False
+        return self.writes == before and pause_s is not None and pause_s > 1.0
+
+    async def rest(self, turns: int = 150) -> None:
+        """Play until the operator has nothing to do and everybody serves."""
+        quiet = 0
+        for _ in range(turns):
+            quiet = quiet + 1 if await self.turn() and self.healthy else 0
+            if quiet == 3:
+                return
+        status = (self.cluster() or {}).get("status", {})
+        raise AssertionError(f"not at rest: {json.dumps(status.get('conditions'), indent=1)}, {self.committed}")
+
+    def cluster(self) -> Manifest | None:
+        return self.api.peek(ZOOKEEPER_CLUSTERS, *KEY)
+
+    def condition(self, kind: str) -> Manifest:
+        found: Manifest = self.cluster() or {}
+        return next(c for c in found["status"]["conditions"] if c["type"] == kind)
+
+    def ask_for(self, **spec: Any) -> None:
+        self.raw["spec"].update(spec)
+        self.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": spec})
+
+    # Kubernetes
+
+    def _see_kubernetes(self) -> None:
+        names = {child: child_name(NAMES, child) for child in Child}
+        seen = {child: self.api.peek(RESOURCES[child], "demo", name) for child, name in names.items()}
+        self.children = {child: manifest for child, manifest in seen.items() if manifest is not None}
+        alive = {pod["metadata"]["uid"] for pod in self.api.every(PODS)}
+        for member in [member for member, pod in self.pods.items() if pod.uid not in alive]:
+            self._stop(member)
+            del self.pods[member]
+        claims = {claim["metadata"]["name"] for claim in self.api.every(PERSISTENT_VOLUME_CLAIMS)}
+        for member in [member for member in self.disks if NAMES.claim(member) not in claims]:
+            del self.disks[member]
+
+    def _controllers(self) -> None:
+        live = self.children.get(Child.STATEFUL_SET)
+        if live is None or Child.CONFIG_MAP not in self.children:
+            return
+        for member in [member for member in self.pods if member > live["spec"]["replicas"]]:
+            self.api.remove(PODS, "demo", NAMES.pod(member))
+            self._stop(member)
+            del self.pods[member]
+        for member in range(1, live["spec"]["replicas"] + 1):
+            if member not in self.pods and self.api.peek(SECRETS, "demo", NAMES.secret) is not None:
+                self._make_pod(member, live)
+
+    def _make_pod(self, member: int, live: Manifest) -> None:
+        if self.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(member)) is None:
+            claim = {"name": NAMES.claim(member), "namespace": "demo", "labels": NAMES.selector}
+            kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
+            self.api.put(PERSISTENT_VOLUME_CLAIMS, {**kind, "metadata": claim})
+        template = live["spec"]["template"]
+        owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAMES.stateful_set, "controller": True}
+        metadata: Manifest = {
+            **template["metadata"],
+            "name": NAMES.pod(member),
+            "namespace": "demo",
+            "ownerReferences": [{**owner, "uid": live["metadata"]["uid"]}],
+        }
+        made = self.api.put(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
+        env = {entry["name"]: entry.get("value") for entry in template["spec"]["containers"][0]["env"]}
+        word = self.children[Child.CONFIG_MAP]["data"]["bootstrap"]
+        self.pods[member] = SimPod(
+            member, made["metadata"]["uid"], template, bool(word) and env["ZK_BOOTSTRAP"] == word
+        )
+        self.disks.setdefault(member, self._new_disk())
+
+    def _tell_kubernetes(self) -> None:
+        for member, pod in self.pods.items():
+            told = self._pod_manifest(pod)["status"] | {"podIP": f"10.0.0.{member}"}
+            found = self.api.peek(PODS, "demo", NAMES.pod(member))
+            if found is not None and found.get("status") != told:
+                self.api.edit(PODS, "demo", NAMES.pod(member), {"status": told}, subresource="status")
+
+    # ZooKeeper: a probe and a connector in one
+
+    async def ask(self, host: str, port: int, word: str) -> str:
+        answer = self._answer(int(host.rpartition(".")[2])) if self._alive(host) else Silent("no such host")
+        if isinstance(answer, Silent):
+            raise TransientError(f"{word} to {host}: refused")
+        if not isinstance(answer, Serving):
+            return "This ZooKeeper instance is not currently serving requests\n"
+        if word == "srvr":
+            return f"Zookeeper version: {answer.version}-x\nZxid: {answer.zxid:#x}\nMode: {answer.mode.value}\n"
+        if word == "mntr":
+            counts = {"synced_followers": answer.synced, "synced_non_voting_followers": answer.synced_non_voting}
+            return "".join(f"zk_{key}\t{value}\n" for key, value in counts.items() if value is not None) or "zk_a\t1\n"
+        return f"serverId={host.rpartition('.')[2]}\n{self._config_text()}"
+
+    async def open(self, hosts: Sequence[str], credential: Credential | None) -> Any:
+        return StageSession(self, [host.rpartition(":")[0] for host in hosts], credential)
+
+    def _alive(self, host: str) -> bool:
+        return int(host.rpartition(".")[2]) in self.pods
+
+    def _config_text(self) -> str:
+        assert self.committed is not None
+        return "\n".join((*self.committed.lines, f"version={self.committed.version:x}"))
+
+
+class StageSession:
+    """What a reconfiguration needs of a session."""
+
+    def __init__(self, stage: Stage, hosts: list[str], credential: Credential | None) -> None:
+        self._stage = stage
+        self._hosts = hosts
+        self._credential = credential
+
+    async def sync(self, path: str) -> None:
+        self._stage._elect()
+        if not any(self._stage._serves(int(host.rpartition(".")[2])) for host in self._hosts):
+            raise TransientError("not connected")
+
+    async def get(self, path: str) -> Node:
+        return Node(self._stage._config_text().encode(), _STAT, self._stage.acknowledged)
+
+    async def reconfig(
+        self, *, joining: Sequence[str] = (), leaving: Sequence[int] = (), from_config: int
+    ) -> tuple[str, int]:
+        stage = self._stage
+        assert self._credential is not None, "only the superuser may"
+        assert stage.committed is not None
+        stage._count(after=False)
+        if from_config != stage.committed.version:
+            raise BadVersionError("another version")
+        left_leader = stage.leader in leaving
+        self._change(stage.committed, parse_servers("\n".join(joining)), leaving)
+        stage.reconfigurations += 1
+        stage._count(after=True)
+        if left_leader:
+            raise UnknownOutcomeError("the leader left")
+        return stage._config_text(), stage.committed.version
+
+    def _change(self, before: Configuration, joining: Sequence[Any], leaving: Sequence[int]) -> None:
+        stage = self._stage
+        servers = {server.id: server for server in before.servers if server.id not in leaving}
+        servers |= {server.id: server for server in joining}
+        voters = {server.id for server in servers.values() if server.voting}
+        assert all(stage._serves(member) for member in voters), "a voter of the new configuration does not serve"
+        stage._commit(tuple(servers.values()))
+        for member, pod in stage.pods.items():
+            if pod.synced:
+                stage.disks[member].configuration = stage.committed
+        if stage.leader not in voters:
+            stage.leader = None
+
+    async def close(self) -> None:
+        return None
+
+
+def stage(replicas: int = 3, **spec: Any) -> Stage:
+    raw = raw_cluster(replicas, **spec)
+    return Stage({"metadata": {"name": "main", "namespace": "demo"}, "spec": raw["spec"]})
