@@ -13,6 +13,7 @@ from tests.support.worlds.kube_contract import WIDGETS, KubeWorld, fake_world, r
 from zkoperator.errors import ConflictError, InvalidError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
+    EVENTS,
     SECRETS,
     STATEFUL_SETS,
     Manifest,
@@ -44,6 +45,13 @@ def widget(name: str = "one", **spec: object) -> Manifest:
     return {"metadata": {"name": name}, "spec": spec}
 
 
+def event_about(name: str, about: str, reason: str, namespace: str) -> Manifest:
+    regarding = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": about, "namespace": namespace}
+    reporter = {"reportingController": "test.dev/test", "reportingInstance": "test", "action": "Create"}
+    when = {"eventTime": "2026-01-02T03:04:05.000000Z"}
+    return {"metadata": {"name": name}, "regarding": regarding, "reason": reason, "type": "Warning", **reporter, **when}
+
+
 async def data_of(world: KubeWorld, name: str = "shop") -> dict[str, str] | None:
     found = await world.api.get(CONFIG_MAPS, world.namespace, name)
     return None if found is None else found.get("data", {})
@@ -73,6 +81,17 @@ class TestReading:
         listing = await world.api.list(CONFIG_MAPS, world.namespace)
         shop = next(item for item in listing.items if item["metadata"]["name"] == "shop")
         assert (shop["apiVersion"], shop["kind"]) == ("v1", "ConfigMap")
+
+    async def test_events_are_selected_by_what_they_are_about_and_by_their_reason(self, world: KubeWorld) -> None:
+        for name, about, reason in (
+            ("a", "main-zk", "FailedCreate"),
+            ("b", "main-zk", "Created"),
+            ("c", "x", "FailedCreate"),
+        ):
+            await world.api.create(EVENTS, world.namespace, event_about(name, about, reason, world.namespace))
+        fields = "regarding.kind=StatefulSet,regarding.name=main-zk,reason=FailedCreate"
+        listing = await world.api.list(EVENTS, world.namespace, fields=fields)
+        assert [item["metadata"]["name"] for item in listing.items] == ["a"]
 
     async def test_a_list_of_all_namespaces_holds_ours(self, world: KubeWorld) -> None:
         await world.api.create(CONFIG_MAPS, world.namespace, config_map())

@@ -165,9 +165,9 @@ class SignedApi:
             self._others.forget(Subject(resource, Key(namespace, name)))
         return None
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
         """Return the objects without their signatures."""
-        found = await self._api.list(resource, namespace, labels=labels)
+        found = await self._api.list(resource, namespace, labels=labels, fields=fields)
         return replace(found, items=tuple(self._read(resource, item) for item in found.items))
 
     async def watch(

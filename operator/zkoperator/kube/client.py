@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -60,17 +60,19 @@ class KubeClient:
         answer = await self._send(request, "GET", {})
         return None if is_missing(answer.code, answer.body) else _object(request, answer)
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
         """Return all pages as one. A continue token that expires on the way starts the list again."""
+        asked = {"labelSelector": labels, "fieldSelector": fields}
+        selectors = {name: selector for name, selector in asked.items() if selector}
         for _ in range(_PAGED_ATTEMPTS):
             with suppress(GoneError):
-                return await self._list(resource, namespace, labels, limit=_PAGE)
+                return await self._list(resource, namespace, selectors, limit=_PAGE)
         # The pages take longer than the server keeps their version: then everything in one answer.
-        return await self._list(resource, namespace, labels, limit=0)
+        return await self._list(resource, namespace, selectors, limit=0)
 
-    async def _list(self, resource: Resource, namespace: str, labels: str, *, limit: int) -> Listing:
+    async def _list(self, resource: Resource, namespace: str, selectors: Mapping[str, str], *, limit: int) -> Listing:
         request = Request("list", resource, namespace, "")
-        params = {"limit": str(limit)} | ({"labelSelector": labels} if labels else {})
+        params = {"limit": str(limit), **selectors}
         items: list[Manifest] = []
         while True:
             page = _object(request, await self._send(request, "GET", params))

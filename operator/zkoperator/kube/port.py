@@ -91,8 +91,11 @@ class KubeApi(Protocol):
     async def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
         """Return the object as it is now, or None when there is none."""
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
-        """Return every object of the kind, paged inside; an empty `namespace` means all namespaces."""
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
+        """Return every object of the kind, paged inside; an empty `namespace` means all namespaces.
+
+        `labels` and `fields` are selectors as the API server reads them; an empty one selects everything.
+        """
 
     def watch(
         self, resource: Resource, namespace: str = "", *, labels: str = "", resource_version: str

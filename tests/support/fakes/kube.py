@@ -20,7 +20,7 @@ from tests.support.fakes.field_ownership import (
     remove,
     with_containers,
 )
-from tests.support.fakes.kube_history import Change, KindHistory, event_for, selected
+from tests.support.fakes.kube_history import Change, KindHistory, event_for, has_fields, selected
 from tests.support.fakes.kube_rules import ApiObject
 from zkoperator.errors import ConflictError, FieldError, ForbiddenError, InvalidError, TransientError
 from zkoperator.kube.port import GoneError, Listing, Manifest, NoSuchKindError, Resource, WatchEvent
@@ -78,12 +78,13 @@ class FakeKube:
         await self._enter(Operation("get", resource, namespace, name))
         return self.peek(resource, namespace, name)
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Listing:
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
         """Return all matching objects; as of `freeze_lists`, when that is on."""
         await self._enter(Operation("list", resource, namespace, ""))
         found = self._kind(resource).frozen or self._listing(resource)
         return Listing(
-            tuple(copy(each) for each in found.items if selected(each, namespace, labels)), found.resource_version
+            tuple(copy(each) for each in found.items if selected(each, namespace, labels) and has_fields(each, fields)),
+            found.resource_version,
         )
 
     async def watch(

@@ -50,6 +50,19 @@ def selected(manifest: Manifest, namespace: str, labels: str) -> bool:
     return (not namespace or metadata.get("namespace") == namespace) and matches(labels, metadata.get("labels") or {})
 
 
+def has_fields(manifest: Manifest, fields: str) -> bool:
+    """Whether the object has each `path=value` of a field selector."""
+    pairs = (term.split("=", 1) for term in fields.split(",") if term)
+    return all(_field(manifest, path) == value for path, value in pairs)
+
+
+def _field(manifest: Manifest, path: str) -> str:
+    found: object = manifest
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return "" if found is None else str(found)
+
+
 def event_for(change: Change, namespace: str, labels: str) -> WatchEvent | None:
     """Return the change as a watch with this selector sees it: leaving the selection is a deletion."""
     was = change.before is not None and selected(change.before, namespace, labels)
