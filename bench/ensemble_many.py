@@ -37,7 +37,7 @@ from zkoperator.kube.port import (
 )
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
-from zkoperator.runtime.outcome import Pass
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Pass
 
 CLUSTERS = int(os.environ.get("BENCH_CLUSTERS", "500"))
 MEMBERS, WINDOW_S = 3, 20.0
@@ -145,11 +145,11 @@ async def _operator(api: FakeKube, members: Members) -> AsyncIterator[tuple[list
         )
     reconciler = EnsembleReconciler(api, InformedStore(informers), members, _NoSessions(), Defaults("zookeeper:3.9.5"))
 
-    async def reconcile(key: Key) -> float | None:
-        pause_s = await reconciler.reconcile(key)
-        if pause_s is not None and pause_s >= IDLE_S:
+    async def reconcile(key: Key) -> LookAgain:
+        again = await reconciler.reconcile(key)
+        if again != WHEN_WOKEN and again.after_s >= IDLE_S:
             settled.add(key)
-        return pause_s
+        return again
 
     loop = KeyedLoop("ZooKeeperCluster", reconcile, report=passes.append)
 

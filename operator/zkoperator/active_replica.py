@@ -33,7 +33,7 @@ from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
-from zkoperator.runtime.outcome import Pass
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Pass
 from zkoperator.settings import Settings
 from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
@@ -168,7 +168,7 @@ class ActiveReplica:
         return self._clusters.run(), self._syncs.run(), self._intake.run(), self._signed.run()
 
     def _loop(
-        self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, float | None]], settings: Settings
+        self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, LookAgain]], settings: Settings
     ) -> KeyedLoop:
         return KeyedLoop(
             kind,
@@ -180,11 +180,11 @@ class ActiveReplica:
             report=lambda done: self._count(kind, done),
         )
 
-    async def _reconcile_cluster(self, key: Key) -> float | None:
-        again_s = await self._ensemble.reconcile(key)
-        if again_s is None and self._children[ZOOKEEPER_CLUSTERS].get(key) is None:
+    async def _reconcile_cluster(self, key: Key) -> LookAgain:
+        again = await self._ensemble.reconcile(key)
+        if again == WHEN_WOKEN and self._children[ZOOKEEPER_CLUSTERS].get(key) is None:
             self._clusters.forget(key)
-        return again_s
+        return again
 
     def _count(self, kind: str, done: Pass) -> None:
         self._metrics.count_pass(kind, done.outcome, done.duration_s)

@@ -10,6 +10,7 @@ from zkoperator.errors import TransientError
 from zkoperator.logs import JsonFormatter, TextFormatter, about
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
 
 
 def record(**more: object) -> logging.LogRecord:
@@ -44,9 +45,10 @@ async def lines_of_a_failing_loop(caplog: pytest.LogCaptureFixture, error: Excep
     """What a real loop logs of a pass that fails once and then succeeds."""
     clock, failures = FakeClock(), [error]
 
-    async def reconcile(_: Key) -> None:
+    async def reconcile(_: Key) -> LookAgain:
         if failures:
             raise failures.pop()
+        return WHEN_WOKEN
 
     loop = KeyedLoop("ConfigSync", reconcile, clock=clock)
     with caplog.at_level(logging.INFO):

@@ -29,7 +29,7 @@ from zkoperator.errors import (
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
-from zkoperator.runtime.outcome import Outcome, classify
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Outcome, classify
 from zkoperator.zk.port import MemberProbe, ZkConnector
 
 _CONFLICTS = 10
@@ -76,11 +76,11 @@ class EnsembleReconciler:
         self._at_rest: set[Key] = set()
         self._conflicts: dict[Key, int] = {}
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key) -> LookAgain:
         """Bring the cluster one step nearer to its spec.
 
         Returns:
-            Seconds until the next look, None when there is nothing to look at.
+            When to look again; `WHEN_WOKEN` when there is nothing to look at.
 
         Raises:
             ZkOperatorError: as the loop runner classifies them; the status has been written before.
@@ -88,18 +88,19 @@ class EnsembleReconciler:
         raw = await self._fetch(key)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             self._forget(key)
-            return None
+            return WHEN_WOKEN
         cluster = validate(raw, self._defaults)
         if not isinstance(cluster, ValidatedCluster):
             return await self._refuse(key, raw, cluster)
         world = await self._observer.observe(cluster)
         plan = await self._carry_out(cluster, world, _plan(cluster, world))
-        return await self._report(key, raw, cluster, world, plan) if plan is not None else SOON_S
+        return await self._report(key, raw, cluster, world, plan) if plan is not None else LookAgain(SOON_S)
 
-    async def _report(self, key: Key, raw: Manifest, cluster: ValidatedCluster, world: World, plan: Plan) -> float:
+    async def _report(self, key: Key, raw: Manifest, cluster: ValidatedCluster, world: World, plan: Plan) -> LookAgain:
         self._meter.blocked(key, cause_of(gate(world)) if plan.reason is ClusterReason.BLOCKED else None)
         await self._reporter.write(raw, status_of(cluster, world, plan, self._reporter.now))
-        return max(plan.look_again_s, len(self._at_rest) / _LOOKS_PER_S) if plan.settled else plan.look_again_s
+        rest_s = len(self._at_rest) / _LOOKS_PER_S if plan.settled else 0.0
+        return LookAgain(max(plan.look_again_s, rest_s))
 
     async def _fetch(self, key: Key) -> Manifest | None:
         """A cluster at rest is read from the store; one in motion live, as its own status is part of the decision."""
@@ -144,7 +145,7 @@ class EnsembleReconciler:
         self._observer.forget(key)
         self._reporter.forget(key)
 
-    async def _refuse(self, key: Key, raw: Manifest, errors: tuple[FieldError, ...]) -> float | None:
+    async def _refuse(self, key: Key, raw: Manifest, errors: tuple[FieldError, ...]) -> LookAgain:
         """Name the errors and do nothing; what still runs is watched as before."""
         self._at_rest.add(key)
         cluster = stand_in(raw, self._defaults)
@@ -152,7 +153,7 @@ class EnsembleReconciler:
             generation = raw["metadata"].get("generation", 0)
             status = invalid_status(raw.get("status") or {}, errors, generation, self._reporter.now)
             await self._reporter.write(raw, status)
-            return None
+            return WHEN_WOKEN
         plan = Plan((), ClusterReason.INVALID_SPEC, str(InvalidError(errors)), IDLE_S)
         return await self._report(key, raw, cluster, await self._observer.observe(cluster), plan)
 

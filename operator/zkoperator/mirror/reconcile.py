@@ -31,6 +31,7 @@ from zkoperator.mirror.status.status import Told, status_of_errors, status_of_pl
 from zkoperator.mirror.validate import ValidatedSync, validate
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
 
 _RESOURCE_AGE_S = 300.0
 _NO_STATUS = ConfigSyncStatus()
@@ -107,8 +108,12 @@ class MirrorReconciler:
                 memory.place_s = float("-inf")
             self._wake(sync)
 
-    async def reconcile(self, key: Key) -> float | None:
-        """Do one pass; return the seconds after which to look again, None for "when woken"."""
+    async def reconcile(self, key: Key) -> LookAgain:
+        """Do one pass; return when to look again."""
+        again_s = await self._pass(key)
+        return WHEN_WOKEN if again_s is None else LookAgain(again_s)
+
+    async def _pass(self, key: Key) -> float | None:
         memory = self._memories.get(key)
         if memory is None:
             memory = self._memories[key] = new_memory(self._settings)

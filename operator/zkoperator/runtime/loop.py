@@ -15,11 +15,11 @@ from zkoperator.logs import about
 from zkoperator.runtime.backoff import Backoff, spread_s
 from zkoperator.runtime.clock import MONOTONIC, Clock, Timer
 from zkoperator.runtime.keys import Key
-from zkoperator.runtime.outcome import Outcome, Pass, classify, frames
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Outcome, Pass, classify, frames
 from zkoperator.runtime.queue import FairQueue
 from zkoperator.runtime.timers import KeyedTimers
 
-Reconcile = Callable[[Key], Awaitable[float | None]]
+Reconcile = Callable[[Key], Awaitable[LookAgain]]
 
 RETRY = Backoff(first_s=0.5, limit_s=60.0)
 SLOW_RETRY = Backoff(first_s=10.0, limit_s=300.0)
@@ -48,7 +48,7 @@ class KeyedLoop:
 
     Args:
         name: kind of the keys, for logs.
-        reconcile: returns the seconds after which to look again, or None for "when woken, or at the next resync".
+        reconcile: one pass; returns when to look at the key again.
         concurrency: passes that run at once, of different keys.
         backoff: after `TransientError` and unexpected exceptions, and for conflicts that repeat.
         slow_backoff: after `UnsafeError`, `ForbiddenError` and `InvalidError`, which somebody else must resolve.
@@ -203,7 +203,7 @@ class KeyedLoop:
     async def _pass(self, key: Key, entry: _Entry) -> None:
         started_s = self._clock.now_s()
         try:
-            outcome, error, again_s = await self._attempt(key)
+            outcome, error, again = await self._attempt(key)
         except asyncio.CancelledError:
             # Cut off at a stop: nobody knows how far it came, so it is looked at first when `run` is called again.
             entry.running = False
@@ -211,10 +211,10 @@ class KeyedLoop:
             raise
         entry.running = False
         self._tell(key, entry, outcome, error)
-        self._settle(key, entry, self._delay_s(entry, outcome, error, again_s))
+        self._settle(key, entry, self._delay_s(entry, outcome, error, again))
         self._report(Pass(key, outcome, self._clock.now_s() - started_s, error))
 
-    async def _attempt(self, key: Key) -> tuple[Outcome, Exception | None, float | None]:
+    async def _attempt(self, key: Key) -> tuple[Outcome, Exception | None, LookAgain]:
         limit = asyncio.timeout(self._pass_limit_s)
         try:
             async with limit:
@@ -223,18 +223,17 @@ class KeyedLoop:
             if _is_cancelled():
                 raise
             # What the pass waited for was cancelled (a closing session, say), not the pass.
-            return Outcome.TRANSIENT, TransientError("something that the pass waited for was cancelled"), None
+            return Outcome.TRANSIENT, TransientError("something that the pass waited for was cancelled"), WHEN_WOKEN
         except Exception as raised:  # noqa: BLE001 - the one place where every error must end
             late = f"the pass took longer than {self._pass_limit_s:g} s and was cancelled"
             outcome, error = classify(TransientError(late) if limit.expired() else raised)
-            return outcome, error, None
+            return outcome, error, WHEN_WOKEN
 
-    def _delay_s(self, entry: _Entry, outcome: Outcome, error: Exception | None, again_s: float | None) -> float:
+    def _delay_s(self, entry: _Entry, outcome: Outcome, error: Exception | None, again: LookAgain) -> float:
         """Count the outcome and return the seconds to the next pass."""
         if outcome is Outcome.SUCCESS:
             entry.failures, entry.not_before_s = 0, 0.0
-            resync_s = spread_s(self._resync_s)
-            return resync_s if again_s is None else max(0.0, min(again_s, resync_s))
+            return max(0.0, min(again.after_s, spread_s(self._resync_s)))
         entry.failures += 1
         if outcome is Outcome.CONFLICT and entry.failures <= _CONFLICTS_AT_ONCE:
             return 0.0

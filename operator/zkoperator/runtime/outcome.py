@@ -3,6 +3,7 @@
 import traceback
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from zkoperator.errors import (
     ConflictError,
@@ -24,6 +25,21 @@ class Outcome(StrEnum):
     FORBIDDEN = "forbidden"
     INVALID = "invalid"
     UNEXPECTED = "unexpected"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LookAgain:
+    """When the loop looks at a key again after a successful pass, unless a wake comes first. The least is the soonest.
+
+    Args:
+        after_s: seconds from the end of the pass; infinity: when woken, or at the next resync.
+    """
+
+    after_s: float
+
+
+NOW: Final = LookAgain(0.0)
+WHEN_WOKEN: Final = LookAgain(float("inf"))
 
 
 @dataclass(frozen=True, slots=True)

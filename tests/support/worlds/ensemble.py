@@ -27,6 +27,7 @@ from zkoperator.kube.port import (
     Resource,
 )
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.outcome import WHEN_WOKEN
 from zkoperator.zk.port import BadVersionError, Credential, Node, Stat
 
 KEY = Key("demo", "main")
@@ -143,13 +144,13 @@ class Stage(Simulation):
         self.move()
         before = self.writes
         try:
-            pause_s = await self.operator.reconcile(KEY)
+            again = await self.operator.reconcile(KEY)
         except KilledError:
             self.start_operator()
             return False
         except ZkOperatorError:
             return False
-        return self.writes == before and pause_s is not None and pause_s > 1.0
+        return self.writes == before and again != WHEN_WOKEN and again.after_s > 1.0
 
     async def rest(self, turns: int = 150) -> None:
         """Play until the operator has nothing to do and everybody serves."""

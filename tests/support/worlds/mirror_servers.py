@@ -16,6 +16,7 @@ from zkoperator.mirror.model.names import SYNC_LABEL
 from zkoperator.mirror.reconcile import MirrorReconciler
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.runtime.loop import KeyedLoop
+from zkoperator.runtime.outcome import LookAgain
 from zkoperator.zk.pool import SessionConnector, SessionPool
 
 Wrap = Callable[[KubeApi], KubeApi]
@@ -61,11 +62,11 @@ class RealOperator:
         self._tasks += [asyncio.create_task(self.loop.run()), asyncio.create_task(syncs.run())]
         return self
 
-    async def _pass(self, key: Any) -> float | None:
+    async def _pass(self, key: Any) -> LookAgain:
         self.sessions |= {shared.zk.session_id for shared in self.pool._shared.values()}
-        again_s = await self.reconciler.reconcile(key)
+        again = await self.reconciler.reconcile(key)
         self.sessions |= {shared.zk.session_id for shared in self.pool._shared.values()}
-        return again_s
+        return again
 
     async def stop(self) -> None:
         for task in asyncio.all_tasks():

@@ -11,6 +11,7 @@ from tests.support.worlds.mirror import FAST, NAMESPACE, SUPER, World
 from zkoperator.errors import ForbiddenError, TransientError, UnknownOutcomeError
 from zkoperator.kube.port import CONFIG_SYNCS, Manifest, Resource
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.outcome import LookAgain
 
 DATA = {"a": b"1"}
 
@@ -153,7 +154,7 @@ def _gate(world: World) -> asyncio.Event:
     gate, original = asyncio.Event(), world.reconciler.reconcile
     gate.set()
 
-    async def reconcile(key: Key) -> float | None:
+    async def reconcile(key: Key) -> LookAgain:
         await gate.wait()
         return await original(key)
 

@@ -21,7 +21,7 @@ from zkoperator.errors import (
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
-from zkoperator.runtime.outcome import Outcome, Pass
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Outcome, Pass
 
 A, B, C = (Key("demo", name) for name in "abc")
 FIXED = Backoff(first_s=1, limit_s=8, uniform=lambda low, high: high)
@@ -29,7 +29,7 @@ SLOW = Backoff(first_s=100, limit_s=100, uniform=lambda low, high: high)
 RESYNC_S = 1000.0
 INVALID = InvalidError((FieldError("spec.replicas", "use 1 to 9"),))
 
-Reconcile = Callable[[Key], Awaitable[float | None]]
+Reconcile = Callable[[Key], Awaitable[LookAgain]]
 
 
 class World:
@@ -51,12 +51,12 @@ class World:
             **{"grace_s": 0.01, "backoff": FIXED, **options},  # type: ignore[arg-type]
         )
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key) -> LookAgain:
         self.seen[key] += 1
         errors = self.raises.get(key)
         if errors:
             raise errors.pop(0)
-        return self.again_s.get(key)
+        return LookAgain(self.again_s[key]) if key in self.again_s else WHEN_WOKEN
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -81,7 +81,7 @@ class Gate:
         self.finished: Counter[Key] = Counter()
         self._open: dict[Key, asyncio.Event] = {}
 
-    async def __call__(self, key: Key) -> float | None:
+    async def __call__(self, key: Key) -> LookAgain:
         self.started[key] += 1
         self.inside.append(key)
         try:
@@ -89,7 +89,7 @@ class Gate:
         finally:
             self.inside.remove(key)
         self.finished[key] += 1
-        return None
+        return WHEN_WOKEN
 
     async def release(self, *keys: Key) -> None:
         for key in keys:
@@ -158,7 +158,7 @@ async def test_a_key_that_is_due_and_woken_while_all_slots_are_busy_has_one_pass
     gate = Gate()
     failures = [TransientError("away"), TransientError("away")]
 
-    async def reconcile(key: Key) -> float | None:
+    async def reconcile(key: Key) -> LookAgain:
         if key == A and failures:
             raise failures.pop()
         return await gate(key)
@@ -192,7 +192,7 @@ class Chance:
         self.most_at_once = 0
         self.calm = False
 
-    async def __call__(self, key: Key) -> float | None:
+    async def __call__(self, key: Key) -> LookAgain:
         self.inside[key] += 1
         self.most_at_once = max(self.most_at_once, self.inside[key])
         found = self.wanted[key]
@@ -205,7 +205,7 @@ class Chance:
         finally:
             self.inside[key] -= 1
         self.seen[key] = max(self.seen[key], found)
-        return None if self.calm else self.dice.choice([None, 0.2, 2])
+        return WHEN_WOKEN if self.calm else self.dice.choice([WHEN_WOKEN, LookAgain(0.2), LookAgain(2)])
 
     async def step(self) -> None:
         key = self.dice.choice([A, B, C, Key("demo", "d")])
@@ -438,11 +438,11 @@ async def test_the_gravest_error_of_a_group_decides() -> None:
 
 
 async def test_a_pass_that_waits_for_something_that_is_cancelled_is_retried_later() -> None:
-    async def reconcile(_: Key) -> float | None:
+    async def reconcile(_: Key) -> LookAgain:
         future = asyncio.get_running_loop().create_future()
         future.cancel()
         await future
-        return None
+        return WHEN_WOKEN
 
     world = World(reconcile)
     async with world.running():

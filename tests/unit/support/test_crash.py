@@ -16,7 +16,7 @@ from zkoperator.logs import JsonFormatter, TextFormatter
 from zkoperator.metrics import Metrics
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
-from zkoperator.runtime.outcome import Pass
+from zkoperator.runtime.outcome import LookAgain, Pass
 
 KEY = Key("demo", "shop")
 
@@ -45,7 +45,7 @@ async def _run(error: Exception) -> str:
     """Serve one key whose passes raise; returns what /metrics says after the first of them."""
     metrics, passes = Metrics(), list[Pass]()
 
-    async def reconcile(key: Key) -> float | None:
+    async def reconcile(key: Key) -> LookAgain:
         raise error
 
     def report(done: Pass) -> None:
