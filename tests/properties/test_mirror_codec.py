@@ -1,7 +1,11 @@
 """Paths and values survive the way to the ConfigMap and back."""
 
+import contextlib
+import json
 import re
 
+import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +66,35 @@ def test_every_value_comes_back_from_exactly_one_of_both_maps(value: bytes) -> N
     text = encode_text(value)
     back = decode_text(text) if text is not None else decode_binary(encode_binary(value))
     assert back == value
+
+
+def _as_kubectl_reads(value: str) -> str:
+    """Print a value as Go's JSON does, which escapes these two separators, and read that as YAML, as kubectl does."""
+    text = json.dumps({"k": value}, ensure_ascii=False).replace("\u2028", r"\u2028").replace("\u2029", r"\u2029")
+    return str(yaml.safe_load(text)["k"])
+
+
+_REFUSED = [*range(0x7F, 0xA0), 0xFFFE, 0xFFFF]
+
+
+def test_whatever_stands_in_data_is_shown_and_edited_as_yaml_unchanged() -> None:
+    every = [chr(code) for code in range(0x11_0000) if not 0xD800 <= code <= 0xDFFF]
+    carried = "".join(char for char in every if encode_text(char.encode()) is not None)
+    assert _as_kubectl_reads(carried) == carried
+    assert len(every) - len(carried) == len(_REFUSED)
+
+
+@pytest.mark.parametrize("char", [chr(code) for code in _REFUSED])
+def test_no_value_that_yaml_can_carry_is_hidden_in_base64(char: str) -> None:
+    assert encode_text(char.encode()) is None
+    with contextlib.suppress(yaml.YAMLError):
+        assert _as_kubectl_reads(f"a {char} b") != f"a {char} b"
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("\t\n\r \x00\x1b\x7f\x85\u2028\ufeff\ufffe")))
+def test_a_text_in_data_survives_yaml_wherever_its_characters_stand(value: str) -> None:
+    if encode_text(value.encode()) is not None:
+        assert _as_kubectl_reads(value) == value
 
 
 def test_readable_names_stay_as_they_are() -> None:

@@ -200,3 +200,29 @@ async def test_binary_and_text_move_between_both_maps(world: World) -> None:
     manifest = world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
     assert manifest is not None
     assert (set(manifest["data"]), set(manifest["binaryData"])) == ({"b"}, {"a"})
+
+
+@pytest.mark.parametrize("value", ["\x7f", "\x9b1m", "\ufffe", "a \x85 b", "\uffff"])
+async def test_a_value_that_yaml_cannot_carry_stands_in_binary_data(world: World, value: str) -> None:
+    world.tree(a="1", b=value)
+    world.sync()
+    await world.until_in_sync()
+    manifest = world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
+    assert manifest is not None
+    assert (set(manifest["data"]), set(manifest.get("binaryData", {}))) == ({"a"}, {"b"})
+    assert world.data() == {"a": b"1", "b": value.encode()}
+
+
+async def test_a_value_that_somebody_put_into_data_is_equal_and_moves_when_it_is_written(world: World) -> None:
+    world.tree(a="1", b="\x7f")
+    world.config_map(b="\x7f")
+    world.sync()
+    await world.until_in_sync()
+    world.node("a", "2")
+    await world.until(lambda: world.data() == {"a": b"2", "b": b"\x7f"})
+    manifest = world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
+    assert manifest is not None and set(manifest["data"]) == {"a", "b"}
+    world.node("b", "\x80")
+    await world.until(lambda: world.data() == {"a": b"2", "b": "\x80".encode()})
+    manifest = world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
+    assert manifest is not None and (set(manifest["data"]), set(manifest["binaryData"])) == ({"a"}, {"b"})

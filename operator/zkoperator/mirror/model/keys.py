@@ -23,6 +23,9 @@ _KEPT_AFTER_UNDERSCORE: Final = _KEPT - {ord("x")}
 _UNDERSCORE: Final = ord("_")
 _ESCAPE: Final = re.compile(rb"_x([0-9a-f]{2})")
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
+# What a reader of YAML refuses unescaped, or (U+0085) takes for a line break. JSON leaves it unescaped, and kubectl
+# reads JSON as YAML: one such value in `data`, and the whole ConfigMap can be neither shown nor edited.
+_NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
 # What ZooKeeper refuses in a name; Java sees characters beyond the BMP as surrogates.
 _REFUSED: Final = re.compile("[/\\x00-\\x1f\\x7f-\\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")
 
@@ -67,11 +70,12 @@ def path_of(key: str) -> str | Unmappable:
 
 
 def encode_text(value: bytes) -> str | None:
-    """Return the value as it stands in `data`, None when it is not strict UTF-8 and belongs into `binaryData`."""
+    """Return the value as it stands in `data`, None when it belongs into `binaryData`: YAML could not carry it."""
     try:
-        return value.decode()
+        text = value.decode()
     except UnicodeDecodeError:
         return None
+    return None if _NOT_IN_YAML.search(text) is not None else text
 
 
 def encode_binary(value: bytes) -> str:
