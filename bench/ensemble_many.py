@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from bench.figures import Figure
@@ -18,17 +19,14 @@ from bench.mirror_many import rss_mib
 from tests.support.fakes.kube import FakeKube
 from tests.support.waiting import eventually
 from tests.support.worlds.ensemble import KEY, Stage, stage
-from zkoperator.active_replica import CHILDREN
-from zkoperator.ensemble.model.names import CLIENT_PORT, cluster_of_child
-from zkoperator.ensemble.observe.observer import RESOURCES
+from zkoperator.ensemble.build.children import FOLLOWED, SELECTOR, cluster_of
+from zkoperator.ensemble.model.names import CLIENT_PORT
 from zkoperator.ensemble.observe.store import InformedStore
 from zkoperator.ensemble.plan.plan import IDLE_S
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.validate import Defaults
 from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import (
-    PERSISTENT_VOLUME_CLAIMS,
-    PODS,
     SECRETS,
     STATEFUL_SETS,
     ZOOKEEPER_CLUSTERS,
@@ -42,7 +40,6 @@ from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Pass
 CLUSTERS = int(os.environ.get("BENCH_CLUSTERS", "500"))
 MEMBERS, WINDOW_S = 3, 20.0
 START_GOAL_S, MEMORY_GOAL_MIB = 30.0, 256.0
-_FOLLOWED = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS, ZOOKEEPER_CLUSTERS)),)
 _OWNERS = (ZOOKEEPER_CLUSTERS, STATEFUL_SETS)
 
 
@@ -134,15 +131,13 @@ async def _operator(api: FakeKube, members: Members) -> AsyncIterator[tuple[list
     loop: KeyedLoop
     informers: dict[Resource, Informer] = {}
 
-    def child_changed(key: Key) -> None:
-        if (cluster := cluster_of_child(key.name)) is not None:
+    def child_changed(kind: Resource, key: Key) -> None:
+        if (cluster := cluster_of(kind, key.name)) is not None:
             loop.wake(Key(key.namespace, cluster))
 
-    for kind in _FOLLOWED:
-        own = kind is ZOOKEEPER_CLUSTERS
-        informers[kind] = Informer(
-            api, kind, labels="" if own else CHILDREN, on_change=(lambda key: loop.wake(key)) if own else child_changed
-        )
+    for kind in FOLLOWED:
+        informers[kind] = Informer(api, kind, labels=SELECTOR, on_change=partial(child_changed, kind))
+    informers[ZOOKEEPER_CLUSTERS] = Informer(api, ZOOKEEPER_CLUSTERS, on_change=lambda key: loop.wake(key))
     reconciler = EnsembleReconciler(api, InformedStore(informers), members, _NoSessions(), Defaults("zookeeper:3.9.5"))
 
     async def reconcile(key: Key) -> LookAgain:
@@ -183,7 +178,7 @@ def _copies(original: Stage, size: int) -> FakeKube:
     """As many copies of everything that makes one cluster, each in a namespace of its own."""
     api = FakeKube()
     # Owners come first, as what they own names them by the uid that they get here.
-    kinds = (ZOOKEEPER_CLUSTERS, STATEFUL_SETS, *(k for k in (*_FOLLOWED, SECRETS) if k not in _OWNERS))
+    kinds = (ZOOKEEPER_CLUSTERS, STATEFUL_SETS, *(k for k in (*FOLLOWED, SECRETS) if k not in _OWNERS))
     texts = [(kind, json.dumps(manifest)) for kind in kinds for manifest in original.api.every(kind)]
     for number in range(size):
         uids: dict[str, str] = {}

@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 from zkoperator.controller.signature import OtherOperators, SignedApi, name_of
-from zkoperator.ensemble.model.names import MANAGER, cluster_of_child, cluster_of_claim
-from zkoperator.ensemble.observe.observer import RESOURCES
+from zkoperator.ensemble.build.children import FOLLOWED, SELECTOR, cluster_of
 from zkoperator.ensemble.observe.store import InformedStore
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.validate import Defaults
@@ -18,8 +17,6 @@ from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import (
     CONFIG_MAPS,
-    PERSISTENT_VOLUME_CLAIMS,
-    PODS,
     ZOOKEEPER_CLUSTERS,
     KubeApi,
     Resource,
@@ -40,7 +37,6 @@ from zkoperator.zk.pool import SessionConnector, SessionPool
 from zkoperator.zk.session import SessionSettings
 from zkoperator.zk.timed import TimedConnector, TimedProbe
 
-CHILDREN = f"app.kubernetes.io/name=zookeeper,app.kubernetes.io/managed-by={MANAGER}"
 CLUSTERS, SYNCS = "ZooKeeperCluster", "ConfigSync"
 
 _PROBE_S = 2.0
@@ -81,10 +77,9 @@ class ActiveReplica:
         )
         self._sessions = SessionPool(connector)
         follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
-        children = (*dict.fromkeys((*RESOURCES.values(), PODS, PERSISTENT_VOLUME_CLAIMS)),)
         lean = partial(follow, reduce=without_managers)
-        child = partial(lean, labels=CHILDREN)
-        self._children = {kind: child(kind, on_change=partial(self._child_changed, kind)) for kind in children}
+        child = partial(lean, labels=SELECTOR)
+        self._children = {kind: child(kind, on_change=partial(self._child_changed, kind)) for kind in FOLLOWED}
         self._children[ZOOKEEPER_CLUSTERS] = lean(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
         self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
         self._ensemble = EnsembleReconciler(
@@ -190,8 +185,7 @@ class ActiveReplica:
         self._metrics.count_pass(kind, done.outcome, done.duration_s)
 
     def _child_changed(self, kind: Resource, key: Key) -> None:
-        named_after = cluster_of_claim if kind is PERSISTENT_VOLUME_CLAIMS else cluster_of_child
-        if (cluster := named_after(key.name)) is not None:
+        if (cluster := cluster_of(kind, key.name)) is not None:
             self._clusters.wake(Key(key.namespace, cluster))
 
     def _target_changed(self, key: Key) -> None:

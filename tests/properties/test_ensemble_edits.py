@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from tests.support.models.ensemble_simulation import BETTER, GOOD
 from tests.support.worlds.ensemble import KEY, Stage, stage
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import MADE_WITH, REVISION, TEMPLATE
-from zkoperator.ensemble.observe.observer import RESOURCES
 from zkoperator.ensemble.plan import children as desired
 from zkoperator.ensemble.plan import drift
 from zkoperator.kube.port import PODS, ZOOKEEPER_CLUSTERS, Manifest
 
-_CHILDREN = (*dict.fromkeys(RESOURCES.values()), PODS)
+_CHILDREN = (*dict.fromkeys(child.resource for child in Child), PODS)
 _KEPT = ("name", "labels", "annotations")
 
 EDITS = st.fixed_dictionaries(

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.models.ensemble_simulation import BAD, BETTER, GOOD, Simulation, raw_cluster, valid
-from zkoperator.ensemble.observe.world import Child
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.plan.plan import make_plan
 
 REPLICAS = st.integers(1, 7)

@@ -17,12 +17,13 @@ from tests.support.waiting import eventually
 from tests.support.worlds.mirror import config_sync
 from zkoperator.active_replica import ActiveReplica, _api_addresses
 from zkoperator.app import _Replica
+from zkoperator.ensemble.build.children import FOLLOWED
 from zkoperator.errors import ForbiddenError
 from zkoperator.handlers import kopf_thread as life
 from zkoperator.health import HealthServer
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.lease import Elector
-from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest, Resource
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest, Resource
 from zkoperator.metrics import Metrics
 from zkoperator.settings import Settings
 
@@ -117,19 +118,11 @@ async def test_livez_is_well_while_every_loop_moves_although_nothing_happens(mon
         await eventually(well)
 
 
-FOLLOWED = (
-    "statefulsets",
-    "services",
-    "poddisruptionbudgets",
-    "networkpolicies",
-    "pods",
-    "persistentvolumeclaims",
-    "zookeeperclusters",
-)
+PLURALS = (*(kind.plural for kind in FOLLOWED if kind is not CONFIG_MAPS), ZOOKEEPER_CLUSTERS.plural)
 OF_CONFIG_MAPS = ("the informer of configmaps", "the informer of mirrored configmaps")
 
 
-@pytest.mark.parametrize("plural", FOLLOWED)
+@pytest.mark.parametrize("plural", PLURALS)
 async def test_livez_names_an_informer_that_does_not_move(monkeypatch: pytest.MonkeyPatch, plural: str) -> None:
     async with acting(monkeypatch) as stage:
         stage.kube.hangs = ("watch", plural)
@@ -204,7 +197,7 @@ async def test_livez_names_the_watch_for_other_operators(monkeypatch: pytest.Mon
 
 async def test_every_loop_has_a_test_that_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async with acting(monkeypatch) as stage:
-        tested = {f"the informer of {plural}" for plural in FOLLOWED} | {
+        tested = {f"the informer of {plural}" for plural in PLURALS} | {
             *OF_CONFIG_MAPS,
             "the slow list of zookeeperclusters",
             "the slow list of configsyncs",

@@ -55,6 +55,24 @@ class ValidatedCluster:
         return frozenset(range(1, self.spec.replicas + 1))
 
     @property
+    def founders(self) -> int:
+        """How many members found the ensemble: as recorded in status, as asked for while nothing is recorded."""
+        recorded = self.status.bootstrap
+        return recorded.members if recorded is not None else self.spec.replicas
+
+    @property
+    def is_founded(self) -> bool:
+        """Whether status records that a quorum has served."""
+        recorded = self.status.bootstrap
+        return recorded is not None and recorded.complete
+
+    @property
+    def bootstrap_token(self) -> str:
+        """The text that permits an empty member to found the ensemble; empty before the record and after founding."""
+        recorded = self.status.bootstrap
+        return self.meta.uid if recorded is not None and not recorded.complete else ""
+
+    @property
     def owner(self) -> dict[str, Any]:
         """The controller reference of every child."""
         return {**self.plain_owner, "controller": True}

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server, parse_servers, server_of
 from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, REVISION, TEMPLATE, Names
 from zkoperator.ensemble.observe.answers import Answer, Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.views import pod_view
-from zkoperator.ensemble.observe.world import Child, ClaimView, World
+from zkoperator.ensemble.observe.world import ClaimView, World
 from zkoperator.ensemble.plan.plan import Plan, make_plan
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
@@ -341,7 +342,7 @@ class Simulation:
         if child is Child.STATEFUL_SET and before is not None and self.committed is not None:
             gone = range(manifest["spec"]["replicas"] + 1, before["spec"]["replicas"] + 1)
             assert not set(gone) & self.committed.voters, "a voter loses its pod"
-        uid = "set" if child is Child.STATEFUL_SET else f"{child}-uid"
+        uid = "set" if child is Child.STATEFUL_SET else f"{child.title}-uid"
         self.children[child] = {**manifest, "metadata": {**manifest["metadata"], "uid": uid, "resourceVersion": "1"}}
 
     def _delete_claim(self, claim: ClaimView) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 
 from tests.support.fakes.kube import FakeKube, Operation
 from tests.support.models.ensemble_simulation import GOOD, NAMES, SimPod, Simulation, raw_cluster
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, parse_servers
 from zkoperator.ensemble.observe.answers import Serving, Silent
-from zkoperator.ensemble.observe.observer import RESOURCES, child_name
-from zkoperator.ensemble.observe.world import Child
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.validate import Defaults
 from zkoperator.errors import TransientError, UnknownOutcomeError, ZkOperatorError
@@ -57,7 +56,7 @@ class Lagging:
         self._seen: list[dict[tuple[str, str], Manifest]] = []
 
     def look(self) -> None:
-        kinds = (*dict.fromkeys(RESOURCES.values()), PODS, PERSISTENT_VOLUME_CLAIMS, ZOOKEEPER_CLUSTERS)
+        kinds = (*dict.fromkeys(child.resource for child in Child), PODS, PERSISTENT_VOLUME_CLAIMS, ZOOKEEPER_CLUSTERS)
         self._seen.append({(r.plural, m["metadata"]["name"]): m for r in kinds for m in self._api.every(r)})
 
     async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
@@ -176,8 +175,8 @@ class Stage(Simulation):
     # Kubernetes
 
     def _see_kubernetes(self) -> None:
-        names = {child: child_name(NAMES, child) for child in Child}
-        seen = {child: self.api.peek(RESOURCES[child], "demo", name) for child, name in names.items()}
+        names = {child: child.name_of(NAMES) for child in Child}
+        seen = {child: self.api.peek(child.resource, "demo", name) for child, name in names.items()}
         self.children = {child: manifest for child, manifest in seen.items() if manifest is not None}
         alive = {pod["metadata"]["uid"] for pod in self.api.every(PODS)}
         for member in [member for member, pod in self.pods.items() if pod.uid not in alive]:

@@ -11,6 +11,7 @@ from zkoperator.ensemble.observe.answers import NotServing
 from zkoperator.ensemble.observe.world import ClaimView, Running, World
 from zkoperator.ensemble.plan import founding, gate, roll
 from zkoperator.ensemble.plan.steps import RecordBootstrap, RestartPod
+from zkoperator.ensemble.validate import ValidatedCluster
 
 EPHEMERAL = {"type": "Ephemeral"}
 
@@ -148,7 +149,7 @@ def founders_that_the_spec_does_not_ask_for_are_told_with_the_way_out() -> None:
 
 
 def _founders_are_what_the_spec_says(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("zkoperator.ensemble.plan.plan.founders", lambda cluster: cluster.spec.replicas)
+    patch.setattr(ValidatedCluster, "founders", property(lambda cluster: cluster.spec.replicas))
 
 
 GUARDS = (

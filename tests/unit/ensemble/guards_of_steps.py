@@ -19,11 +19,12 @@ from tests.support.models.ensemble_simulation import (
     valid,
 )
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.services import client_service
 from zkoperator.ensemble.build.statefulset import revision, stateful_set
 from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
 from zkoperator.ensemble.observe import views
-from zkoperator.ensemble.observe.world import Child, ClaimView, World
+from zkoperator.ensemble.observe.world import ClaimView, World
 from zkoperator.ensemble.plan import children as desired
 from zkoperator.ensemble.plan import claims, drift, gate, membership, plan, roll
 from zkoperator.ensemble.plan.claims import MEMBER
@@ -193,7 +194,7 @@ def some_kept_claims_are_enough_to_bring_the_ensemble_back_by_hand() -> None:
 def _only_kept_claims_count(patch: pytest.MonkeyPatch) -> None:
     def kept(cluster: ValidatedCluster, world: World) -> tuple[Server, ...]:
         found = world.committed.servers if world.committed is not None else world.recorded
-        return found or tuple(server_of(cluster.names, m) for m in range(1, desired.founders(cluster) + 1))
+        return found or tuple(server_of(cluster.names, m) for m in range(1, cluster.founders + 1))
 
     patch.setattr(desired, "known_servers", kept)
 

@@ -9,9 +9,10 @@ from tests.support.models.ensemble_guards import NOW, Guard, at_rest, dark, firs
 from tests.support.models.ensemble_simulation import BAD, Simulation, raw_cluster
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.observe import views
 from zkoperator.ensemble.observe.views import pod_view
-from zkoperator.ensemble.observe.world import Child, PodView, World
+from zkoperator.ensemble.observe.world import PodView, World
 from zkoperator.ensemble.plan import membership, plan, roll
 from zkoperator.ensemble.status import conditions, events
 from zkoperator.ensemble.status.events import transitions

@@ -1,16 +1,19 @@
 """Every guard of the planner is there for a reason: with any of them taken out, the simulated world notices."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.support.models.ensemble_simulation import BAD, BETTER, GOOD, Simulation, raw_cluster
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration
 from zkoperator.ensemble.model.names import Names
-from zkoperator.ensemble.observe.world import Child, World
+from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.plan import children as desired
 from zkoperator.ensemble.plan import claims, membership, plan, roll
 from zkoperator.ensemble.plan.gate import Verdict
+from zkoperator.ensemble.validate import ValidatedCluster
 
 OPEN = Verdict(True, "")
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -98,12 +101,10 @@ def _always_open(patch: pytest.MonkeyPatch) -> None:
 def _spec_decides_pods(patch: pytest.MonkeyPatch) -> None:
     for module in (desired, membership):
         patch.setattr(module, "wanted_pods", lambda cluster, _: cluster.spec.replicas)
-    patch.setattr(desired, "_children", _children_as_the_spec_says)
-
-
-def _children_as_the_spec_says(cluster: object, world: World) -> dict[Child, object]:
-    spec = cluster.spec  # type: ignore[attr-defined]
-    return {Child.STATEFUL_SET: desired.the_stateful_set(cluster, world, spec.replicas)}  # type: ignore[arg-type]
+    planned = desired._desired
+    patch.setattr(
+        desired, "_desired", lambda cluster, world: replace(planned(cluster, world), pods=cluster.spec.replicas)
+    )
 
 
 def _joiners_unasked(patch: pytest.MonkeyPatch) -> None:
@@ -121,7 +122,7 @@ def _leader_first(patch: pytest.MonkeyPatch) -> None:
 
 
 def _permission_for_ever(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(desired, "bootstrap_word", lambda cluster: cluster.meta.uid)
+    patch.setattr(ValidatedCluster, "bootstrap_token", property(lambda cluster: cluster.meta.uid))
 
 
 def _never_spent(patch: pytest.MonkeyPatch) -> None:
@@ -188,5 +189,6 @@ def test_names_are_those_of_the_contract() -> None:
         "main-zk-0",
         "data-main-zk-2",
     )
-    assert names.member_of_pod("main-zk-2") == 3
-    assert [names.member_of_pod(name) for name in ("main-zk-x", "main-zk-01", "other-zk-1", "main-zk-")] == [None] * 4
+    assert names.member_of_claim("data-main-zk-2") == 3
+    others = ("data-main-zk-x", "data-main-zk-01", "data-other-zk-1", "data-main-zk-", "main-zk-2")
+    assert [names.member_of_claim(name) for name in others] == [None] * 5

@@ -11,20 +11,20 @@ import pytest
 
 from tests.support.fakes.kube import FakeKube
 from tests.support.worlds.ensemble import StageSession
-from tests.unit.ensemble import test_apply as applying
-from tests.unit.ensemble import test_observe as observing
 from tests.unit.ensemble import test_reconcile as reconciling
-from tests.unit.ensemble import test_reconfigure as reconfiguring
+from tests.unit.ensemble.apply import test_apply as applying
+from tests.unit.ensemble.apply import test_reconfigure as reconfiguring
+from tests.unit.ensemble.observe import test_observe as observing
 from zkoperator.ensemble import reconcile
 from zkoperator.ensemble.apply import applier as apply
 from zkoperator.ensemble.apply import reconfigure
 from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.apply.reconfigure import Reconfigurer
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import password_in
 from zkoperator.ensemble.model.names import Names
 from zkoperator.ensemble.observe import answers
 from zkoperator.ensemble.observe import observer as observe
-from zkoperator.ensemble.observe.world import Child
 from zkoperator.ensemble.plan.steps import DeleteClaim, Reconfigure, RemovePods, RestartPod
 from zkoperator.kube.port import PODS
 

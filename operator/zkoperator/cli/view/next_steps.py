@@ -86,7 +86,7 @@ def describe(step: Step, names: Names) -> str:
         case CreateSecret():
             return f"create Secret {names.secret} with the superuser's password"
         case ApplyChild(child, manifest, uid):
-            return f"{'change' if uid else 'create'} {child.value} {manifest['metadata']['name']}"
+            return f"{'change' if uid else 'create'} {child.title} {manifest['metadata']['name']}"
         case NoteOnClaim(claim, membership, _):
             return f"note on claim {claim.name} that its member is {membership or 'not known'}"
         case DeleteClaim(claim):

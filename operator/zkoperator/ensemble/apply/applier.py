@@ -10,7 +10,6 @@ from typing import assert_never
 from zkoperator.ensemble.apply.reconfigure import Reconfigurer
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.model.names import MEMBERSHIP, selector_text
-from zkoperator.ensemble.observe.observer import RESOURCES
 from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, owner_of
 from zkoperator.ensemble.observe.views import pod_view
 from zkoperator.ensemble.observe.world import PodView, Running, World
@@ -132,14 +131,14 @@ class Applier:
         await self._api.create(SECRETS, names.namespace, manifest)
 
     async def _apply_child(self, cluster: ValidatedCluster, step: ApplyChild) -> None:
-        resource, manifest, namespace = RESOURCES[step.child], step.manifest, cluster.names.namespace
+        resource, manifest, namespace = step.child.resource, step.manifest, cluster.names.namespace
         name = manifest["metadata"]["name"]
         if step.uid:
             wanted = _with_metadata(manifest, uid=step.uid, resourceVersion=step.resource_version)
         else:
             live = await self._api.get(resource, namespace, name)
             if live is not None:
-                _refuse_unless_ours(cluster, step.child.value, live)
+                _refuse_unless_ours(cluster, step.child.title, live)
                 await self._label_again(resource, live, manifest)
                 return
             wanted = _with_metadata(manifest, resourceVersion=_NEVER)

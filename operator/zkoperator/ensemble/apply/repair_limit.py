@@ -6,7 +6,7 @@ Two who both insist would write without end, and the API server and etcd would p
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zkoperator.ensemble.observe.world import Child
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.plan.steps import ApplyChild, Step
 from zkoperator.errors import UnsafeError
 from zkoperator.kube.port import Manifest

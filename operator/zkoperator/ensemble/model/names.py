@@ -10,6 +10,8 @@ METRICS_PORT = 7000
 
 MANAGER = "zkoperator"
 SUPERUSER = "super"
+CHILD_LABELS = {"app.kubernetes.io/name": "zookeeper", "app.kubernetes.io/managed-by": MANAGER}
+"""Labels that the children of all clusters have; informers follow the objects that have them."""
 CONTAINER = "zookeeper"
 """The member's own container in its pod, in which others may put more."""
 
@@ -46,7 +48,7 @@ class Names:
         return self.stateful_set
 
     @property
-    def budget(self) -> str:
+    def disruption_budget(self) -> str:
         """The PodDisruptionBudget."""
         return self.stateful_set
 
@@ -96,22 +98,15 @@ class Names:
         """Tell whether the address leads to the member's host, under whatever domain the operator knew before."""
         return address.startswith(f"{self.pod(member)}.{self.members_service}.{self.namespace}.svc.")
 
-    def member_of_pod(self, pod: str) -> int | None:
-        """Return the id of the member that runs in the pod, None for a name that no pod of ours has."""
-        return _member(pod, f"{self.stateful_set}-")
-
     def member_of_claim(self, claim: str) -> int | None:
-        """Return the id of the member whose claim this is, None for a name that no claim of ours has."""
-        return _member(claim, f"data-{self.stateful_set}-")
+        """Return the id of the member whose claim this is, None when no member of this cluster has such a claim."""
+        found = _CLAIM.fullmatch(claim)
+        return int(found["ordinal"]) + 1 if found is not None and found["cluster"] == self.cluster else None
 
     @property
     def selector(self) -> dict[str, str]:
         """Labels that select the members and nothing else."""
-        return {
-            "app.kubernetes.io/name": "zookeeper",
-            "app.kubernetes.io/instance": self.cluster,
-            "app.kubernetes.io/managed-by": MANAGER,
-        }
+        return {**CHILD_LABELS, "app.kubernetes.io/instance": self.cluster}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -124,21 +119,17 @@ def selector_text(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def _member(name: str, prefix: str) -> int | None:
-    ordinal = name.removeprefix(prefix)
-    plain = name.startswith(prefix) and ordinal.isascii() and ordinal.isdigit() and str(int(ordinal)) == ordinal
-    return int(ordinal) + 1 if plain else None
+_POD = re.compile(r"(?P<cluster>.+)-zk-(?P<ordinal>0|[1-9][0-9]*)")
+_CLAIM = re.compile(rf"data-{_POD.pattern}")
 
 
-_CHILD = re.compile(r"(?P<cluster>.+)-zk(?:-\d+|-members|-config|-admin)?")
-
-
-def cluster_of_child(name: str) -> str | None:
-    """Return the cluster after which an object that is no claim is named, None when it has no name of ours."""
-    found = _CHILD.fullmatch(name)
+def cluster_of_pod(name: str) -> str | None:
+    """Return the cluster of a pod by its name, None when no cluster gives a pod such a name."""
+    found = _POD.fullmatch(name)
     return found["cluster"] if found is not None else None
 
 
 def cluster_of_claim(name: str) -> str | None:
-    """Return the cluster after which a claim is named, None when it has no name of ours."""
-    return cluster_of_child(name.removeprefix("data-")) if name.startswith("data-") else None
+    """Return the cluster of a claim by its name, None when no cluster gives a claim such a name."""
+    found = _CLAIM.fullmatch(name)
+    return found["cluster"] if found is not None else None

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from zkoperator.api.cluster import MAX_REPLICAS
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import digest
 from zkoperator.ensemble.model.configuration import Server, parse_servers
 from zkoperator.ensemble.model.names import CLIENT_PORT, Names
@@ -14,18 +15,13 @@ from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, read_an
 from zkoperator.ensemble.observe.downtime import Downtime
 from zkoperator.ensemble.observe.ownership import password_of, whose
 from zkoperator.ensemble.observe.views import claim_view, pod_view
-from zkoperator.ensemble.observe.world import Child, ClaimView, PodView, World
+from zkoperator.ensemble.observe.world import ClaimView, PodView, World
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ForbiddenError, TransientError
 from zkoperator.kube.port import (
-    CONFIG_MAPS,
-    NETWORK_POLICIES,
     PERSISTENT_VOLUME_CLAIMS,
-    POD_DISRUPTION_BUDGETS,
     PODS,
     SECRETS,
-    SERVICES,
-    STATEFUL_SETS,
     KubeApi,
     Manifest,
     Resource,
@@ -42,33 +38,12 @@ ENDING_S = 0.3
 SECRET_S = 60.0
 """Age in seconds up to which a Secret that was there is believed to be there."""
 
-RESOURCES: dict[Child, Resource] = {
-    Child.CONFIG_MAP: CONFIG_MAPS,
-    Child.MEMBERS_SERVICE: SERVICES,
-    Child.CLIENT_SERVICE: SERVICES,
-    Child.BUDGET: POD_DISRUPTION_BUDGETS,
-    Child.NETWORK_POLICY: NETWORK_POLICIES,
-    Child.STATEFUL_SET: STATEFUL_SETS,
-}
-
 
 class Store(Protocol):
     """The last known objects, as informers keep them, or live ones."""
 
     async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
         """Return the object, or None. It is shared and not to be modified."""
-
-
-def child_name(names: Names, child: Child) -> str:
-    """Return the name of a child."""
-    return {
-        Child.CONFIG_MAP: names.config_map,
-        Child.MEMBERS_SERVICE: names.members_service,
-        Child.CLIENT_SERVICE: names.client_service,
-        Child.BUDGET: names.budget,
-        Child.NETWORK_POLICY: names.network_policy,
-        Child.STATEFUL_SET: names.stateful_set,
-    }[child]
 
 
 class Observer:
@@ -113,8 +88,7 @@ class Observer:
 
     async def _children(self, names: Names) -> dict[Child, Manifest]:
         found = {
-            child: await self._store.fetch(resource, names.namespace, child_name(names, child))
-            for child, resource in RESOURCES.items()
+            child: await self._store.fetch(child.resource, names.namespace, child.name_of(names)) for child in Child
         }
         return {child: manifest for child, manifest in found.items() if manifest is not None}
 

@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Any
 
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import password_in
-from zkoperator.ensemble.observe.world import Child, World
+from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -67,7 +68,7 @@ def remains(cluster: ValidatedCluster, world: World) -> str:
 
 
 def _named(world: World) -> tuple[tuple[str, Manifest], ...]:
-    children = tuple((child.value, manifest) for child, manifest in world.children.items())
+    children = tuple((child.title, manifest) for child, manifest in world.children.items())
     return children if world.secret is None else (*children, ("Secret", world.secret))
 
 

@@ -5,21 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server
 from zkoperator.ensemble.model.names import RESTARTED
 from zkoperator.ensemble.observe.answers import Answer, Mode, Serving, Silent
 from zkoperator.kube.port import Manifest
-
-
-class Child(StrEnum):
-    """The objects of which each cluster has one."""
-
-    CONFIG_MAP = "ConfigMap"
-    MEMBERS_SERVICE = "headless Service"
-    CLIENT_SERVICE = "Service"
-    BUDGET = "PodDisruptionBudget"
-    NETWORK_POLICY = "NetworkPolicy"
-    STATEFUL_SET = "StatefulSet"
 
 
 class Running(StrEnum):

@@ -2,7 +2,6 @@
 
 from zkoperator.api.cluster import RetentionPolicy, StorageType
 from zkoperator.ensemble.observe.world import ClaimView, World
-from zkoperator.ensemble.plan.children import is_founded
 from zkoperator.ensemble.plan.steps import DeleteClaim, NoteOnClaim, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -28,7 +27,7 @@ def claim_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
 
 def is_spent(cluster: ValidatedCluster, world: World, claim: ClaimView) -> bool:
     """Tell whether nobody uses the claim: no committed member, none that is wanted, and no pod."""
-    if world.committed is None or not is_founded(cluster):
+    if world.committed is None or not cluster.is_founded:
         return False
     unused = world.committed.find(claim.member) is None and claim.member not in cluster.members
     return unused and claim.member not in world.pods and claim.member > (world.replicas or 0)

@@ -6,7 +6,6 @@ belonged to an ensemble. With such claims the ensemble is taken up from its volu
 
 from zkoperator.api.cluster import StorageType
 from zkoperator.ensemble.observe.world import World
-from zkoperator.ensemble.plan.children import is_founded
 from zkoperator.ensemble.plan.claims import LEFT, MEMBER
 from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -42,7 +41,7 @@ def bootstrap_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]
     claims = (world.claims[member] for member in world.voters if member in world.claims)
     # One that is being deleted is not noted any more, and goes with its pod.
     noted = all(claim.membership == MEMBER or claim.deleting for claim in claims)
-    if not is_founded(cluster) and world.committed is not None and noted:
+    if not cluster.is_founded and world.committed is not None and noted:
         return (RecordBootstrap(recorded.members, complete=True),)
     return ()
 

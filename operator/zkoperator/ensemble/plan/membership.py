@@ -1,11 +1,12 @@
 """Who votes: growing, shrinking and repairing the committed configuration, one reconfiguration a plan."""
 
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
 from zkoperator.ensemble.observe.answers import Mode
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
-from zkoperator.ensemble.observe.world import Child, World
-from zkoperator.ensemble.plan.children import the_stateful_set, wanted_pods
+from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.plan.children import stateful_set_of, wanted_pods
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.roll import overdue
@@ -77,7 +78,7 @@ def remove_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
     removed = tuple(range(wanted + 1, world.replicas + 1))
     if any(world.committed.find(member) is not None for member in removed):
         return None
-    meta, manifest = live["metadata"], the_stateful_set(cluster, world, wanted)
+    meta, manifest = live["metadata"], stateful_set_of(cluster, world, wanted)
     step = RemovePods(manifest, meta["uid"], meta["resourceVersion"], removed)
     return Proposal(ClusterReason.SCALING_DOWN, f"removing the pods of {_names(cluster, removed)}", step)
 

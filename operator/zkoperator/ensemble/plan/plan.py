@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.observe.ownership import foreign, remains
 from zkoperator.ensemble.observe.world import World
-from zkoperator.ensemble.plan.children import child_steps, founders, is_founded
+from zkoperator.ensemble.plan.children import child_steps
 from zkoperator.ensemble.plan.claims import claim_steps
 from zkoperator.ensemble.plan.founding import bootstrap_steps, refusal
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
@@ -83,7 +83,7 @@ def _calm(steps: tuple[Step, ...]) -> Plan:
 
 def _proposal(cluster: ValidatedCluster, world: World) -> Proposal | None:
     """Return the first disruption that may be taken, else what is awaited, else what is blocked."""
-    if not is_founded(cluster):
+    if not cluster.is_founded:
         return _first(replace_pods(cluster, world), _founding(cluster, world))
     roll = replace_pods(cluster, world)
     return _first(
@@ -111,9 +111,9 @@ def _founding(cluster: ValidatedCluster, world: World) -> Proposal:
         message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
     if troubles := world.troubles(world.voters):
         message += f"; {troubles}"
-    if founders(cluster) != cluster.spec.replicas:
+    if cluster.founders != cluster.spec.replicas:
         message += (
-            f"; the first {founders(cluster)} members are fixed until they have served once: to start with "
+            f"; the first {cluster.founders} members are fixed until they have served once: to start with "
             f"{cluster.spec.replicas} instead, delete the cluster and its claims, and create it again"
         )
     return Proposal(ClusterReason.BOOTSTRAPPING, message)

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from zkoperator.api.cluster import StorageType
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.statefulset import revision
 from zkoperator.ensemble.model.names import TEMPLATE
 from zkoperator.ensemble.observe.answers import Mode
 from zkoperator.ensemble.observe.downtime import RETURN_S
-from zkoperator.ensemble.observe.world import Child, PodView, World
-from zkoperator.ensemble.plan.children import is_founded
+from zkoperator.ensemble.observe.world import PodView, World
 from zkoperator.ensemble.plan.gate import Verdict, gate, gate_of_broken
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.steps import RestartPod
@@ -37,7 +37,7 @@ def replace_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
 
 def _may_go_broken(cluster: ValidatedCluster, world: World, member: int, kept: frozenset[int]) -> Verdict:
     """Decide whether the pod of a member that does not serve may be replaced. Its data must not go with it."""
-    if not is_founded(cluster):
+    if not cluster.is_founded:
         return gate_of_broken(world, member, kept=kept, patience_s=0.0)
     if member not in world.voters or not _goes_with_pod(cluster, world, member):
         return gate_of_broken(world, member, kept=kept)
@@ -57,7 +57,7 @@ def _replace_serving(cluster: ValidatedCluster, world: World, outdated: dict[int
 
 def _kept(cluster: ValidatedCluster, world: World, outdated: frozenset[int]) -> frozenset[int]:
     """Return the voters whose pods are of the newest revision; one that is still to be made will be, once founded."""
-    return frozenset(m for m in world.voters - outdated if m in world.pods or is_founded(cluster))
+    return frozenset(m for m in world.voters - outdated if m in world.pods or cluster.is_founded)
 
 
 def _only_copy(cluster: ValidatedCluster, world: World, member: int) -> str:

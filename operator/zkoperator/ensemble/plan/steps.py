@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Server
-from zkoperator.ensemble.observe.world import Child, ClaimView
+from zkoperator.ensemble.observe.world import ClaimView
 from zkoperator.kube.port import Manifest
 
 

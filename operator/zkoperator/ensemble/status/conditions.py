@@ -9,7 +9,6 @@ from zkoperator.ensemble.model.spec_warnings import observed_warnings
 from zkoperator.ensemble.observe.answers import NotServing, Silent
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
 from zkoperator.ensemble.observe.world import Running, World
-from zkoperator.ensemble.plan.children import is_founded
 from zkoperator.ensemble.plan.gate import Verdict
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -71,7 +70,7 @@ def available(facts: Facts) -> Found:
     if facts.quorum_serves:
         leader = facts.cluster.names.pod(facts.world.leader or 0)
         return ClusterCondition.AVAILABLE, Truth.TRUE, ClusterReason.QUORUM_SERVES, f"{count}, {leader} leads"
-    if not is_founded(facts.cluster):
+    if not facts.cluster.is_founded:
         return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.BOOTSTRAPPING, count
     if facts.possible >= facts.quorum:
         told = f"{count}; {facts.possible - len(facts.serving)} do not answer the operator"
@@ -129,14 +128,14 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
         return facts.plan.reason, facts.plan.message
     if facts.blinks:
         return _diverged(facts)
-    if is_founded(facts.cluster) and not facts.quorum_serves and world.leaderless_s > ELECTION_S:
+    if facts.cluster.is_founded and not facts.quorum_serves and world.leaderless_s > ELECTION_S:
         return _lost(facts)
     for member, pod in sorted(world.pods.items()):
         if pod.trouble:
             reason = ClusterReason.UNSCHEDULABLE if pod.unschedulable else ClusterReason.POD_FAILING
             return reason, f"{facts.cluster.names.pod(member)}: {pod.trouble}"
     down = [member for member in sorted(world.voters - facts.serving) if not _is_expected_back(facts, member)]
-    if down and is_founded(facts.cluster) and facts.quorum_serves:
+    if down and facts.cluster.is_founded and facts.quorum_serves:
         names = ", ".join(_named(facts, member) for member in down)
         return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(world.voters)} voters do not serve: {names}"
     return _diverged(facts)

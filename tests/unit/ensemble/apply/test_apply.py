@@ -23,11 +23,11 @@ from tests.support.models.ensemble_edges import (
 )
 from tests.support.models.ensemble_simulation import BETTER, NAMES
 from tests.support.worlds.ensemble import KEY, Peeking, Stage, stage
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import server_of
 from zkoperator.ensemble.model.names import MEMBERSHIP
-from zkoperator.ensemble.observe.observer import RESOURCES, child_name
-from zkoperator.ensemble.observe.world import Child, Running
-from zkoperator.ensemble.plan.children import the_stateful_set
+from zkoperator.ensemble.observe.world import Running
+from zkoperator.ensemble.plan.children import stateful_set_of
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
     CreateSecret,
@@ -196,7 +196,7 @@ async def test_a_child_that_is_deleted_meanwhile_is_not_made_from_an_old_look() 
 
 @pytest.mark.parametrize("child", Child)
 async def test_a_child_that_somebody_edits_meanwhile_is_looked_at_again(child: Child) -> None:
-    play, resource, name = stage(3), RESOURCES[child], child_name(NAMES, child)
+    play, resource, name = stage(3), child.resource, child.name_of(NAMES)
     await play.rest()
     play.api.edit(resource, "demo", name, {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}})
     edge, step = await until(play, ApplyChild, lambda step: step.child is child)
@@ -268,7 +268,7 @@ async def test_children_that_lost_their_labels_get_them_back_and_no_pod_is_lost_
     before = alive(play)
     play.dark = frozenset({1, 2, 3})
     for child in Child:
-        play.api.edit(RESOURCES[child], "demo", child_name(NAMES, child), {"metadata": {"labels": None}})
+        play.api.edit(child.resource, "demo", child.name_of(NAMES), {"metadata": {"labels": None}})
     play.store = Selecting(play.api)
     play.start_operator()
     for _ in range(10):
@@ -278,7 +278,7 @@ async def test_children_that_lost_their_labels_get_them_back_and_no_pod_is_lost_
     await play.rest()
     assert alive(play) == before
     for child in Child:
-        found = play.api.peek(RESOURCES[child], "demo", child_name(NAMES, child)) or {}
+        found = play.api.peek(child.resource, "demo", child.name_of(NAMES)) or {}
         assert found["metadata"]["labels"] == NAMES.labels
 
 
@@ -288,7 +288,7 @@ async def test_a_child_that_is_there_and_was_not_seen_yet_is_not_written() -> No
     edge = await seen(play)
     foreign = {"spec": {"replicas": 5}}
     play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, foreign)
-    manifest = the_stateful_set(edge.cluster, edge.world, 3)
+    manifest = stateful_set_of(edge.cluster, edge.world, 3)
     assert isinstance(await edge.take(ApplyChild(Child.STATEFUL_SET, manifest)), ConflictError)
     assert replicas(play) == 5
 

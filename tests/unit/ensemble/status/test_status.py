@@ -6,8 +6,9 @@ from typing import Any
 from tests.support.models.ensemble_simulation import Simulation, raw_cluster, valid
 from zkoperator.api.meta import Condition
 from zkoperator.controller.events import event
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.observe.answers import NotServing, Silent
-from zkoperator.ensemble.observe.world import Child, World
+from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.plan.plan import make_plan
 from zkoperator.ensemble.plan.steps import ApplyChild, RestartPod
 from zkoperator.ensemble.status.events import of_step, transitions
@@ -133,7 +134,7 @@ def test_steps_that_take_something_away_are_told_and_others_are_not() -> None:
     notice = of_step(RestartPod(1, "main-zk-0", "u", "the image changes", harmless=False))
     assert notice is not None
     assert notice.note == "restarting main-zk-0: the image changes"
-    assert of_step(ApplyChild(Child.BUDGET, {})) is None
+    assert of_step(ApplyChild(Child.DISRUPTION_BUDGET, {})) is None
     manifest = event("ZooKeeperCluster", valid(raw_cluster()).meta, notice, "2026-01-02T03:04:05.000000Z")
     assert manifest["regarding"]["uid"] == "uid-of-main"
     assert len(manifest["metadata"]["name"]) < 253

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ensemble import test_start_script as starting
+from tests.unit.ensemble.build import test_start_script as starting
 from zkoperator.ensemble.build.start import start_script
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.models.ensemble_simulation import raw_cluster, valid
 from zkoperator.ensemble.build.configmap import config_map
-from zkoperator.ensemble.build.disruption_budget import budget
+from zkoperator.ensemble.build.disruption_budget import disruption_budget
 from zkoperator.ensemble.build.networkpolicy import network_policy
 from zkoperator.ensemble.build.render import render
 from zkoperator.ensemble.build.secret import digest, password_in, secret
@@ -173,7 +173,7 @@ def test_a_users_labels_never_replace_ours() -> None:
 
 @pytest.mark.parametrize(("voters", "unavailable"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (9, 1)])
 def test_the_budget_follows_from_the_quorum(voters: int, unavailable: int) -> None:
-    assert budget(cluster(), voters)["spec"]["maxUnavailable"] == unavailable
+    assert disruption_budget(cluster(), voters)["spec"]["maxUnavailable"] == unavailable
 
 
 def test_only_members_reach_the_quorum_ports() -> None:

@@ -1,0 +1,136 @@
+"""The table of a cluster's children.
+
+Each entry of `Child` is one kind of object of which every cluster has one. A new entry is all that a new kind needs:
+the operator then builds, observes, applies and renders it, and a change of the object wakes its cluster. The Secret has
+no entry, because it is created once and never changed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from zkoperator.ensemble.build.configmap import config_map
+from zkoperator.ensemble.build.disruption_budget import disruption_budget
+from zkoperator.ensemble.build.networkpolicy import network_policy
+from zkoperator.ensemble.build.services import client_service, members_service
+from zkoperator.ensemble.build.statefulset import stateful_set
+from zkoperator.ensemble.model.configuration import Server
+from zkoperator.ensemble.model.names import CHILD_LABELS, Names, cluster_of_claim, cluster_of_pod, selector_text
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    NETWORK_POLICIES,
+    PERSISTENT_VOLUME_CLAIMS,
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    SERVICES,
+    STATEFUL_SETS,
+    Manifest,
+    Resource,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the planner decides about the children; the rest of them follows from the spec.
+
+    `servers` are the members for the ConfigMap, `pods` the replicas of the StatefulSet, `bootstrap_token` permits an
+    empty member to found the ensemble when it is not empty, and `secret_id` changes with the superuser's password.
+    """
+
+    servers: tuple[Server, ...]
+    pods: int
+    bootstrap_token: str = ""
+    secret_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One kind of child: what messages call it, where it is in the API, its name, and how it is built.
+
+    The name is the name of the cluster and a suffix, so that the cluster follows from it.
+    """
+
+    title: str
+    resource: Resource
+    name: Callable[[Names], str]
+    build: Callable[[ValidatedCluster, Desired], Manifest]
+
+
+class Child(Enum):
+    """The children of a cluster, in the order in which the members need them."""
+
+    CONFIG_MAP = _Entry(
+        "ConfigMap",
+        CONFIG_MAPS,
+        lambda names: names.config_map,
+        lambda cluster, desired: config_map(cluster, desired.servers, desired.bootstrap_token),
+    )
+    MEMBERS_SERVICE = _Entry(
+        "headless Service",
+        SERVICES,
+        lambda names: names.members_service,
+        lambda cluster, _: members_service(cluster),
+    )
+    CLIENT_SERVICE = _Entry(
+        "Service",
+        SERVICES,
+        lambda names: names.client_service,
+        lambda cluster, _: client_service(cluster),
+    )
+    DISRUPTION_BUDGET = _Entry(
+        "PodDisruptionBudget",
+        POD_DISRUPTION_BUDGETS,
+        lambda names: names.disruption_budget,
+        lambda cluster, desired: disruption_budget(cluster, sum(server.voting for server in desired.servers)),
+    )
+    NETWORK_POLICY = _Entry(
+        "NetworkPolicy",
+        NETWORK_POLICIES,
+        lambda names: names.network_policy,
+        lambda cluster, _: network_policy(cluster),
+    )
+    STATEFUL_SET = _Entry(
+        "StatefulSet",
+        STATEFUL_SETS,
+        lambda names: names.stateful_set,
+        lambda cluster, desired: stateful_set(
+            cluster, desired.pods, bootstrap=desired.bootstrap_token, secret_id=desired.secret_id
+        ),
+    )
+
+    @property
+    def title(self) -> str:
+        """What messages call this kind of child."""
+        return self.value.title
+
+    @property
+    def resource(self) -> Resource:
+        """Where the child is in the API."""
+        return self.value.resource
+
+    def name_of(self, names: Names) -> str:
+        """Return the name of this child of a cluster."""
+        return self.value.name(names)
+
+    def build(self, cluster: ValidatedCluster, desired: Desired) -> Manifest:
+        """Return the manifest of this child."""
+        return self.value.build(cluster, desired)
+
+
+FOLLOWED: Final = (*dict.fromkeys(child.resource for child in Child), PODS, PERSISTENT_VOLUME_CLAIMS)
+"""Resources whose objects wake their cluster: those of the children, and pods and claims of the StatefulSet."""
+
+SELECTOR: Final = selector_text(CHILD_LABELS)
+"""Selects the followed objects of all clusters."""
+
+
+def cluster_of(resource: Resource, name: str) -> str | None:
+    """Return the cluster of a followed object by its name, None for a name that no cluster gives to such an object."""
+    if resource is PODS:
+        return cluster_of_pod(name)
+    if resource is PERSISTENT_VOLUME_CLAIMS:
+        return cluster_of_claim(name)
+    suffixes = (child.name_of(Names(namespace="", cluster="")) for child in Child if child.resource is resource)
+    return next((name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)), None) or None
