@@ -163,7 +163,7 @@ class Keys(Model):
     """Which znodes of the subtree are keys."""
 
     include: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=32)] = ("**",)
-    """Patterns on the path below the root; `*` within a name, `**` across names."""
+    """Patterns on the path below the root; `*` within a name, `**` across names. A key that is no path: as written."""
     exclude: Annotated[tuple[Glob, ...], Field(max_length=32)] = ()
     """Patterns that take out what `include` selects."""
     ephemerals: Ephemerals = Ephemerals.EXCLUDE

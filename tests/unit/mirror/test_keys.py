@@ -1,5 +1,7 @@
 """Odd names, odd values, globs and limits: what cannot be synchronised is named, and the rest flows."""
 
+import json
+import re
 from functools import partial
 
 import pytest
@@ -19,17 +21,79 @@ async def test_a_key_that_is_too_long_is_named_and_the_rest_flows(world: World) 
     await world.until(lambda: world.data() == {"a": b"2"})
 
 
-@pytest.mark.parametrize("key", ["ends_", "two____separators", "a_x62", "_xff", "a__.."])
+NO_PATHS = {
+    "__init__.py": "__init__.py",
+    "tls_x509.pem": "tls_x509.pem",
+    "max_xfer": "max_xfer",
+    "ends_": "ends_",
+    "two____separators": "two____separators",
+    "a_x62": "a_x62",
+    "a_x00b": "a_x00b",
+    "a_x2fb": "a_x2fb",
+    "_xff": "_xff",
+    "a__..": "a__..",
+    "conf__tls_x509": "conf/tls_x509",
+    "conf__ends_": "conf/ends_",
+    "__": "__",
+}
+"""Keys that no path is written as, and the znode that whoever wrote them meant."""
+
+
+@pytest.mark.parametrize("key", NO_PATHS)
 async def test_a_key_that_stands_for_no_path_is_named_and_the_rest_flows(world: World, key: str) -> None:
     world.tree(a="1")
     world.sync()
     await world.until_in_sync()
     world.edit(**{key: "1", "fine": "1"})
     await world.until_reason("KeyInvalid")
-    assert key in world.message()
+    assert world.message().startswith(f"{key}: ")
     await world.until(lambda: world.at("fine") == b"1")
     world.edit(**{key: None})
     await world.until_in_sync()
+
+
+@pytest.mark.parametrize("key", NO_PATHS)
+async def test_the_advice_about_a_key_that_is_no_path_makes_the_znode_of_that_name(world: World, key: str) -> None:
+    world.tree(a="1")
+    world.config_map(a="1", **{key: "1"})
+    world.sync()
+    await world.until_reason("KeyInvalid")
+    told = re.search(r"rename it to (\S+) \(znode (\S+)\)", world.message())
+    assert told is not None
+    world.edit(**{key: None, told[1]: "1"})
+    await world.until_in_sync()
+    assert (told[2], world.at(told[2])) == (NO_PATHS[key], b"1")
+
+
+@pytest.mark.parametrize("key", NO_PATHS)
+async def test_a_key_that_is_no_path_is_left_out_as_its_message_says(world: World, key: str) -> None:
+    world.tree(a="1")
+    world.config_map(a="1", **{key: "1"})
+    world.sync()
+    await world.until_reason("KeyInvalid")
+    told = re.search(r"spec\.keys\.exclude: (\[.*\])", world.message())
+    assert told is not None
+    world.spec(keys={"exclude": json.loads(told[1])})
+    await world.until_in_sync()
+    assert world.data() == {"a": b"1", key: b"1"}
+
+
+@pytest.mark.parametrize("key", NO_PATHS)
+@pytest.mark.parametrize("keys", [{"include": ["a"]}, {"exclude": ["*", "conf/*"]}, {"exclude": ["**"]}], ids=str)
+async def test_globs_match_keys_that_are_no_paths(world: World, key: str, keys: dict[str, list[str]]) -> None:
+    world.tree(a="1")
+    world.config_map(a="1", **{key: "1"})
+    world.sync(keys=keys)
+    await world.until_in_sync()
+    assert world.data() == {"a": b"1", key: b"1"}
+
+
+async def test_a_selected_key_that_is_no_path_is_still_told(world: World) -> None:
+    world.tree(a="1")
+    world.config_map(conf__tls_x509="1")
+    world.sync(keys={"include": ["conf/**"]})
+    await world.until_reason("KeyInvalid")
+    assert "conf__tls_x5fx509" in world.message()
 
 
 async def test_unselected_znodes_and_keys_are_nobodys_business(world: World) -> None:

@@ -8,9 +8,30 @@ import pytest
 from tests.support.worlds.mirror import World
 from tests.unit.mirror import test_keys
 from tests.unit.mirror.test_seeded_guards import Bug
-from zkoperator.mirror.model import keys
+from zkoperator.mirror.model import keys, selected_znodes, selection
 
 BUGS = (
+    Bug(
+        "globs for paths alone",
+        selection.Selection,
+        "takes_key",
+        lambda *_: True,
+        partial(test_keys.test_a_key_that_is_no_path_is_left_out_as_its_message_says, key="__init__.py"),
+    ),
+    Bug(
+        "the meant path forgotten",
+        selected_znodes,
+        "literal_path",
+        lambda key: key,
+        test_keys.test_a_selected_key_that_is_no_path_is_still_told,
+    ),
+    Bug(
+        "advice that decodes",
+        keys,
+        "literal_path",
+        lambda key: keys._decode(key) or key,
+        partial(test_keys.test_the_advice_about_a_key_that_is_no_path_makes_the_znode_of_that_name, key="tls_x509.pem"),
+    ),
     Bug(
         "a text for whatever is UTF-8",
         keys,

@@ -17,6 +17,7 @@ MAX_KEY: Final = 253
 """The longest key that a ConfigMap takes."""
 
 _SEPARATOR: Final = "__"
+_NO_NAMES: Final = ("", ".", "..")
 _PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z0-9.-]+(?:_[A-Za-wyz0-9.-][A-Za-z0-9.-]*)*")
 _KEPT: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
 _KEPT_AFTER_UNDERSCORE: Final = _KEPT - {ord("x")}
@@ -56,17 +57,14 @@ def path_of(key: str) -> str | Unmappable:
         return ""
     if _KEY.fullmatch(key) is None or len(key) > MAX_KEY:
         return Unmappable(key, "not a key that a ConfigMap takes")
-    try:
-        segments = [_unescape(segment) for segment in key.split(_SEPARATOR)]
-    except UnicodeDecodeError:
-        return Unmappable(key, "its escapes are not UTF-8; write the name as documented, or exclude it")
-    if (problem := _segments_problem(segments)) is not None:
-        return Unmappable(key, problem)
-    path = "/".join(segments)
-    if (canonical := key_of(path)) != key:
-        shown = canonical if isinstance(canonical, str) else "a longer key"
-        return Unmappable(key, f"not how this path is written; rename the key to {shown}")
-    return path
+    path = _decode(key)
+    return path if path is not None and key_of(path) == key else Unmappable(key, _advice(key))
+
+
+def literal_path(key: str) -> str:
+    """Return the path that whoever wrote this key most likely meant: names as they stand, separators as separators."""
+    segments = key.split(_SEPARATOR)
+    return key if any(segment in _NO_NAMES for segment in segments) else "/".join(segments)
 
 
 def encode_text(value: bytes) -> str | None:
@@ -96,12 +94,21 @@ def decode_binary(text: str) -> bytes:
         return base64.b64decode(text)
 
 
-def _segments_problem(segments: list[str]) -> str | None:
-    if any(segment in ("", ".", "..") for segment in segments):
-        return "a znode name is missing before, after or between separators (__), or is '.' or '..'"
-    if any(_REFUSED.search(segment) is not None for segment in segments):
-        return "ZooKeeper does not take a character of this name"
-    return None
+def _decode(key: str) -> str | None:
+    """Return the path that a key reads as, None when that is no path that ZooKeeper takes."""
+    try:
+        segments = [_unescape(segment) for segment in key.split(_SEPARATOR)]
+    except UnicodeDecodeError:
+        return None
+    is_taken = not any(segment in _NO_NAMES or _REFUSED.search(segment) for segment in segments)
+    return "/".join(segments) if is_taken else None
+
+
+def _advice(key: str) -> str:
+    path = literal_path(key)
+    renamed = key_of(path)
+    rename = f"rename it to {renamed} (znode {path})" if isinstance(renamed, str) else "use a shorter name"
+    return f'not how the key of a path is written; {rename}, or leave it out: spec.keys.exclude: ["{key}"]'
 
 
 def _escape(segment: str) -> str:

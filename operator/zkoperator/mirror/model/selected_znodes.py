@@ -7,7 +7,7 @@ only hold others together: they are `hollow`, present without being keys.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from zkoperator.mirror.model.keys import Unmappable, key_of, path_of
+from zkoperator.mirror.model.keys import Unmappable, key_of, literal_path, path_of
 from zkoperator.mirror.model.selection import Selection
 from zkoperator.zk.snapshot import Snapshot, Znode
 
@@ -75,8 +75,8 @@ def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool 
 
 
 def selected_path(key: str, selection: Selection) -> str | Unmappable | None:
-    """Return the path that a ConfigMap's key stands for; None when that path is not selected."""
+    """Return the path that a ConfigMap's key stands for; None when it, or a key that is no path, is not selected."""
     path = path_of(key)
     if isinstance(path, Unmappable):
-        return path
+        return path if selection.takes_key(key, literal_path(key)) else None
     return path if selection.takes(path) else None

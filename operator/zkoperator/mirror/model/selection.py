@@ -30,6 +30,14 @@ class Selection:
             known = self._known[path] = self._decide(path)
         return known
 
+    def takes_key(self, key: str, path: str) -> bool:
+        """Whether a key that is no path is selected: by its own name, or as the path that it was meant to be."""
+        if is_reserved(f"{self._root}/{path}"):
+            return False
+        names = (key, path)
+        is_included = any(self._include.fullmatch(name) is not None for name in names)
+        return is_included and all(self._exclude.fullmatch(name) is None for name in names)
+
     def _decide(self, path: str) -> bool:
         if is_reserved(f"{self._root}/{path}"):
             return False
