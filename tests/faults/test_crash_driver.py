@@ -9,7 +9,7 @@ from tests.support.faults.proxies.journal import Phase
 from tests.support.worlds import workloads
 from tests.support.worlds.site import Site
 
-TOY = Path(__file__).parents[1] / "support" / "toy"
+TOY = Path(__file__).parents[1] / "support" / "machines" / "toy"
 
 
 EXPECTED = {

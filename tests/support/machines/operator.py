@@ -68,7 +68,7 @@ class OperatorProcess:
                 stderr=output,
                 stdin=subprocess.DEVNULL,
                 env=self._environment,
-                cwd=Path(__file__).parents[2],
+                cwd=Path(__file__).parents[3],
             )
         return self
 

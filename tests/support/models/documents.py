@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 BLOCK = re.compile(r"```sh\n([\s\S]*?)```|((?:^    (?:make|kubectl|kind|docker)\b.*\n)+)", re.MULTILINE)
 HERE_DOCUMENT = re.compile(r"<<'(\w+)'")

@@ -17,7 +17,7 @@ from tests.support.models.histories import values
 from tests.support.waiting import eventually
 from tests.support.worlds.mirror_servers import RealOperator, config_sync
 
-CRDS = Path(__file__).parents[2] / "crds"
+CRDS = Path(__file__).parents[3] / "crds"
 API = "/apis/zkoperator.dev/v1alpha1"
 MERGE = "application/merge-patch+json"
 

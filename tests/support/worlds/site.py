@@ -25,7 +25,7 @@ from tests.support.machines.api_client import ApiClient, Manifest
 from tests.support.machines.namespaces import Network
 from tests.support.machines.operator import OperatorProcess
 
-CRDS = Path(__file__).parents[2] / "crds"
+CRDS = Path(__file__).parents[3] / "crds"
 API = "/apis/zkoperator.dev/v1alpha1"
 LEDGERS = "/zkoperator"
 
