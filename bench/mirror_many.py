@@ -54,7 +54,7 @@ class Ready:
 
     def __init__(self) -> None:
         self.names: set[str] = set()
-        self._tell = Reporter.tell
+        self._tell = Reporter.write_status
 
     def watch(self) -> None:
         ready, tell = self.names, self._tell
@@ -64,7 +64,7 @@ class Ready:
                 ready.add(memory.raw["metadata"]["name"])
             return await tell(self, memory, status)
 
-        Reporter.tell = noted  # type: ignore[method-assign]
+        Reporter.write_status = noted  # type: ignore[method-assign]
 
 
 async def all_in_sync(ready: Ready, number: int) -> None:

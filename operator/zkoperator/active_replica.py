@@ -6,7 +6,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from zkoperator.controller.signature import OtherOperators, SignedApi, name_of
+from zkoperator.controller.other_operators import OtherOperators
+from zkoperator.controller.other_operators_reporter import OtherOperatorsReporter
+from zkoperator.controller.signature import SignedApi, operator_name
 from zkoperator.ensemble.build.children import FOLLOWED, SELECTOR, cluster_of
 from zkoperator.ensemble.observe.store import InformedStore
 from zkoperator.ensemble.reconcile import EnsembleReconciler
@@ -70,8 +72,9 @@ class ActiveReplica:
     ) -> None:
         self._metrics = metrics
         self._clock = clock
-        others = OtherOperators(name_of(settings), clock)
-        self._signed = api = SignedApi(api, others, clock)
+        others = OtherOperators(operator_name(settings), clock)
+        self._others_reporter = OtherOperatorsReporter(api, others.name, clock)
+        api = SignedApi(api, others, self._others_reporter.add)
         connector = TimedConnector(
             SessionConnector(settings=SessionSettings(before_write=before_write)), metrics.count_zookeeper_request
         )
@@ -144,7 +147,8 @@ class ActiveReplica:
             f"the loop of {kind}": loop.stalled_s for kind, loop in ((CLUSTERS, self._clusters), (SYNCS, self._syncs))
         }
         informers = {f"the informer of {name}": informer.stalled_s for name, informer in self._informers.items()}
-        return kinds | informers | self._intake.loops() | {"the watch for other operators": self._signed.stalled_s}
+        others = {"the watch for other operators": self._others_reporter.stalled_s}
+        return kinds | informers | self._intake.loops() | others
 
     def unready(self) -> str | None:
         """Return what cannot be followed and why, or has not been listed yet; None when all is well."""
@@ -160,7 +164,7 @@ class ActiveReplica:
         }
 
     def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return self._clusters.run(), self._syncs.run(), self._intake.run(), self._signed.run()
+        return self._clusters.run(), self._syncs.run(), self._intake.run(), self._others_reporter.run()
 
     def _loop(
         self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, LookAgain]], settings: Settings

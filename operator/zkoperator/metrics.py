@@ -14,7 +14,9 @@ from zkoperator import __version__
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.ensemble.status.meter import Cause
+from zkoperator.ensemble.status.meter import Meter as ClusterMeter
 from zkoperator.mirror.model.meter import PULL
+from zkoperator.mirror.model.meter import Meter as SyncMeter
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import Outcome
@@ -95,7 +97,7 @@ class Metrics:
         self._kopf.set_function(starts)
 
 
-class SyncMetrics:
+class SyncMetrics(SyncMeter):
     """The mirror's Meter: what ConfigSyncs are doing, all of them together."""
 
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
@@ -142,7 +144,7 @@ class SyncMetrics:
         )
         lag.set_function(self._lag_s)
 
-    def told(self, key: Key, status: Mapping[str, Any]) -> None:
+    def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the object under its conditions, and its numbers into the sums."""
         self._conditions.put(key, _conditions(status))
         held = _held(status)
@@ -153,7 +155,7 @@ class SyncMetrics:
         else:
             self._unequal_since_s.pop(key, None)
 
-    def forgot(self, key: Key) -> None:
+    def object_gone(self, key: Key) -> None:
         """Count it no more."""
         for census in (self._conditions, *self._numbers.values()):
             census.put(key, {})
@@ -200,7 +202,7 @@ class SyncMetrics:
         return max((now_s - since_s for since_s in tuple(self._unequal_since_s.values())), default=0.0)
 
 
-class ClusterMetrics:
+class ClusterMetrics(ClusterMeter):
     """The ensembles' Meter: the state of all ZooKeeperClusters together, and what is done to them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -215,13 +217,13 @@ class ClusterMetrics:
             registry, f"{prefix}_gate_blocks_total", "Times that a change came to wait, by its cause", "cause"
         )
 
-    def told(self, key: Key, status: Mapping[str, Any]) -> None:
+    def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the cluster under its conditions, and its members by role."""
         self._conditions.put(key, _conditions(status))
         if "members" in status:
             self._members.put(key, Tally((str(member["role"]),) for member in status["members"]))
 
-    def forgot(self, key: Key) -> None:
+    def object_gone(self, key: Key) -> None:
         """Count it no more."""
         self._conditions.put(key, {})
         self._members.put(key, {})

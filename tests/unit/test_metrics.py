@@ -242,10 +242,10 @@ async def test_a_deleted_config_sync_counts_nowhere(world: World, metrics: Metri
 def test_a_paused_config_sync_does_not_lag() -> None:
     clock = FakeClock()
     metrics = Metrics(clock)
-    metrics.syncs.told(Key("demo", "a"), _status("Ready", "False", "Paused"))
+    metrics.syncs.status_known(Key("demo", "a"), _status("Ready", "False", "Paused"))
     clock.jump(60)
     assert value(metrics, "zkoperator_sync_lag_seconds") == 0
-    metrics.syncs.told(Key("demo", "b"), _status("Ready", "False", "Disconnected"))
+    metrics.syncs.status_known(Key("demo", "b"), _status("Ready", "False", "Disconnected"))
     clock.jump(60)
     assert value(metrics, "zkoperator_sync_lag_seconds") == 60
 

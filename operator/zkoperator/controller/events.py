@@ -2,17 +2,17 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from zkoperator.api.meta import API_VERSION, ObjectMeta
-from zkoperator.kube.port import Manifest
 
 _NOTE_LIMIT = 1000
+_NAME_LIMIT = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing worth telling."""
+    """The content of one Event. `reason` and `action` are single words for machines, `note` is a sentence."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -20,13 +20,13 @@ class Notice:
     action: str
 
 
-def event(kind: str, meta: ObjectMeta, notice: Notice, now: str) -> Manifest:
-    """Return the Event. `now` is RFC 3339 with microseconds; the name follows from the content and the time."""
+def build_event(kind: str, meta: ObjectMeta, notice: Notice, now: str) -> dict[str, Any]:
+    """Return the Event. `now` is RFC 3339 with microseconds; the Event's name follows from the content and the time."""
     digest = hashlib.sha256(f"{meta.uid}{notice.reason}{notice.note}{now}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": f"{meta.name}.{digest}", "namespace": meta.namespace},
+        "metadata": {"name": f"{meta.name[:_NAME_LIMIT].rstrip('.-')}.{digest}", "namespace": meta.namespace},
         "eventTime": now,
         "reportingController": "zkoperator.dev/zkoperator",
         "reportingInstance": "zkoperator",

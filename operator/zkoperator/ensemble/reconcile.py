@@ -30,6 +30,7 @@ from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Outcome, classify
+from zkoperator.runtime.wall_clock import time_text
 from zkoperator.zk.port import MemberProbe, ZkConnector
 
 _CONFLICTS = 10
@@ -98,7 +99,7 @@ class EnsembleReconciler:
 
     async def _report(self, key: Key, raw: Manifest, cluster: ValidatedCluster, world: World, plan: Plan) -> LookAgain:
         self._meter.blocked(key, cause_of(gate(world)) if plan.reason is ClusterReason.BLOCKED else None)
-        await self._reporter.write(raw, status_of(cluster, world, plan, self._reporter.now))
+        await self._reporter.write_status(raw, status_of(cluster, world, plan, time_text()))
         rest_s = len(self._at_rest) / _LOOKS_PER_S if plan.settled else 0.0
         return LookAgain(max(plan.look_again_s, rest_s))
 
@@ -117,7 +118,7 @@ class EnsembleReconciler:
                 self._repairs.check(key, cluster.meta.generation, step)
                 await self._step(cluster, world, step)
                 self._repairs.made(key, cluster.meta.generation, step)
-                await self._reporter.tell_step(cluster.meta, step)
+                await self._reporter.report_step(cluster.meta, step)
         except ConflictError as error:
             _log.debug("looking again: %s", error, extra={"about": {"kind": "ZooKeeperCluster", **key._asdict()}})
             self._conflicts[key] = row = self._conflicts.get(key, 0) + 1
@@ -151,8 +152,8 @@ class EnsembleReconciler:
         cluster = stand_in(raw, self._defaults)
         if cluster is None:
             generation = raw["metadata"].get("generation", 0)
-            status = invalid_status(raw.get("status") or {}, errors, generation, self._reporter.now)
-            await self._reporter.write(raw, status)
+            status = invalid_status(raw.get("status") or {}, errors, generation, time_text())
+            await self._reporter.write_status(raw, status)
             return WHEN_WOKEN
         plan = Plan((), ClusterReason.INVALID_SPEC, str(InvalidError(errors)), IDLE_S)
         return await self._report(key, raw, cluster, await self._observer.observe(cluster), plan)

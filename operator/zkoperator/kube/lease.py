@@ -23,6 +23,7 @@ from zkoperator.errors import ConflictError, ForbiddenError, TransientError, ZkO
 from zkoperator.kube.port import LEASES, KubeApi, Manifest
 from zkoperator.runtime.backoff import spread_s
 from zkoperator.runtime.clock import MONOTONIC, Clock
+from zkoperator.runtime.wall_clock import micro_time_text
 
 _T = TypeVar("_T")
 _LONGEST_LEASE_S = 60.0
@@ -314,7 +315,7 @@ class Elector:
     def _stamp(self) -> str:
         """Return the wall clock's time, for readers only; it always moves, so that each renewal makes a new version."""
         self._renewed_at = max(datetime.now(UTC), self._renewed_at + timedelta(microseconds=1))
-        return self._renewed_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return micro_time_text(self._renewed_at)
 
     def _tell(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem

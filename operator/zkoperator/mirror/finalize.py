@@ -109,7 +109,7 @@ class Finalizer:
 
     async def _tell_left(self, memory: Memory, what: str, sync: ValidatedSync) -> None:
         note = f"left behind at {sync.source.root}: {what}"
-        await self._reporter.event(memory, "ZnodesLeft", note, "Delete")
+        await self._reporter.emit_event(memory, "ZnodesLeft", note, "Delete")
 
     async def _delete_config_map(self, sync: ValidatedSync) -> None:
         found = await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)

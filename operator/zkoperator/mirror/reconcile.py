@@ -26,12 +26,13 @@ from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 from zkoperator.mirror.plan.push import PushMulti
 from zkoperator.mirror.plan.steps import ClaimLedger
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.mirror.status.reporter import Reporter, now_text
+from zkoperator.mirror.status.reporter import Reporter
 from zkoperator.mirror.status.status import Told, status_of_errors, status_of_plan, status_of_waiting
 from zkoperator.mirror.validate import ValidatedSync, validate
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
+from zkoperator.runtime.wall_clock import time_text
 
 _RESOURCE_AGE_S = 300.0
 _NO_STATUS = ConfigSyncStatus()
@@ -190,7 +191,7 @@ class MirrorReconciler:
         self._memories.pop(key, None)
         self._unindex(key)
         self._forget(key)
-        self._meter.forgot(key)
+        self._meter.object_gone(key)
 
     async def _finish(self, sync: ValidatedSync, memory: Memory) -> float | None:
         waiting = await self._ending.finish(sync, memory)
@@ -220,7 +221,7 @@ class MirrorReconciler:
         self._count(plan, memory, began_s)
         for path in overwritten:
             note = f"znode {path} was deleted and created again by somebody else while it was being pushed"
-            await self._reporter.event(memory, "Overwrote", note, "Push")
+            await self._reporter.emit_event(memory, "Overwrote", note, "Push")
         again_s = await self._report(plan, sync, memory)
         if again_s is None and not plan.steps:
             memory.rest()
@@ -272,7 +273,7 @@ class MirrorReconciler:
         told = Told(
             generation=sync.generation,
             config_map=sync.config_map,
-            now=now_text(),
+            now=time_text(),
             wrote=bool(plan.steps),
             managers=managers_of(manifest) if manifest is not None and (plan.conflicts or plan.flapping) else {},
             config_map_uid=content.uid if content is not None else "",
@@ -282,7 +283,7 @@ class MirrorReconciler:
         )
         await self._settle_annotations(plan, sync, memory)
         waits = [
-            await self._reporter.tell(memory, status_of_plan(plan, _status(memory), told)),
+            await self._reporter.write_status(memory, status_of_plan(plan, _status(memory), told)),
             0.0 if _is_resolvable_now(plan, sync, memory) else None,
             memory.flaps.next_release_s(self._clock.now_s()),
             0.0 if plan.more else None,
@@ -306,12 +307,12 @@ class MirrorReconciler:
             memory.saw(written)
 
     async def _report_waiting(self, waiting: Waiting, sync: ValidatedSync, memory: Memory) -> float | None:
-        told = Told(sync.generation, sync.config_map, now_text())
+        told = Told(sync.generation, sync.config_map, time_text())
         previous = _status(memory)
         if waiting.silent and previous.conditions:
             return waiting.again_s
         reported = replace(waiting, reason=SyncReason.SYNCING, message="connecting") if waiting.silent else waiting
-        lag_s = await self._reporter.tell(memory, status_of_waiting(reported, previous, told))
+        lag_s = await self._reporter.write_status(memory, status_of_waiting(reported, previous, told))
         return min((wait_s for wait_s in (lag_s, waiting.again_s) if wait_s is not None), default=None)
 
     async def _report_refusal(self, reason: SyncReason, message: str, memory: Memory) -> float | None:
@@ -323,8 +324,8 @@ class MirrorReconciler:
 
     async def _report_errors(self, error: InvalidError, memory: Memory) -> None:
         raw = memory.raw or {"metadata": {}}
-        told = Told(int(raw["metadata"].get("generation", 0)), "", now_text())
-        await self._reporter.tell(memory, status_of_errors(error.errors, _status(memory), told))
+        told = Told(int(raw["metadata"].get("generation", 0)), "", time_text())
+        await self._reporter.write_status(memory, status_of_errors(error.errors, _status(memory), told))
 
     def _index(self, key: Key, sync: ValidatedSync) -> None:
         self._unindex(key)

@@ -11,7 +11,9 @@ import pytest
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.kube import FakeKube
 from tests.support.worlds.mirror import cluster, config_sync
-from zkoperator.controller.signature import TELL_EVERY_S, OtherOperators, SignedApi, Subject, name_of
+from zkoperator.controller.other_operators import REPEAT_S, OtherOperators, Subject
+from zkoperator.controller.other_operators_reporter import OtherOperatorsReporter
+from zkoperator.controller.signature import SignedApi, operator_name
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, ZOOKEEPER_CLUSTERS, Manifest, Resource
 from zkoperator.runtime.keys import Key
 from zkoperator.settings import Settings
@@ -29,7 +31,10 @@ class Company:
         self.kube.put(CONFIG_SYNCS, SHOP)
         self.kube.put(ZOOKEEPER_CLUSTERS, cluster())
         self.others = {name: OtherOperators(name, self.clock) for name in (OURS, THEIRS)}
-        self.apis = {name: SignedApi(self.kube, others, self.clock) for name, others in self.others.items()}
+        self.reporters = {name: OtherOperatorsReporter(self.kube, name, self.clock) for name in self.others}
+        self.apis = {
+            name: SignedApi(self.kube, others, self.reporters[name].add) for name, others in self.others.items()
+        }
 
     async def writes(self, who: str, text: str, resource: Resource = CONFIG_SYNCS, name: str = "shop") -> None:
         """A status with something new in it, as a pass writes it after it has looked."""
@@ -57,7 +62,7 @@ class Company:
 @pytest.fixture
 async def company() -> AsyncIterator[Company]:
     made = Company()
-    running = [asyncio.create_task(api.run()) for api in made.apis.values()]
+    running = [asyncio.create_task(reporter.run()) for reporter in made.reporters.values()]
     yield made
     for task in running:
         task.cancel()
@@ -126,7 +131,7 @@ async def test_it_is_told_once_an_hour_of_an_object_however_often_they_write(com
         await company.writes(THEIRS, f"0x{number}b")
         await company.clock.advance(10)
     assert len(company.told()) == 2, "each of both once, within 2000 s"
-    await company.clock.advance(TELL_EVERY_S)
+    await company.clock.advance(REPEAT_S)
     await company.writes(OURS, "0x1")
     await company.writes(THEIRS, "0x2")
     await company.looks(OURS)
@@ -152,7 +157,7 @@ async def test_of_two_that_have_nothing_to_write_the_older_one_hears_of_the_newe
 
 async def test_the_own_name_after_a_restart_is_nobody_else(company: Company) -> None:
     await company.writes(OURS, "0x1")
-    again = SignedApi(company.kube, OtherOperators(OURS, company.clock), company.clock)
+    again = SignedApi(company.kube, OtherOperators(OURS, company.clock), company.reporters[OURS].add)
     before = company.status_writes()
     await again.get(CONFIG_SYNCS, "demo", "shop")
     await company.clock.advance(5)
@@ -166,12 +171,12 @@ def sight(version: int, operator: str) -> Manifest:
 def test_a_picture_that_is_older_than_the_last_one_proves_nothing() -> None:
     others = OtherOperators(OURS)
     subject = Subject(CONFIG_SYNCS, Key("demo", "shop"))
-    others.look(subject, sight(5, THEIRS))
-    others.look(subject, sight(7, OURS))
-    assert others.look(subject, sight(5, THEIRS)) is None
-    assert others.look(subject, sight(6, THEIRS)) is None
+    others.examine(subject, sight(5, THEIRS))
+    others.examine(subject, sight(7, OURS))
+    assert others.examine(subject, sight(5, THEIRS)) is None
+    assert others.examine(subject, sight(6, THEIRS)) is None
     assert others.count() == 0
-    proof = others.look(subject, sight(8, THEIRS))
+    proof = others.examine(subject, sight(8, THEIRS))
     assert proof is not None and proof.is_proven
 
 
@@ -179,10 +184,10 @@ def test_the_metric_forgets_an_operator_that_writes_no_more() -> None:
     clock = FakeClock()
     others = OtherOperators(OURS, clock)
     subject = Subject(CONFIG_SYNCS, Key("demo", "shop"))
-    others.look(subject, sight(1, OURS))
-    others.look(subject, sight(2, THEIRS))
+    others.examine(subject, sight(1, OURS))
+    others.examine(subject, sight(2, THEIRS))
     assert others.count() == 1
-    clock.jump(TELL_EVERY_S + 1)
+    clock.jump(REPEAT_S + 1)
     assert others.count() == 0
 
 
@@ -191,10 +196,10 @@ async def test_nothing_is_kept_of_an_object_that_a_pass_has_found_gone(
     company: Company, resource: Resource, name: str
 ) -> None:
     await company.writes(OURS, "0x1", resource, name)
-    assert len(company.others[OURS]._sights) == 1
+    assert len(company.others[OURS]._seen) == 1
     company.kube.remove(resource, "demo", name)
     assert await company.apis[OURS].get(resource, "demo", name) is None
-    assert company.others[OURS]._sights == {}
+    assert company.others[OURS]._seen == {}
 
 
 def test_nothing_is_kept_of_what_was_told_an_hour_ago() -> None:
@@ -202,10 +207,10 @@ def test_nothing_is_kept_of_what_was_told_an_hour_ago() -> None:
     others = OtherOperators(OURS, clock)
     for number in range(100):
         subject = Subject(CONFIG_SYNCS, Key("demo", f"s{number}"))
-        others.look(subject, sight(1, OURS))
-        assert others.look(subject, sight(2, THEIRS)) is not None
-        clock.jump(TELL_EVERY_S / 10)
-    assert len(others._told_s) <= 10
+        others.examine(subject, sight(1, OURS))
+        assert others.examine(subject, sight(2, THEIRS)) is not None
+        clock.jump(REPEAT_S / 10)
+    assert len(others._reported_s) <= 10
 
 
 async def test_a_thousand_objects_with_another_signature_are_asked_about_one_by_one(company: Company) -> None:
@@ -230,4 +235,4 @@ async def test_a_thousand_objects_with_another_signature_are_asked_about_one_by_
     ],
 )
 def test_the_name_is_that_of_the_lease_so_that_replicas_share_it(settings: dict[str, Any], name: str) -> None:
-    assert name_of(Settings(**settings)) == name
+    assert operator_name(Settings(**settings)) == name

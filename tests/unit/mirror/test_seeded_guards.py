@@ -16,6 +16,7 @@ from tests.unit.mirror import test_finalize as endings
 from tests.unit.mirror import test_policies as policies
 from tests.unit.mirror import test_restored as restored
 from tests.unit.mirror import test_stale as stale
+from zkoperator.controller import status_writer
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror import finalize as ending
@@ -23,7 +24,6 @@ from zkoperator.mirror import memory, reconcile
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION
 from zkoperator.mirror.observe import subtree as trees
 from zkoperator.mirror.plan import decisions, guard, merge, plan, steps
-from zkoperator.mirror.status import reporter as report
 
 Scenario = Callable[[World], Awaitable[None]]
 
@@ -71,8 +71,9 @@ async def _current_whatever_was_heard(self: Any, key: Any, memory: Any) -> Any:
     return found
 
 
-async def _status_of_any_version(self: Any, _memory: Any, key: Any, patch: Any, _version: Any) -> Any:
-    return await self._api.patch(CONFIG_SYNCS, *key, patch, subresource="status")
+async def _status_of_any_version(self: Any, raw: Any, status: Any) -> Any:
+    key = raw["metadata"]["namespace"], raw["metadata"]["name"]
+    return await self._api.patch(CONFIG_SYNCS, *key, {"status": status}, subresource="status")
 
 
 async def _no_look(_self: Any, _path: str) -> None:
@@ -211,8 +212,8 @@ BUGS = (
     ),
     Bug(
         "a status for whoever has the name",
-        report.Reporter,
-        "_patch",
+        status_writer.StatusWriter,
+        "write",
         _status_of_any_version,
         stale.test_a_config_sync_that_was_replaced_during_a_pass_is_told_nothing_of_it,
     ),

@@ -1,9 +1,11 @@
 """Kubernetes Events: one for each transition of a condition and for each disruptive step. Pure."""
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Literal
 
-from zkoperator.api.meta import Condition, Truth
+from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.controller.conditions import RawCondition, transitions
 from zkoperator.controller.events import Notice
 from zkoperator.ensemble.plan.steps import Reconfigure, RecordBootstrap, RemovePods, RestartPod, Step
 from zkoperator.ensemble.status.conditions import WARNING
@@ -21,37 +23,38 @@ _BAD = tuple(
 """Reasons that are bad news in Ready and Progressing, whose being false is no news by itself."""
 
 
-def transitions(before: tuple[Condition, ...], after: list[dict[str, Any]]) -> tuple[Notice, ...]:
+def transition_notices(before: Iterable[RawCondition], after: Iterable[RawCondition]) -> tuple[Notice, ...]:
     """Return a notice for each condition with another status or reason than before, and for a new warning."""
-    old = {condition.type: (condition.status.value, condition.reason) for condition in before}
-    told = {condition.message for condition in before}
+    old, new = tuple(before), tuple(after)
+    types, messages = {condition["type"] for condition in old}, {condition.get("message") for condition in old}
+    changed = [condition["type"] for condition in transitions(old, new)]
     return tuple(
         _of_condition(condition)
-        for condition in after
-        if (_is_warning(condition) and condition["message"] not in told)
-        or (old.get(condition["type"]) != (condition["status"], condition["reason"]) and _worth_telling(condition, old))
+        for condition in new
+        if (_is_warning(condition) and condition["message"] not in messages)
+        or (condition["type"] in changed and _deserves_event(condition, types))
     )
 
 
-def _is_warning(condition: dict[str, Any]) -> bool:
+def _is_warning(condition: RawCondition) -> bool:
     """Tell whether the condition warns of a cluster that is well."""
     is_degraded = condition["type"] == ClusterCondition.DEGRADED.value
     return is_degraded and str(condition.get("message", "")).startswith(WARNING)
 
 
-def _worth_telling(condition: dict[str, Any], old: dict[str, tuple[str, str]]) -> bool:
-    """The first status of a new object says little yet unless it is refused, and steps speak for themselves."""
+def _deserves_event(condition: RawCondition, known: set[str]) -> bool:
+    """Return False for the first status of an object that is not refused, and for what the steps report anyway."""
     quiet = (ClusterReason.SETTLED.value, ClusterReason.APPLYING.value)
-    return condition["reason"] in _BAD or (condition["type"] in old and condition["reason"] not in quiet)
+    return condition["reason"] in _BAD or (condition["type"] in known and condition["reason"] not in quiet)
 
 
-def _of_condition(condition: dict[str, Any]) -> Notice:
+def _of_condition(condition: RawCondition) -> Notice:
     note = f"{condition['type']} is {condition['status']}: {condition.get('message', '')}"
     kind: Literal["Normal", "Warning"] = "Warning" if _is_bad(condition) or _is_warning(condition) else "Normal"
     return Notice(kind, condition["reason"], note, "Observe")
 
 
-def _is_bad(condition: dict[str, Any]) -> bool:
+def _is_bad(condition: RawCondition) -> bool:
     match condition["type"]:
         case ClusterCondition.DEGRADED.value:
             return bool(condition["status"] != Truth.FALSE.value)

@@ -5,6 +5,7 @@ from typing import Any
 from zkoperator.api.cluster import Member, MemberRole
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, clip
 from zkoperator.ensemble.model.names import CLIENT_PORT, selector_text
 from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.world import PodView, World
@@ -15,8 +16,6 @@ from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import FieldError
 
 Status = dict[str, Any]
-
-_MESSAGE_LIMIT = 4096
 
 
 def status_of(cluster: ValidatedCluster, world: World, plan: Plan, now: str) -> Status:
@@ -43,7 +42,7 @@ def facts_of(cluster: ValidatedCluster, world: World, plan: Plan) -> Facts:
 
 def invalid_status(raw: Status, errors: tuple[FieldError, ...], generation: int, now: str) -> Status:
     """Return the status of an object that cannot be acted on: all errors; the last good state keeps running."""
-    told = "; ".join(map(str, errors))[:_MESSAGE_LIMIT]
+    told = clip("; ".join(map(str, errors)), MESSAGE_LIMIT)
     wrong = [
         (ClusterCondition.READY, Truth.FALSE, ClusterReason.INVALID_SPEC, told),
         (ClusterCondition.DEGRADED, Truth.TRUE, ClusterReason.INVALID_SPEC, told),
@@ -59,18 +58,9 @@ def stamped(
     now: str,
 ) -> list[dict[str, Any]]:
     """Return all conditions; the time of a condition moves only with its status. Those not found stay as they are."""
-    known = {condition.type: condition for condition in before}
-    for name, truth, reason, message in found:
-        old = known.get(name.value)
-        since = old.last_transition_time if old is not None and old.status is truth else now
-        known[name.value] = Condition(
-            type=name.value,
-            status=truth,
-            observed_generation=generation,
-            last_transition_time=since,
-            reason=reason.value,
-            message=message[:_MESSAGE_LIMIT],
-        )
+    builder = ConditionBuilder(before, generation, now)
+    built = (builder.build(*condition) for condition in found)
+    known = {condition.type: condition for condition in (*before, *built)}
     return [known[name].manifest() for name in sorted(known)]
 
 

@@ -50,7 +50,7 @@ class Restarter:
                 return await self._restart(sync, memory, workload)
             except (ForbiddenError, InvalidError) as error:
                 # What is not restarted is in sync all the same.
-                await self._reporter.event(memory, "RolloutForbidden", str(error), "Rollout")
+                await self._reporter.emit_event(memory, "RolloutForbidden", str(error), "Rollout")
                 return _AGAIN_S
 
     async def _restart(self, sync: ValidatedSync, memory: Memory, workload: Workload) -> float | None:
@@ -71,5 +71,5 @@ class Restarter:
             return _AGAIN_S
         state.confirm(workload)
         note = f"{workload.kind} {workload.name} restarts with the content of ConfigMap {sync.config_map}"
-        await self._reporter.event(memory, "RolledOut", note, "Rollout")
+        await self._reporter.emit_event(memory, "RolledOut", note, "Rollout")
         return None

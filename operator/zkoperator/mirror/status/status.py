@@ -8,6 +8,7 @@ from typing import Any, Final
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import MAX_CONFLICTS, ConfigSyncStatus, Conflict, Pending, SyncBase
+from zkoperator.controller.conditions import ConditionBuilder, clip
 from zkoperator.errors import FieldError
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION, zxid_of, zxid_text
@@ -17,6 +18,7 @@ from zkoperator.mirror.plan.guard import BaseState
 from zkoperator.mirror.plan.plan import Plan
 
 _NAMED: Final = 5
+_MESSAGE_LIMIT: Final = 1024
 _GRAVITY: Final = (SyncReason.FORBIDDEN, SyncReason.KEY_INVALID, SyncReason.TOO_LARGE)
 _LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "base")
 """Numbers that move with every change; they alone are no reason to write the status at once."""
@@ -104,18 +106,6 @@ def differs_now(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return _without_lagging(old) != _without_lagging(new)
 
 
-def transitions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the conditions whose status or reason changed."""
-    before = {item["type"]: (item["status"], item["reason"]) for item in old.get("conditions") or []}
-    return [item for item in new["conditions"] if before.get(item["type"]) != (item["status"], item["reason"])]
-
-
-def merge_patch_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the patch that turns the old status into the new one: what is no longer said is removed."""
-    gone = dict.fromkeys(key for key in old if key not in new)
-    return {"status": {**gone, **{key: value for key, value in new.items() if old.get(key) != value}}}
-
-
 def _ready(plan: Plan, told: Told) -> _Ready:
     if plan.stop is not None:
         return _Ready(Truth.FALSE, plan.stop, plan.message)
@@ -179,16 +169,8 @@ def _deletions_held(deletes: int, name: str, previous: ConfigSyncStatus, told: T
 def _condition(
     type_: SyncCondition, status: Truth, reason: SyncReason, message: str, previous: ConfigSyncStatus, told: Told
 ) -> Condition:
-    before = next((item for item in previous.conditions if item.type == type_), None)
-    since = before.last_transition_time if before is not None and before.status is status else told.now
-    return Condition(
-        type=type_,
-        status=status,
-        observed_generation=told.generation,
-        last_transition_time=since,
-        reason=reason,
-        message=_clip(message),
-    )
+    builder = ConditionBuilder(previous.conditions, told.generation, told.now)
+    return builder.build(type_, status, reason, _clip(message))
 
 
 def _conflict(item: Decision, previous: ConfigSyncStatus, told: Told) -> Conflict:
@@ -256,4 +238,4 @@ def _steady_message(condition: Mapping[str, Any]) -> str:
 
 
 def _clip(text: str) -> str:
-    return text if len(text) <= 1024 else text[:1021] + "..."
+    return clip(text, _MESSAGE_LIMIT)

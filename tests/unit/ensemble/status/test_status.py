@@ -4,14 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from tests.support.models.ensemble_simulation import Simulation, raw_cluster, valid
-from zkoperator.api.meta import Condition
-from zkoperator.controller.events import event
+from zkoperator.controller.events import build_event
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.observe.answers import NotServing, Silent
 from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.plan.plan import make_plan
 from zkoperator.ensemble.plan.steps import ApplyChild, RestartPod
-from zkoperator.ensemble.status.events import of_step, transitions
+from zkoperator.ensemble.status.events import of_step, transition_notices
 from zkoperator.ensemble.status.status import differs, status_of, zxid_differs
 
 NOW = "2026-01-02T03:04:05Z"
@@ -124,10 +123,11 @@ def test_transaction_ids_alone_are_no_other_status() -> None:
 def test_events_tell_transitions_and_nothing_else() -> None:
     play = at_rest()
     first = told(play, play.observe())["conditions"]
-    before = tuple(Condition.model_validate(c) for c in first)
-    assert transitions(before, first) == ()
+    assert transition_notices(first, first) == ()
     changed = told(play, silence(play.observe(), 1, for_s=30.0))["conditions"]
-    assert {(notice.type, notice.reason) for notice in transitions(before, changed)} == {("Warning", "MemberDown")}
+    assert {(notice.type, notice.reason) for notice in transition_notices(first, changed)} == {
+        ("Warning", "MemberDown")
+    }
 
 
 def test_steps_that_take_something_away_are_told_and_others_are_not() -> None:
@@ -135,6 +135,6 @@ def test_steps_that_take_something_away_are_told_and_others_are_not() -> None:
     assert notice is not None
     assert notice.note == "restarting main-zk-0: the image changes"
     assert of_step(ApplyChild(Child.DISRUPTION_BUDGET, {})) is None
-    manifest = event("ZooKeeperCluster", valid(raw_cluster()).meta, notice, "2026-01-02T03:04:05.000000Z")
+    manifest = build_event("ZooKeeperCluster", valid(raw_cluster()).meta, notice, "2026-01-02T03:04:05.000000Z")
     assert manifest["regarding"]["uid"] == "uid-of-main"
     assert len(manifest["metadata"]["name"]) < 253

@@ -1,0 +1,13 @@
+"""Texts of the wall clock, as objects of Kubernetes carry them. They are for readers: no decision depends on them."""
+
+from datetime import UTC, datetime
+
+
+def time_text() -> str:
+    """Return the present time as `metav1.Time`: RFC 3339 in UTC, in seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_time_text(moment: datetime | None = None) -> str:
+    """Return a moment (default: now) as `metav1.MicroTime`: RFC 3339 in UTC, in microseconds."""
+    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
