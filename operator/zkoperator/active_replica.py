@@ -37,7 +37,6 @@ from zkoperator.settings import Settings
 from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
 from zkoperator.zk.session import SessionSettings
-from zkoperator.zk.timed import TimedConnector, TimedProbe
 
 CLUSTERS, SYNCS = "ZooKeeperCluster", "ConfigSync"
 
@@ -75,9 +74,8 @@ class ActiveReplica:
         others = OtherOperators(operator_name(settings), clock)
         self._others_reporter = OtherOperatorsReporter(api, others.name, clock)
         api = SignedApi(api, others, self._others_reporter.add)
-        connector = TimedConnector(
-            SessionConnector(settings=SessionSettings(before_write=before_write)), metrics.count_zookeeper_request
-        )
+        count_request = metrics.count_zookeeper_request
+        connector = SessionConnector(settings=SessionSettings(before_write=before_write, report=count_request))
         self._sessions = SessionPool(connector)
         follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
         lean = partial(follow, reduce=without_managers)
@@ -88,7 +86,7 @@ class ActiveReplica:
         self._ensemble = EnsembleReconciler(
             api,
             InformedStore(self._children),
-            TimedProbe(SocketProbe(timeout_s=_PROBE_S), metrics.count_zookeeper_request),
+            SocketProbe(timeout_s=_PROBE_S, report=count_request),
             connector,
             Defaults(image=settings.default_image, domain=settings.cluster_domain),
             clock,

@@ -5,6 +5,7 @@ import ssl as tls
 from dataclasses import dataclass
 
 from zkoperator.errors import TransientError
+from zkoperator.zk.request_timing import Report, not_reported, timed
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 """`mntr` of a large ensemble has some 20 kB; whatever sends more than this is no ZooKeeper."""
@@ -34,14 +35,16 @@ async def four_letter_word(
 
 @dataclass(frozen=True, slots=True)
 class SocketProbe:
-    """The `MemberProbe` on the wire."""
+    """The `MemberProbe` on the wire. `report` is called with the duration of each question; the word is its name."""
 
     timeout_s: float = 5.0
     ssl: tls.SSLContext | None = None
+    report: Report = not_reported
 
     async def ask(self, host: str, port: int, word: str) -> str:
         """Return the whole answer. `TransientError` on any failure, the deadline included."""
-        return await four_letter_word(host, port, word, timeout_s=self.timeout_s, ssl=self.ssl)
+        with timed(word, self.report):
+            return await four_letter_word(host, port, word, timeout_s=self.timeout_s, ssl=self.ssl)
 
 
 async def _exchange(host: str, port: int, word: str, ssl: tls.SSLContext | None) -> bytes:

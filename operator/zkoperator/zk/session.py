@@ -21,6 +21,7 @@ from zkoperator.zk.hosts import Address, parse_hosts
 from zkoperator.zk.listeners import Dispatcher
 from zkoperator.zk.paths import path_problem
 from zkoperator.zk.request_sizes import REQUEST_LIMIT_BYTES
+from zkoperator.zk.request_timing import Report, not_reported, timed
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class SessionSettings:
 
     A connection that does not last for `settled_s` counts as a failure: servers that refuse a credential, or break off
     at the first request, take the session first. `before_write` runs at the last moment before a write leaves, however
-    long it has waited for a connection, and may raise to stop it.
+    long it has waited for a connection, and may raise to stop it. `report` is called with the duration of each request,
+    the reads of `start_get` excepted: there are thousands of them, and whoever reads a subtree times it as a whole.
     """
 
     session_timeout_s: float = 10.0
@@ -43,6 +45,7 @@ class SessionSettings:
     reply_limit_bytes: int = REPLY_LIMIT_BYTES
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.05, limit_s=2.0, factor=1.5))
     before_write: Callable[[], object] = lambda: None
+    report: Report = not_reported
 
 
 DEFAULTS = SessionSettings()
@@ -112,7 +115,7 @@ class ZkSession:
     async def get(self, path: str) -> port.Node:
         """Read data and stat."""
         _check_path(path)
-        node: port.Node = await self._start(wire.get(path))
+        node: port.Node = await self._request("get", wire.get(path))
         return node
 
     def start_get(self, path: str) -> asyncio.Future[port.Node]:
@@ -126,59 +129,61 @@ class ZkSession:
     async def exists(self, path: str) -> port.Stat | None:
         """Read the stat."""
         _check_path(path)
-        try:
-            stat: port.Stat = await self._start(wire.exists(path))
-        except port.NoNodeError:
-            return None
+        with timed("exists", self._settings.report):
+            try:
+                stat: port.Stat = await self._start(wire.exists(path))
+            except port.NoNodeError:
+                return None
         return stat
 
     async def children(self, path: str) -> port.Children:
         """List the children."""
         _check_path(path)
-        listing: port.Children = await self._start(wire.children(path))
+        listing: port.Children = await self._request("children", wire.children(path))
         return listing
 
     async def create(self, op: port.Create) -> port.Stat:
         """Create one znode."""
         _check_path(op.path)
-        stat: port.Stat = await self._start(wire.create(op))
+        stat: port.Stat = await self._request("create", wire.create(op))
         return stat
 
     async def set(self, op: port.Set) -> port.Stat:
         """Write one znode."""
         _check_path(op.path)
-        stat: port.Stat = await self._start(wire.set_data(op))
+        stat: port.Stat = await self._request("set", wire.set_data(op))
         return stat
 
     async def delete(self, op: port.Delete) -> None:
         """Delete one znode."""
         _check_path(op.path)
-        await self._start(wire.delete(op))
+        await self._request("delete", wire.delete(op))
 
     async def multi(self, ops: Sequence[port.Operation]) -> port.Committed:
         """Commit all operations or none."""
         for op in ops:
             _check_path(op.path)
-        committed: port.Committed = await self._start(wire.multi(ops))
+        committed: port.Committed = await self._request("multi", wire.multi(ops))
         return committed
 
     async def sync(self, path: str) -> None:
         """Let the connected server catch up with the leader."""
         _check_path(path)
-        await self._start(wire.sync(path))
+        await self._request("sync", wire.sync(path))
 
     async def reconfig(
         self, *, joining: Sequence[str] = (), leaving: Sequence[int] = (), from_config: int
     ) -> tuple[str, int]:
         """Change the membership from exactly the version `from_config`."""
-        answer: tuple[str, int] = await self._start(wire.reconfig(joining, leaving, from_config))
+        request = wire.reconfig(joining, leaving, from_config)
+        answer: tuple[str, int] = await self._request("reconfig", request)
         return answer
 
     async def add_watch(self, path: str, *, recursive: bool = True) -> None:
         """Watch a subtree until the connection ends."""
         _check_path(path)
         self._watched.add(path)
-        await self._start(wire.add_watch(path, recursive=recursive))
+        await self._request("add_watch", wire.add_watch(path, recursive=recursive))
 
     def on_event(self, listener: Callable[[port.ZnodeEvent], None], *, under: str = "/") -> Callable[[], None]:
         """Call the listener for each notification at or below `under`; it must not raise."""
@@ -217,6 +222,10 @@ class ZkSession:
             self._runner.cancel()
             self._end_calls()
         await asyncio.wait((self._runner,))
+
+    async def _request(self, operation: str, request: wire.Request) -> Any:
+        with timed(operation, self._settings.report):
+            return await self._start(request)
 
     def _start(self, request: wire.Request) -> asyncio.Future[Any]:
         if self._state is port.ConnectionState.CLOSED:
