@@ -4,22 +4,22 @@ import logging
 from collections.abc import Callable
 
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.controller.keyed_state import KeyedState
 from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.apply.reconfigure import Reconfigurer
-from zkoperator.ensemble.apply.repair_limit import Repairs
 from zkoperator.ensemble.observe.observer import Observer, Store
 from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, SOON_S, Plan, make_plan
 from zkoperator.ensemble.plan.refused_step import hindered
 from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
+from zkoperator.ensemble.state import ClusterState
 from zkoperator.ensemble.status.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.status.reporter import Reporter
 from zkoperator.ensemble.status.status import invalid_status, status_of
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, stand_in, validate
 from zkoperator.errors import (
     ConflictError,
-    FieldError,
     ForbiddenError,
     InvalidError,
     TransientError,
@@ -27,6 +27,7 @@ from zkoperator.errors import (
     ZkOperatorError,
 )
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest
+from zkoperator.logs import about
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Outcome, classify
@@ -73,9 +74,7 @@ class EnsembleReconciler:
         self._observer = Observer(api, store, probe, self._now_s)
         self._applier = Applier(api, Reconfigurer(api, connector))
         self._reporter = Reporter(api, self._now_s, meter=meter)
-        self._repairs = Repairs(self._now_s)
-        self._at_rest: set[Key] = set()
-        self._conflicts: dict[Key, int] = {}
+        self._states = KeyedState(ClusterState)
 
     async def reconcile(self, key: Key) -> LookAgain:
         """Bring the cluster one step nearer to its spec.
@@ -86,47 +85,53 @@ class EnsembleReconciler:
         Raises:
             ZkOperatorError: as the loop runner classifies them; the status has been written before.
         """
-        raw = await self._fetch(key)
+        state = self._states.of(key)
+        raw = await self._fetch(key, state)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             self._forget(key)
             return WHEN_WOKEN
-        cluster = validate(raw, self._defaults)
-        if not isinstance(cluster, ValidatedCluster):
-            return await self._refuse(key, raw, cluster)
-        world = await self._observer.observe(cluster)
-        plan = await self._carry_out(cluster, world, _plan(cluster, world))
-        return await self._report(key, raw, cluster, world, plan) if plan is not None else LookAgain(SOON_S)
+        try:
+            cluster = validate(raw, self._defaults)
+        except InvalidError as error:
+            return await self._refuse(raw, error, state)
+        world = await self._observer.observe(cluster, state.observer)
+        plan = await self._carry_out(cluster, world, _plan(cluster, world), state)
+        return await self._report(raw, cluster, world, plan, state) if plan is not None else LookAgain(SOON_S)
 
-    async def _report(self, key: Key, raw: Manifest, cluster: ValidatedCluster, world: World, plan: Plan) -> LookAgain:
+    async def _report(
+        self, raw: Manifest, cluster: ValidatedCluster, world: World, plan: Plan, state: ClusterState
+    ) -> LookAgain:
+        key = Key(cluster.meta.namespace, cluster.meta.name)
         self._meter.blocked(key, cause_of(gate(world)) if plan.reason is ClusterReason.BLOCKED else None)
-        await self._reporter.write_status(raw, status_of(cluster, world, plan, time_text()))
-        rest_s = len(self._at_rest) / _LOOKS_PER_S if plan.settled else 0.0
+        await self._reporter.write_status(raw, status_of(cluster, world, plan, time_text()), state.report)
+        settled = sum(each.is_settled for each in self._states.values())
+        rest_s = settled / _LOOKS_PER_S if plan.settled else 0.0
         return LookAgain(max(plan.look_again_s, rest_s))
 
-    async def _fetch(self, key: Key) -> Manifest | None:
-        """A cluster at rest is read from the store; one in motion live, as its own status is part of the decision."""
-        if key in self._at_rest:
+    async def _fetch(self, key: Key, state: ClusterState) -> Manifest | None:
+        """A settled cluster is read from the store, another one live, because its status is part of the decision."""
+        if state.is_settled:
             return await self._store.fetch(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
         return await self._api.get(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
 
-    async def _carry_out(self, cluster: ValidatedCluster, world: World, plan: Plan) -> Plan | None:
+    async def _carry_out(self, cluster: ValidatedCluster, world: World, plan: Plan, state: ClusterState) -> Plan | None:
         """Apply the steps. Returns the plan to report, None when what was observed is out of date by now."""
-        key = Key(cluster.meta.namespace, cluster.meta.name)
-        self._at_rest.add(key) if plan.settled else self._at_rest.discard(key)
+        state.is_settled = plan.settled
         try:
             for step in plan.steps:
-                self._repairs.check(key, cluster.meta.generation, step)
+                state.repairs.check(cluster.meta.generation, step, self._now_s())
                 await self._step(cluster, world, step)
-                self._repairs.made(key, cluster.meta.generation, step)
+                state.repairs.record(cluster.meta.generation, step, self._now_s())
                 await self._reporter.report_step(cluster.meta, step)
         except ConflictError as error:
-            _log.debug("looking again: %s", error, extra={"about": {"kind": "ZooKeeperCluster", **key._asdict()}})
-            self._conflicts[key] = row = self._conflicts.get(key, 0) + 1
-            return hindered(plan, error) if row > _CONFLICTS else None
+            extra = about("ZooKeeperCluster", cluster.meta.namespace, cluster.meta.name)
+            _log.debug("looking again: %s", error, extra=extra)
+            state.conflicts += 1
+            return hindered(plan, error) if state.conflicts > _CONFLICTS else None
         except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
-            self._conflicts.pop(key, None)
+            state.conflicts = 0
             return hindered(plan, error)
-        self._conflicts.pop(key, None)
+        state.conflicts = 0
         return None if any(isinstance(step, RecordBootstrap) for step in plan.steps) else plan
 
     async def _step(self, cluster: ValidatedCluster, world: World, step: Step) -> None:
@@ -140,23 +145,21 @@ class EnsembleReconciler:
             self._meter.stepped(type(step).__name__, result.value, self._now_s() - began_s)
 
     def _forget(self, key: Key) -> None:
-        self._at_rest.discard(key)
-        self._conflicts.pop(key, None)
-        self._repairs.forget(key)
-        self._observer.forget(key)
-        self._reporter.forget(key)
+        self._states.drop(key)
+        self._meter.object_gone(key)
 
-    async def _refuse(self, key: Key, raw: Manifest, errors: tuple[FieldError, ...]) -> LookAgain:
-        """Name the errors and do nothing; what still runs is watched as before."""
-        self._at_rest.add(key)
+    async def _refuse(self, raw: Manifest, error: InvalidError, state: ClusterState) -> LookAgain:
+        """Report the errors and change nothing; what runs is observed as before."""
+        state.is_settled = True
         cluster = stand_in(raw, self._defaults)
         if cluster is None:
             generation = raw["metadata"].get("generation", 0)
-            status = invalid_status(raw.get("status") or {}, errors, generation, time_text())
-            await self._reporter.write_status(raw, status)
+            status = invalid_status(raw.get("status") or {}, error.errors, generation, time_text())
+            await self._reporter.write_status(raw, status, state.report)
             return WHEN_WOKEN
-        plan = Plan((), ClusterReason.INVALID_SPEC, str(InvalidError(errors)), IDLE_S)
-        return await self._report(key, raw, cluster, await self._observer.observe(cluster), plan)
+        plan = Plan((), ClusterReason.INVALID_SPEC, str(error), IDLE_S)
+        world = await self._observer.observe(cluster, state.observer)
+        return await self._report(raw, cluster, world, plan, state)
 
 
 def _plan(cluster: ValidatedCluster, world: World) -> Plan:

@@ -1,4 +1,4 @@
-"""A raw object becomes one frozen, validated cluster, or all of its errors."""
+"""Turns a raw ZooKeeperCluster into one frozen, validated value. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from zkoperator.api.parse import parse
 from zkoperator.ensemble.model.names import RESTART, Names
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.model.spec_warnings import warnings_of
-from zkoperator.errors import FieldError
+from zkoperator.errors import FieldError, InvalidError
 
 _MEBIBYTE = 1024 * 1024
 _MEMORY_WITHOUT_LIMIT = 1024 * _MEBIBYTE
@@ -90,14 +90,18 @@ class ValidatedCluster:
         }
 
 
-def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster | tuple[FieldError, ...]:
-    """Return the cluster, or every error with its path and what to write instead."""
+def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
+    """Return the validated cluster.
+
+    Raises:
+        InvalidError: with every error, each with its path as in the manifest and what to write instead.
+    """
     cluster = parse(ZooKeeperCluster, raw)
     if isinstance(cluster, tuple):
-        return cluster
+        raise InvalidError(cluster)
     errors = _errors(cluster.spec)
     if errors:
-        return errors
+        raise InvalidError(errors)
     image = cluster.spec.image or defaults.image
     return ValidatedCluster(
         names=Names(cluster.metadata.namespace, cluster.metadata.name, defaults.domain),
@@ -121,8 +125,10 @@ def stand_in(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster | N
         return None
     founders = bare.status.bootstrap.members if bare.status.bootstrap is not None else 1
     replicas = min(bare.status.replicas or founders, MAX_REPLICAS)
-    found = validate({**raw, "spec": {"replicas": replicas}}, defaults)
-    return found if isinstance(found, ValidatedCluster) else None
+    try:
+        return validate({**raw, "spec": {"replicas": replicas}}, defaults)
+    except InvalidError:
+        return None
 
 
 def _errors(spec: ZooKeeperClusterSpec) -> tuple[FieldError, ...]:

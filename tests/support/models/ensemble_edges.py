@@ -42,9 +42,10 @@ class Edge:
 
 
 async def seen(play: Stage) -> Edge:
-    """Let the operator look."""
+    """Let the operator observe the cluster as it is now."""
     cluster = valid(play.cluster() or {})
-    return Edge(play, cluster, await play.operator._observer.observe(cluster))
+    state = play.operator._states.of(KEY).observer
+    return Edge(play, cluster, await play.operator._observer.observe(cluster, state))
 
 
 async def until(

@@ -46,9 +46,7 @@ def raw_cluster(replicas: int = 3, **spec: Any) -> Manifest:
 
 
 def valid(raw: Manifest) -> ValidatedCluster:
-    cluster = validate(raw, Defaults(GOOD))
-    assert isinstance(cluster, ValidatedCluster), cluster
-    return cluster
+    return validate(raw, Defaults(GOOD))
 
 
 @dataclass

@@ -55,7 +55,8 @@ async def test_the_more_clusters_are_at_rest_the_less_often_each_is_looked_at() 
     play = stage(1)
     await play.rest()
     alone = await play.operator.reconcile(KEY)
-    play.operator._at_rest |= {Key("others", str(number)) for number in range(599)}
+    for number in range(599):
+        play.operator._states.of(Key("others", str(number))).is_settled = True
     among_many = await play.operator.reconcile(KEY)
     assert (alone.after_s, among_many.after_s) == (IDLE_S, 10.0)
 

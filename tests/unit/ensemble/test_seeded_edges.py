@@ -120,8 +120,8 @@ def _anybodys_secret(patch: pytest.MonkeyPatch) -> None:
 
 
 def _belief_without_uid(patch: pytest.MonkeyPatch) -> None:
-    belief = observe._Belief
-    patch.setattr(observe, "_Belief", lambda _, since_s, secret_id: belief(ANY, since_s, secret_id))
+    known = observe.KnownSecret
+    patch.setattr(observe, "KnownSecret", lambda _, read_s, secret_id: known(ANY, read_s, secret_id))
 
 
 def _any_server(patch: pytest.MonkeyPatch) -> None:

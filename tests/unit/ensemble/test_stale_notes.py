@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.models.ensemble_simulation import NAMES, valid
 from tests.support.worlds.ensemble import stage
+from zkoperator.ensemble.observe.observer import ObserverState
 from zkoperator.ensemble.observe.views import claim_view
 from zkoperator.ensemble.plan.steps import NoteOnClaim
 from zkoperator.errors import ConflictError
@@ -26,7 +27,7 @@ async def test_a_claim_is_never_given_to_a_cluster_that_was_made_again_since() -
     stale = NoteOnClaim(claim_view(1, live), "member", owned=True)
     applier = play.operator._applier
     with pytest.raises(ConflictError):
-        await applier.apply(valid(old), await play.operator._observer.observe(valid(old)), stale)
+        await applier.apply(valid(old), await play.operator._observer.observe(valid(old), ObserverState()), stale)
     kept = play.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(1))
     assert kept is not None
     assert not kept["metadata"].get("ownerReferences"), "the garbage collector deletes what only the gone own"

@@ -8,21 +8,19 @@ from tests.support.models.ensemble_simulation import raw_cluster
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.model.spec_warnings import version_warnings
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
-from zkoperator.errors import FieldError
+from zkoperator.errors import FieldError, InvalidError
 
 DEFAULTS = Defaults("zookeeper:3.9.5")
 
 
 def valid(**spec: Any) -> ValidatedCluster:
-    cluster = validate(raw_cluster(**spec), DEFAULTS)
-    assert isinstance(cluster, ValidatedCluster), cluster
-    return cluster
+    return validate(raw_cluster(**spec), DEFAULTS)
 
 
 def errors(**spec: Any) -> tuple[FieldError, ...]:
-    found = validate(raw_cluster(**spec), DEFAULTS)
-    assert not isinstance(found, ValidatedCluster)
-    return found
+    with pytest.raises(InvalidError) as refused:
+        validate(raw_cluster(**spec), DEFAULTS)
+    return refused.value.errors
 
 
 @pytest.mark.parametrize(
@@ -53,9 +51,7 @@ def test_all_errors_are_told_with_their_paths() -> None:
 def test_an_image_that_is_not_named_is_the_default_one() -> None:
     raw = raw_cluster()
     del raw["spec"]["image"]
-    cluster = validate(raw, DEFAULTS)
-    assert isinstance(cluster, ValidatedCluster)
-    assert cluster.image == "zookeeper:3.9.5"
+    assert validate(raw, DEFAULTS).image == "zookeeper:3.9.5"
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from zkoperator.cli.view.next_steps import Forecast, forecast, reported, text
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
 from zkoperator.ensemble.observe.answers import Silent
-from zkoperator.ensemble.observe.observer import Observer
+from zkoperator.ensemble.observe.observer import Observer, ObserverState
 from zkoperator.ensemble.observe.store import LiveStore
 from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.plan.plan import make_plan
-from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
-from zkoperator.errors import ForbiddenError, InvalidError
+from zkoperator.ensemble.validate import Defaults, validate
+from zkoperator.errors import ForbiddenError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, Manifest
 from zkoperator.zk.admin import SocketProbe
@@ -56,10 +56,9 @@ async def _run(arguments: argparse.Namespace) -> int:
 async def _forecast(api: KubeClient, raw: Manifest, image: str | None) -> Forecast:
     settings = assumed_settings(image)
     cluster = validate(raw, Defaults(settings.default_image, settings.cluster_domain))
-    if not isinstance(cluster, ValidatedCluster):
-        raise InvalidError(cluster)
+    observer = Observer(api, LiveStore(api), SocketProbe(timeout_s=_PROBE_S), time.monotonic)
     try:
-        world = await Observer(api, LiveStore(api), SocketProbe(timeout_s=_PROBE_S), time.monotonic).observe(cluster)
+        world = await observer.observe(cluster, ObserverState())
     except ForbiddenError:
         return _last_report(raw)
     if world.refused or is_out_of_reach(world):

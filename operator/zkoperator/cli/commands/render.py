@@ -13,7 +13,7 @@ from zkoperator.api.parse import parse_strict
 from zkoperator.cli.view.generated_files import to_yaml
 from zkoperator.cli.view.output import add_output, kubernetes_list, print_json, wants_json
 from zkoperator.ensemble.build.render import render
-from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
+from zkoperator.ensemble.validate import Defaults, validate
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.settings import DEFAULT_IMAGE
 
@@ -93,10 +93,7 @@ def children_of(raw: dict[str, Any], namespace: str, defaults: Defaults) -> list
     parsed = parse_strict(ZooKeeperCluster, placed)
     if isinstance(parsed, tuple):
         raise InvalidError(parsed)
-    cluster = validate(placed, defaults)
-    if not isinstance(cluster, ValidatedCluster):
-        raise InvalidError(cluster)
-    return [_unowned(child) for child in render(cluster)]
+    return [_unowned(child) for child in render(validate(placed, defaults))]
 
 
 def _unowned(child: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
@@ -26,7 +26,6 @@ from zkoperator.kube.port import (
     Manifest,
     Resource,
 )
-from zkoperator.runtime.keys import Key
 from zkoperator.zk.port import MemberProbe
 
 MOST_PODS = MAX_REPLICAS + 3
@@ -36,7 +35,7 @@ ENDING_S = 0.3
 """Seconds to wait for a pod that is being stopped: its address is about to lead nowhere, and others come back now."""
 
 SECRET_S = 60.0
-"""Age in seconds up to which a Secret that was there is believed to be there."""
+"""Seconds for which a Secret that was read is not read again."""
 
 
 class Store(Protocol):
@@ -44,6 +43,25 @@ class Store(Protocol):
 
     async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
         """Return the object, or None. It is shared and not to be modified."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSecret:
+    """The Secret of the cluster with this uid, read at this monotonic time; a later cluster of the name has another."""
+
+    uid: str
+    read_s: float
+    secret_id: str
+
+
+@dataclass(slots=True)
+class ObserverState:
+    """What the observer remembers of one cluster between observations."""
+
+    secret: KnownSecret | None = None
+    """The Secret when it was last read and could be used."""
+    downtime: Downtime = field(default_factory=Downtime)
+    """Since when members have not served."""
 
 
 class Observer:
@@ -61,14 +79,17 @@ class Observer:
         self._store = store
         self._probe = probe
         self._now_s = now_s
-        self._believed: dict[Key, _Belief] = {}
-        self._absences = Downtime()
 
-    async def observe(self, cluster: ValidatedCluster) -> World:
-        """Return what is known now. A member that does not answer is Silent; a failing API raises."""
+    async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> World:
+        """Return what is known now. A member that does not answer is Silent; a failing API raises.
+
+        Args:
+            cluster: the cluster.
+            state: of this cluster, from the last observation.
+        """
         names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
-        answers, superuser = await asyncio.gather(self._ask_all(names, pods), self._superuser(cluster))
+        answers, superuser = await asyncio.gather(self._ask_all(names, pods), self._superuser(cluster, state))
         world = World(
             children,
             pods,
@@ -79,12 +100,7 @@ class Observer:
             secret=superuser.secret,
             refused=superuser.refused,
         )
-        return self._absences.timed(Key(names.namespace, names.cluster), world, self._now_s())
-
-    def forget(self, key: Key) -> None:
-        """Drop what is kept of a cluster that is gone."""
-        self._believed.pop(key, None)
-        self._absences.forget(key)
+        return state.downtime.timed(world, self._now_s())
 
     async def _children(self, names: Names) -> dict[Child, Manifest]:
         found = {
@@ -119,12 +135,11 @@ class Observer:
         answer = read_answer(pod.member, srvr, mntr, conf)
         return Silent("another ensemble answers at its address") if _is_foreign(names, pod, answer) else answer
 
-    async def _superuser(self, cluster: ValidatedCluster) -> "_Superuser":
-        names = cluster.names
-        key, uid, now_s = Key(names.namespace, names.cluster), cluster.meta.uid, self._now_s()
-        believed = self._believed.get(key)
-        if believed is not None and believed.uid == uid and now_s - believed.since_s < SECRET_S:
-            return _Superuser(believed.secret_id)
+    async def _superuser(self, cluster: ValidatedCluster, state: ObserverState) -> "_Superuser":
+        names, uid, now_s = cluster.names, cluster.meta.uid, self._now_s()
+        known = state.secret
+        if known is not None and known.uid == uid and now_s - known.read_s < SECRET_S:
+            return _Superuser(known.secret_id)
         try:
             manifest = await self._api.get(SECRETS, names.namespace, names.secret)
         except ForbiddenError as error:
@@ -135,7 +150,7 @@ class Observer:
         if password is None:
             return _Superuser(secret=whose(manifest))
         secret_id = sha256(digest(password).encode()).hexdigest()[:16]
-        self._believed[key] = _Belief(uid, now_s, secret_id)
+        state.secret = KnownSecret(uid, now_s, secret_id)
         return _Superuser(secret_id, whose(manifest))
 
 
@@ -156,15 +171,6 @@ class _Superuser:
     secret_id: str | None = None
     secret: Manifest | None = None
     refused: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Belief:
-    """That the cluster with this uid has this Secret; a successor of the same name makes its own."""
-
-    uid: str
-    since_s: float
-    secret_id: str
 
 
 def _recorded(children: dict[Child, Manifest]) -> tuple[Server, ...]:

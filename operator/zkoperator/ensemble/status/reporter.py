@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from zkoperator.api.meta import ObjectMeta
 from zkoperator.controller.event_recorder import EventRecorder
@@ -21,6 +22,14 @@ ZXID_S = 10.0
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class ReportState:
+    """What the reporter remembers of one cluster."""
+
+    written_s: float = float("-inf")
+    """Monotonic time of the last write of the status."""
+
+
 class Reporter:
     """Reports on the clusters of a process.
 
@@ -35,22 +44,16 @@ class Reporter:
         self._now_s = now_s
         self._recorder = EventRecorder(api)
         self._writer = StatusWriter(api, ZOOKEEPER_CLUSTERS, is_complete=False)
-        self._written_s: dict[Key, float] = {}
 
-    def forget(self, key: Key) -> None:
-        """Drop what is kept of a cluster that is gone."""
-        self._written_s.pop(key, None)
-        self._meter.object_gone(key)
-
-    async def write_status(self, raw: Manifest, new: Status) -> None:
+    async def write_status(self, raw: Manifest, new: Status, state: ReportState) -> None:
         """Write the status if it differs. `ConflictError` when the cluster has changed since it was read."""
         meta, old = raw["metadata"], raw.get("status") or {}
         key = Key(meta["namespace"], meta["name"])
         self._meter.status_known(key, new)
-        if not differs(old, new) and not (zxid_differs(old, new) and self._zxid_is_due(key)):
+        if not differs(old, new) and not (zxid_differs(old, new) and self._zxid_is_due(state)):
             return
         await self._writer.write(raw, new)
-        self._written_s[key] = self._now_s()
+        state.written_s = self._now_s()
         for notice in transition_notices(old.get("conditions") or (), new["conditions"]):
             await self._report(ObjectMeta.model_validate(meta), notice)
 
@@ -66,5 +69,5 @@ class Reporter:
         _log.log(level, "%s", notice.note, extra=extra)
         await self._recorder.record("ZooKeeperCluster", meta, notice)
 
-    def _zxid_is_due(self, key: Key) -> bool:
-        return self._now_s() - self._written_s.get(key, -ZXID_S) >= ZXID_S
+    def _zxid_is_due(self, state: ReportState) -> bool:
+        return self._now_s() - state.written_s >= ZXID_S

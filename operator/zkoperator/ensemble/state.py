@@ -1,0 +1,23 @@
+"""What a process keeps of one cluster between passes. Losing it costs reads, and nothing that was decided."""
+
+from dataclasses import dataclass, field
+
+from zkoperator.ensemble.apply.repair_limit import RepairCounts
+from zkoperator.ensemble.observe.observer import ObserverState
+from zkoperator.ensemble.status.reporter import ReportState
+
+
+@dataclass(slots=True)
+class ClusterState:
+    """The state of one key; each part belongs to one stage of a pass."""
+
+    is_settled: bool = False
+    """Whether the last plan had nothing to do; the cluster is then read from the store of the informers."""
+    conflicts: int = 0
+    """Passes in a row that ended with a conflict."""
+    observer: ObserverState = field(default_factory=ObserverState)
+    """What the observer remembers between observations."""
+    repairs: RepairCounts = field(default_factory=RepairCounts)
+    """How often each child was repaired."""
+    report: ReportState = field(default_factory=ReportState)
+    """When the status was written last."""
