@@ -150,7 +150,7 @@ class Finalizer:
 
 def _is_another_history(sync: ValidatedSync, seen: Observed) -> bool:
     """Whether values that are equal to the base say nothing: deletions would be held, or nothing written at all."""
-    if history_of(seen.base, seen.snapshot, seen.ledger) is not History.SAME:
+    if history_of(seen.base, seen.snapshot, seen.ledger, sync.source.ensemble) is not History.SAME:
         return True
     return make_plan(sync, seen).stop is SyncReason.SOURCE_REGRESSED
 

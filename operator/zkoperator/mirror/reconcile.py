@@ -24,6 +24,7 @@ from zkoperator.mirror.plan.decisions import short_hash
 from zkoperator.mirror.plan.plan import Plan, make_plan
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 from zkoperator.mirror.plan.push import PushMulti
+from zkoperator.mirror.plan.refusal import STUCK
 from zkoperator.mirror.plan.steps import ClaimLedger
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.status.reporter import Reporter
@@ -36,8 +37,6 @@ from zkoperator.runtime.wall_clock import time_text
 
 _RESOURCE_AGE_S = 300.0
 _NO_STATUS = ConfigSyncStatus()
-_STUCK = (SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.SOURCE_CLAIMED)
-"""Ends of a pass that no event announces the end of."""
 
 
 class MirrorReconciler:
@@ -287,7 +286,7 @@ class MirrorReconciler:
             0.0 if _is_resolvable_now(plan, sync, memory) else None,
             memory.flaps.next_release_s(self._clock.now_s()),
             0.0 if plan.more else None,
-            self._settings.retry_s if plan.stop in _STUCK or plan.problems else None,
+            self._settings.retry_s if plan.stop in STUCK or plan.problems else None,
         ]
         if plan.stop is None:
             waits.append(await self._restarter.restart(sync, memory, content))

@@ -115,6 +115,14 @@ def _needed_at_the_end(raw: Mapping[str, Any]) -> dict[str, Any]:
 _END_FIELDS = ("zookeeper", "configMap", "keys", "onDelete")
 
 
+def config_map_name_of(raw: Mapping[str, Any]) -> str:
+    """Return the name of the ConfigMap of a raw ConfigSync, "" when its spec cannot be read."""
+    try:
+        return str((raw["spec"].get("configMap") or {}).get("name") or raw["metadata"]["name"])
+    except (KeyError, TypeError, AttributeError):
+        return ""
+
+
 def is_deleting(raw: Mapping[str, Any]) -> bool:
     """Whether the object waits for its finalizers."""
     return raw["metadata"].get("deletionTimestamp") is not None

@@ -306,6 +306,7 @@ async def test_a_pass_that_is_cancelled_while_it_stops_following_gives_the_sessi
     world.tree(a="1")
     key = world.sync()
     await world.until_in_sync()
+    await world.quiet()
     detaching = asyncio.create_task(world.reconciler._observer.detach(world.reconciler._memories[key]))
     await asyncio.sleep(0)
     detaching.cancel()

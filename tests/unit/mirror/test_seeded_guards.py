@@ -13,6 +13,7 @@ import pytest
 from tests.support.worlds.mirror import World
 from tests.unit.mirror import test_again as again
 from tests.unit.mirror import test_finalize as endings
+from tests.unit.mirror import test_handover as handover
 from tests.unit.mirror import test_policies as policies
 from tests.unit.mirror import test_restored as restored
 from tests.unit.mirror import test_stale as stale
@@ -22,8 +23,9 @@ from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror import finalize as ending
 from zkoperator.mirror import memory, reconcile
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION
+from zkoperator.mirror.observe import observer as observe
 from zkoperator.mirror.observe import subtree as trees
-from zkoperator.mirror.plan import decisions, guard, merge, plan, steps
+from zkoperator.mirror.plan import decisions, guard, merge, plan, refusal, steps
 
 Scenario = Callable[[World], Awaitable[None]]
 
@@ -74,6 +76,10 @@ async def _current_whatever_was_heard(self: Any, key: Any, memory: Any) -> Any:
 async def _status_of_any_version(self: Any, raw: Any, status: Any) -> Any:
     key = raw["metadata"]["namespace"], raw["metadata"]["name"]
     return await self._api.patch(CONFIG_SYNCS, *key, {"status": status}, subresource="status")
+
+
+async def _gone_whoever_it_is(_self: Any, _sync: Any, content: Any) -> bool:
+    return content is not None
 
 
 async def _no_look(_self: Any, _path: str) -> None:
@@ -237,6 +243,41 @@ BUGS = (
         "history_of",
         lambda *_: guard.History.SAME,
         endings.test_a_replaced_root_is_left_as_it_is_and_told,
+    ),
+    Bug(
+        "keys of another tree taken for the user's",
+        refusal,
+        "_is_of_another_tree",
+        lambda *_: False,
+        handover.test_another_path_under_the_same_name_is_no_union_without_consent,
+    ),
+    Bug(
+        "a renamed ensemble taken for another tree",
+        refusal,
+        "_is_of_another_tree",
+        lambda sync, base, _: base.ensemble != sync.source.ensemble,
+        handover.test_the_same_tree_by_another_name_of_its_ensemble_is_joined,
+    ),
+    Bug(
+        "a living owner offered to others",
+        observe.Observer,
+        "_owner_is_gone",
+        _gone_whoever_it_is,
+        handover.test_what_a_living_config_sync_owns_is_never_offered,
+    ),
+    Bug(
+        "a moved owner taken for a living one",
+        observe,
+        "config_map_name_of",
+        lambda _: "",
+        handover.test_a_living_owner_that_has_left_is_one_that_can_be_taken_over,
+    ),
+    Bug(
+        "another ensemble taken for a new root",
+        plan,
+        "history_of",
+        lambda base, snapshot, ledger, _: guard.history_of(base, snapshot, ledger, base.ensemble if base else ""),
+        handover.test_another_ensemble_under_the_same_config_sync_waits_for_approval,
     ),
     Bug(
         "an end that deletes from a backup",

@@ -52,6 +52,7 @@ class Base:
         apart: keys of `digests` whose znode had another value at `zxid`, or none: they were not settled then.
         adopting: keys that the adoption policy has settled and that are still to be written.
         held_root: the creation of a root that replaced the known one while its deletions are held, else 0.
+        ensemble, path: where the subtree is, as the spec calls it; "" in a base from before that was written.
     """
 
     sync_uid: str
@@ -64,6 +65,8 @@ class Base:
     apart: frozenset[str] = frozenset()
     adopting: frozenset[str] = frozenset()
     held_root: int = 0
+    ensemble: str = ""
+    path: str = ""
 
 
 def short(digest: bytes) -> bytes:
@@ -89,6 +92,8 @@ def encode_base(base: Base) -> str:
         "apart": sorted(base.apart),
         "adopting": sorted(base.adopting),
         "held_root": base.held_root,
+        "ensemble": base.ensemble,
+        "path": base.path,
         "keys": len(keys),
     }
     names = "\0".join(keys).encode()
@@ -131,4 +136,6 @@ def _unpack(packed: bytes) -> Base | None:
         apart=frozenset(head["apart"]),
         adopting=frozenset(head["adopting"]),
         held_root=int(head["held_root"]),
+        ensemble=str(head.get("ensemble", "")),
+        path=str(head.get("path", "")),
     )

@@ -23,6 +23,7 @@ class Observed:
         value_of: the value of a key of that ConfigMap.
         ledger: None when there is none.
         ledger_is_mine: whether this process has fenced it.
+        owner_is_gone: the ConfigSync that the label names does not exist, or uses another ConfigMap.
         claimed_by: the ConfigSync that pushes to an overlapping subtree, "" when none does.
         missing_above: absolute paths above a missing root that have to be created, outermost first.
         acl: of znodes that are created.
@@ -38,6 +39,7 @@ class Observed:
     value_of: Callable[[str], bytes]
     ledger: Ledger | None = None
     ledger_is_mine: bool = False
+    owner_is_gone: bool = False
     claimed_by: str = ""
     missing_above: tuple[str, ...] = ()
     acl: tuple[Acl, ...] = OPEN_ACL

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from zkoperator.api.reasons import SyncReason
-from zkoperator.kube.port import CONFIG_MAPS, KubeApi
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.apply.claims import read_ledger, release
 from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.meter import UNMETERED, Meter
 from zkoperator.mirror.model.waiting import Waiting
@@ -18,7 +19,7 @@ from zkoperator.mirror.observe.subscription import Subscriptions
 from zkoperator.mirror.observe.subtree import Sessions, Subtree
 from zkoperator.mirror.plan.push import limits_after
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.mirror.validate import ValidatedSync, config_map_name_of
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.zk.paths import parent_of
@@ -78,7 +79,15 @@ class Observer:
         snapshot = await self._recent(tree, _base_of(manifest, memory), memory)
         if snapshot is None:
             return Waiting(SyncReason.SYNCING, "catching up with the ensemble", _CATCH_UP_S, silent=True)
-        return await self._observed(tree, snapshot, manifest, memory)
+        seen = await self._observed(tree, snapshot, manifest, memory)
+        return replace(seen, owner_is_gone=await self._owner_is_gone(sync, seen.content))
+
+    async def _owner_is_gone(self, sync: ValidatedSync, content: Content | None) -> bool:
+        """Whether the label names a ConfigSync that has no use for the ConfigMap any more."""
+        if content is None or content.label in (None, "", sync.name):
+            return False
+        owner = await self._api.get(CONFIG_SYNCS, sync.namespace, str(content.label))
+        return owner is None or config_map_name_of(owner) not in ("", sync.config_map)
 
     async def _observed(
         self, tree: Subtree, snapshot: Snapshot, manifest: Mapping[str, Any] | None, memory: Memory

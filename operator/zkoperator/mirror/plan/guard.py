@@ -42,8 +42,11 @@ class Limits:
     max_percent: int
 
 
-def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None) -> History:
-    """Tell whether the source still is the one of the base. Without a base nothing is known that could differ."""
+def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None, ensemble: str) -> History:
+    """Tell whether the source still is the one of the base. Without a base nothing is known that could differ.
+
+    `ensemble` is what the spec calls it. Two names may mean the same one; another root by another name is another one.
+    """
     if base is None or base.root_czxid == 0:
         return History.SAME
     if snapshot.zxid < max(base.zxid, ledger.last_push_zxid if ledger is not None else 0):
@@ -54,6 +57,8 @@ def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None) -> 
         return History.ROOT_MISSING
     if "" in snapshot.unreadable or snapshot.root_czxid == base.root_czxid:
         return History.SAME
+    if base.ensemble not in ("", ensemble):
+        return History.REGRESSED
     is_replaced = snapshot.root_czxid > base.zxid or snapshot.root_czxid == base.held_root
     return History.ROOT_REPLACED if is_replaced else History.REGRESSED
 

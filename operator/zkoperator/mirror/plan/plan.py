@@ -12,6 +12,7 @@ from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decision, Decisions, MergeInput, Problem, decide_all
 from zkoperator.mirror.plan.guard import BaseState, History, history_of, is_reverted, must_hold, plan_hash
 from zkoperator.mirror.plan.merge import Action, Rules
+from zkoperator.mirror.plan.refusal import refusal_of
 from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps
 from zkoperator.mirror.validate import ValidatedSync
 
@@ -78,34 +79,8 @@ _RECORDS: Final = (Action.RECORD, Action.FORGET, Action.DETACH)
 
 def make_plan(sync: ValidatedSync, seen: Observed) -> Plan:
     """Return what this pass does."""
-    refusal = _refusal(sync, seen)
-    return refusal if refusal is not None else _Planner(sync, seen).plan()
-
-
-def _refusal(sync: ValidatedSync, seen: Observed) -> Plan | None:
-    """Refuse a ConfigMap that is not ours to write, and a subtree that somebody else pushes to."""
-    content = seen.content
-    if content is not None and content.controller is not None:
-        return Plan(
-            stop=SyncReason.TARGET_OWNED, message=f"ConfigMap {content.name} is controlled by {content.controller}"
-        )
-    if content is not None and content.label is None:
-        return Plan(stop=SyncReason.TARGET_NOT_ADOPTED, message=_adopt_message(sync))
-    if content is not None and content.label != sync.name:
-        message = f"ConfigMap {content.name} belongs to ConfigSync {content.label}, by its label"
-        return Plan(stop=SyncReason.TARGET_OWNED, message=message)
-    if content is not None and content.immutable and sync.rules.pulls:
-        message = f"ConfigMap {content.name} is immutable; delete it, and it is created again"
-        return Plan(stop=SyncReason.TARGET_OWNED, message=message)
-    if seen.claimed_by:
-        message = f"ConfigSync {seen.claimed_by} pushes to an overlapping subtree; let one of them only pull"
-        return Plan(stop=SyncReason.SOURCE_CLAIMED, message=message)
-    return None
-
-
-def _adopt_message(sync: ValidatedSync) -> str:
-    command = f"kubectl label configmap -n {sync.namespace} {sync.config_map} zkoperator.dev/sync={sync.name}"
-    return f"the ConfigMap exists and does not say that it may be written; to hand it over: {command}"
+    refused = refusal_of(sync, seen)
+    return Plan(stop=refused[0], message=refused[1]) if refused is not None else _Planner(sync, seen).plan()
 
 
 class _Planner:
@@ -115,7 +90,7 @@ class _Planner:
         self._sync = sync
         self._seen = seen
         self._state, self._base = _read_base(sync, seen)
-        self._history = history_of(self._base, seen.snapshot, seen.ledger)
+        self._history = history_of(self._base, seen.snapshot, seen.ledger, sync.source.ensemble)
         self._rules = self._rules_of_pass()
         self._selected = select_znodes(seen.snapshot, sync.selection, ephemerals=sync.ephemerals)
         self._digests = effective_digests(self._base, seen.ledger) if self._base is not None else {}

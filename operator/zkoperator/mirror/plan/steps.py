@@ -142,6 +142,8 @@ def _next_base(
         apart=_apart(context, digests),
         adopting=_adopting(context, sorted_, puts),
         held_root=_held_root(context, sorted_),
+        ensemble=context.sync.source.ensemble,
+        path=context.sync.source.root,
     )
     fitting, left_out = fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
     # A key that one side keeps stays detached until it is really written again.
@@ -217,10 +219,13 @@ def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions,
     old = context.base
     if old is None or sorted_.records or decisions.dropped:
         return True
-    was = (old.root_czxid, old.ledger_czxid, old.rebuilt, old.held_root)
-    if was != (base.root_czxid, base.ledger_czxid, base.rebuilt, base.held_root):
+    if _identity(old) != _identity(base):
         return True
     return _must_fold(context.seen.ledger, old)
+
+
+def _identity(base: Base) -> tuple[int | str, ...]:
+    return base.root_czxid, base.ledger_czxid, base.rebuilt, base.held_root, base.ensemble, base.path
 
 
 def _must_fold(ledger: Ledger | None, base: Base) -> bool:

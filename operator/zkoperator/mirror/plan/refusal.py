@@ -1,0 +1,73 @@
+"""Why a ConfigMap is not ours to write, or a subtree not ours to push to, and who can change that. Pure."""
+
+from typing import Final
+
+from zkoperator.api.reasons import SyncReason
+from zkoperator.mirror.model.config_map import Content
+from zkoperator.mirror.model.merge_base import Base
+from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
+from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.zk.snapshot import Snapshot
+
+Refusal = tuple[SyncReason, str]
+"""The reason of Ready, and its message with the way out."""
+
+STUCK: Final = (SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.SOURCE_CLAIMED)
+"""Refusals that no event announces the end of."""
+
+
+def refusal_of(sync: ValidatedSync, seen: Observed) -> Refusal | None:
+    """Return why nothing may be written on either side, None when everything may."""
+    if seen.content is not None and (refused := _refused_target(sync, seen, seen.content)) is not None:
+        return refused
+    if seen.claimed_by:
+        message = f"ConfigSync {seen.claimed_by} pushes to an overlapping subtree; let one of them only pull"
+        return SyncReason.SOURCE_CLAIMED, message
+    return None
+
+
+def _refused_target(sync: ValidatedSync, seen: Observed, content: Content) -> Refusal | None:
+    if content.controller is not None:
+        return SyncReason.TARGET_OWNED, f"ConfigMap {content.name} is controlled by {content.controller}"
+    if content.label is None:
+        message = "the ConfigMap exists and does not say that it may be written; to hand it over: "
+        return SyncReason.TARGET_NOT_ADOPTED, message + _label_command(sync)
+    if content.label != sync.name:
+        return SyncReason.TARGET_OWNED, _owned_message(sync, content.label, seen.owner_is_gone)
+    if content.immutable and sync.rules.pulls:
+        message = f"ConfigMap {content.name} is immutable; delete it, and it is created again"
+        return SyncReason.TARGET_OWNED, message
+    if sync.rules.pulls and seen.base is not None and _is_of_another_tree(sync, seen.base, seen.snapshot):
+        return SyncReason.TARGET_NOT_ADOPTED, _other_tree_message(sync, seen.base)
+    return None
+
+
+def _label_command(sync: ValidatedSync) -> str:
+    return f"kubectl label configmap -n {sync.namespace} {sync.config_map} {SYNC_LABEL}={sync.name}"
+
+
+def _owned_message(sync: ValidatedSync, owner: str, is_gone: bool) -> str:
+    message = f"ConfigMap {sync.config_map} belongs to ConfigSync {owner}, by its label"
+    if not is_gone:
+        return message
+    return f"{message}, which does not exist or uses another; to hand it over: {_label_command(sync)} --overwrite"
+
+
+def _is_of_another_tree(sync: ValidatedSync, base: Base, snapshot: Snapshot) -> bool:
+    """Whether another ConfigSync filled the ConfigMap from elsewhere. A root of the same creation is the same tree."""
+    if base.sync_uid == sync.uid or not base.path:
+        return False
+    if base.root_czxid != 0 and base.root_czxid == snapshot.root_czxid:
+        return False
+    return (base.ensemble, base.path) != (sync.source.ensemble, sync.source.root)
+
+
+def _other_tree_message(sync: ValidatedSync, base: Base) -> str:
+    ensemble = "" if base.ensemble == sync.source.ensemble else " of another ensemble"
+    merge = f"kubectl annotate configmap -n {sync.namespace} {sync.config_map} {BASE_ANNOTATION}-"
+    return (
+        f"ConfigMap {sync.config_map} holds the keys of znode {base.path}{ensemble}, from an earlier ConfigSync; "
+        f"to merge them with {sync.source.root}: {merge}; "
+        "else delete the ConfigMap, or choose another spec.configMap.name"
+    )
