@@ -1,4 +1,7 @@
-"""What the acting replica runs: informers and intakes that wake, loops that reconcile, sessions that they share."""
+"""What a replica runs while it holds the Lease: the event sources, the two reconcile loops and what they share.
+
+`app.py` decides when it runs; this module wires events to loops, and loops to reconcilers.
+"""
 
 import asyncio
 import os
@@ -41,14 +44,14 @@ from zkoperator.zk.session import SessionSettings
 CLUSTERS, SYNCS = "ZooKeeperCluster", "ConfigSync"
 
 _PROBE_S = 2.0
-"""A member answers in a millisecond; one that does not within this time is as good as silent."""
+"""A member answers within a millisecond; after this time it counts as one that does not answer."""
 
 _GRACE_S = 1.5
-"""A pass that goes on for longer after a stop is cut off, as a kill would: a standby waits for the Lease meanwhile."""
+"""A pass that still runs so long after a stop is cancelled, because a standby waits for the Lease meanwhile."""
 
 
 class ActiveReplica:
-    """Everything that reads and writes while the Lease is held. `run` ends by being cancelled, and then leaves nothing.
+    """Everything that reads and writes while the Lease is held. `run` ends by being cancelled and leaves nothing open.
 
     Args:
         settings: of the process.
@@ -107,7 +110,7 @@ class ActiveReplica:
         self._clusters = self._loop(CLUSTERS, self._reconcile_cluster, settings)
         self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)
         self._mirror.bind(self._syncs.wake, self._syncs.forget)
-        self._intake = EventSources(
+        self._event_sources = EventSources(
             api,
             source,
             settings.namespaces,
@@ -115,18 +118,18 @@ class ActiveReplica:
             wake_sync=self._mirror.resource_changed,
             clock=clock,
         )
-        metrics.watch_kopf(lambda: self._intake.supervisor.lives)
+        metrics.watch_kopf(lambda: self._event_sources.supervisor.starts)
         metrics.watch_others(others.count)
         metrics.watch_queues({CLUSTERS: lambda: self._clusters.depth, SYNCS: lambda: self._syncs.depth})
 
     async def run(self) -> None:
-        """Act until cancelled. Running passes get to finish; then sessions are closed."""
+        """Act until cancelled. Running passes may finish; then the sessions are closed."""
         informers = self._informers
         try:
             async with asyncio.TaskGroup() as group:
                 for informer in informers.values():
                     group.create_task(informer.run())
-                # A pass before the first list would take what is not listed yet for absent.
+                # Before the first list, a pass would take objects that are not listed yet for absent ones.
                 await asyncio.gather(*(informer.wait_synced() for informer in informers.values()))
                 for part in self._parts():
                     group.create_task(part)
@@ -146,14 +149,14 @@ class ActiveReplica:
         }
         informers = {f"the informer of {name}": informer.stalled_s for name, informer in self._informers.items()}
         others = {"the watch for other operators": self._others_reporter.stalled_s}
-        return kinds | informers | self._intake.loops() | others
+        return kinds | informers | self._event_sources.loops() | others
 
     def unready(self) -> str | None:
         """Return what cannot be followed and why, or has not been listed yet; None when all is well."""
         for informer in self._informers.values():
             if informer.problem is not None or not informer.synced:
                 return informer.problem or "listing"
-        return self._intake.problem
+        return self._event_sources.problem
 
     @property
     def _informers(self) -> dict[str, Informer]:
@@ -162,7 +165,7 @@ class ActiveReplica:
         }
 
     def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return self._clusters.run(), self._syncs.run(), self._intake.run(), self._others_reporter.run()
+        return self._clusters.run(), self._syncs.run(), self._event_sources.run(), self._others_reporter.run()
 
     def _loop(
         self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, LookAgain]], settings: Settings
@@ -199,5 +202,5 @@ class ActiveReplica:
 
 
 def _api_addresses(environ: Mapping[str, str]) -> frozenset[str]:
-    """Return the address at which a pod finds the API server, which no ConfigSync may be led to."""
+    """Return the address of the API server as pods see it; no ConfigSync may connect to it."""
     return frozenset(filter(None, (environ.get("KUBERNETES_SERVICE_HOST"),)))

@@ -1,8 +1,10 @@
-"""The composition root: settings -> adapters -> a replica that stands by, acts and ends. `acting` has what acts.
+"""The process of `zkoperator run`: it builds the adapters, serves the port, and stands by until it holds the Lease.
 
-A replica stands by until it holds the Lease, acts until it loses it, and then ends: its successor starts from what it
-observes, so nothing needs to be handed over, and a process that may have been stopped for minutes never goes on with
-what it knew before.
+What a replica does while it holds the Lease is in `active_replica.py`; this module starts and stops that.
+
+A process acts once. When it has lost the Lease it exits, and the kubelet starts a new one: the next holder begins with
+what it observes, so nothing has to be handed over, and a process that was stopped for minutes never continues with
+outdated knowledge.
 """
 
 import asyncio
@@ -40,14 +42,14 @@ def run(settings: Settings) -> int:
 
 
 class _Replica:
-    """One process: its adapters, its Lease, its port."""
+    """One process with its adapters, its Lease and its port."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = Metrics()
         self._source = CredentialSource(settings.kubeconfig or None)
         self._stop = asyncio.Event()
-        self._acting: ActiveReplica | None = None
+        self._active: ActiveReplica | None = None
         self._elector: Elector | None = None
         self._metrics.watch_ready(lambda: self._unready() is None)
 
@@ -58,7 +60,7 @@ class _Replica:
         async with AsyncExitStack() as stack:
             transport = Transport(self._source, report=self._count_request)
             stack.push_async_callback(transport.close)
-            health = HealthServer(self._metrics.registry, live={"loops": self._stuck}, ready={"start": self._unready})
+            health = HealthServer(self._metrics.registry, live={"loops": self._stalled}, ready={"start": self._unready})
             try:
                 await health.start(self._settings.bind_address, self._settings.port)
             except OSError as error:
@@ -74,7 +76,7 @@ class _Replica:
             return await self._stand_by(transport, KubeClient(renewals))
 
     async def _stand_by(self, transport: Transport, renewals: KubeClient) -> int:
-        """Act while we hold the Lease. It is released only after everything that acts has ended."""
+        """Wait for the Lease and act while we hold it. It is released only after everything that acts has ended."""
         settings = self._settings
         identity = f"{settings.identity or socket.gethostname()}_{secrets.token_hex(4)}"
         self._elector = elector = Elector(renewals, settings.namespace, settings.lease_name, identity)
@@ -82,7 +84,7 @@ class _Replica:
         election = asyncio.create_task(elector.run(), name="election")
         try:
             _log.info("standing by for the lease %s/%s as %s", settings.namespace, settings.lease_name, identity)
-            await _first(self._stop.wait(), elector.wait_acquired(), _ended(election))
+            await _until_first(self._stop.wait(), elector.wait_acquired(), _ended(election))
             if self._stop.is_set():
                 return EXIT_CLEAN
             return await self._act(transport, elector.require, elector.wait_lost(), _ended(election))
@@ -93,21 +95,21 @@ class _Replica:
     async def _act(self, transport: Transport, before_write: Fence, *lost: Coroutine[Any, Any, Any]) -> int:
         _log.info("acting in %s", ", ".join(self._settings.namespaces) or "all namespaces")
         api = KubeClient(transport, before_write=before_write)
-        acting = ActiveReplica(self._settings, api, self._source, self._metrics, before_write=before_write)
-        self._acting = acting
-        await _first(self._stop.wait(), *lost, acting.run())
+        active = ActiveReplica(self._settings, api, self._source, self._metrics, before_write=before_write)
+        self._active = active
+        await _until_first(self._stop.wait(), *lost, active.run())
         _log.info("stopped" if self._stop.is_set() else "the lease is lost, ending")
         return EXIT_CLEAN if self._stop.is_set() else EXIT_LEASE_LOST
 
-    def _stuck(self) -> str | None:
+    def _stalled(self) -> str | None:
         if self._elector is not None and self._elector.stalled_s() > STALLED_S:
             return "the election has not moved for minutes"
-        return self._acting.stuck() if self._acting is not None else None
+        return self._active.stuck() if self._active is not None else None
 
     def _unready(self) -> str | None:
-        """A standby is ready when it can see the Lease; the acting replica, when it has listed everything once."""
-        if self._acting is not None:
-            return self._acting.unready()
+        """A standby is ready when it can see the Lease; the active replica, when it has listed everything once."""
+        if self._active is not None:
+            return self._active.unready()
         return self._elector.problem if self._elector is not None else "starting"
 
     def _count_request(self, exchange: Exchange) -> None:
@@ -123,7 +125,7 @@ async def _ended(task: "asyncio.Task[None]") -> None:
     task.result()
 
 
-async def _first(*awaited: Coroutine[Any, Any, Any]) -> None:
+async def _until_first(*awaited: Coroutine[Any, Any, Any]) -> None:
     """Return when the first one ends, with its exception if it has one; the others are cancelled and awaited."""
     tasks = [asyncio.create_task(coroutine) for coroutine in awaited]
     try:

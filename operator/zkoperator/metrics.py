@@ -127,9 +127,11 @@ class SyncMetrics(SyncMeter):
         self._requests = _counter(
             registry, f"{prefix}_api_writes_total", "Writes to the Kubernetes API by what was written", "object"
         )
-        self._conditions = _Census(_gauge(registry, f"{prefix}_conditions", "ConfigSyncs by condition", *_CONDITION))
+        self._conditions = _SummedGauge(
+            _gauge(registry, f"{prefix}_conditions", "ConfigSyncs by condition", *_CONDITION)
+        )
         self._numbers = {
-            field: _Census(_gauge(registry, f"{prefix}_{name}", meaning))
+            field: _SummedGauge(_gauge(registry, f"{prefix}_{name}", meaning))
             for field, name, meaning in (
                 ("keys", "keys", "Keys that are equal on both sides"),
                 ("bytes", "bytes", "Bytes of the values of those keys"),
@@ -148,8 +150,8 @@ class SyncMetrics(SyncMeter):
         """Count the object under its conditions, and its numbers into the sums."""
         self._conditions.put(key, _conditions(status))
         held = _held(status)
-        for field, census in self._numbers.items():
-            census.put(key, {(): float(held if field == "held" else status.get(field, 0))})
+        for field, sums in self._numbers.items():
+            sums.put(key, {(): float(held if field == "held" else status.get(field, 0))})
         if _is_unequal(status):
             self._unequal_since_s.setdefault(key, self._clock.now_s())
         else:
@@ -157,8 +159,8 @@ class SyncMetrics(SyncMeter):
 
     def object_gone(self, key: Key) -> None:
         """Count it no more."""
-        for census in (self._conditions, *self._numbers.values()):
-            census.put(key, {})
+        for sums in (self._conditions, *self._numbers.values()):
+            sums.put(key, {})
         self._unequal_since_s.pop(key, None)
 
     def wrote(self, direction: str, result: Outcome) -> None:
@@ -208,8 +210,8 @@ class ClusterMetrics(ClusterMeter):
     def __init__(self, registry: CollectorRegistry) -> None:
         prefix = "zkoperator_cluster"
         self._causes: dict[Key, Cause] = {}
-        self._conditions = _Census(_gauge(registry, f"{prefix}_conditions", "Clusters by condition", *_CONDITION))
-        self._members = _Census(_gauge(registry, f"{prefix}_members", "Members of all clusters by role", "role"))
+        self._conditions = _SummedGauge(_gauge(registry, f"{prefix}_conditions", "Clusters by condition", *_CONDITION))
+        self._members = _SummedGauge(_gauge(registry, f"{prefix}_members", "Members of all clusters by role", "role"))
         self._steps = _histogram(
             registry, f"{prefix}_step_seconds", "Steps by their kind and what became of them", "step", "result"
         )
@@ -242,7 +244,7 @@ class ClusterMetrics(ClusterMeter):
             self._blocks.labels(cause.value).inc()
 
 
-class _Census:
+class _SummedGauge:
     """Sums over objects that are kept up to date by the changes of each."""
 
     def __init__(self, gauge: Gauge) -> None:

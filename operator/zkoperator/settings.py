@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from zkoperator.errors import FieldError, InvalidError
+from zkoperator.patterns import DNS_LABEL, DNS_SUBDOMAIN, IMAGE_REFERENCE
 
 DEFAULT_IMAGE = "docker.io/library/zookeeper:3.9.5"
 VARIABLE_PREFIX = "ZKOPERATOR_"
@@ -42,10 +43,8 @@ def _number(low: int, high: int | None, advice: str) -> Callable[[str], int]:
     return parse
 
 
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_DOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_NAMESPACE = _matching(_LABEL, "the name of a namespace")
-_IMAGE = _matching(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*", "an image as registry/repository:tag")
+_NAMESPACE = _matching(DNS_LABEL, "the name of a namespace")
+_IMAGE = _matching(IMAGE_REFERENCE, "an image as registry/repository:tag")
 _HOSTS = _matching(
     r"(\*\.)?[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9a-fA-F:.]+\](:[0-9]+)?|[0-9a-fA-F:.]+", "host, host:port or *.domain"
 )
@@ -90,7 +89,7 @@ class Settings:
         "ensembles outside that ConfigSyncs may name in hosts: host, host:port or *.domain; none given: none",
     )
     cluster_domain: str = _option(
-        "cluster.local", _matching(_DOMAIN, "a DNS domain"), "DNS domain of the Kubernetes cluster"
+        "cluster.local", _matching(DNS_SUBDOMAIN, "a DNS domain"), "DNS domain of the Kubernetes cluster"
     )
     lease: bool = _option(True, _yes_no, "act only while holding the Lease; false for a single process")
     lease_name: str = _option("zkoperator", str, "name of the Lease")

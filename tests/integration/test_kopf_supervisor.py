@@ -49,10 +49,10 @@ def definition(resource: Resource) -> Manifest:
 
 
 class Scene:
-    """The intake behind a proxy, and a hand that makes objects past it."""
+    """The sources behind a proxy, and a hand that makes objects past it."""
 
-    def __init__(self, intake: EventSources, proxy: KubeProxy, hand: KubeClient, wakes: Counter[Key]) -> None:
-        self.intake = intake
+    def __init__(self, sources: EventSources, proxy: KubeProxy, hand: KubeClient, wakes: Counter[Key]) -> None:
+        self.sources = sources
         self.proxy = proxy
         self.hand = hand
         self.wakes = wakes
@@ -64,12 +64,12 @@ class Scene:
 
     async def kopf_is_replaced(self) -> None:
         """Return when kopf was started again. The world goes on changing, as it would."""
-        lives = self.intake.supervisor.lives
+        lives = self.sources.supervisor.starts
         for number in range(60):
             await self.make(ZOOKEEPER_CLUSTERS, f"bait-{number}")
             await self.make(CONFIG_SYNCS, f"bait-{number}")
             await asyncio.sleep(1)
-            if self.intake.supervisor.lives > lives:
+            if self.sources.supervisor.starts > lives:
                 return
         raise AssertionError("the same kopf runs on")
 
@@ -90,14 +90,14 @@ class Scene:
 
     async def kopf_follows(self) -> None:
         """Return when kopf has both watches open, so that an event comes through it."""
-        lives = self.intake.supervisor.lives
+        lives = self.sources.supervisor.starts
 
         def watching() -> bool:
             seen = {each.resource for each in self.proxy.requests if each.verb == "watch"}
             return {ZOOKEEPER_CLUSTERS.plural, CONFIG_SYNCS.plural} <= seen
 
         await eventually(watching)
-        assert self.intake.supervisor.lives >= lives
+        assert self.sources.supervisor.starts >= lives
 
 
 @asynccontextmanager
@@ -111,12 +111,12 @@ async def scene(server: ApiServer, tmp_path: Path, *, every_s: float) -> AsyncIt
             assert threading.current_thread() is threading.main_thread()
             wakes[key] += 1
 
-        intake = EventSources(
-            KubeClient(wired), source, wake_cluster=wake, wake_sync=wake, every_s=every_s, patience_s=1
+        sources = EventSources(
+            KubeClient(wired), source, wake_cluster=wake, wake_sync=wake, every_s=every_s, missed_after_s=1
         )
-        task = asyncio.create_task(intake.run())
+        task = asyncio.create_task(sources.run())
         try:
-            yield Scene(intake, proxy, KubeClient(direct), wakes)
+            yield Scene(sources, proxy, KubeClient(direct), wakes)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -224,13 +224,13 @@ async def test_wakes_go_on_while_kopf_cannot_live(installed: ApiServer, tmp_path
 
 async def test_a_server_that_answers_503_for_long_does_not_end_kopf(quiet: Scene) -> None:
     await quiet.kopf_follows()
-    lives = quiet.intake.supervisor.lives
+    lives = quiet.sources.supervisor.starts
     away = Rule(Kube(resource=KINDS), Answer(503))
     with quiet.proxy.rules.active(away):
         quiet.proxy.cut()
         await eventually(lambda: quiet.proxy.rules.fired(away) >= 10, within_s=60)
     await quiet.is_woken(await quiet.make(ZOOKEEPER_CLUSTERS, "main"))
-    assert quiet.intake.supervisor.lives == lives
+    assert quiet.sources.supervisor.starts == lives
 
 
 async def test_kinds_that_are_installed_later_are_found(server: ApiServer, tmp_path: Path) -> None:
@@ -242,10 +242,10 @@ async def test_kinds_that_are_installed_later_are_found(server: ApiServer, tmp_p
         for name in names:
             await eventually_gone(client, f"{path}/{name}")
         async with scene(server, tmp_path, every_s=3600) as found:
-            await eventually(lambda: "does not serve" in (found.intake.problem or ""))
+            await eventually(lambda: "does not serve" in (found.sources.problem or ""))
             for resource in (ZOOKEEPER_CLUSTERS, CONFIG_SYNCS):
                 await install(client, definition(resource))
-            await asyncio.wait_for(found.intake.wait_listed(), 60)
+            await asyncio.wait_for(found.sources.wait_listed(), 60)
             await found.kopf_follows()
             await found.is_woken(await found.make(ZOOKEEPER_CLUSTERS, "main"))
 

@@ -254,16 +254,6 @@ async def test_a_peer_that_speaks_nonsense_is_left_for_the_next_host(zookeeper: 
                 await zk.exists("/")
 
 
-async def test_hosts_can_be_replaced_while_the_session_runs(proxy: ZkProxy, zookeeper: Ensemble) -> None:
-    async with session(proxy.hosts) as zk:
-        root = await fresh_root(zk)
-        before = zk.session_id
-        zk.set_hosts([zookeeper.hosts])
-        await proxy.down()
-        await eventually(lambda: _version(zk, root, 0))
-        assert zk.session_id == before
-
-
 async def test_names_are_resolved_anew_at_each_attempt(zookeeper: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
     real, port_number = socket.getaddrinfo, int(zookeeper.hosts.rpartition(":")[2])
     asked: list[str] = []

@@ -94,14 +94,14 @@ def no_read_after_reconnect(patch: pytest.MonkeyPatch) -> None:
 
 def no_watch_after_reconnect(patch: pytest.MonkeyPatch) -> None:
     """Believe that a persistent watch survives its connection."""
-    original = feed.SubtreeFeed._lose
+    original = feed.SubtreeFeed._discard
 
     def lose(self: Any) -> None:
         if self._is_live and self._is_consistent:
             return
         original(self)
 
-    patch.setattr(feed.SubtreeFeed, "_lose", lose)
+    patch.setattr(feed.SubtreeFeed, "_discard", lose)
 
 
 def base_after_the_data(patch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def deletes_from_partial_reads(patch: pytest.MonkeyPatch) -> None:
     """Take the znodes read so far for all there are."""
 
     def snapshot(self: Any) -> Snapshot | None:
-        drawn: Snapshot = self._drawing.snapshot(self._zk.last_zxid)
+        drawn: Snapshot = self._builder.snapshot(self._zk.last_zxid)
         return drawn if drawn.root_exists else None
 
     patch.setattr(feed.SubtreeFeed, "snapshot", snapshot)

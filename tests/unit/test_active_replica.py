@@ -175,7 +175,9 @@ async def test_livez_names_a_loop_whose_pass_never_ends(
 
 async def test_livez_names_kopf_when_its_thread_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
     async with acting(monkeypatch) as stage:
-        await eventually(lambda: stage.acting.loops()["kopf"]() == 0 and stage.acting._intake.supervisor.lives == 1)
+        await eventually(
+            lambda: stage.acting.loops()["kopf"]() == 0 and stage.acting._event_sources.supervisor.starts == 1
+        )
         stage.kopf_may_go_on.clear()
 
         async def blocked() -> bool:
@@ -213,9 +215,9 @@ async def test_livez_names_an_election_that_does_not_move() -> None:
     clock = FakeClock()
     replica = _Replica(Settings())
     replica._elector = Elector(FakeKube(), "home", "zkoperator", "a", clock=clock)
-    assert replica._stuck() is None
+    assert replica._stalled() is None
     clock.jump(400)
-    assert replica._stuck() == "the election has not moved for minutes"
+    assert replica._stalled() == "the election has not moved for minutes"
 
 
 async def test_a_deleted_cluster_is_not_looked_at_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

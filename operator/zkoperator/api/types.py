@@ -7,9 +7,8 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from zkoperator.api.rules import Rule, Rules, matching
+from zkoperator.patterns import DNS_SUBDOMAIN, IMAGE_REFERENCE
 
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _QUANTITY = r"[+-]?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?"
 
 CONTROL_CHARACTERS = r"\x00-\x1f\x7f"
@@ -18,7 +17,7 @@ CONTROL_CHARACTERS = r"\x00-\x1f\x7f"
 ObjectName = Annotated[
     str,
     Field(min_length=1, max_length=253),
-    Rules(matching(_SUBDOMAIN, "write the name of an object: lower-case letters, digits, '-' and '.'")),
+    Rules(matching(DNS_SUBDOMAIN, "write the name of an object: lower-case letters, digits, '-' and '.'")),
 ]
 
 _QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -40,7 +39,7 @@ ImageReference = Annotated[
     Field(min_length=1, max_length=512),
     Rules(
         matching(
-            r"[A-Za-z0-9][A-Za-z0-9._:/@-]*",
+            IMAGE_REFERENCE,
             "write an image as registry/repository:tag or registry/repository@sha256:digest, without spaces",
         )
     ),
@@ -85,7 +84,7 @@ OPERATOR_KEYS = tuple(
 """With the prefixes: labels and annotations of a pod that are the operator's or Kubernetes' own."""
 
 
-def label_keys(prefix: str = _SUBDOMAIN) -> Rule:
+def label_keys(prefix: str = DNS_SUBDOMAIN) -> Rule:
     """Return the rule that each key of a map is a name of at most 63 characters, with or without a prefix."""
     regex = f"^({prefix}/)?{_QUALIFIED}$"
     return Rule(
@@ -97,7 +96,7 @@ def label_keys(prefix: str = _SUBDOMAIN) -> Rule:
 
 def annotation_keys() -> Rule:
     """Return the same rule for annotations, whose prefixes may have capital letters."""
-    return label_keys(_SUBDOMAIN.replace("a-z", "a-zA-Z"))
+    return label_keys(DNS_SUBDOMAIN.replace("a-z", "a-zA-Z"))
 
 
 def no_operator_keys() -> Rule:

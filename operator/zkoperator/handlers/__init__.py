@@ -1,1 +1,1 @@
-"""kopf registration: every handler is a few lines that wake a loop."""
+"""Event sources: kopf, run in a thread of its own, and a slow list. Every handler only wakes a loop."""

@@ -1,4 +1,4 @@
-"""Everything that wakes the loops for custom resources: kopf's events at once, a slow list whatever becomes of kopf."""
+"""What wakes the loops for custom resources: kopf at each event, and a slow list that does not depend on kopf."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,10 +20,10 @@ class EventSources:
         api: lists both kinds.
         source: of kopf's credentials.
         namespaces: to serve; empty: all.
-        wake_cluster: called on the event loop of `run` with keys of ZooKeeperClusters, vanished ones included.
+        wake_cluster: called on the event loop of `run` with keys of ZooKeeperClusters, deleted ones included.
         wake_sync: the same for ConfigSyncs.
         every_s: seconds between lists, give or take a tenth.
-        patience_s: kopf is replaced when it has not told of a change so long after a list found it.
+        missed_after_s: kopf is replaced if it has not delivered a change so long after the slow list found it.
         clock: monotonic time.
     """
 
@@ -36,41 +36,43 @@ class EventSources:
         wake_cluster: Wake,
         wake_sync: Wake,
         every_s: float = 60.0,
-        patience_s: float = 5.0,
+        missed_after_s: float = 5.0,
         clock: Clock = MONOTONIC,
     ) -> None:
-        clusters = self._kind(api, ZOOKEEPER_CLUSTERS, namespaces, wake_cluster, every_s, patience_s, clock)
-        syncs = self._kind(api, CONFIG_SYNCS, namespaces, wake_sync, every_s, patience_s, clock)
-        self._censuses = (clusters[0], syncs[0])
+        clusters = self._sources_of(api, ZOOKEEPER_CLUSTERS, namespaces, wake_cluster, every_s, missed_after_s, clock)
+        syncs = self._sources_of(api, CONFIG_SYNCS, namespaces, wake_sync, every_s, missed_after_s, clock)
+        self._slow_lists = (clusters[0], syncs[0])
         self.supervisor = Supervisor(source, namespaces, wake_cluster=clusters[1], wake_sync=syncs[1], clock=clock)
 
-    def _kind(
+    def _sources_of(
         self,
         api: KubeApi,
         resource: Resource,
         namespaces: tuple[str, ...],
         wake: Wake,
         every_s: float,
-        patience_s: float,
+        missed_after_s: float,
         clock: Clock,
     ) -> tuple[SlowList, Wake]:
         """Return the slow list of one kind, and what kopf calls for its events."""
-        watchdog = Watchdog(self._blind, age_s=self._age_s, horizon_s=1.2 * every_s, patience_s=patience_s, clock=clock)
+        watchdog = Watchdog(
+            self._replace_kopf, age_s=self._age_s, horizon_s=1.2 * every_s, missed_after_s=missed_after_s, clock=clock
+        )
 
-        def found(key: Key, version: str) -> None:
-            watchdog.found(key)
+        def on_change(key: Key, version: str) -> None:
+            watchdog.change_found(key)
             wake(key, version)
 
-        census = SlowList(api, resource, namespaces, wake=found, every_s=every_s, clock=clock)
+        slow_list = SlowList(api, resource, namespaces, wake=on_change, every_s=every_s, clock=clock)
 
-        def told(key: Key, version: str) -> None:
-            watchdog.told(key)
-            census.note(key)
+        def on_event(key: Key, version: str) -> None:
+            watchdog.event_seen(key)
+            slow_list.add_known(key)
             wake(key, version)
 
-        return census, told
+        return slow_list, on_event
 
-    def _blind(self) -> None:
+    def _replace_kopf(self) -> None:
         self.supervisor.replace()
 
     def _age_s(self) -> float:
@@ -78,27 +80,27 @@ class EventSources:
 
     @property
     def problem(self) -> str | None:
-        """Why custom resources cannot be listed, in words for a user; None while all is well."""
-        return next((census.problem for census in self._censuses if census.problem is not None), None)
+        """Why custom resources cannot be listed, as a text for users; None while they can."""
+        return next((slow_list.problem for slow_list in self._slow_lists if slow_list.problem is not None), None)
 
     def loops(self) -> dict[str, Callable[[], float]]:
-        """Return for how many seconds each loop in here has not moved, by its name."""
-        lists = {f"the slow list of {census.plural}": census.stalled_s for census in self._censuses}
+        """Return by name for how many seconds each loop of the event sources has not moved although it should have."""
+        lists = {f"the slow list of {slow_list.plural}": slow_list.stalled_s for slow_list in self._slow_lists}
         return {**lists, "kopf": self.supervisor.stalled_s}
 
     async def wait_listed(self) -> None:
         """Return when both kinds have been listed once."""
-        for census in self._censuses:
-            await census.wait_listed()
+        for slow_list in self._slow_lists:
+            await slow_list.wait_listed()
 
     async def run(self) -> None:
         """Wake until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for census in self._censuses:
-                group.create_task(census.run())
+            for slow_list in self._slow_lists:
+                group.create_task(slow_list.run())
             group.create_task(self._run_kopf())
 
     async def _run_kopf(self) -> None:
-        # With the scan of definitions off, kopf sees only kinds that are installed when it starts.
+        # kopf does not scan for new CRDs here, so it only watches kinds that are installed when it starts.
         await self.wait_listed()
         await self.supervisor.run()

@@ -1,4 +1,4 @@
-"""kopf as narrow as it goes: it watches two kinds and tells us, and writes nothing anywhere."""
+"""Settings of kopf: it watches our two kinds and reports their events, and writes nothing."""
 
 import random
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import kopf
 _LONGEST_PAUSE_S = 30.0
 
 
-class _Endless:
-    """Pauses without end; kopf ends the whole operator when its list of pauses is used up."""
+class _EndlessBackoff:
+    """An endless series of pauses: kopf ends the whole operator when its list of pauses is used up."""
 
     def __iter__(self) -> Iterator[float]:
         pause_s = 0.5
@@ -19,15 +19,16 @@ class _Endless:
 
 
 def narrow_settings() -> kopf.OperatorSettings:
-    """Return settings under which kopf needs no more than get, list and watch of our two kinds."""
+    """Return settings with which kopf needs no permissions except get, list and watch of our two kinds."""
     settings = kopf.OperatorSettings()
-    settings.networking.error_backoffs = _Endless()
+    settings.networking.error_backoffs = _EndlessBackoff()
     settings.networking.connect_timeout = 10.0
     settings.networking.request_timeout = 60.0
-    settings.scanning.disabled = True  # no list of namespaces and definitions, which a narrow role does not allow
+    # Listing namespaces and CRDs needs permissions that a namespaced installation does not have.
+    settings.scanning.disabled = True
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.queueing.idle_timeout = 0.5
     settings.queueing.exit_timeout = 0.5
-    settings.process.ultimate_exiting_timeout = None  # else it kills our process when only its own loop hangs
+    settings.process.ultimate_exiting_timeout = None  # otherwise kopf kills our process when its own loop hangs
     return settings

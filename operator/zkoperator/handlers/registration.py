@@ -1,7 +1,7 @@
-"""Which events of which kinds kopf hands over. A handler only wakes a loop; what happened decides nothing.
+"""Registers the handlers of kopf: one raw event handler a kind, which only wakes a loop.
 
-No other handler types: those that detect changes copy the object into an annotation and add finalizers, an index is
-quadratic, and none of them notices what was deleted while no watch was open.
+Other handler types are not used: those that detect changes copy the object into an annotation and add finalizers, an
+index takes quadratic time, and none of them notices objects that were deleted while no watch was open.
 """
 
 import ssl
@@ -18,7 +18,7 @@ from zkoperator.runtime.blocking_calls import DaemonThread
 from zkoperator.runtime.keys import Key
 
 Wake = Callable[[Key, str], None]
-"""Told of a key and its resourceVersion, which is empty for what is gone."""
+"""Called with a key and the resourceVersion of its object, "" for a deleted one."""
 
 _thread = DaemonThread("kopf's credentials")
 
@@ -30,7 +30,7 @@ def register(registry: kopf.OperatorRegistry, wake_cluster: Wake, wake_sync: Wak
 
 
 def register_login(registry: kopf.OperatorRegistry, source: CredentialSource) -> None:
-    """Have kopf log in as our own client does; it asks at its start and after every 401."""
+    """Let kopf log in with the credentials of our own client; it asks at its start and after every 401."""
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return _connection(await _thread.run(source.renew))
@@ -49,7 +49,7 @@ def _on_event(registry: kopf.OperatorRegistry, resource: Resource, wake: Wake) -
 
 @dataclass(frozen=True, kw_only=True)
 class _Connection(kopf.ConnectionInfo):
-    """kopf's view of our credentials: TLS is ours, as kopf knows no other name of a server than its address."""
+    """Our credentials for kopf, with our own TLS context: kopf cannot verify a server under another name."""
 
     credentials: Credentials
 

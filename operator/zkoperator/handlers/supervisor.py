@@ -1,7 +1,7 @@
-"""kopf, started again whenever it ends.
+"""Starts kopf again whenever it ends.
 
-It ends by itself on an HTTP 410, on an error line in a watch and on a line that is cut, and then it cancels every task
-of its event loop. So it gets a loop that holds nothing else, and nothing depends on it but the speed of a wake.
+kopf ends by itself on an HTTP 410, on an error line in a watch and on a truncated line, and then cancels every task of
+its event loop. So it has an event loop of its own, and nothing but the latency of a wake depends on it.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, cast
 import kopf
 
 from zkoperator.handlers.kopf_settings import narrow_settings
-from zkoperator.handlers.kopf_thread import ABANDON_S, Life
+from zkoperator.handlers.kopf_thread import ABANDON_S, KopfThread
 from zkoperator.handlers.registration import Wake, register, register_login
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.runtime.backoff import Backoff
@@ -23,9 +23,9 @@ from zkoperator.runtime.keys import Key
 
 RESTART = Backoff(first_s=0.5, limit_s=30.0)
 
-# Without one kopf asks for the name of our user, which a pod's numeric user does not have, and ends.
+# Without an identity kopf looks up the name of our user. The numeric user of a pod has none, and kopf ends.
 _IDENTITY = cast("Any", "zkoperator")
-_LONG_LIFE_S = 120.0
+_LONG_RUN_S = 120.0
 
 
 class Supervisor:
@@ -37,7 +37,7 @@ class Supervisor:
         wake_cluster: called on the event loop of `run` for every event of a ZooKeeperCluster.
         wake_sync: the same for a ConfigSync.
         clock: monotonic time.
-        backoff: between the end of one life and the start of the next.
+        backoff: between the end of one run of kopf and the start of the next.
     """
 
     def __init__(
@@ -57,60 +57,60 @@ class Supervisor:
         self._clock = clock
         self._backoff = backoff
         self._log = logging.getLogger(__name__)
-        self._blind = asyncio.Event()
-        self._pulse = Heartbeat(clock)
-        self._life: Life | None = None
-        self._born_s = clock.now_s()
-        self.lives = 0
+        self._replacement_wanted = asyncio.Event()
+        self._heartbeat = Heartbeat(clock)
+        self._thread: KopfThread | None = None
+        self._started_s = clock.now_s()
+        self.starts = 0
 
     def age_s(self) -> float:
-        """Return the seconds since kopf was started last; 0 before its first start."""
-        return self._clock.now_s() - self._born_s if self.lives else 0.0
+        """Return the seconds since the last start of kopf; 0 before the first one."""
+        return self._clock.now_s() - self._started_s if self.starts else 0.0
 
     def stalled_s(self) -> float:
         """Return the seconds for which kopf's event loop has not moved, or for which its next start is overdue."""
-        return self._pulse.late_s() if self._life is None else self._life.stalled_s()
+        return self._heartbeat.late_s() if self._thread is None else self._thread.stalled_s()
 
     def replace(self) -> None:
-        """End the kopf that runs, which has gone blind, and start another one."""
-        self._blind.set()
+        """End the running kopf, which does not deliver events any more, and start another one."""
+        self._replacement_wanted.set()
 
     async def run(self) -> None:
         """Run kopf until cancelled."""
-        # What it has to say is either of interest to nobody (each request that it repeats) or said below.
+        # kopf logs each request that it repeats, which interests nobody; its end is logged below.
         logging.getLogger("kopf").setLevel(logging.CRITICAL)
-        short_lives = 0
+        short_runs = 0
         while True:
-            self._born_s = self._clock.now_s()
-            self.lives += 1
-            reason = await self._live()
-            short_lives = 1 if self.age_s() > _LONG_LIFE_S else short_lives + 1
-            delay_s = self._backoff.delay_s(short_lives)
+            self._started_s = self._clock.now_s()
+            self.starts += 1
+            reason = await self._run_once()
+            short_runs = 1 if self.age_s() > _LONG_RUN_S else short_runs + 1
+            delay_s = self._backoff.delay_s(short_runs)
             self._log.warning("kopf %s and starts again in %.1f s; the slow list goes on", reason, delay_s)
-            await self._pulse.sleep(delay_s)
+            await self._heartbeat.sleep(delay_s)
 
-    async def _live(self) -> str:
-        """Run one kopf to its end and return what ended it."""
-        self._blind.clear()
-        self._life = life = Life(self._operator(), self._clock)
-        blind = asyncio.create_task(self._blind.wait())
-        life.ended.add_done_callback(lambda _: blind.cancel())
+    async def _run_once(self) -> str:
+        """Run kopf until it ends and return what ended it, as a part of a log line."""
+        self._replacement_wanted.clear()
+        self._thread = thread = KopfThread(self._operator(), self._clock)
+        replacement = asyncio.create_task(self._replacement_wanted.wait())
+        thread.ended.add_done_callback(lambda _: replacement.cancel())
         try:
-            await asyncio.wait({blind})
+            await asyncio.wait({replacement})
         finally:
-            blind.cancel()
-            self._life = None
-            self._pulse.beat(ABANDON_S)
-            await life.end()
-        if self._blind.is_set():
+            replacement.cancel()
+            self._thread = None
+            self._heartbeat.beat(ABANDON_S)
+            await thread.end()
+        if self._replacement_wanted.is_set():
             return "missed a change"
-        error = life.ended.result() if life.ended.done() else None
+        error = thread.ended.result() if thread.ended.done() else None
         return "ended" if error is None else f"ended with {type(error).__name__}"
 
     def _operator(self) -> Callable[[], "asyncio.Task[None]"]:
         registry = kopf.OperatorRegistry()
         loop = asyncio.get_running_loop()
-        register(registry, _across(loop, self._wake_cluster), _across(loop, self._wake_sync))
+        register(registry, _on_loop(loop, self._wake_cluster), _on_loop(loop, self._wake_sync))
         register_login(registry, self._source)
 
         def start() -> "asyncio.Task[None]":
@@ -128,7 +128,7 @@ class Supervisor:
         return start
 
 
-def _across(loop: asyncio.AbstractEventLoop, wake: Wake) -> Wake:
+def _on_loop(loop: asyncio.AbstractEventLoop, wake: Wake) -> Wake:
     """Call the wake on its own event loop, from any thread."""
 
     def call(key: Key, version: str) -> None:

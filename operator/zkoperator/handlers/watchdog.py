@@ -1,8 +1,8 @@
-"""Finds out when kopf lives but does not see any more.
+"""Detects a kopf that runs but delivers no events.
 
 When several of its watches end at once, kopf may swallow the cancellation of one while it stops the others. It then
-neither ends nor watches, so nobody would restart it. Only the world tells: the slow list finds a change of which kopf
-has said nothing.
+neither ends nor watches, and nothing would restart it. It is detected by comparison: the slow list finds a change that
+kopf has not delivered.
 """
 
 from collections.abc import Callable
@@ -12,50 +12,50 @@ from zkoperator.runtime.keys import Key
 
 
 class Watchdog:
-    """Compares what the slow list of one kind finds with what kopf has told.
+    """Compares the changes that the slow list of one kind finds with the events that kopf delivers.
 
     Args:
-        blind: called when kopf missed a change.
-        age_s: how long kopf has lived; a young one cannot have missed anything.
-        horizon_s: the slow list's period and a bit: what it finds has happened within this time.
-        patience_s: kopf gets so long to tell of a change after the list has found it.
+        on_missed: called when kopf has missed a change.
+        age_s: returns the seconds since kopf was started; one that was started just now cannot have missed anything.
+        horizon_s: a little more than the period of the slow list; a change that it finds has happened within this time.
+        missed_after_s: how long kopf may take to deliver a change after the list has found it.
         clock: monotonic time.
     """
 
     def __init__(
         self,
-        blind: Callable[[], None],
+        on_missed: Callable[[], None],
         *,
         age_s: Callable[[], float],
         horizon_s: float,
-        patience_s: float = 5.0,
+        missed_after_s: float = 5.0,
         clock: Clock = MONOTONIC,
     ) -> None:
-        self._blind = blind
+        self._on_missed = on_missed
         self._age_s = age_s
         self._horizon_s = horizon_s
-        self._patience_s = patience_s
+        self._missed_after_s = missed_after_s
         self._clock = clock
-        self._told_s: dict[Key, float] = {}  # the longest ago first
+        self._seen_s: dict[Key, float] = {}  # in the order of time
 
-    def told(self, key: Key) -> None:
-        """Kopf has handed over an event of the key."""
-        self._told_s.pop(key, None)
-        self._told_s[key] = self._clock.now_s()
-        while not self._is_recent(next(iter(self._told_s.values()))):
-            del self._told_s[next(iter(self._told_s))]
+    def event_seen(self, key: Key) -> None:
+        """Note that kopf has delivered an event of the key."""
+        self._seen_s.pop(key, None)
+        self._seen_s[key] = self._clock.now_s()
+        while not self._is_recent(next(iter(self._seen_s.values()))):
+            del self._seen_s[next(iter(self._seen_s))]
 
-    def found(self, key: Key) -> None:
-        """The slow list has found a change of the key."""
-        if self._age_s() > self._horizon_s and not self._is_told(key):
-            self._clock.call_later(self._patience_s, lambda: self._check(key))
+    def change_found(self, key: Key) -> None:
+        """Note that the slow list has found a change of the key."""
+        if self._age_s() > self._horizon_s and not self._was_seen(key):
+            self._clock.call_later(self._missed_after_s, lambda: self._check(key))
 
     def _check(self, key: Key) -> None:
-        if self._age_s() > self._horizon_s and not self._is_told(key):
-            self._blind()
+        if self._age_s() > self._horizon_s and not self._was_seen(key):
+            self._on_missed()
 
-    def _is_told(self, key: Key) -> bool:
-        return self._is_recent(self._told_s.get(key, float("-inf")))
+    def _was_seen(self, key: Key) -> bool:
+        return self._is_recent(self._seen_s.get(key, float("-inf")))
 
     def _is_recent(self, at_s: float) -> bool:
-        return at_s >= self._clock.now_s() - self._horizon_s - self._patience_s
+        return at_s >= self._clock.now_s() - self._horizon_s - self._missed_after_s

@@ -26,8 +26,8 @@ SLOW_RECONNECT = Backoff(first_s=10.0, limit_s=60.0)
 _SHORT_WATCH_S = 1.0
 _SETTLED_WATCH_S = 20.0
 """Longer than a watch may take to be opened: one that is quiet for so long is open, rather than about to fail."""
-_FRUITLESS_WATCHES = 3
-_FAILURES_WORTH_TELLING = 3
+_EMPTY_WATCHES_BEFORE_LIST = 3
+_FAILURES_BEFORE_WARNING = 3
 
 
 def identity(manifest: Manifest) -> Manifest:
@@ -162,8 +162,8 @@ class _Stream:
         self._store: dict[Key, tuple[str, Manifest]] = {}
         self._version: str | None = None
         self._failures = 0
-        self._fruitless = 0
-        self._pulse = Heartbeat(clock)
+        self._empty_watches = 0
+        self._heartbeat = Heartbeat(clock)
         self._log = logging.getLogger(__name__)
 
     def get(self, key: Key) -> Manifest | None:
@@ -171,20 +171,20 @@ class _Stream:
         return None if found is None else found[1]
 
     def stalled_s(self) -> float:
-        return self._pulse.late_s()
+        return self._heartbeat.late_s()
 
     def known(self) -> tuple[Key, ...]:
         return tuple(self._store)
 
     async def run(self) -> None:
         while True:
-            self._pulse.beat()
+            self._heartbeat.beat()
             try:
                 if self._version is None:
                     self._version = await self._list()
                 await self._watch(self._version)
             except ZkOperatorError as error:
-                await self._pulse.sleep(self._failed(error))
+                await self._heartbeat.sleep(self._failed(error))
 
     async def _list(self) -> str:
         listing = await self._api.list(self._resource, self._namespace, labels=self._labels)
@@ -201,7 +201,7 @@ class _Stream:
 
     async def _watch(self, version: str) -> None:
         started_s = self._clock.now_s()
-        self._fruitless += 1
+        self._empty_watches += 1
         events = self._api.watch(self._resource, self._namespace, labels=self._labels, resource_version=version)
         settled = self._clock.call_later(_SETTLED_WATCH_S, self._recovered)
         try:
@@ -211,20 +211,20 @@ class _Stream:
         finally:
             settled.cancel()
         if self._clock.now_s() - started_s > _SHORT_WATCH_S:
-            self._fruitless = 0
+            self._empty_watches = 0
             self._recovered()
-        elif self._fruitless:
+        elif self._empty_watches:
             raise TransientError(f"the watch of {self._resource.plural} was closed at once")
 
     def _take(self, event: WatchEvent) -> None:
-        self._pulse.beat()
+        self._heartbeat.beat()
         if event.type == "DELETED":
             self._drop(_key(event.object))
         elif event.type != "BOOKMARK":
             self._put(event.object)
         self._version = event.object["metadata"]["resourceVersion"]
-        if self._fruitless:
-            self._fruitless = 0
+        if self._empty_watches:
+            self._empty_watches = 0
             self._recovered()
 
     def _put(self, manifest: Manifest) -> None:
@@ -242,24 +242,24 @@ class _Stream:
     def _failed(self, error: ZkOperatorError) -> float:
         """Note the failure; return the seconds to wait."""
         self._failures += 1
-        if isinstance(error, GoneError) or self._fruitless >= _FRUITLESS_WATCHES:
+        if isinstance(error, GoneError) or self._empty_watches >= _EMPTY_WATCHES_BEFORE_LIST:
             # After several watches that brought nothing the version itself is suspect: of a restored etcd, say.
-            self._version, self._fruitless = None, 0
+            self._version, self._empty_watches = None, 0
         slow = isinstance(error, (ForbiddenError, InvalidError, NoSuchKindError))
-        if slow or self._failures >= _FAILURES_WORTH_TELLING:
-            self._tell(str(error))
+        if slow or self._failures >= _FAILURES_BEFORE_WARNING:
+            self._report_problem(str(error))
         if isinstance(error, ForbiddenError) and not self.listed:
             self.is_refused = True
             self._on_settled()
-        asked_s = error.retry_after_s if isinstance(error, TransientError) else None
+        retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
         delay_s = (self._slow_backoff if slow else self._backoff).delay_s(self._failures)
-        return max(delay_s, asked_s or 0.0)
+        return max(delay_s, retry_after_s or 0.0)
 
     def _recovered(self) -> None:
         self._failures = 0
-        self._tell(None)
+        self._report_problem(None)
 
-    def _tell(self, problem: str | None) -> None:
+    def _report_problem(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem
         where = self._namespace or "all namespaces"
         if problem is None and before is not None:

@@ -153,7 +153,7 @@ class Elector:
         """
         try:
             while True:
-                delay_s = await self._turn()
+                delay_s = await self._attempt()
                 self._progress_s = self._clock.now_s()
                 await self._clock.sleep(delay_s)
         finally:
@@ -162,24 +162,24 @@ class Elector:
             if held:
                 await self._release()
 
-    async def _turn(self) -> float:
+    async def _attempt(self) -> float:
         """Try once to get or keep the lease; return the seconds until the next try."""
         self._expire()
         poll_s = spread_s(self._timing.poll_every_s)
         try:
             await (self._renew() if self._leading else self._stand_by())
-            self._tell(None)
+            self._report_problem(None)
         except ConflictError:
             # Somebody wrote to the Lease. What it says now decides.
-            self._tell(None)
+            self._report_problem(None)
             self._version = None
             poll_s = 0.0 if self._leading else poll_s
         except ForbiddenError as error:
-            self._tell(str(error))
+            self._report_problem(str(error))
             poll_s = _FORBIDDEN_POLL_S
         except ZkOperatorError as error:
             self._version = None
-            self._tell(str(error))
+            self._report_problem(str(error))
         else:
             poll_s = self._timing.renew_every_s if self._leading else poll_s
         self._expire()
@@ -214,11 +214,13 @@ class Elector:
             await self._create()
         else:
             transitions = (lease.get("spec") or {}).get("leaseTransitions") or 0
-            await self._write(_version(lease), {"acquireTime": self._stamp(), "leaseTransitions": transitions + 1})
+            await self._write(
+                _version(lease), {"acquireTime": self._renewal_time(), "leaseTransitions": transitions + 1}
+            )
 
     async def _create(self) -> None:
         sent_s = self._clock.now_s()
-        self._adopt(await self._within(self._api.create(LEASES, self._namespace, self._new())), sent_s)
+        self._adopt(await self._within(self._api.create(LEASES, self._namespace, self._new_lease())), sent_s)
 
     async def _write(self, version: str, more: Manifest) -> None:
         spec = self._spec() | more
@@ -275,7 +277,7 @@ class Elector:
         try:
             lease = await self._get()
             if _holder(lease) == self._identity:
-                free = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._stamp()}
+                free = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._renewal_time()}
                 patch = {"spec": free}
                 await self._within(
                     self._api.patch(LEASES, self._namespace, self._name, patch, resource_version=_version(lease))
@@ -297,27 +299,27 @@ class Elector:
         except TimeoutError as error:
             raise TransientError("the API server did not answer in time for the lease") from error
 
-    def _new(self) -> Manifest:
+    def _new_lease(self) -> Manifest:
         return {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
             "metadata": {"name": self._name, "namespace": self._namespace},
-            "spec": self._spec() | {"acquireTime": self._stamp(), "leaseTransitions": 0},
+            "spec": self._spec() | {"acquireTime": self._renewal_time(), "leaseTransitions": 0},
         }
 
     def _spec(self) -> Manifest:
         return {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": round(self._timing.lease_s),
-            "renewTime": self._stamp(),
+            "renewTime": self._renewal_time(),
         }
 
-    def _stamp(self) -> str:
+    def _renewal_time(self) -> str:
         """Return the wall clock's time, for readers only; it always moves, so that each renewal makes a new version."""
         self._renewed_at = max(datetime.now(UTC), self._renewed_at + timedelta(microseconds=1))
         return micro_time_text(self._renewed_at)
 
-    def _tell(self, problem: str | None) -> None:
+    def _report_problem(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem
         if problem is not None and before in {None, _UNANSWERED}:
             self._log.warning("cannot read or write the lease %s/%s: %s", self._namespace, self._name, problem)

@@ -47,7 +47,7 @@ class SlowList:
         self._found: dict[str, dict[Key, str]] = {namespace: {} for namespace in namespaces or ("",)}
         self._wake = wake
         self._every_s = every_s
-        self._pulse = Heartbeat(clock)
+        self._heartbeat = Heartbeat(clock)
         self._backoff = backoff
         self._listed = asyncio.Event()
         self._log = logging.getLogger(__name__)
@@ -64,9 +64,9 @@ class SlowList:
 
     def stalled_s(self) -> float:
         """Return the seconds since a list should have ended or begun."""
-        return self._pulse.late_s()
+        return self._heartbeat.late_s()
 
-    def note(self, key: Key) -> None:
+    def add_known(self, key: Key) -> None:
         """Take to heart that the key was there: should the next list be without it, its end is a change."""
         found = self._found.get(key.namespace, self._found.get(""))
         if found is not None:
@@ -77,32 +77,32 @@ class SlowList:
         failures = 0
         while True:
             try:
-                await self._count()
+                await self._list_all()
             except ZkOperatorError as error:
                 failures += 1
-                self._tell(str(error))
-                asked_s = error.retry_after_s if isinstance(error, TransientError) else None
-                delay_s = max(self._backoff.delay_s(failures), asked_s or 0.0)
+                self._report_problem(str(error))
+                retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
+                delay_s = max(self._backoff.delay_s(failures), retry_after_s or 0.0)
             else:
                 failures = 0
-                self._tell(None)
+                self._report_problem(None)
                 self._listed.set()
                 delay_s = spread_s(self._every_s)
-            await self._pulse.sleep(delay_s)
+            await self._heartbeat.sleep(delay_s)
 
-    async def _count(self) -> None:
+    async def _list_all(self) -> None:
         """List every namespace: one that may not be listed takes nothing from the others."""
         first: ZkOperatorError | None = None
         for namespace in self._found:
-            self._pulse.beat()
+            self._heartbeat.beat()
             try:
-                await self._count_in(namespace)
+                await self._list_namespace(namespace)
             except ZkOperatorError as error:
                 first = first or error
         if first is not None:
             raise first
 
-    async def _count_in(self, namespace: str) -> None:
+    async def _list_namespace(self, namespace: str) -> None:
         listing = await self._api.list(self._resource, namespace)
         before, now = self._found[namespace], dict(_version(item) for item in listing.items)
         self._found[namespace] = now
@@ -110,7 +110,7 @@ class SlowList:
             if now.get(key) != before.get(key):
                 self._wake(key, now.get(key, ""))
 
-    def _tell(self, problem: str | None) -> None:
+    def _report_problem(self, problem: str | None) -> None:
         before, self.problem = self.problem, problem
         if problem is None and before is not None:
             self._log.info("listing %s again", self._resource.plural)

@@ -7,7 +7,7 @@ All methods are called on the event loop's own thread.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from zkoperator.errors import TransientError
@@ -32,7 +32,7 @@ class _Entry:
     """What the loop remembers of one key.
 
     A key that runs is neither queued nor timed: `woken` keeps the wish for another pass until this one has ended.
-    `failures` counts the passes in a row that did not succeed; `told` is what the log said last of it.
+    `failures` counts the passes in a row that did not succeed; `logged` is what was last logged about it.
     """
 
     running: bool = False
@@ -40,7 +40,7 @@ class _Entry:
     forgotten: bool = False
     failures: int = 0
     not_before_s: float = 0.0
-    told: tuple[Outcome, str] = (Outcome.SUCCESS, "")
+    logged: tuple[Outcome, str] = (Outcome.SUCCESS, "")
 
 
 class KeyedLoop:
@@ -56,7 +56,7 @@ class KeyedLoop:
         pass_limit_s: a pass that takes longer is cancelled and counts as a transient failure.
         grace_s: time that running passes get to finish when `run` is cancelled.
         clock: monotonic time.
-        report: told of every finished pass.
+        report: called with every finished pass.
     """
 
     def __init__(
@@ -122,13 +122,8 @@ class KeyedLoop:
         if entry.running:
             entry.woken = True
             return
-        self._admit(key, entry)
-        self._pump()
-
-    def wake_all(self, keys: Iterable[Key]) -> None:
-        """Ask for a pass of each key."""
-        for key in keys:
-            self.wake(key)
+        self._enqueue(key, entry)
+        self._start_passes()
 
     def forget(self, key: Key) -> None:
         """Drop the key with its timers and failures; a running pass of it goes on.
@@ -153,7 +148,7 @@ class KeyedLoop:
         self._open = True
         self._progress_s = self._clock.now_s()
         try:
-            self._pump()
+            self._start_passes()
             self._arm()
             await asyncio.Event().wait()
         finally:
@@ -171,7 +166,7 @@ class KeyedLoop:
         if self._passes:
             await asyncio.wait(self._passes)
 
-    def _admit(self, key: Key, entry: _Entry) -> None:
+    def _enqueue(self, key: Key, entry: _Entry) -> None:
         """Queue a woken key; one that keeps failing, or was asked to wait, is paced however often it is woken."""
         now_s = self._clock.now_s()
         if entry.not_before_s > now_s:
@@ -180,9 +175,9 @@ class KeyedLoop:
         if not len(self._queue) and not self._passes:
             self._progress_s = now_s
         self._timers.cancel(key)
-        self._queue.push_news(key)
+        self._queue.push_woken(key)
 
-    def _pump(self) -> None:
+    def _start_passes(self) -> None:
         while self._open and len(self._queue) and len(self._passes) < self._concurrency:
             key = self._queue.pop()
             entry = self._entries[key]
@@ -198,7 +193,7 @@ class KeyedLoop:
     def _passed(self, task: asyncio.Task[None]) -> None:
         self._passes.discard(task)
         self._progress_s = self._clock.now_s()
-        self._pump()
+        self._start_passes()
 
     async def _pass(self, key: Key, entry: _Entry) -> None:
         started_s = self._clock.now_s()
@@ -210,7 +205,7 @@ class KeyedLoop:
             self._settle(key, entry, delay_s=0.0)
             raise
         entry.running = False
-        self._tell(key, entry, outcome, error)
+        self._log_transition(key, entry, outcome, error)
         self._settle(key, entry, self._delay_s(entry, outcome, error, again))
         self._report(Pass(key, outcome, self._clock.now_s() - started_s, error))
 
@@ -237,12 +232,12 @@ class KeyedLoop:
         entry.failures += 1
         if outcome is Outcome.CONFLICT and entry.failures <= _CONFLICTS_AT_ONCE:
             return 0.0
-        asked_s = (error.retry_after_s if isinstance(error, TransientError) else None) or 0.0
-        pace_s = max(asked_s, self._backoff.first_s if entry.failures > 1 else 0.0)
+        retry_after_s = (error.retry_after_s if isinstance(error, TransientError) else None) or 0.0
+        pace_s = max(retry_after_s, self._backoff.first_s if entry.failures > 1 else 0.0)
         entry.not_before_s = max(entry.not_before_s, self._clock.now_s() + pace_s)
         # A refused write may be one of our own status: no edit of the object mends it, so that no wake follows either.
         slow = outcome in {Outcome.UNSAFE, Outcome.FORBIDDEN, Outcome.INVALID}
-        return max(asked_s, (self._slow_backoff if slow else self._backoff).delay_s(entry.failures))
+        return max(retry_after_s, (self._slow_backoff if slow else self._backoff).delay_s(entry.failures))
 
     def _settle(self, key: Key, entry: _Entry, delay_s: float) -> None:
         if entry.forgotten:
@@ -252,7 +247,7 @@ class KeyedLoop:
             self._schedule(key, self._clock.now_s() + delay_s)
         if entry.woken or delay_s == 0:
             entry.woken = False
-            self._admit(key, entry)
+            self._enqueue(key, entry)
 
     def _schedule(self, key: Key, at_s: float) -> None:
         self._timers.set(key, at_s)
@@ -264,28 +259,28 @@ class KeyedLoop:
         self._disarm()
         self._alarm_s = self._timers.next_s()
         if self._alarm_s < float("inf"):
-            self._alarm = self._clock.call_later(max(0.0, self._alarm_s - self._clock.now_s()), self._ring)
+            self._alarm = self._clock.call_later(max(0.0, self._alarm_s - self._clock.now_s()), self._timer_rang)
 
     def _disarm(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm, self._alarm_s = None, float("inf")
 
-    def _ring(self) -> None:
+    def _timer_rang(self) -> None:
         now_s = self._clock.now_s()
         if not len(self._queue) and not self._passes:
             self._progress_s = now_s
         for key in self._timers.pop_due(now_s):
             self._queue.push_due(key)
-        self._pump()
+        self._start_passes()
         self._arm()
 
-    def _tell(self, key: Key, entry: _Entry, outcome: Outcome, error: Exception | None) -> None:
+    def _log_transition(self, key: Key, entry: _Entry, outcome: Outcome, error: Exception | None) -> None:
         """Log transitions only: the first failure of each sort, and the recovery."""
-        told = (outcome, "" if error is None else type(error).__name__)
-        if told == entry.told or (outcome is Outcome.CONFLICT and entry.failures < _CONFLICTS_AT_ONCE):
+        logged = (outcome, "" if error is None else type(error).__name__)
+        if logged == entry.logged or (outcome is Outcome.CONFLICT and entry.failures < _CONFLICTS_AT_ONCE):
             return
-        entry.told = told
+        entry.logged = logged
         extra = about(self._name, *key)
         if error is None:
             self._log.info("reconciled again", extra=extra)

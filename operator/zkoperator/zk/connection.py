@@ -48,13 +48,13 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        greeting: bytes,
+        connect_frames: bytes,
         on_event: Callable[[ZnodeEvent], None],
         on_zxid: Callable[[int], None],
         reply_limit_bytes: int = REPLY_LIMIT_BYTES,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._greeting = greeting
+        self._connect_frames = connect_frames
         self._on_event = on_event
         self._on_zxid = on_zxid
         self._reply_limit_bytes = reply_limit_bytes
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast and no isinstance: uvloop's transports do not derive from asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(self._greeting)
+        self._transport.write(self._connect_frames)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

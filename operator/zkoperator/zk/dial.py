@@ -74,10 +74,10 @@ class Dialer:
         self._was_refused = False
         for address in self._in_order():
             for resolved in await self._resolve(address):
-                connection = await self._greet(address, resolved, on_event)
+                connection = await self._open_session(address, resolved, on_event)
                 if connection is not None:
                     return connection
-        self._forget_the_future()
+        self._drop_zxid_floor()
         return None
 
     def _in_order(self) -> list[Address]:
@@ -85,7 +85,7 @@ class Dialer:
         shuffled = random.sample(self.addresses, len(self.addresses))
         return sorted(shuffled, key=lambda address: address == self.server)
 
-    def _forget_the_future(self) -> None:
+    def _drop_zxid_floor(self) -> None:
         """Drop the zxid floor when servers refuse us for longer than the session can live.
 
         A restored or replaced ensemble is behind the highest zxid that this session saw and would refuse it for ever
@@ -103,13 +103,15 @@ class Dialer:
             return []
         return [(host, address.port) for host in random.sample(found, len(found))]
 
-    async def _greet(
+    async def _open_session(
         self, address: Address, resolved: tuple[str, int], on_event: Callable[[ZnodeEvent], None]
     ) -> Connection | None:
         """Connect and offer the session; once more with a new one when the server says that it has expired."""
         for _ in range(2):
-            connection = Connection(self._greeting(), on_event, self.identity.heard, self._settings.reply_limit_bytes)
-            answer = await self._answer(address, resolved, connection)
+            connection = Connection(
+                self._connect_frames(), on_event, self.identity.heard, self._settings.reply_limit_bytes
+            )
+            answer = await self._await_answer(address, resolved, connection)
             if answer is None:
                 return None
             if answer.timeout_ms > 0:
@@ -125,11 +127,11 @@ class Dialer:
         identity.timeout_s = answer.timeout_ms / 1000
         self.server = address
 
-    async def _answer(
+    async def _await_answer(
         self, address: Address, resolved: tuple[str, int], connection: Connection
     ) -> wire.Established | None:
         try:
-            async with asyncio.timeout(self._patience_s()):
+            async with asyncio.timeout(self._attempt_timeout_s()):
                 await self._open(address, resolved, connection)
                 await asyncio.wait((connection.established, connection.ended), return_when="FIRST_COMPLETED")
         except TimeoutError:
@@ -145,7 +147,7 @@ class Dialer:
         self.problem = f"{address}: {connection.ended.result()}"
         return None
 
-    def _patience_s(self) -> float:
+    def _attempt_timeout_s(self) -> float:
         """A short session leaves no time to wait long for one server."""
         limits = self._settings
         return min(limits.connect_timeout_s, max(1.0, limits.session_timeout_s / 3))
@@ -158,7 +160,7 @@ class Dialer:
         )
         self._was_refused = True
 
-    def _greeting(self) -> bytes:
+    def _connect_frames(self) -> bytes:
         identity = self.identity
         frame = wire.connect_frame(
             last_zxid=identity.last_zxid,

@@ -1,16 +1,17 @@
-"""What a tree feed has to read and what it is reading, by relative path. No I/O."""
+"""Which znodes a subtree feed still has to read, and which reads are under way, by relative path. No I/O."""
 
 from zkoperator.zk.port import EventType, ZnodeEvent
 
 _UNKNOWN_ZXID = 1 << 63
-"""Later than anything: servers before 3.9 do not say which transaction an event belongs to."""
+"""Later than any transaction: servers before 3.9 do not send the transaction of an event."""
 
 
-class Pending:
-    """Data and stats that are due, in the order in which they became so, and those that are under way.
+class PendingReads:
+    """Reads of data and stats that are due (in the order in which they became due), and those under way.
 
-    `reading` has with each path the last event that came after the read was sent; `stating` the zxid that the stat has
-    to cover; `created` the znodes that came into being since nothing was pending: all below them is heard of.
+    `reading` maps each path to the last event that arrived after its read was sent; `stating` maps it to the zxid that
+    the stat must cover; `created` has the znodes that were created since nothing was pending, and whose descendants
+    are therefore all known by events.
     """
 
     __slots__ = ("created", "data", "reading", "stating", "stats")
@@ -23,20 +24,20 @@ class Pending:
         self.created: set[str] = set()
 
     def __contains__(self, path: str) -> bool:
-        """Whether anything of this znode is not known yet."""
+        """Return whether a read of this znode is due or under way."""
         return path in self.data or path in self.reading or path in self.stats or path in self.stating
 
     def clear(self) -> None:
-        """Forget everything: it belongs to a connection that is gone."""
+        """Forget everything, because the connection that it belongs to is lost."""
         for part in (self.data, self.stats, self.reading, self.stating, self.created):
             part.clear()
 
     def is_expected(self, path: str) -> bool:
-        """Whether the znode's data is due or under way."""
+        """Return whether a read of the znode's data is due or under way."""
         return path in self.data or path in self.reading
 
     def need_data(self, path: str, event: ZnodeEvent | None) -> None:
-        """Have the znode read, or judge the read that is under way by this event."""
+        """Make a read of the data due; for a read under way, note the event that came after it was sent."""
         if event is not None and event.type is EventType.CREATED:
             self.created.add(path)
         if path not in self.reading:
@@ -45,32 +46,32 @@ class Pending:
             self.reading[path] = event
 
     def gone(self, path: str) -> None:
-        """The znode need not be read: it is known to be absent."""
+        """Note that the znode is absent and need not be read."""
         self.data.pop(path, None)
         self.created.discard(path)
 
     def need_stat(self, path: str, event: ZnodeEvent) -> None:
-        """Have the stat read at the state after this event."""
+        """Make a read of the stat due that covers this event."""
         if path in self.stating:
             self.stating[path] = max(self.stating[path], zxid_of(event))
         else:
             self.stats[path] = None
 
     def begin_data(self) -> str:
-        """Take the first znode that is due."""
+        """Start the read of data that is due longest; return its path."""
         path = _take(self.data)
         self.reading[path] = None
         return path
 
     def begin_stat(self) -> str:
-        """Take the first stat that is due."""
+        """Start the read of a stat that is due longest; return its path."""
         path = _take(self.stats)
         self.stating[path] = 0
         return path
 
 
 def zxid_of(event: ZnodeEvent) -> int:
-    """Return the transaction of an event, later than any other where the server does not say."""
+    """Return the zxid of an event; one later than any other if the server did not send it."""
     return event.zxid if event.zxid > 0 else _UNKNOWN_ZXID
 
 

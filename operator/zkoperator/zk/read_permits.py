@@ -1,4 +1,4 @@
-"""When a whole subtree may be read: so many at once, while there is a connection, and not at once after a failure."""
+"""Limits the reads of whole subtrees: how many run at once, only while connected, and with a back-off on failure."""
 
 import asyncio
 from typing import Final
@@ -6,80 +6,80 @@ from typing import Final
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.zk.port import ConnectionState, Zk
 
-LONGEST_TURN_S: Final = 5.0
+LONGEST_PERMIT_S: Final = 5.0
 _BACKOFF: Final = Backoff(first_s=0.1, limit_s=5.0)
 
 
 class ReadPermit:
-    """Leave to read a subtree. It ends when it is given back, and at the latest after a while: the reading goes on."""
+    """Permission to read a subtree. It ends when it is returned, or after `LONGEST_PERMIT_S`; the read then goes on."""
 
-    def __init__(self, free: asyncio.Semaphore) -> None:
-        self._free: asyncio.Semaphore | None = free
-        self._alarm = asyncio.get_running_loop().call_later(LONGEST_TURN_S, self.end)
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots: asyncio.Semaphore | None = slots
+        self._expiry = asyncio.get_running_loop().call_later(LONGEST_PERMIT_S, self.end)
 
     def end(self) -> None:
-        """Let the next one read. Does nothing the second time."""
-        free, self._free = self._free, None
-        if free is not None:
-            self._alarm.cancel()
-            free.release()
+        """Return the permit so that the next reader gets it. A second call does nothing."""
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            self._expiry.cancel()
+            slots.release()
 
 
 class ReadPermits:
-    """Bounds how many subtrees are read from one ensemble at once."""
+    """Limits how many subtrees are read from one ensemble at once."""
 
-    def __init__(self, number: int) -> None:
-        self._free = asyncio.Semaphore(number)
+    def __init__(self, count: int) -> None:
+        self._slots = asyncio.Semaphore(count)
 
     async def take(self) -> ReadPermit:
-        """Wait for a turn, in the order of asking."""
-        await self._free.acquire()
-        return ReadPermit(self._free)
+        """Wait for a permit; the longest waiting reader gets the next one."""
+        await self._slots.acquire()
+        return ReadPermit(self._slots)
 
 
-class Attempts:
-    """The attempts of one feed at reading its subtree.
+class ReadAttempts:
+    """The attempts of one feed to read its subtree.
 
     Args:
-        zk: the session; one without a connection takes nobody's turn.
-        turns: shared with the other feeds of the ensemble.
+        zk: the session; while it has no connection, it holds no permit.
+        permits: shared with the other feeds of the ensemble.
     """
 
-    __slots__ = ("_connected", "_failures", "_turn", "_turns", "_zk")
+    __slots__ = ("_connected", "_failures", "_permit", "_permits", "_zk")
 
-    def __init__(self, zk: Zk, turns: ReadPermits) -> None:
+    def __init__(self, zk: Zk, permits: ReadPermits) -> None:
         self._zk = zk
-        self._turns = turns
-        self._turn: ReadPermit | None = None
+        self._permits = permits
+        self._permit: ReadPermit | None = None
         self._failures = 0
         self._connected: asyncio.Future[None] | None = None
 
     async def begin(self) -> None:
-        """Wait until it is time."""
+        """Wait until the next attempt may begin."""
         if self._failures:
             await asyncio.sleep(_BACKOFF.delay_s(self._failures))
-        self._turn = await self._turns.take()
+        self._permit = await self._permits.take()
         while self._zk.state is ConnectionState.CONNECTING:
-            self._turn.end()
+            self._permit.end()
             self._connected = asyncio.get_running_loop().create_future()
             await self._connected
-            self._turn = await self._turns.take()
+            self._permit = await self._permits.take()
 
     def failed(self) -> None:
-        """Wait for longer the next time."""
+        """Note a failure: the next attempt waits longer."""
         self._failures += 1
 
     def succeeded(self) -> None:
-        """The subtree is read, or its snapshot stands again."""
+        """Note that the snapshot is complete: the next attempt does not wait."""
         self._failures = 0
 
-    def end_turn(self) -> None:
-        """Let others read."""
-        if self._turn is not None:
-            self._turn.end()
+    def end_permit(self) -> None:
+        """Return the permit, if one is held."""
+        if self._permit is not None:
+            self._permit.end()
 
     def state_changed(self, state: ConnectionState) -> None:
-        """Wake whoever waits for a connection, also when there will be none any more."""
+        """Wake `begin` when it waits for a connection, also when the session was closed."""
         waiting = self._connected
         if state is not ConnectionState.CONNECTING and waiting is not None and not waiting.done():
             waiting.set_result(None)

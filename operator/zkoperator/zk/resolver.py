@@ -1,7 +1,7 @@
-"""Asking the name service, apart from everything else that uses threads. I/O.
+"""Resolves host names on threads of its own. I/O.
 
-uvloop asks it on the few threads that it does all else on, and goes on asking when nobody waits any more: a few names
-whose lookups hang would keep every session of the process from resolving its own.
+uvloop resolves names on the few threads that it uses for everything else, and does not stop when nobody waits any
+more: a few lookups that hang would keep every session of the process from resolving its hosts.
 """
 
 import asyncio
@@ -11,33 +11,33 @@ from typing import Final
 
 from zkoperator.zk.hosts import Address, is_ip
 
-# Threads are started as they are needed. Each name takes one at most, so that many names would have to hang at once.
+# Threads start when they are needed. A name occupies at most one, so only many hanging names could use all of them.
 _THREADS: Final = ThreadPoolExecutor(64, thread_name_prefix="resolver")
-_under_way: Final[dict[Address, Future[tuple[str, ...]]]] = {}
+_running: Final[dict[Address, Future[tuple[str, ...]]]] = {}
 
 
-async def resolve(address: Address, patience_s: float) -> tuple[str, ...]:
-    """Return the IP addresses that a name has now. A lookup that is still under way is awaited, not made again.
+async def resolve(address: Address, timeout_s: float) -> tuple[str, ...]:
+    """Return the present IP addresses of a name. A lookup that still runs is awaited instead of started again.
 
     Raises:
-        OSError: it has none, or the name service did not answer in time.
-        UnicodeError: it is no name.
+        OSError: the name has no address, or the name service did not answer in time.
+        UnicodeError: the host is not a valid name.
     """
     if is_ip(address.host):
         return (address.host,)
-    async with asyncio.timeout(patience_s):
-        # Shielded: others may wait for the same lookup.
-        return await asyncio.shield(asyncio.wrap_future(_lookup(address)))
+    async with asyncio.timeout(timeout_s):
+        # Shielded, because other callers may wait for the same lookup.
+        return await asyncio.shield(asyncio.wrap_future(_start_lookup(address)))
 
 
-def _lookup(address: Address) -> Future[tuple[str, ...]]:
-    lookup = _under_way.get(address)
+def _start_lookup(address: Address) -> Future[tuple[str, ...]]:
+    lookup = _running.get(address)
     if lookup is None:
-        lookup = _under_way[address] = _THREADS.submit(_ask, address)
-        lookup.add_done_callback(lambda _: _under_way.pop(address))
+        lookup = _running[address] = _THREADS.submit(_get_addresses, address)
+        lookup.add_done_callback(lambda _: _running.pop(address))
     return lookup
 
 
-def _ask(address: Address) -> tuple[str, ...]:
+def _get_addresses(address: Address) -> tuple[str, ...]:
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))

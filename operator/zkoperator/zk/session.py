@@ -89,7 +89,7 @@ class ZkSession:
         self._watched: set[str] = set()
         self._connected_at = self._loop.time()
         self._was_short = False
-        self._told_id = 0
+        self._logged_id = 0
         self._runner = self._loop.create_task(self._run(), name=f"zk-session {addresses[0]}")
         self._runner.add_done_callback(self._runner_ended)
 
@@ -107,10 +107,6 @@ class ZkSession:
     def last_zxid(self) -> int:
         """The highest zxid seen in any reply of this session."""
         return self._dialer.identity.last_zxid
-
-    def set_hosts(self, hosts: Sequence[str]) -> None:
-        """Use other members from the next connect on; the present connection stays."""
-        self._dialer.addresses = parse_hosts(hosts)
 
     async def get(self, path: str) -> port.Node:
         """Read data and stat."""
@@ -210,17 +206,17 @@ class ZkSession:
         if self._state is port.ConnectionState.CLOSED:
             return
         connection = self._connection
-        farewell = self._start(wire.close()) if connection is not None else None
+        closing = self._start(wire.close()) if connection is not None else None
         self._set_state(port.ConnectionState.CLOSED)
         try:
-            if farewell is not None:
-                farewell.add_done_callback(_forget_outcome)
-                await asyncio.wait((farewell,), timeout=self._settings.close_timeout_s)
+            if closing is not None:
+                closing.add_done_callback(_forget_outcome)
+                await asyncio.wait((closing,), timeout=self._settings.close_timeout_s)
         finally:
             if connection is not None:
                 connection.drop("closed")
             self._runner.cancel()
-            self._end_calls()
+            self._fail_waiting()
         await asyncio.wait((self._runner,))
 
     async def _request(self, operation: str, request: wire.Request) -> Any:
@@ -239,7 +235,7 @@ class ZkSession:
         else:
             self._waiting.append(call)
         if self._deadline_timer is None:
-            self._deadline_timer = self._loop.call_at(deadline, self._sweep)
+            self._deadline_timer = self._loop.call_at(deadline, self._fail_overdue)
         return call.future
 
     def _send(self, connection: Connection, call: Call) -> None:
@@ -261,7 +257,7 @@ class ZkSession:
         message = f"the request has {request.frame_bytes} bytes, ZooKeeper takes at most {limit}"
         return TooLargeError((FieldError(request.subject.path, message),))
 
-    def _sweep(self) -> None:
+    def _fail_overdue(self) -> None:
         """Fail what is overdue. All calls have the same patience, so both queues are in the order of deadlines."""
         now = self._loop.time()
         while self._waiting and (self._waiting[0].future.done() or self._waiting[0].deadline <= now):
@@ -270,7 +266,7 @@ class ZkSession:
         due = [self._waiting[0].deadline] if self._waiting else []
         sent = self._connection.overdue(now) if self._connection is not None else None
         due += [sent] if sent is not None else []
-        self._deadline_timer = self._loop.call_at(min(due), self._sweep) if due else None
+        self._deadline_timer = self._loop.call_at(min(due), self._fail_overdue) if due else None
 
     def _stop_watching(self, path: str) -> None:
         if path not in self._watched:
@@ -285,7 +281,7 @@ class ZkSession:
         for listener in tuple(self._state_listeners):
             listener(state)
 
-    def _end_calls(self) -> None:
+    def _fail_waiting(self) -> None:
         if self._deadline_timer is not None:
             self._deadline_timer.cancel()
         for call in self._waiting:
@@ -314,7 +310,7 @@ class ZkSession:
         if not runner.cancelled() and runner.exception() is not None:
             logger.error("the session ended by itself", exc_info=runner.exception())
             self._set_state(port.ConnectionState.CLOSED)
-            self._end_calls()
+            self._fail_waiting()
 
     def _adopt(self, connection: Connection) -> None:
         self._connected_at = self._loop.time()
@@ -323,9 +319,9 @@ class ZkSession:
             return
         connection.on_end = self._lost
         self._connection = connection
-        if self.session_id != self._told_id:
-            self._told_id = self.session_id
-            self._tell("new session %#x on %s", self._dialer.server, is_again=self._was_short)
+        if self.session_id != self._logged_id:
+            self._logged_id = self.session_id
+            self._log_transition("new session %#x on %s", self._dialer.server, is_again=self._was_short)
         while self._waiting:
             call = self._waiting.popleft()
             if not call.future.done():
@@ -338,10 +334,10 @@ class ZkSession:
         self._dialer.lost(reason)
         if self._state is port.ConnectionState.CONNECTED:
             is_again = self._was_short and self._is_short()
-            self._tell("lost the connection of session %#x: %s", reason, is_again=is_again)
+            self._log_transition("lost the connection of session %#x: %s", reason, is_again=is_again)
             self._set_state(port.ConnectionState.CONNECTING)
 
-    def _tell(self, text: str, what: object, *, is_again: bool) -> None:
+    def _log_transition(self, text: str, what: object, *, is_again: bool) -> None:
         """Log under the number that servers print. What happens again and again is no news."""
         logger.log(logging.DEBUG if is_again else logging.INFO, text, self.session_id & (1 << 64) - 1, what)
 

@@ -123,16 +123,16 @@ class SnapshotBuilder:
             self._drop([path for path in self._nodes if self.is_hidden(path)])
             self._unreadable = {path for path in self._unreadable if not self.is_hidden(path)}
 
-    def excess(self, budget: SubtreeLimits, num_children: int, found: Set[str] | None) -> str | None:
+    def excess(self, limits: SubtreeLimits, num_children: int, found: Set[str] | None) -> str | None:
         """Say what is too much of the subtree, None when nothing is.
 
         During a walk only what was found in it counts: the rest of what was known may be gone, and goes first.
         """
-        excess = budget.excess(max(len(self), num_children), self.bytes)
+        excess = limits.excess(max(len(self), num_children), self.bytes)
         if excess is None or found is None:
             return excess
         self._keep(found)
-        return budget.excess(max(len(self), num_children), self.bytes)
+        return limits.excess(max(len(self), num_children), self.bytes)
 
     def forget_values(self) -> None:
         """Keep the digests of all values and not the values."""

@@ -4,9 +4,9 @@ Why it is exact (`snapshot` is a state that really existed, a multi is in it who
 
 - A reply's zxid is the version of the state that it was read from, and on one connection every event up to that zxid
   arrives before the reply. Servers apply a transaction with no read in flight, so there is nothing in between.
-- Every event that is heard asks for a read, sent after it, of what it touched: the znode's data, or the stat of its
+- Every event that arrives asks for a read, sent after it, of what it touched: the znode's data, or the stat of its
   parent. The snapshot counts only while no such read is missing or under way. Then all replies together reflect every
-  event heard, and the last reply's zxid Z covers each of them: what was put together is the subtree at Z.
+  event, and the last reply's zxid Z covers each of them: what was put together is the subtree at Z.
 - A watch ends with its connection and gives no catch-up, so after each reconnect it is set again *before* the whole
   subtree is read again.
 
@@ -20,9 +20,9 @@ from functools import partial
 from typing import Any
 
 from zkoperator.errors import FieldError, ForbiddenError, InvalidError, TooLargeError, TransientError, ZkOperatorError
-from zkoperator.zk.pending_reads import Pending, zxid_of
+from zkoperator.zk.pending_reads import PendingReads, zxid_of
 from zkoperator.zk.port import Children, ConnectionState, EventType, Node, NoNodeError, Stat, Zk, ZnodeEvent
-from zkoperator.zk.read_permits import Attempts, ReadPermits
+from zkoperator.zk.read_permits import ReadAttempts, ReadPermits
 from zkoperator.zk.snapshot import Snapshot
 from zkoperator.zk.snapshot_builder import SnapshotBuilder, SubtreeLimits
 
@@ -47,27 +47,27 @@ class SubtreeFeed:
         *,
         on_change: Callable[[], None],
         window: int = 256,
-        turns: ReadPermits | None = None,
-        budget: SubtreeLimits = _ANY_SIZE,
+        permits: ReadPermits | None = None,
+        limits: SubtreeLimits = _ANY_SIZE,
     ) -> None:
         self._zk = zk
         self._root = root
         self._prefix = root if root == "/" else f"{root}/"
         self._on_change = on_change
-        self._window = self._reach = window
-        self._attempts = Attempts(zk, turns or ReadPermits(1))
-        self._budget = budget
-        self._drawing = SnapshotBuilder(root)
+        self._window = self._reads_allowed = window
+        self._attempts = ReadAttempts(zk, permits or ReadPermits(1))
+        self._limits = limits
+        self._builder = SnapshotBuilder(root)
         self._snapshot: Snapshot | None = None
         self._is_consistent = False
         self._is_live = False
         self._is_announced = False
         self._epoch = 0
-        self._heard_count = 0
+        self._event_count = 0
         self._ended: asyncio.Future[None] | None = None
         self._end: Exception | None = None
         self._found: set[str] | None = None
-        self._pending = Pending()
+        self._pending = PendingReads()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def snapshot(self) -> Snapshot | None:
@@ -75,19 +75,19 @@ class SubtreeFeed:
         if not self._is_consistent:
             return None
         if self._snapshot is None:
-            self._snapshot = self._drawing.snapshot(self._zk.last_zxid)
+            self._snapshot = self._builder.snapshot(self._zk.last_zxid)
         return self._snapshot
 
     def forget_values(self) -> None:
         """Keep only the digests of the values read so far; later changes bring their values again."""
-        self._drawing.forget_values()
-        self._redraw()
+        self._builder.forget_values()
+        self._rebuild_snapshot()
 
     async def recall(self, paths: Collection[str]) -> bool:
         """Read forgotten values of these relative paths again.
 
         True: `snapshot()` has them now. False: one of them changed or could not be read, so there is no snapshot at
-        the moment; `on_change` follows.
+        the position; `on_change` follows.
         """
         epoch = self._epoch
         wanted = [path for path in paths if self._is_forgotten(path)]
@@ -98,24 +98,24 @@ class SubtreeFeed:
             if epoch != self._epoch:
                 return False
             for path, node in zip(part, nodes, strict=True):
-                if not isinstance(node, Node) or not self._drawing.recall(path, node):
+                if not isinstance(node, Node) or not self._builder.recall(path, node):
                     self._is_consistent = False
                     self._pending.need_data(path, None)
-        self._pump()
-        self._redraw()
+        self._send_due_reads()
+        self._rebuild_snapshot()
         return self._is_consistent
 
-    def moment(self) -> tuple[int, int]:
+    def position(self) -> tuple[int, int]:
         """Return what changes with every notification and every loss of the connection."""
-        return self._epoch, self._heard_count
+        return self._epoch, self._event_count
 
     def known(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the relative paths of a snapshot that stands: those that are known, and those that are refused."""
-        return (self._drawing.known(), self._drawing.unreadable()) if self._is_consistent else ((), ())
+        return (self._builder.known(), self._builder.unreadable()) if self._is_consistent else ((), ())
 
     def agrees(self, path: str, stat: Stat | ForbiddenError | None) -> bool:
         """Whether the znode is known as this answer has it. One that is being read, or is refused, agrees with all."""
-        return path in self._pending or self._drawing.is_refused(path) or self._drawing.agrees(path, stat)
+        return path in self._pending or self._builder.is_refused(path) or self._builder.agrees(path, stat)
 
     def reread(self) -> None:
         """Read the whole subtree again: there is something that no notification has told."""
@@ -129,10 +129,10 @@ class SubtreeFeed:
         Raises:
             SessionLostError: the session was closed.
             InvalidError: the root is no valid path, or the server is older than 3.6.
-            TooLargeError: the subtree is over the budget, or a listing over the limit of replies.
+            TooLargeError: the subtree is over the limits, or a listing over the limit of replies.
         """
         removers = (
-            self._zk.on_event(self._heard, under=self._root),
+            self._zk.on_event(self._on_event, under=self._root),
             self._zk.on_state(self._state_changed),
         )
         try:
@@ -142,7 +142,7 @@ class SubtreeFeed:
         finally:
             for remove in removers:
                 remove()
-            self._lose()
+            self._discard()
         raise self._end
 
     async def _follow_once(self) -> None:
@@ -157,40 +157,40 @@ class SubtreeFeed:
             # A lost connection comes back with the session's own back-off; anything else waits for ours.
             if epoch == self._epoch:
                 self._fail(error)
-            self._attempts.end_turn()
+            self._attempts.end_permit()
             return
         if epoch == self._epoch:
             self._ended = asyncio.get_running_loop().create_future()
             self._begin_walk()
             await self._ended
-        self._attempts.end_turn()
+        self._attempts.end_permit()
 
     def _begin_walk(self) -> None:
         self._is_live = True
         self._found = set()
-        self._drawing.begin_walk()
+        self._builder.begin_walk()
         self._pending.need_data("", None)
-        self._pump()
+        self._send_due_reads()
 
     def _state_changed(self, state: ConnectionState) -> None:
         if state is not ConnectionState.CONNECTED:
-            self._lose()
+            self._discard()
             self._announce(ready=False)
         self._attempts.state_changed(state)
 
     def _fail(self, error: ZkOperatorError) -> None:
         self._attempts.failed()
         if self._found is not None:
-            self._reach = max(_NARROWEST, self._reach // 2)
+            self._reads_allowed = max(_NARROWEST, self._reads_allowed // 2)
         logger.debug("%s: reading again: %s", self._root, error)
-        self._lose()
+        self._discard()
         self._announce(ready=False)
 
-    def _give_up(self, end: Exception) -> None:
+    def _end_with(self, end: Exception) -> None:
         """Nothing that comes by itself will make it better: `run` raises it, and nothing is kept meanwhile."""
         self._end = self._end or end
-        self._lose()
-        self._drawing = SnapshotBuilder(self._root)
+        self._discard()
+        self._builder = SnapshotBuilder(self._root)
         self._announce(ready=False)
 
     def _announce(self, *, ready: bool) -> None:
@@ -199,7 +199,7 @@ class SubtreeFeed:
         if ready or was_announced:
             self._on_change()
 
-    def _lose(self) -> None:
+    def _discard(self) -> None:
         """Nothing is known to be current any more; what is under way belongs to the past."""
         self._epoch += 1
         self._is_consistent = self._is_live = False
@@ -211,13 +211,13 @@ class SubtreeFeed:
             task.cancel()
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
-        self._attempts.end_turn()
+        self._attempts.end_permit()
 
-    def _heard(self, event: ZnodeEvent) -> None:
+    def _on_event(self, event: ZnodeEvent) -> None:
         """Take note in the order of the wire, and ask at once for what must be read."""
-        self._heard_count += 1
+        self._event_count += 1
         path = event.path[len(self._prefix) :]
-        if not self._is_live or event.type is EventType.CHILDREN_CHANGED or self._is_of_no_interest(path):
+        if not self._is_live or event.type is EventType.CHILDREN_CHANGED or self._is_ignored(path):
             return
         self._is_consistent = False
         if event.type is EventType.DELETED:
@@ -226,7 +226,7 @@ class SubtreeFeed:
             self._pending.need_data(path, event)
         if event.type is EventType.DELETED or (event.type is EventType.CREATED and path):
             self._need_stat(path.rpartition("/")[0], event)
-        self._pump()
+        self._send_due_reads()
 
     def _need_absence(self, path: str, event: ZnodeEvent) -> None:
         """A deletion needs no read of the znode: a later creation would have an event of its own."""
@@ -237,7 +237,7 @@ class SubtreeFeed:
 
     def _erase(self, path: str) -> None:
         self._pending.gone(path)
-        self._drawing.remove(path)
+        self._builder.remove(path)
         if self._found is not None:
             self._found.discard(path)
 
@@ -249,10 +249,10 @@ class SubtreeFeed:
         else:
             self._pending.need_stat(parent, event)
 
-    def _pump(self) -> None:
+    def _send_due_reads(self) -> None:
         """Send what is due as far as the window allows; when nothing is left, the snapshot stands."""
         pending = self._pending
-        room = self._reach - len(pending.reading) - len(self._tasks)
+        room = self._reads_allowed - len(pending.reading) - len(self._tasks)
         while room > 0 and (pending.data or pending.stats):
             room -= 1
             if pending.data:
@@ -266,12 +266,12 @@ class SubtreeFeed:
             self._settle()
 
     def _settle(self) -> None:
-        self._drawing.settle(self._found)
+        self._builder.settle(self._found)
         self._pending.created.clear()
         if self._found is not None:
             self._found = None
-            self._reach = min(self._window, self._reach * 2)
-            self._attempts.end_turn()
+            self._reads_allowed = min(self._window, self._reads_allowed * 2)
+            self._attempts.end_permit()
         self._attempts.succeeded()
         self._is_consistent = True
         self._snapshot = None
@@ -287,64 +287,64 @@ class SubtreeFeed:
         if task.cancelled() or epoch != self._epoch:
             _ = task.cancelled() or task.exception()
             return
-        self._digest(partial(done, task))
+        self._process(partial(done, task))
 
-    def _digest(self, work: Callable[[], None]) -> None:
+    def _process(self, work: Callable[[], None]) -> None:
         """Take over one reply, and ask for what is due next."""
         try:
             work()
-            self._pump()
+            self._send_due_reads()
         except InvalidError as error:
-            self._give_up(error)
+            self._end_with(error)
         except ZkOperatorError as error:
             self._fail(error)
         except Exception as defect:  # noqa: BLE001 - a callback has no caller: `run` raises it
-            self._give_up(defect)
+            self._end_with(defect)
 
     def _data_arrived(self, path: str, epoch: int, future: asyncio.Future[Node]) -> None:
         if future.cancelled() or epoch != self._epoch:
             _ = future.cancelled() or future.exception()
             return
-        self._digest(partial(self._take_data, path, future))
+        self._process(partial(self._take_data, path, future))
 
     def _take_data(self, path: str, future: asyncio.Future[Node]) -> None:
-        heard = self._pending.reading.pop(path)
+        later_event = self._pending.reading.pop(path)
         try:
-            self._draw(path, future.result(), heard)
+            self._store_read(path, future.result(), later_event)
         except NoNodeError:
-            if heard is None or heard.type is EventType.DELETED:
+            if later_event is None or later_event.type is EventType.DELETED:
                 self._erase(path)
             else:
                 self._pending.data[path] = None
         except ForbiddenError:
-            if heard is None:
-                self._drawing.hide(path)
+            if later_event is None:
+                self._builder.hide(path)
             else:
                 self._pending.data[path] = None
 
-    def _draw(self, path: str, node: Node, heard: ZnodeEvent | None) -> None:
-        if heard is not None and heard.type is EventType.DELETED:
+    def _store_read(self, path: str, node: Node, later_event: ZnodeEvent | None) -> None:
+        if later_event is not None and later_event.type is EventType.DELETED:
             # Had the znode been gone when it was read, there would be no data: the deletion is the later one.
             self._erase(path)
             return
-        if heard is not None and zxid_of(heard) > node.zxid:
+        if later_event is not None and zxid_of(later_event) > node.zxid:
             self._pending.data[path] = None
             return
-        if self._drawing.is_hidden(path):
+        if self._builder.is_hidden(path):
             return
-        if self._drawing.is_unreadable(path) or self._is_opened(path):
+        if self._builder.is_unreadable(path) or self._became_readable(path):
             # What happened below it meanwhile was not followed.
             self._begin_walk()
             return
-        self._drawing.store(path, node)
+        self._builder.store(path, node)
         if self._found is not None:
             self._found.add(path)
-        self._check_budget(path, node.stat)
+        self._check_limits(path, node.stat)
         if self._found is not None and node.stat.num_children:
             self._spawn(self._zk.children(self._absolute(path)), partial(self._listing_arrived, path))
 
-    def _check_budget(self, path: str, stat: Stat) -> None:
-        excess = self._drawing.excess(self._budget, stat.num_children, self._found)
+    def _check_limits(self, path: str, stat: Stat) -> None:
+        excess = self._builder.excess(self._limits, stat.num_children, self._found)
         if excess is not None:
             raise TooLargeError((FieldError(self._absolute(path), excess),))
 
@@ -352,10 +352,10 @@ class SubtreeFeed:
         try:
             names = task.result().names
         except NoNodeError:
-            # Its deletion has been heard by now, or another creation after it.
+            # Its deletion has arrived by now, or another creation after it.
             return
         except ForbiddenError:
-            self._drawing.hide(path)
+            self._builder.hide(path)
             return
         for name in names:
             child = f"{path}/{name}" if path else name
@@ -364,35 +364,35 @@ class SubtreeFeed:
                 self._pending.data[child] = None
 
     def _stat_arrived(self, path: str, task: asyncio.Task[Stat | None]) -> None:
-        heard_zxid = self._pending.stating.pop(path)
+        event_zxid = self._pending.stating.pop(path)
         stat: Stat | None = None
         try:
             stat = task.result()
         except ForbiddenError:
-            if path in self._drawing:
+            if path in self._builder:
                 self._pending.data[path] = None
         if stat is not None:
-            self._drawing.restat(path, stat)
-        if heard_zxid > (stat.pzxid if stat is not None else 0):
+            self._builder.restat(path, stat)
+        if event_zxid > (stat.pzxid if stat is not None else 0):
             self._pending.stats[path] = None
 
-    def _redraw(self) -> None:
+    def _rebuild_snapshot(self) -> None:
         """The same state in another form: the zxid of the snapshot stands."""
         if self._snapshot is not None:
-            self._snapshot = self._drawing.snapshot(self._snapshot.zxid)
+            self._snapshot = self._builder.snapshot(self._snapshot.zxid)
 
-    def _is_of_no_interest(self, path: str) -> bool:
-        return not self._is_expected(path) and self._drawing.is_hidden(path)
+    def _is_ignored(self, path: str) -> bool:
+        return not self._is_expected(path) and self._builder.is_hidden(path)
 
-    def _is_opened(self, path: str) -> bool:
+    def _became_readable(self, path: str) -> bool:
         """Whether the znode has been there for longer than it may be read, and no walk is about to find it."""
-        return self._found is None and path not in self._drawing and path not in self._pending.created
+        return self._found is None and path not in self._builder and path not in self._pending.created
 
     def _is_expected(self, path: str) -> bool:
-        return path in self._drawing or self._pending.is_expected(path)
+        return path in self._builder or self._pending.is_expected(path)
 
     def _is_forgotten(self, path: str) -> bool:
-        node = self._drawing.node(path)
+        node = self._builder.node(path)
         return node is not None and node.data is None
 
     def _absolute(self, relative: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.waiting import eventually
-from zkoperator.handlers.kopf_thread import ROOT, DyingError, Life
+from zkoperator.handlers.kopf_thread import ROOT, KopfEndingError, KopfThread
 from zkoperator.runtime.clock import MONOTONIC
 
 Body = Callable[[], Coroutine[Any, Any, None]]
@@ -41,13 +41,13 @@ async def _no_thread_stays() -> AsyncIterator[None]:
 
 
 async def test_what_ends_kopf_ends_its_life() -> None:
-    life = Life(lambda: asyncio.create_task(_fail()), MONOTONIC)
+    life = KopfThread(lambda: asyncio.create_task(_fail()), MONOTONIC)
     assert isinstance(await asyncio.wait_for(life.ended, 30), ValueError)
 
 
 async def test_a_kopf_that_has_begun_to_end_is_ended() -> None:
-    life = Life(_kopf(**{ROOT: _fail, "watcher for a": _forever}), MONOTONIC)
-    assert isinstance(await asyncio.wait_for(life.ended, 30), DyingError)
+    life = KopfThread(_kopf(**{ROOT: _fail, "watcher for a": _forever}), MONOTONIC)
+    assert isinstance(await asyncio.wait_for(life.ended, 30), KopfEndingError)
 
 
 async def test_what_swallows_a_cancellation_is_cancelled_again() -> None:
@@ -62,13 +62,13 @@ async def test_what_swallows_a_cancellation_is_cancelled_again() -> None:
                 swallowed += 1
         await _forever()
 
-    life = Life(_kopf(**{ROOT: _fail, "watcher for a": stubborn}), MONOTONIC)
-    assert isinstance(await asyncio.wait_for(life.ended, 30), DyingError)
+    life = KopfThread(_kopf(**{ROOT: _fail, "watcher for a": stubborn}), MONOTONIC)
+    assert isinstance(await asyncio.wait_for(life.ended, 30), KopfEndingError)
     assert swallowed == 3
 
 
 async def test_it_lives_on_while_its_root_does_and_then_ends_when_asked() -> None:
-    life = Life(_kopf(**{ROOT: _forever, "worker for a": _fail}), MONOTONIC)
+    life = KopfThread(_kopf(**{ROOT: _forever, "worker for a": _fail}), MONOTONIC)
     await asyncio.wait({life.ended}, timeout=2.5)  # two beats
     assert not life.ended.done()
     await life.end()

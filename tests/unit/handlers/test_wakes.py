@@ -29,13 +29,13 @@ async def test_events_of_both_kinds_bring_their_version_and_those_of_the_deleted
 ) -> None:
     monkeypatch.setattr(kopf, "operator", _tell)
     clusters, syncs = list[tuple[Key, str]](), list[tuple[Key, str]]()
-    intake = EventSources(
+    sources = EventSources(
         FakeKube(),
         CredentialSource(None),
         wake_cluster=lambda *told: clusters.append(told),
         wake_sync=lambda *told: syncs.append(told),
     )
-    running = asyncio.create_task(intake.run())
+    running = asyncio.create_task(sources.run())
     try:
         await eventually(lambda: len(clusters) >= 3 and len(syncs) >= 3)
     finally:

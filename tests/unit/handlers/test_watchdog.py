@@ -7,7 +7,7 @@ from zkoperator.handlers.watchdog import Watchdog
 from zkoperator.runtime.keys import Key
 
 A = Key("demo", "a")
-HORIZON_S, PATIENCE_S = 70.0, 5.0
+HORIZON_S, MISSED_AFTER_S = 70.0, 5.0
 
 
 class World:
@@ -19,7 +19,7 @@ class World:
             self.bark,
             age_s=lambda: self.age_s,
             horizon_s=HORIZON_S,
-            patience_s=PATIENCE_S,
+            missed_after_s=MISSED_AFTER_S,
             clock=self.clock,
         )
 
@@ -33,49 +33,49 @@ def world() -> World:
 
 
 async def test_a_change_that_kopf_never_tells_of_is_an_alarm(world: World) -> None:
-    world.watchdog.found(A)
-    await world.clock.advance(PATIENCE_S + 1)
+    world.watchdog.change_found(A)
+    await world.clock.advance(MISSED_AFTER_S + 1)
     assert world.alarms == 1
 
 
 async def test_a_change_that_kopf_told_before_is_none(world: World) -> None:
-    world.watchdog.told(A)
+    world.watchdog.event_seen(A)
     await world.clock.advance(HORIZON_S - 1)
-    world.watchdog.found(A)
-    await world.clock.advance(PATIENCE_S + 1)
+    world.watchdog.change_found(A)
+    await world.clock.advance(MISSED_AFTER_S + 1)
     assert world.alarms == 0
 
 
 async def test_a_change_that_kopf_tells_a_little_later_is_none(world: World) -> None:
-    world.watchdog.found(A)
-    await world.clock.advance(PATIENCE_S - 1)
-    world.watchdog.told(A)
+    world.watchdog.change_found(A)
+    await world.clock.advance(MISSED_AFTER_S - 1)
+    world.watchdog.event_seen(A)
     await world.clock.advance(10)
     assert world.alarms == 0
 
 
 async def test_what_kopf_told_long_ago_does_not_excuse_it(world: World) -> None:
-    world.watchdog.told(A)
+    world.watchdog.event_seen(A)
     await world.clock.advance(3 * HORIZON_S)
-    world.watchdog.found(A)
-    await world.clock.advance(PATIENCE_S + 1)
+    world.watchdog.change_found(A)
+    await world.clock.advance(MISSED_AFTER_S + 1)
     assert world.alarms == 1
 
 
 async def test_a_kopf_that_has_just_started_missed_nothing(world: World) -> None:
     world.age_s = 10
-    world.watchdog.found(A)
-    await world.clock.advance(PATIENCE_S + 1)
+    world.watchdog.change_found(A)
+    await world.clock.advance(MISSED_AFTER_S + 1)
     assert world.alarms == 0
 
 
 async def test_what_kopf_told_long_ago_is_not_kept(world: World) -> None:
     for number in range(100):
-        world.watchdog.told(Key("demo", f"gone-{number}"))
-        world.watchdog.told(A)
+        world.watchdog.event_seen(Key("demo", f"gone-{number}"))
+        world.watchdog.event_seen(A)
         await world.clock.advance(10)
-    kept = len(world.watchdog._told_s)
+    kept = len(world.watchdog._seen_s)
     assert kept < 20
-    world.watchdog.found(A)
-    await world.clock.advance(PATIENCE_S + 1)
+    world.watchdog.change_found(A)
+    await world.clock.advance(MISSED_AFTER_S + 1)
     assert world.alarms == 0

@@ -84,7 +84,7 @@ async def test_nothing_that_stayed_the_same_is_woken(world: World) -> None:
 
 async def test_a_key_that_others_saw_and_no_list_did_is_woken_when_it_is_gone(world: World) -> None:
     await world.start()
-    world.census.note(A)
+    world.census.add_known(A)
     assert await world.woken_in(67) == [A]
     assert await world.woken_in(600) == []
 
@@ -137,7 +137,7 @@ async def test_only_the_namespaces_asked_for_are_listed() -> None:
         world.put(key)
     await world.start()
     assert await world.woken_in(0) == [A, Key("other", "c")]
-    world.census.note(Key("elsewhere", "d"))
+    world.census.add_known(Key("elsewhere", "d"))
     assert await world.woken_in(67) == []
     assert world.task is not None
     world.task.cancel()

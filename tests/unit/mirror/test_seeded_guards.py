@@ -233,7 +233,7 @@ BUGS = (
     Bug(
         "no look at what a push was refused at",
         trees.Subtree,
-        "recheck_at",
+        "verify_at",
         _no_look,
         again.test_a_parent_that_hides_a_child_stays_and_the_others_go_on,
     ),

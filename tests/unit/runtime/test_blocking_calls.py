@@ -19,6 +19,14 @@ async def test_a_call_returns_or_raises_to_whoever_waits() -> None:
     thread.close()
 
 
+def test_a_call_that_exits_reaches_its_caller_and_leaves_the_thread_to_the_next_one() -> None:
+    thread = DaemonThread("test")
+    with pytest.raises(SystemExit):
+        asyncio.run(thread.run(lambda: sys.exit(3)))
+    assert asyncio.run(asyncio.wait_for(thread.run(lambda: 2), 10)) == 2
+    thread.close()
+
+
 async def test_a_call_that_is_cancelled_before_its_turn_is_not_made() -> None:
     thread, released, made = DaemonThread("test"), threading.Event(), []
     first = asyncio.create_task(thread.run(released.wait))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -50,6 +50,10 @@ class World:
             report=self.passes.append,
             **{"grace_s": 0.01, "backoff": FIXED, **options},  # type: ignore[arg-type]
         )
+
+    def wake_all(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self.loop.wake(key)
 
     async def reconcile(self, key: Key) -> LookAgain:
         self.seen[key] += 1
@@ -110,7 +114,7 @@ async def test_a_woken_key_is_reconciled_once() -> None:
 
 async def test_wakes_before_the_start_are_not_lost() -> None:
     world = World()
-    world.loop.wake_all([A, B])
+    world.wake_all([A, B])
     async with world.running():
         assert world.seen == {A: 1, B: 1}
 
@@ -169,7 +173,7 @@ async def test_a_key_that_is_due_and_woken_while_all_slots_are_busy_has_one_pass
         world.loop.wake(A)
         await world.clock.advance(0.1)
         assert failures == []
-        world.loop.wake_all([B, C])
+        world.wake_all([B, C])
         await world.clock.advance(0.3)  # the retry is due now, and a wake is paced until later
         world.loop.wake(A)
         await gate.release(B)
@@ -237,7 +241,7 @@ async def test_passes_of_different_keys_run_at_once_up_to_the_limit() -> None:
     gate = Gate()
     world = World(gate, concurrency=2)
     async with world.running():
-        world.loop.wake_all([A, B, C])
+        world.wake_all([A, B, C])
         await settle()
         assert gate.inside == [A, B]
         assert (world.loop.running, world.loop.depth) == (2, 1)
@@ -252,7 +256,7 @@ async def test_a_pass_that_hangs_does_not_slow_others() -> None:
     async with world.running():
         world.loop.wake(A)
         await settle()
-        world.loop.wake_all(others)
+        world.wake_all(others)
         await gate.release(*others)
         assert all(gate.finished[key] == 1 for key in others)
 
@@ -282,7 +286,7 @@ async def test_resyncs_of_many_keys_are_spread() -> None:
     world = World()
     keys = [Key("demo", str(number)) for number in range(100)]
     async with world.running():
-        world.loop.wake_all(keys)
+        world.wake_all(keys)
         await world.clock.advance(RESYNC_S)
         done = sum(world.seen[key] == 2 for key in keys)
         assert 10 < done < 90
@@ -517,7 +521,7 @@ async def test_a_stop_lets_running_passes_finish_and_starts_no_other() -> None:
     world = World(gate, concurrency=1, grace_s=10)
     task = asyncio.create_task(world.loop.run())
     await settle()
-    world.loop.wake_all([A, B])
+    world.wake_all([A, B])
     await settle()
     task.cancel()
     await settle()
@@ -591,7 +595,7 @@ async def test_a_loop_whose_alarm_does_not_ring_is_stalled() -> None:
 async def test_ten_thousand_keys_need_no_task_and_no_timer_of_the_event_loop_each() -> None:
     world = World()
     async with world.running():
-        world.loop.wake_all(Key("demo", str(number)) for number in range(10_000))
+        world.wake_all(Key("demo", str(number)) for number in range(10_000))
         async with asyncio.timeout(30):
             while world.loop.depth or world.loop.running:
                 await asyncio.sleep(0)

@@ -108,7 +108,7 @@ def hung_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[HungNames]:
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
     yield names
     names.released.set()
-    while resolver._under_way:
+    while resolver._running:
         time.sleep(0.001)
 
 

@@ -15,7 +15,7 @@ from zkoperator.zk.port import Acl, Children, Create, Delete, Node, Set
 from zkoperator.zk.read_permits import ReadPermits
 from zkoperator.zk.snapshot_builder import SubtreeLimits
 from zkoperator.zk.subtree_feed import SubtreeFeed
-from zkoperator.zk.verification import recheck, recheck_at
+from zkoperator.zk.verification import verify, verify_at
 
 ROOTS = [f"/t{number}" for number in range(12)]
 NOBODY = (Acl(31, "digest", "nobody:x"),)
@@ -58,7 +58,7 @@ class Reading:
             return turn
 
         def ended(turn: turns.ReadPermit) -> None:
-            self.now -= turn._free is not None
+            self.now -= turn._slots is not None
             end(turn)
 
         monkeypatch.setattr(ReadPermits, "take", taken)
@@ -69,7 +69,7 @@ async def test_whole_reads_take_turns_at_the_start_and_after_a_cut(
     server: FakeZkServer, follow: Callable[..., SubtreeFeed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, zk, shared = Reading(monkeypatch), server.session(), ReadPermits(3)
-    feeds = [follow(zk, root, turns=shared) for root in ROOTS]
+    feeds = [follow(zk, root, permits=shared) for root in ROOTS]
     await eventually(lambda: all(feed.snapshot() for feed in feeds), every_s=0)
     assert (reading.most, reading.now) == (3, 0)
     reading.most = 0
@@ -86,22 +86,22 @@ async def test_an_ensemble_that_is_away_takes_nobodys_turn(
     away, shared = FakeZkServer(), ReadPermits(1)
     away.down()
     for root in ROOTS[:5]:
-        follow(away.session(), root, turns=shared)
+        follow(away.session(), root, permits=shared)
     await asyncio.sleep(0)
-    feed = follow(server.session(), "/t9", turns=shared)
+    feed = follow(server.session(), "/t9", permits=shared)
     await eventually(feed.snapshot, within_s=2, every_s=0)
 
 
 async def test_a_reading_that_hangs_gives_its_turn_up(
     server: FakeZkServer, follow: Callable[..., SubtreeFeed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LONGEST_TURN_S", 0.05)
+    monkeypatch.setattr(turns, "LONGEST_PERMIT_S", 0.05)
     hung, shared = server.session(), ReadPermits(1)
     await eventually(lambda: hung.session_id)
     server.hold(hung)
-    follow(hung, "/t0", turns=shared)
+    follow(hung, "/t0", permits=shared)
     await asyncio.sleep(0)
-    feed = follow(server.session(), "/t1", turns=shared)
+    feed = follow(server.session(), "/t1", permits=shared)
     await eventually(feed.snapshot, within_s=5, every_s=0)
 
 
@@ -134,13 +134,13 @@ async def test_a_subtree_over_its_budget_ends_its_own_feed_and_keeps_nothing(
 ) -> None:
     zk = server.session()
     other = follow(zk, "/t1")
-    feed = SubtreeFeed(zk, "/t0", on_change=lambda: None, budget=budget)
+    feed = SubtreeFeed(zk, "/t0", on_change=lambda: None, limits=budget)
     running = asyncio.create_task(feed.run())
     await eventually(feed.snapshot, every_s=0)
     server.write(*(Create(f"/t0/k{number:03}", b"12345") for number in range(30)))
     with pytest.raises(TooLargeError, match="/t0"):
         await running
-    assert len(feed._drawing) == 0
+    assert len(feed._builder) == 0
     assert "/t0" not in zk.watched
     server.write(Set("/t1/a", b"2", -1))
     await eventually(lambda: (snapshot := other.snapshot()) and snapshot.nodes["a"].data == b"2", every_s=0)
@@ -151,7 +151,7 @@ async def test_a_subtree_that_was_replaced_while_away_counts_once(
     server: FakeZkServer, follow: Callable[..., SubtreeFeed], budget: SubtreeLimits
 ) -> None:
     server.write(*(Create(f"/t0/k{number}", b"12345") for number in range(7)))
-    feed = follow(server.session(), "/t0", budget=budget)
+    feed = follow(server.session(), "/t0", limits=budget)
     await eventually(feed.snapshot, every_s=0)
     server.down()
     server.write(*(Delete(f"/t0/k{number}", -1) for number in range(7)))
@@ -165,7 +165,7 @@ async def test_a_subtree_that_was_replaced_while_away_counts_once(
 async def test_a_subtree_that_grew_over_its_budget_while_away_ends_its_feed(
     server: FakeZkServer, budget: SubtreeLimits
 ) -> None:
-    feed = SubtreeFeed(server.session(), "/t0", on_change=lambda: None, budget=budget)
+    feed = SubtreeFeed(server.session(), "/t0", on_change=lambda: None, limits=budget)
     running = asyncio.create_task(feed.run())
     await eventually(feed.snapshot, every_s=0)
     server.down()
@@ -182,7 +182,7 @@ async def test_a_znode_with_more_children_than_the_budget_is_not_even_listed(
 ) -> None:
     server.write(*(Create(f"/t0/k{number:03}", b"") for number in range(30)))
     with pytest.raises(TooLargeError):
-        await SubtreeFeed(server.session(), "/t0", on_change=lambda: None, budget=SubtreeLimits(znodes=20)).run()
+        await SubtreeFeed(server.session(), "/t0", on_change=lambda: None, limits=SubtreeLimits(znodes=20)).run()
     assert server.served.get("children", 0) == 0
 
 
@@ -203,12 +203,12 @@ async def test_comparing_finds_what_no_event_has_told_and_nothing_else(
     zk = server.session()
     feed = follow(zk, "/t0")
     first = await eventually(feed.snapshot, every_s=0)
-    await recheck(zk, "/t0", feed, everything=True)
+    await verify(zk, "/t0", feed, everything=True)
     assert feed.snapshot() is first
     for operation in (Set("/t0/a", b"2", -1), Create("/t0/b", b""), Delete("/t0/a", -1)):
         zk.watched.clear()
         server.write(operation)
-        await recheck(zk, "/t0", feed, everything=True)
+        await verify(zk, "/t0", feed, everything=True)
         await eventually(feed.snapshot, every_s=0)
     assert set((feed.snapshot() or first).nodes) == {"", "b"}
 
@@ -220,12 +220,12 @@ async def test_comparing_finds_permissions_taken_and_granted(
     feed = follow(zk, "/t0")
     await eventually(feed.snapshot, every_s=0)
     server.set_acl("/t0/a", NOBODY)
-    await recheck(zk, "/t0", feed, everything=True)
+    await verify(zk, "/t0", feed, everything=True)
     await eventually(lambda: (snapshot := feed.snapshot()) and snapshot.unreadable == {"a"}, every_s=0)
-    await recheck(zk, "/t0", feed, everything=False)
+    await verify(zk, "/t0", feed, everything=False)
     assert (snapshot := feed.snapshot()) and snapshot.unreadable == {"a"}
     server.set_acl("/t0/a", (Acl(31, "world", "anyone"),))
-    await recheck(zk, "/t0", feed, everything=False)
+    await verify(zk, "/t0", feed, everything=False)
     await eventually(lambda: (snapshot := feed.snapshot()) and "a" in snapshot.nodes, every_s=0)
 
 
@@ -237,7 +237,7 @@ async def test_looking_where_nothing_is_new_keeps_the_picture(
     server.write(Create("/t0/secret", b"", NOBODY), Create("/t0/secret/x", b""), Create("/t00", b""))
     feed = follow(zk, "/t0")
     first = await eventually(feed.snapshot, every_s=0)
-    await recheck_at(zk, "/t0", feed, path)
+    await verify_at(zk, "/t0", feed, path)
     assert feed.snapshot() is first
 
 
@@ -249,7 +249,7 @@ async def test_looking_at_a_znode_finds_that_it_is_hidden_gone_or_new(
     feed = follow(zk, root)
     await eventually(feed.snapshot, every_s=0)
     server.write(Create("/t0/secret", b"", NOBODY))
-    await recheck_at(zk, root, feed, "/t0/secret")
+    await verify_at(zk, root, feed, "/t0/secret")
     snapshot = await eventually(feed.snapshot, every_s=0)
     assert {path.rpartition("/")[2] for path in snapshot.unreadable} == {"secret"}
     for operation, at in (
@@ -260,7 +260,7 @@ async def test_looking_at_a_znode_finds_that_it_is_hidden_gone_or_new(
         zk.watched.clear()
         server.write(operation)
         before = await eventually(feed.snapshot, every_s=0)
-        await recheck_at(zk, root, feed, at)
+        await verify_at(zk, root, feed, at)
         assert await eventually(feed.snapshot, every_s=0) is not before
 
 
@@ -279,7 +279,7 @@ async def test_changes_in_between_are_no_difference(seed: int) -> None:
         server.write(*(Set(f"/t/{name}", b"", -1) for name in rng.sample(names, 8)), Create(f"/t/n{number}", b""))
         if rng.random() < 0.5:
             await eventually(feed.snapshot, every_s=0)
-        comparing = asyncio.create_task(recheck(zk, "/t", feed, everything=True))
+        comparing = asyncio.create_task(verify(zk, "/t", feed, everything=True))
         for _ in range(rng.randrange(40)):
             await asyncio.sleep(0)
         server.write(*(Set(f"/t/{name}", b"", -1) for name in rng.sample(names, 8)), Delete(f"/t/n{number}", -1))

@@ -59,14 +59,14 @@ async def _look(api: KubeClient, arguments: argparse.Namespace, shown: str) -> s
     if wants_json(arguments):
         values = [to_json(summary) for summary in found]
         if arguments.watch:
-            return _tell(json_line(values), shown)
+            return _print_changed(json_line(values), shown)
         print_json(values)
         return ""
     text = page(found, arguments, style(), datetime.now(UTC))
     if arguments.watch and sys.stdout.isatty():
         print(f"{_CLEAR}{text}", flush=True)
         return text
-    return _tell(text, shown)
+    return _print_changed(text, shown)
 
 
 async def _glances(api: KubeClient, arguments: argparse.Namespace) -> list[ClusterSummary | SyncSummary]:
@@ -101,7 +101,7 @@ def page(
     return "\n\n".join(parts) or "no ZooKeeperCluster and no ConfigSync here; -A looks into all namespaces"
 
 
-def _tell(text: str, shown: str) -> str:
+def _print_changed(text: str, shown: str) -> str:
     """Print the text unless it is what was printed last."""
     if text != shown:
         print(text, flush=True)

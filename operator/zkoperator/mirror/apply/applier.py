@@ -171,7 +171,7 @@ class Applier:
         elif isinstance(cause, ForbiddenError | InvalidError):
             return self._left_out(step, path, cause, memory)
         else:
-            await _tree(memory).recheck_at(path)
+            await _tree(memory).verify_at(path)
         return ConflictError(f"the push was refused at {path}")
 
     def _left_out(

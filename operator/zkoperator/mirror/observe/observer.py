@@ -65,7 +65,7 @@ class Observer:
         if tree is None or tree.snapshot() is None:
             return self._not_consistent(memory)
         memory.disconnected_s, memory.follow_failures = None, 0
-        self._follower.recheck(memory, tree)
+        self._follower.verify(memory, tree)
         if memory.losses != tree.losses:
             # Nobody knows what became of the ledger while the connection was away.
             memory.forget_ledger()

@@ -76,15 +76,15 @@ class Subscriptions:
                 # Nobody knows of the lease any more, should this pass be cancelled meanwhile.
                 await self._sessions.release(tree.zk)
 
-    def recheck(self, memory: Memory, tree: Subtree) -> None:
+    def verify(self, memory: Memory, tree: Subtree) -> None:
         """Look at what nobody tells of: permissions, and whether the watch has told everything."""
         now_s, snapshot = self._clock.now_s(), tree.snapshot()
         if now_s - memory.rechecked_s >= self._settings.reread_s:
             memory.rechecked_s = memory.asked_again_s = now_s
-            tree.recheck(everything=True)
+            tree.verify(everything=True)
         elif snapshot is not None and snapshot.unreadable and now_s - memory.asked_again_s >= self._settings.retry_s:
             memory.asked_again_s = now_s
-            tree.recheck(everything=False)
+            tree.verify(everything=False)
 
     async def _ended(self, tree: Subtree, memory: Memory) -> Waiting | None:
         """Tell of a tree that cannot be followed, and begin anew when it is time."""

@@ -12,7 +12,7 @@ from zkoperator.zk.read_permits import ReadPermits
 from zkoperator.zk.snapshot import Snapshot
 from zkoperator.zk.snapshot_builder import SubtreeLimits
 from zkoperator.zk.subtree_feed import SubtreeFeed
-from zkoperator.zk.verification import recheck, recheck_at
+from zkoperator.zk.verification import verify, verify_at
 
 
 class Sessions(Protocol):
@@ -63,7 +63,7 @@ class Subtree:
         self.losses = 0
         """How often a snapshot was lost with its connection."""
         self._on_change = on_change
-        self._feed = SubtreeFeed(zk, place.root, on_change=self._changed, turns=turns, budget=budget)
+        self._feed = SubtreeFeed(zk, place.root, on_change=self._changed, permits=turns, limits=budget)
         self._checking: asyncio.Task[None] | None = None
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"tree {place.root}")
         self._task.add_done_callback(self._ended)
@@ -85,16 +85,16 @@ class Subtree:
         """Keep digests only."""
         self._feed.forget_values()
 
-    def recheck(self, *, everything: bool) -> None:
-        """Begin to look at what no watch tells of, unless that is still going on; see `zk/recheck.py`."""
+    def verify(self, *, everything: bool) -> None:
+        """Begin to look at what no watch tells of, unless that is still going on; see `zk/verification.py`."""
         if self._checking is None or self._checking.done():
-            work = recheck(self.zk, self.place.root, self._feed, everything=everything)
-            self._checking = asyncio.get_running_loop().create_task(work, name=f"recheck {self.place.root}")
+            work = verify(self.zk, self.place.root, self._feed, everything=everything)
+            self._checking = asyncio.get_running_loop().create_task(work, name=f"verify {self.place.root}")
             self._checking.add_done_callback(self._checked)
 
-    async def recheck_at(self, path: str) -> None:
+    async def verify_at(self, path: str) -> None:
         """Look at a znode that a write was refused at; if it is not as known, the whole subtree is read again."""
-        await recheck_at(self.zk, self.place.root, self._feed, path)
+        await verify_at(self.zk, self.place.root, self._feed, path)
 
     async def close(self) -> None:
         """Stop following. The lease of the session is the caller's."""
