@@ -16,7 +16,7 @@ from tests.support.worlds.ensemble import KEY, Lagging, Stage, stage
 from tests.support.worlds.ensemble_rivals import Rivals
 from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.model.names import MADE_WITH, REVISION
-from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.steps import RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, TransientError
@@ -238,7 +238,7 @@ async def test_two_operators_at_once_do_no_harm(name: str) -> None:
 
 
 async def test_two_operators_that_restart_whatever_bears_the_name_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def restart(applier: Applier, cluster: ValidatedCluster, _: World, step: RestartPod) -> None:
+    async def restart(applier: Applier, cluster: ValidatedCluster, _: Observed, step: RestartPod) -> None:
         await applier._api.delete(PODS, cluster.names.namespace, step.name)
 
     monkeypatch.setattr(Applier, "_restart", restart)

@@ -12,7 +12,7 @@ from tests.support.models.ensemble_simulation import BETTER, GOOD
 from tests.support.worlds.ensemble import KEY, Stage, stage
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import MADE_WITH, REVISION, TEMPLATE
-from zkoperator.ensemble.plan import children as desired
+from zkoperator.ensemble.plan import child_steps as desired
 from zkoperator.ensemble.plan import drift
 from zkoperator.kube.port import PODS, ZOOKEEPER_CLUSTERS, Manifest
 

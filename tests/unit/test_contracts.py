@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "zkoperator"
 
 SEEDS = {
+    "ensemble/model/names.py": ["zkoperator.ensemble.validate"],
     "ensemble/plan/plan.py": ["zkoperator.ensemble.observe.observer"],
     "errors.py": ["zkoperator.api.cluster"],
     "health.py": ["zkoperator.active_replica", "zkoperator.app"],

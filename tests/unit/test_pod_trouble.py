@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from zkoperator.ensemble.observe.views import pod_view
-from zkoperator.ensemble.observe.world import PodView, Running
+from zkoperator.ensemble.observe.pod_view import PodView, Running, pod_view
 
 
 def view(conditions: list[dict[str, Any]], *statuses: dict[str, Any], **metadata: str) -> PodView:

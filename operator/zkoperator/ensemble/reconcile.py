@@ -6,18 +6,18 @@ from collections.abc import Callable
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.controller.keyed_state import KeyedState
 from zkoperator.ensemble.apply.applier import Applier
-from zkoperator.ensemble.apply.reconfigure import Reconfigurer
+from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.observer import Observer, Store
-from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, SOON_S, Plan, make_plan
-from zkoperator.ensemble.plan.refused_step import hindered
+from zkoperator.ensemble.plan.refused_step import plan_after_refusal
 from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
 from zkoperator.ensemble.state import ClusterState
 from zkoperator.ensemble.status.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.status.reporter import Reporter
 from zkoperator.ensemble.status.status import invalid_status, status_of
-from zkoperator.ensemble.validate import Defaults, ValidatedCluster, stand_in, validate
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, minimal_cluster, validate
 from zkoperator.errors import (
     ConflictError,
     ForbiddenError,
@@ -34,10 +34,10 @@ from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Outcome, classify
 from zkoperator.runtime.wall_clock import time_text
 from zkoperator.zk.port import MemberProbe, ZkConnector
 
-_CONFLICTS = 10
+_MAX_CONFLICTS = 10
 """So many conflicts in a row are no news that arrives a moment late, but something that is not understood."""
 
-_LOOKS_PER_S = 60.0
+_OBSERVATIONS_PER_S = 60.0
 """At clusters at rest, all taken together: looking costs a process a bounded share of a core however many there are."""
 
 _log = logging.getLogger(__name__)
@@ -94,18 +94,18 @@ class EnsembleReconciler:
             cluster = validate(raw, self._defaults)
         except InvalidError as error:
             return await self._refuse(raw, error, state)
-        world = await self._observer.observe(cluster, state.observer)
-        plan = await self._carry_out(cluster, world, _plan(cluster, world), state)
-        return await self._report(raw, cluster, world, plan, state) if plan is not None else LookAgain(SOON_S)
+        observed = await self._observer.observe(cluster, state.observer)
+        plan = await self._carry_out(cluster, observed, _plan(cluster, observed), state)
+        return await self._report(raw, cluster, observed, plan, state) if plan is not None else LookAgain(SOON_S)
 
     async def _report(
-        self, raw: Manifest, cluster: ValidatedCluster, world: World, plan: Plan, state: ClusterState
+        self, raw: Manifest, cluster: ValidatedCluster, observed: Observed, plan: Plan, state: ClusterState
     ) -> LookAgain:
         key = Key(cluster.meta.namespace, cluster.meta.name)
-        self._meter.blocked(key, cause_of(gate(world)) if plan.reason is ClusterReason.BLOCKED else None)
-        await self._reporter.write_status(raw, status_of(cluster, world, plan, time_text()), state.report)
+        self._meter.blocked(key, cause_of(gate(observed)) if plan.reason is ClusterReason.BLOCKED else None)
+        await self._reporter.write_status(raw, status_of(cluster, observed, plan, time_text()), state.report)
         settled = sum(each.is_settled for each in self._states.values())
-        rest_s = settled / _LOOKS_PER_S if plan.settled else 0.0
+        rest_s = settled / _OBSERVATIONS_PER_S if plan.settled else 0.0
         return LookAgain(max(plan.look_again_s, rest_s))
 
     async def _fetch(self, key: Key, state: ClusterState) -> Manifest | None:
@@ -114,30 +114,32 @@ class EnsembleReconciler:
             return await self._store.fetch(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
         return await self._api.get(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
 
-    async def _carry_out(self, cluster: ValidatedCluster, world: World, plan: Plan, state: ClusterState) -> Plan | None:
+    async def _carry_out(
+        self, cluster: ValidatedCluster, observed: Observed, plan: Plan, state: ClusterState
+    ) -> Plan | None:
         """Apply the steps. Returns the plan to report, None when what was observed is out of date by now."""
         state.is_settled = plan.settled
         try:
             for step in plan.steps:
                 state.repairs.check(cluster.meta.generation, step, self._now_s())
-                await self._step(cluster, world, step)
+                await self._step(cluster, observed, step)
                 state.repairs.record(cluster.meta.generation, step, self._now_s())
                 await self._reporter.report_step(cluster.meta, step)
         except ConflictError as error:
             extra = about("ZooKeeperCluster", cluster.meta.namespace, cluster.meta.name)
             _log.debug("looking again: %s", error, extra=extra)
             state.conflicts += 1
-            return hindered(plan, error) if state.conflicts > _CONFLICTS else None
+            return plan_after_refusal(plan, error) if state.conflicts > _MAX_CONFLICTS else None
         except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
             state.conflicts = 0
-            return hindered(plan, error)
+            return plan_after_refusal(plan, error)
         state.conflicts = 0
         return None if any(isinstance(step, RecordBootstrap) for step in plan.steps) else plan
 
-    async def _step(self, cluster: ValidatedCluster, world: World, step: Step) -> None:
+    async def _step(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> None:
         began_s, result = self._now_s(), Outcome.SUCCESS
         try:
-            await self._applier.apply(cluster, world, step)
+            await self._applier.apply(cluster, observed, step)
         except ZkOperatorError as error:
             result = classify(error)[0]
             raise
@@ -151,19 +153,19 @@ class EnsembleReconciler:
     async def _refuse(self, raw: Manifest, error: InvalidError, state: ClusterState) -> LookAgain:
         """Report the errors and change nothing; what runs is observed as before."""
         state.is_settled = True
-        cluster = stand_in(raw, self._defaults)
+        cluster = minimal_cluster(raw, self._defaults)
         if cluster is None:
             generation = raw["metadata"].get("generation", 0)
             status = invalid_status(raw.get("status") or {}, error.errors, generation, time_text())
             await self._reporter.write_status(raw, status, state.report)
             return WHEN_WOKEN
         plan = Plan((), ClusterReason.INVALID_SPEC, str(error), IDLE_S)
-        world = await self._observer.observe(cluster, state.observer)
-        return await self._report(raw, cluster, world, plan, state)
+        observed = await self._observer.observe(cluster, state.observer)
+        return await self._report(raw, cluster, observed, plan, state)
 
 
-def _plan(cluster: ValidatedCluster, world: World) -> Plan:
-    if world.refused:
+def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
+    if observed.refused:
         reading = Plan((), ClusterReason.FORBIDDEN, f"reading Secret {cluster.names.secret}", IDLE_S)
-        return hindered(reading, ForbiddenError(world.refused))
-    return make_plan(cluster, world)
+        return plan_after_refusal(reading, ForbiddenError(observed.refused))
+    return make_plan(cluster, observed)

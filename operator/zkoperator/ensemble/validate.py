@@ -115,7 +115,7 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
     )
 
 
-def stand_in(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster | None:
+def minimal_cluster(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster | None:
     """Return the cluster of an invalid object as far as it can be watched: with the smallest spec of its present size.
 
     Nothing may be planned by it. None when not even the name and the status can be read.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from tests.support.fakes.kube import Operation
 from tests.support.models.ensemble_simulation import NAMES, valid
 from tests.support.worlds.ensemble import KEY, Stage
-from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.steps import Step
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, ZkOperatorError
@@ -30,12 +30,12 @@ class Edge:
 
     play: Stage
     cluster: ValidatedCluster
-    world: World
+    observed: Observed
 
     async def take(self, step: Step) -> ZkOperatorError | None:
         """Let the operator carry out the step now; returns what it was refused with."""
         try:
-            await self.play.operator._applier.apply(self.cluster, self.world, step)
+            await self.play.operator._applier.apply(self.cluster, self.observed, step)
         except ZkOperatorError as error:
             return error
         return None
@@ -55,11 +55,11 @@ async def until(
     applier, caught = play.operator._applier, list[tuple[Edge, S]]()
     go_on = applier.apply
 
-    async def watch(cluster: ValidatedCluster, world: World, step: Step) -> None:
+    async def watch(cluster: ValidatedCluster, observed: Observed, step: Step) -> None:
         if isinstance(step, kind) and which(step):
-            caught.append((Edge(play, cluster, world), step))
+            caught.append((Edge(play, cluster, observed), step))
             raise ConflictError("held back")
-        await go_on(cluster, world, step)
+        await go_on(cluster, observed, step)
 
     applier.apply = watch  # type: ignore[method-assign]
     for _ in range(turns):

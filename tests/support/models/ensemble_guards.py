@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.models.ensemble_simulation import Simulation, raw_cluster, valid
 from zkoperator.ensemble.observe.answers import Silent
-from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.plan import Plan, make_plan
 from zkoperator.ensemble.status.status import status_of
 from zkoperator.kube.port import Manifest
@@ -38,13 +38,13 @@ def at_rest(replicas: int = 3, kind: type[Simulation] = Simulation, **spec: Any)
     return play
 
 
-def dark(world: World, *members: int, for_s: float) -> World:
-    answers = {**world.answers, **dict.fromkeys(members, Silent("it does not answer"))}
-    return replace(world, answers=answers, away_s=dict.fromkeys(members, for_s), leaderless_s=for_s)
+def dark(observed: Observed, *members: int, for_s: float) -> Observed:
+    answers = {**observed.answers, **dict.fromkeys(members, Silent("it does not answer"))}
+    return replace(observed, answers=answers, downtime_s=dict.fromkeys(members, for_s), leaderless_s=for_s)
 
 
-def planned(play: Simulation, world: World) -> Plan:
-    return make_plan(valid(play.raw), world)
+def planned(play: Simulation, observed: Observed) -> Plan:
+    return make_plan(valid(play.raw), observed)
 
 
 def first_restarted(play: Simulation) -> int:
@@ -59,7 +59,7 @@ def first_restarted(play: Simulation) -> int:
     return first
 
 
-def told(play: Simulation, world: World) -> dict[str, Manifest]:
+def told(play: Simulation, observed: Observed) -> dict[str, Manifest]:
     cluster = valid(play.raw)
-    found = status_of(cluster, world, make_plan(cluster, world), NOW)["conditions"]
+    found = status_of(cluster, observed, make_plan(cluster, observed), NOW)["conditions"]
     return {condition["type"]: condition for condition in found}

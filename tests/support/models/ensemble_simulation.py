@@ -13,8 +13,9 @@ from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server, parse_servers, server_of
 from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, REVISION, TEMPLATE, Names
 from zkoperator.ensemble.observe.answers import Answer, Mode, NotServing, Serving, Silent
-from zkoperator.ensemble.observe.views import pod_view
-from zkoperator.ensemble.observe.world import ClaimView, World
+from zkoperator.ensemble.observe.claim_view import ClaimView
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.pod_view import pod_view
 from zkoperator.ensemble.plan.plan import Plan, make_plan
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
@@ -151,9 +152,9 @@ class Simulation:
         voters = set(self.committed.voters) if self.committed is not None else set()
         return voters == wanted == set(self.pods) and all(self._serves(member) for member in wanted)
 
-    def observe(self) -> World:
+    def observe(self) -> Observed:
         config = self.children.get(Child.CONFIG_MAP)
-        return World(
+        return Observed(
             children=dict(self.children),
             pods={m: pod_view(m, self._pod_manifest(pod)) for m, pod in self.pods.items()},
             claims=dict(self.claims),

@@ -10,7 +10,7 @@ from zkoperator.cli.view.terminal import Style
 from zkoperator.ensemble.model.configuration import server_of
 from zkoperator.ensemble.model.names import Names
 from zkoperator.ensemble.observe.answers import NotServing, Silent
-from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.plan import make_plan
 from zkoperator.ensemble.plan.steps import CreateSecret, Reconfigure, RecordBootstrap, RestartPod, Step
 from zkoperator.ensemble.validate import Defaults, validate
@@ -27,7 +27,7 @@ def condition(kind: str, status: Truth, reason: str, message: str) -> Condition:
 
 def test_the_first_step_of_a_new_cluster_is_the_record_of_its_founding() -> None:
     cluster = validate({"metadata": {"name": "main", "namespace": "demo"}, "spec": {}}, Defaults("zookeeper:3.9.5"))
-    shown = forecast(NAMES, World(), make_plan(cluster, World()))
+    shown = forecast(NAMES, Observed(), make_plan(cluster, Observed()))
     assert shown.steps == ("record that 3 members may found the ensemble",)
     assert text(shown, PLAIN).startswith("Bootstrapping: recording the first members\n  1. record that 3 members may")
     assert shown.to_json()["observed"] is True
@@ -35,7 +35,7 @@ def test_the_first_step_of_a_new_cluster_is_the_record_of_its_founding() -> None
 
 def test_an_image_that_had_to_be_guessed_is_named() -> None:
     cluster = validate({"metadata": {"name": "main", "namespace": "demo"}, "spec": {}}, Defaults("zookeeper:3.9.5"))
-    shown = forecast(NAMES, World(), make_plan(cluster, World()), "zookeeper:3.9.5")
+    shown = forecast(NAMES, Observed(), make_plan(cluster, Observed()), "zookeeper:3.9.5")
     assert "spec.image is not set: zookeeper:3.9.5 was taken for the operator's default" in text(shown, PLAIN)
     assert shown.to_json()["assumedImage"] == "zookeeper:3.9.5"
 
@@ -78,6 +78,6 @@ def test_the_last_report_names_what_is_wrong_beside_what_is_done() -> None:
 
 
 def test_silence_of_all_is_ours_and_an_answer_of_one_is_not() -> None:
-    assert is_out_of_reach(World(answers={1: Silent("x"), 2: Silent("x")}))
-    assert not is_out_of_reach(World(answers={1: Silent("x"), 2: NotServing()}))
-    assert not is_out_of_reach(World())
+    assert is_out_of_reach(Observed(answers={1: Silent("x"), 2: Silent("x")}))
+    assert not is_out_of_reach(Observed(answers={1: Silent("x"), 2: NotServing()}))
+    assert not is_out_of_reach(Observed())

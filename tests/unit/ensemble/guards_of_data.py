@@ -8,7 +8,9 @@ import pytest
 from tests.support.models.ensemble_guards import Guard, at_rest, planned, told
 from tests.support.models.ensemble_simulation import BETTER, NAMES, Simulation, raw_cluster
 from zkoperator.ensemble.observe.answers import NotServing
-from zkoperator.ensemble.observe.world import ClaimView, Running, World
+from zkoperator.ensemble.observe.claim_view import ClaimView
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.pod_view import Running
 from zkoperator.ensemble.plan import founding, gate, roll
 from zkoperator.ensemble.plan.steps import RecordBootstrap, RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -41,7 +43,7 @@ def claims_that_are_going_are_not_taken_up() -> None:
 
 
 def _nothing_forbids_a_record(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("zkoperator.ensemble.plan.plan.refusal", lambda *_: "")
+    patch.setattr("zkoperator.ensemble.plan.plan.founding_obstacle", lambda *_: "")
 
 
 def volumes_that_nobody_noted_may_be_those_of_members() -> None:
@@ -76,9 +78,9 @@ def a_claim_that_is_going_does_not_keep_the_ensemble_from_being_founded() -> Non
 def _every_claim_must_be_noted(patch: pytest.MonkeyPatch) -> None:
     original = founding.bootstrap_steps
 
-    def steps(cluster: Any, world: World) -> Any:
-        noted = all(world.claims[m].membership for m in world.voters if m in world.claims)
-        return original(cluster, world) if noted or cluster.status.bootstrap is None else ()
+    def steps(cluster: Any, observed: Observed) -> Any:
+        noted = all(observed.claims[m].membership for m in observed.voters if m in observed.claims)
+        return original(cluster, observed) if noted or cluster.status.bootstrap is None else ()
 
     patch.setattr("zkoperator.ensemble.plan.plan.bootstrap_steps", steps)
 
@@ -103,7 +105,7 @@ def a_container_that_ended_does_not_take_the_only_copy_along() -> None:
 
 
 def _broken_pods_hold_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(roll, "_goes_with_pod", lambda *_: False)
+    patch.setattr(roll, "_data_goes_with_pod", lambda *_: False)
 
 
 def the_only_member_is_not_restarted_while_its_claim_is_going() -> None:
@@ -122,17 +124,17 @@ def no_member_is_restarted_while_the_others_elect() -> None:
     play = at_rest(3)
     play.edit(image=BETTER)
     play.tick()
-    world = play.observe()
-    leader = world.leader or 0
-    pods = {**world.pods, leader: replace(world.pods[leader], running=Running.NO, ready=False)}
-    idle = {member: NotServing() for member in world.pods if member != leader}
-    electing = replace(world, pods=pods, answers=idle, leaderless_s=1.0)
+    observed = play.observe()
+    leader = observed.leader or 0
+    pods = {**observed.pods, leader: replace(observed.pods[leader], running=Running.NO, ready=False)}
+    idle = {member: NotServing() for member in observed.pods if member != leader}
+    electing = replace(observed, pods=pods, answers=idle, leaderless_s=1.0)
     assert restarted(play, electing) == [leader]
     assert restarted(play, replace(electing, leaderless_s=40.0)) == [min(idle)]
 
 
-def restarted(play: Simulation, world: World) -> list[int]:
-    return [step.member for step in planned(play, world).steps if isinstance(step, RestartPod)]
+def restarted(play: Simulation, observed: Observed) -> list[int]:
+    return [step.member for step in planned(play, observed).steps if isinstance(step, RestartPod)]
 
 
 def _an_election_takes_no_time(patch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,13 @@ from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.services import client_service
 from zkoperator.ensemble.build.statefulset import revision, stateful_set
 from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
-from zkoperator.ensemble.observe import views
-from zkoperator.ensemble.observe.world import ClaimView, World
-from zkoperator.ensemble.plan import children as desired
-from zkoperator.ensemble.plan import claims, drift, gate, membership, plan, roll
-from zkoperator.ensemble.plan.claims import MEMBER
+from zkoperator.ensemble.observe import pod_view as views
+from zkoperator.ensemble.observe.claim_view import ClaimView
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.plan import child_steps as desired
+from zkoperator.ensemble.plan import claim_steps as claims
+from zkoperator.ensemble.plan import drift, gate, membership, plan, roll
+from zkoperator.ensemble.plan.claim_steps import MEMBER
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -78,18 +80,18 @@ def _second_ones_at_will(patch: pytest.MonkeyPatch) -> None:
 
 
 def _proof_needs_a_quorum(patch: pytest.MonkeyPatch) -> None:
-    def unproven(world: World, kept: frozenset[int]) -> str:
-        return "away" if any(world.serving(member) is None for member in kept) else ""
+    def unproven(observed: Observed, kept: frozenset[int]) -> str:
+        return "away" if any(observed.serving(member) is None for member in kept) else ""
 
     patch.setattr(gate, "_unproven", unproven)
 
 
 def _all_of_the_revision_are_kept(patch: pytest.MonkeyPatch) -> None:
-    def kept(cluster: ValidatedCluster, world: World, _: frozenset[int]) -> frozenset[int]:
-        current = revision(cluster, world.secret_id or "")
-        return frozenset(m for m in world.voters if m in world.pods and world.pods[m].revision == current)
+    def kept(cluster: ValidatedCluster, observed: Observed, _: frozenset[int]) -> frozenset[int]:
+        current = revision(cluster, observed.secret_id or "")
+        return frozenset(m for m in observed.voters if m in observed.pods and observed.pods[m].revision == current)
 
-    patch.setattr(roll, "_kept", kept)
+    patch.setattr(roll, "_updated", kept)
 
 
 # What admission does to pods
@@ -154,7 +156,7 @@ def claims_of_an_ensemble_that_was_never_founded_go_with_it() -> None:
 
 def _only_a_leader_releases_claims(patch: pytest.MonkeyPatch) -> None:
     steps = claims.claim_steps
-    patch.setattr(plan, "claim_steps", lambda c, world: steps(c, world) if world.committed is not None else ())
+    patch.setattr(plan, "claim_steps", lambda c, observed: steps(c, observed) if observed.committed is not None else ())
 
 
 # A new password
@@ -169,7 +171,7 @@ def members_learn_a_new_password_before_the_membership_changes() -> None:
 
 
 def _the_password_does_not_matter(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(plan, "leader_refuses", lambda _: False)
+    patch.setattr(plan, "leader_has_other_password", lambda _: False)
 
 
 # Kept claims
@@ -192,8 +194,8 @@ def some_kept_claims_are_enough_to_bring_the_ensemble_back_by_hand() -> None:
 
 
 def _only_kept_claims_count(patch: pytest.MonkeyPatch) -> None:
-    def kept(cluster: ValidatedCluster, world: World) -> tuple[Server, ...]:
-        found = world.committed.servers if world.committed is not None else world.recorded
+    def kept(cluster: ValidatedCluster, observed: Observed) -> tuple[Server, ...]:
+        found = observed.committed.servers if observed.committed is not None else observed.recorded
         return found or tuple(server_of(cluster.names, m) for m in range(1, cluster.founders + 1))
 
     patch.setattr(desired, "known_servers", kept)
@@ -245,7 +247,11 @@ def _whoever_is_repaired_must_answer(patch: pytest.MonkeyPatch) -> None:
 
 
 def _synced_must_be_those_that_answer(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(membership, "gate", lambda world, *, spared, unseen: gate.gate(world, spared=spared | unseen))
+    patch.setattr(
+        membership,
+        "gate",
+        lambda observed, *, excluded, unreachable: gate.gate(observed, excluded=excluded | unreachable),
+    )
 
 
 def a_member_that_only_we_cannot_ask_is_not_broken() -> None:

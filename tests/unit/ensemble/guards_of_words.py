@@ -10,9 +10,9 @@ from tests.support.models.ensemble_simulation import BAD, Simulation, raw_cluste
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.build.children import Child
-from zkoperator.ensemble.observe import views
-from zkoperator.ensemble.observe.views import pod_view
-from zkoperator.ensemble.observe.world import PodView, World
+from zkoperator.ensemble.observe import pod_view as views
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.pod_view import PodView, pod_view
 from zkoperator.ensemble.plan import membership, plan, roll
 from zkoperator.ensemble.status import conditions, events
 from zkoperator.ensemble.status.events import transition_notices
@@ -64,11 +64,11 @@ def _said_of_any_spec(patch: pytest.MonkeyPatch) -> None:
 
 def a_pod_that_does_not_end_is_blocked_in_the_end() -> None:
     play = at_rest()
-    world = play.observe()
-    pods = {**world.pods, 1: replace(world.pods[1], deleting=True)}
-    soon = planned(play, replace(dark(world, 1, for_s=10.0), pods=pods))
+    observed = play.observe()
+    pods = {**observed.pods, 1: replace(observed.pods[1], deleting=True)}
+    soon = planned(play, replace(dark(observed, 1, for_s=10.0), pods=pods))
     assert soon.reason is ClusterReason.REPAIRING
-    late = planned(play, replace(dark(world, 1, for_s=200.0), pods=pods))
+    late = planned(play, replace(dark(observed, 1, for_s=200.0), pods=pods))
     assert late.reason is ClusterReason.BLOCKED
     assert "2 of 3 voters that are needed serve; missing: main-zk-0" in late.message
 
@@ -90,7 +90,7 @@ def founders_that_do_not_start_say_why() -> None:
 
 
 def _troubles_are_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(World, "troubles", lambda *_: "")
+    patch.setattr(Observed, "troubles", lambda *_: "")
 
 
 def _seen(pod: PodView, running: bool) -> PodView:
@@ -111,7 +111,7 @@ def a_crash_loop_is_told_once() -> None:
     play = at_rest()
     play.edit(config={"tickTime": "3000"})
     new = first_restarted(play)
-    world = replace(dark(play.observe(), new, for_s=10.0), leaderless_s=0.0)
+    observed = replace(dark(play.observe(), new, for_s=10.0), leaderless_s=0.0)
     play.raw["status"]["conditions"] = [
         Condition(
             type="Progressing",
@@ -124,7 +124,7 @@ def a_crash_loop_is_told_once() -> None:
     ]
     before: list[dict[str, Any]] = []
     for running in (False, True, False, True):
-        now = told(play, replace(world, pods={**world.pods, new: _seen(world.pods[new], running)}))
+        now = told(play, replace(observed, pods={**observed.pods, new: _seen(observed.pods[new], running)}))
         assert now["Degraded"]["reason"] == "PodFailing"
         assert now["Progressing"]["reason"] == "Blocked"
         assert before == [] or transition_notices(before, list(now.values())) == ()
@@ -174,9 +174,9 @@ def _warnings_are_no_news(patch: pytest.MonkeyPatch) -> None:
 
 def members_warn_of_the_version_that_the_tag_does_not_tell() -> None:
     play = at_rest(3, image="registry.example/zookeeper@sha256:0123")
-    world = play.observe()
-    old = {m: replace(answer, version="3.9.3") for m in world.pods if (answer := world.serving(m)) is not None}
-    assert "ZOOKEEPER-4925" in told(play, replace(world, answers=old))["Degraded"]["message"]
+    observed = play.observe()
+    old = {m: replace(answer, version="3.9.3") for m in observed.pods if (answer := observed.serving(m)) is not None}
+    assert "ZOOKEEPER-4925" in told(play, replace(observed, answers=old))["Degraded"]["message"]
 
 
 def _only_tags_warn(patch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def a_restart_that_is_asked_for_no_more_restarts_nothing() -> None:
 
 
 def _the_last_restart_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(World, "restarted", "")
+    patch.setattr(Observed, "restarted", "")
 
 
 GUARDS = (

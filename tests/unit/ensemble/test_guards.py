@@ -27,11 +27,11 @@ def test_without_the_guard_it_is_noticed(guard: Guard, monkeypatch: pytest.Monke
 
 def test_a_pod_without_a_mark_of_its_password_says_nothing_about_the_leader() -> None:
     play = at_rest()
-    world = play.observe()
-    assert world.leader is not None
-    unmarked = {**world.pods, world.leader: replace(world.pods[world.leader], secret="")}
-    assert not roll.leader_refuses(replace(world, pods=unmarked, secret_id="another"))
-    assert roll.leader_refuses(replace(world, secret_id="another"))
+    observed = play.observe()
+    assert observed.leader is not None
+    unmarked = {**observed.pods, observed.leader: replace(observed.pods[observed.leader], secret="")}
+    assert not roll.leader_has_other_password(replace(observed, pods=unmarked, secret_id="another"))
+    assert roll.leader_has_other_password(replace(observed, secret_id="another"))
 
 
 def test_a_mark_of_the_password_restarts_nobody() -> None:
@@ -51,7 +51,7 @@ def test_nothing_is_taken_away_while_the_gate_is_shut(monkeypatch: pytest.Monkey
     shut = Verdict(False, "shut for the test")
     for module in (membership, roll):
         monkeypatch.setattr(module, "gate", lambda *_, **__: shut)
-    monkeypatch.setattr(roll, "gate_of_broken", lambda *_, **__: shut)
+    monkeypatch.setattr(roll, "gate_for_broken_pod", lambda *_, **__: shut)
     for change in ({"image": BETTER}, {"config": {"tickTime": "3000"}}, {"replicas": 3}, {"replicas": 7}):
         play.edit(**change)
         play.crash(1, ticks=3)

@@ -9,9 +9,10 @@ from tests.support.models.ensemble_simulation import BAD, BETTER, GOOD, Simulati
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration
 from zkoperator.ensemble.model.names import Names
-from zkoperator.ensemble.observe.world import World
-from zkoperator.ensemble.plan import children as desired
-from zkoperator.ensemble.plan import claims, membership, plan, roll
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.plan import child_steps as desired
+from zkoperator.ensemble.plan import claim_steps as claims
+from zkoperator.ensemble.plan import membership, plan, roll
 from zkoperator.ensemble.plan.gate import Verdict
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -103,7 +104,7 @@ def _spec_decides_pods(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "wanted_pods", lambda cluster, _: cluster.spec.replicas)
     planned = desired._desired
     patch.setattr(
-        desired, "_desired", lambda cluster, world: replace(planned(cluster, world), pods=cluster.spec.replicas)
+        desired, "_desired", lambda cluster, observed: replace(planned(cluster, observed), pods=cluster.spec.replicas)
     )
 
 
@@ -112,13 +113,13 @@ def _joiners_unasked(patch: pytest.MonkeyPatch) -> None:
 
 
 def _broken_at_will(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(roll, "gate_of_broken", lambda *_, **__: OPEN)
+    patch.setattr(roll, "gate_for_broken_pod", lambda *_, **__: OPEN)
     patch.setattr(roll, "_why", lambda *_: "no reason")
 
 
 def _leader_first(patch: pytest.MonkeyPatch) -> None:
     rank = roll._rank
-    patch.setattr(roll, "_rank", lambda world, member: (-rank(world, member)[0], member))
+    patch.setattr(roll, "_rank", lambda observed, member: (-rank(observed, member)[0], member))
 
 
 def _permission_for_ever(patch: pytest.MonkeyPatch) -> None:
@@ -126,23 +127,23 @@ def _permission_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 
 def _never_spent(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(claims, "is_spent", lambda *_: False)
+    patch.setattr(claims, "is_unused", lambda *_: False)
 
 
 def _always_spent(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(claims, "is_spent", lambda *_: True)
+    patch.setattr(claims, "is_unused", lambda *_: True)
 
 
 def _unknown_is_the_last_known(patch: pytest.MonkeyPatch) -> None:
-    def guess(world: World) -> Configuration | None:
-        return Configuration(1, world.recorded) if world.recorded else None
+    def guess(observed: Observed) -> Configuration | None:
+        return Configuration(1, observed.recorded) if observed.recorded else None
 
-    patch.setattr(World, "committed", property(guess))
+    patch.setattr(Observed, "committed", property(guess))
 
 
 def _no_record_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan, "bootstrap_steps", lambda *_: ())
-    patch.setattr(plan, "claim_steps", lambda cluster, world: desired.child_steps(cluster, world))
+    patch.setattr(plan, "claim_steps", lambda cluster, observed: desired.child_steps(cluster, observed))
 
 
 def _pods_before_membership(patch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,14 @@ import pytest
 from tests.support.fakes.kube import FakeKube
 from tests.support.worlds.ensemble import StageSession
 from tests.unit.ensemble import test_reconcile as reconciling
-from tests.unit.ensemble.apply import test_apply as applying
-from tests.unit.ensemble.apply import test_reconfigure as reconfiguring
-from tests.unit.ensemble.observe import test_observe as observing
+from tests.unit.ensemble.apply import test_applier as applying
+from tests.unit.ensemble.apply import test_reconfigurer as reconfiguring
+from tests.unit.ensemble.observe import test_observer as observing
 from zkoperator.ensemble import reconcile
 from zkoperator.ensemble.apply import applier as apply
-from zkoperator.ensemble.apply import reconfigure
+from zkoperator.ensemble.apply import reconfigurer
 from zkoperator.ensemble.apply.applier import Applier
-from zkoperator.ensemble.apply.reconfigure import Reconfigurer
+from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import password_in
 from zkoperator.ensemble.model.names import Names
@@ -53,13 +53,13 @@ def _judged_without(index: int) -> Callable[[pytest.MonkeyPatch], None]:
     """Judge pods without one of the facts: uid, address, whether it is being stopped, whether it runs."""
 
     def bug(patch: pytest.MonkeyPatch) -> None:
-        judged = apply._judged
+        judged = apply._gate_facts
 
         def fewer(pod: Any) -> Any:
             facts = judged(pod)
             return facts and (*facts[:index], *facts[index + 1 :])
 
-        patch.setattr(apply, "_judged", fewer)
+        patch.setattr(apply, "_gate_facts", fewer)
 
     return bug
 
@@ -114,9 +114,9 @@ def _rewritten(module: Any, name: str, old: str, new: str) -> Callable[[pytest.M
 
 
 def _anybodys_secret(patch: pytest.MonkeyPatch) -> None:
-    for module in (observe, reconfigure):
+    for module in (observe, reconfigurer):
         patch.setattr(module, "password_of", lambda _, manifest: password_in(manifest))
-    patch.setattr(observe, "whose", lambda _: None)
+    patch.setattr(observe, "ownership_of", lambda _: None)
 
 
 def _belief_without_uid(patch: pytest.MonkeyPatch) -> None:
@@ -160,29 +160,29 @@ def _of(claim: Callable[..., Any], *given: Any) -> Claim:
 
 
 _NOT_OBSERVED = """\
-                await self._label_again(resource, live, manifest)
+                await self._restore_labels(resource, live, manifest)
                 return
             wanted = _with_metadata(manifest, resourceVersion=_NEVER)"""
 
 SEEDS = (
     Seed(
         "the object is looked at again before anything is taken away",
-        _sets(Applier, "_still_asked", _no_check),
+        _sets(Applier, "_require_unchanged_cluster", _no_check),
         tuple(_of(_changed, kind, "edited") for kind in (RestartPod, Reconfigure, RemovePods, DeleteClaim)),
     ),
     Seed(
         "its uid",
-        _rewritten(apply, "Applier._still_asked", 'meta.get("uid") == cluster.meta.uid and ', ""),
+        _rewritten(apply, "Applier._require_unchanged_cluster", 'meta.get("uid") == cluster.meta.uid and ', ""),
         (_of(_changed, RestartPod, "made again"),),
     ),
     Seed(
         "its end",
-        _rewritten(apply, "Applier._still_asked", ' or "deletionTimestamp" in meta', ""),
+        _rewritten(apply, "Applier._require_unchanged_cluster", ' or "deletionTimestamp" in meta', ""),
         (_of(_changed, RestartPod, "being deleted"),),
     ),
     Seed(
         "pods are looked at again before one is deleted",
-        _sets(Applier, "_pods_as_observed", _version_only),
+        _sets(Applier, "_require_unchanged_pods", _version_only),
         tuple(_of(_another, change) for change in applying.POD_CHANGES),
     ),
     Seed("a pod's uid", _judged_without(0), (_of(_another, "made again"),)),
@@ -253,27 +253,27 @@ SEEDS = (
     ),
     Seed(
         "the uid of a claim that is noted",
-        _rewritten(apply, "Applier._note", ' or live["metadata"]["uid"] != step.claim.uid', ""),
+        _rewritten(apply, "Applier._annotate_claim", ' or live["metadata"]["uid"] != step.claim.uid', ""),
         (applying.test_a_note_is_not_written_on_a_new_claim,),
     ),
     Seed(
         "claims without labels are found before the permission",
-        _sets(Applier, "_no_claim_speaks_against", _no_check),
+        _sets(Applier, "_require_no_contradicting_claim", _no_check),
         (reconciling.test_kept_claims_that_lost_their_labels_are_told_instead_of_an_endless_silence,),
     ),
     Seed(
         "a row of conflicts is reported",
-        _sets(reconcile, "_CONFLICTS", 10**9),
+        _sets(reconcile, "_MAX_CONFLICTS", 10**9),
         (reconciling.test_a_conflict_that_does_not_end_is_reported_and_one_that_does_is_not,),
     ),
     Seed(
         "an invalid object is watched",
-        _sets(reconcile, "stand_in", lambda *_: None),
+        _sets(reconcile, "minimal_cluster", lambda *_: None),
         (reconciling.test_while_the_spec_is_invalid_the_status_goes_on_telling_who_leads_and_whether_a_quorum_serves,),
     ),
     Seed(
         "nothing is done without the Secret's permission",
-        _rewritten(reconcile, "_plan", "if world.refused:", "if not world:"),
+        _rewritten(reconcile, "_plan", "if observed.refused:", "if not observed:"),
         (_of(observing.test_a_cluster_that_never_had_a_secret_says_that_it_may_not_read_it, True),),
     ),
     Seed(
@@ -308,7 +308,7 @@ SEEDS = (
     ),
     Seed(
         "the version is compared before a reconfiguration",
-        _rewritten(reconfigure, "Reconfigurer.change", "if present.version != step.from_version:", "if not present:"),
+        _rewritten(reconfigurer, "Reconfigurer.change", "if present.version != step.from_version:", "if not present:"),
         (reconfiguring.test_an_ensemble_that_has_changed_since_is_not_even_asked,),
     ),
     Seed(
@@ -318,7 +318,7 @@ SEEDS = (
     ),
     Seed(
         "a reconfiguration is read back",
-        _rewritten(reconfigure, "Reconfigurer.change", "if outcome.voters != step.voters:", "if not outcome:"),
+        _rewritten(reconfigurer, "Reconfigurer.change", "if outcome.voters != step.voters:", "if not outcome:"),
         (reconfiguring.test_a_reconfiguration_that_never_arrived_is_not_told_as_done,),
     ),
 )

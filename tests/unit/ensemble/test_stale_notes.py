@@ -4,8 +4,8 @@ import pytest
 
 from tests.support.models.ensemble_simulation import NAMES, valid
 from tests.support.worlds.ensemble import stage
+from zkoperator.ensemble.observe.claim_view import claim_view
 from zkoperator.ensemble.observe.observer import ObserverState
-from zkoperator.ensemble.observe.views import claim_view
 from zkoperator.ensemble.plan.steps import NoteOnClaim
 from zkoperator.errors import ConflictError
 from zkoperator.kube.port import PERSISTENT_VOLUME_CLAIMS, ZOOKEEPER_CLUSTERS

@@ -11,9 +11,9 @@ from zkoperator.cli.view.next_steps import Forecast, forecast, reported, text
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
 from zkoperator.ensemble.observe.answers import Silent
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.observer import Observer, ObserverState
 from zkoperator.ensemble.observe.store import LiveStore
-from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.plan.plan import make_plan
 from zkoperator.ensemble.validate import Defaults, validate
 from zkoperator.errors import ForbiddenError
@@ -58,18 +58,18 @@ async def _forecast(api: KubeClient, raw: Manifest, image: str | None) -> Foreca
     cluster = validate(raw, Defaults(settings.default_image, settings.cluster_domain))
     observer = Observer(api, LiveStore(api), SocketProbe(timeout_s=_PROBE_S), time.monotonic)
     try:
-        world = await observer.observe(cluster, ObserverState())
+        observed = await observer.observe(cluster, ObserverState())
     except ForbiddenError:
         return _last_report(raw)
-    if world.refused or is_out_of_reach(world):
+    if observed.refused or is_out_of_reach(observed):
         return _last_report(raw)
     assumed = "" if (raw.get("spec") or {}).get("image") else settings.default_image
-    return forecast(cluster.names, world, make_plan(cluster, world), assumed)
+    return forecast(cluster.names, observed, make_plan(cluster, observed), assumed)
 
 
-def is_out_of_reach(world: World) -> bool:
+def is_out_of_reach(observed: Observed) -> bool:
     """Tell whether nobody answered though somebody could: then the silence is ours, not the members'."""
-    return bool(world.answers) and all(isinstance(answer, Silent) for answer in world.answers.values())
+    return bool(observed.answers) and all(isinstance(answer, Silent) for answer in observed.answers.values())
 
 
 def _last_report(raw: Manifest) -> Forecast:

@@ -9,7 +9,7 @@ from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.cli.view.command_line import in_cluster
 from zkoperator.cli.view.terminal import Colour, Style, printable
 from zkoperator.ensemble.model.names import Names
-from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.plan.steps import (
@@ -56,9 +56,9 @@ class Forecast:
         }
 
 
-def forecast(names: Names, world: World, plan: Plan, image: str = "") -> Forecast:
+def forecast(names: Names, observed: Observed, plan: Plan, image: str = "") -> Forecast:
     """Return what the next pass would do, from a fresh observation."""
-    verdict = gate(world)
+    verdict = gate(observed)
     told = f"{'open' if verdict.open else 'closed'}: {verdict.why}"
     steps = tuple(describe(step, names) for step in plan.steps)
     return Forecast(names.cluster, True, plan.reason, plan.message, steps, told, image)

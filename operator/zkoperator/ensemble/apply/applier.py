@@ -7,12 +7,12 @@ takes something away is preceded by a fresh look.
 import secrets
 from typing import assert_never
 
-from zkoperator.ensemble.apply.reconfigure import Reconfigurer
+from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.model.names import MEMBERSHIP, selector_text
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, owner_of
-from zkoperator.ensemble.observe.views import pod_view
-from zkoperator.ensemble.observe.world import PodView, Running, World
+from zkoperator.ensemble.observe.pod_view import PodView, Running, pod_view
 from zkoperator.ensemble.plan.drift import covers, repair_patch
 from zkoperator.ensemble.plan.refused_step import ForeignObjectError
 from zkoperator.ensemble.plan.steps import (
@@ -57,34 +57,34 @@ class Applier:
         self._api = api
         self._membership = membership
 
-    async def apply(self, cluster: ValidatedCluster, world: World, step: Step) -> None:
+    async def apply(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> None:
         """Execute one step. Any error means: look again before anything else."""
         match step:
             case RecordBootstrap():
-                await self._record(cluster, world, step)
+                await self._record(cluster, observed, step)
             case CreateSecret():
                 await self._create_secret(cluster)
             case ApplyChild():
                 await self._apply_child(cluster, step)
             case NoteOnClaim():
-                await self._note(cluster, step)
+                await self._annotate_claim(cluster, step)
             case DeleteClaim():
-                await self._delete_claim(cluster, world, step)
+                await self._delete_claim(cluster, observed, step)
             case Reconfigure():
-                await self._still_asked(cluster)
-                await self._membership.change(cluster, world, step)
+                await self._require_unchanged_cluster(cluster)
+                await self._membership.change(cluster, observed, step)
             case RemovePods():
-                await self._remove_pods(cluster, world, step)
+                await self._remove_pods(cluster, observed, step)
             case RestartPod():
-                await self._restart(cluster, world, step)
+                await self._restart(cluster, observed, step)
             case _:
                 assert_never(step)
 
-    async def _record(self, cluster: ValidatedCluster, world: World, step: RecordBootstrap) -> None:
+    async def _record(self, cluster: ValidatedCluster, observed: Observed, step: RecordBootstrap) -> None:
         meta = cluster.meta
         bootstrap = {"members": step.members, "complete": step.complete}
         if cluster.status.bootstrap is None:
-            await self._no_claim_speaks_against(cluster, world, step)
+            await self._require_no_contradicting_claim(cluster, observed, step)
         await self._api.patch(
             ZOOKEEPER_CLUSTERS,
             meta.namespace,
@@ -94,7 +94,9 @@ class Applier:
             subresource="status",
         )
 
-    async def _no_claim_speaks_against(self, cluster: ValidatedCluster, world: World, step: RecordBootstrap) -> None:
+    async def _require_no_contradicting_claim(
+        self, cluster: ValidatedCluster, observed: Observed, step: RecordBootstrap
+    ) -> None:
         """The record is for ever, so the claims that it follows from are looked at once more."""
         listing = await self._api.list(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace)
         metas = [claim["metadata"] for claim in listing.items]
@@ -102,7 +104,7 @@ class Applier:
         if any("deletionTimestamp" in meta for meta in named):
             raise ConflictError("a claim is being deleted")
         if step.complete:
-            if {claim.uid for claim in world.claims.values()} - {meta["uid"] for meta in named}:
+            if {claim.uid for claim in observed.claims.values()} - {meta["uid"] for meta in named}:
                 raise ConflictError("claims have gone since they were observed")
             return
         labels = selector_text(cluster.names.selector)
@@ -139,7 +141,7 @@ class Applier:
             live = await self._api.get(resource, namespace, name)
             if live is not None:
                 _refuse_unless_ours(cluster, step.child.title, live)
-                await self._label_again(resource, live, manifest)
+                await self._restore_labels(resource, live, manifest)
                 return
             wanted = _with_metadata(manifest, resourceVersion=_NEVER)
         applied = await self._api.apply(resource, namespace, wanted)
@@ -148,7 +150,7 @@ class Applier:
             patch, version = repair_patch(applied, manifest), applied["metadata"]["resourceVersion"]
             await self._api.patch(resource, namespace, name, patch, resource_version=version)
 
-    async def _label_again(self, resource: Resource, live: Manifest, manifest: Manifest) -> None:
+    async def _restore_labels(self, resource: Resource, live: Manifest, manifest: Manifest) -> None:
         """A child that is ours and was not observed has lost the labels by which it is followed, or is quite new."""
         meta, labels = live["metadata"], manifest["metadata"]["labels"]
         if labels.items() <= (meta.get("labels") or {}).items():
@@ -156,8 +158,8 @@ class Applier:
         patch, version = {"metadata": {"labels": labels}}, meta["resourceVersion"]
         await self._api.patch(resource, meta["namespace"], meta["name"], patch, resource_version=version)
 
-    async def _note(self, cluster: ValidatedCluster, step: NoteOnClaim) -> None:
-        await self._still_asked(cluster)
+    async def _annotate_claim(self, cluster: ValidatedCluster, step: NoteOnClaim) -> None:
+        await self._require_unchanged_cluster(cluster)
         live = await self._api.get(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace, step.claim.name)
         if live is None or live["metadata"]["uid"] != step.claim.uid:
             raise ConflictError(f"claim {step.claim.name} has been replaced")
@@ -174,10 +176,10 @@ class Applier:
             resource_version=live["metadata"]["resourceVersion"],
         )
 
-    async def _delete_claim(self, cluster: ValidatedCluster, world: World, step: DeleteClaim) -> None:
+    async def _delete_claim(self, cluster: ValidatedCluster, observed: Observed, step: DeleteClaim) -> None:
         claim = step.claim
-        await self._still_asked(cluster)
-        await self._membership.confirm_absent(cluster, world, (claim.member,))
+        await self._require_unchanged_cluster(cluster)
+        await self._membership.confirm_absent(cluster, observed, (claim.member,))
         if await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(claim.member)) is not None:
             raise ConflictError(f"claim {claim.name} is in use")
         await self._api.delete(
@@ -188,18 +190,18 @@ class Applier:
             resource_version=claim.resource_version,
         )
 
-    async def _remove_pods(self, cluster: ValidatedCluster, world: World, step: RemovePods) -> None:
-        await self._still_asked(cluster)
-        await self._membership.confirm_absent(cluster, world, step.removed)
+    async def _remove_pods(self, cluster: ValidatedCluster, observed: Observed, step: RemovePods) -> None:
+        await self._require_unchanged_cluster(cluster)
+        await self._membership.confirm_absent(cluster, observed, step.removed)
         manifest = _with_metadata(step.manifest, uid=step.uid, resourceVersion=step.resource_version)
         await self._api.apply(STATEFUL_SETS, cluster.names.namespace, manifest)
 
-    async def _restart(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> None:
-        await self._still_asked(cluster)
-        version = await self._pods_as_observed(cluster, world, step)
+    async def _restart(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> None:
+        await self._require_unchanged_cluster(cluster)
+        version = await self._require_unchanged_pods(cluster, observed, step)
         await self._api.delete(PODS, cluster.names.namespace, step.name, uid=step.uid, resource_version=version)
 
-    async def _still_asked(self, cluster: ValidatedCluster) -> None:
+    async def _require_unchanged_cluster(self, cluster: ValidatedCluster) -> None:
         """A plan made from a stale object must not take anything away, nor give it to a cluster that is gone."""
         live = await self._api.get(ZOOKEEPER_CLUSTERS, cluster.meta.namespace, cluster.meta.name)
         meta = live["metadata"] if live is not None else {}
@@ -207,21 +209,23 @@ class Applier:
         if not same or "deletionTimestamp" in meta:
             raise ConflictError("the cluster has changed since it was observed")
 
-    async def _pods_as_observed(self, cluster: ValidatedCluster, world: World, step: RestartPod) -> str:
+    async def _require_unchanged_pods(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> str:
         """The gate judged pods of the informer's snapshot; each of them must still be as it was judged.
 
         Returns the version of the pod that is to go.
         """
         versions: dict[int, str] = {}
-        for member in sorted(world.voters | {step.member}):
+        for member in sorted(observed.voters | {step.member}):
             live = await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(member))
-            if _judged(pod_view(member, live) if live is not None else None) != _judged(world.pods.get(member)):
+            if _gate_facts(pod_view(member, live) if live is not None else None) != _gate_facts(
+                observed.pods.get(member)
+            ):
                 raise ConflictError(f"pod {cluster.names.pod(member)} has changed since it was observed")
             versions[member] = live["metadata"]["resourceVersion"] if live is not None else ""
         return versions[step.member]
 
 
-def _judged(pod: PodView | None) -> tuple[str, str, bool, Running] | None:
+def _gate_facts(pod: PodView | None) -> tuple[str, str, bool, Running] | None:
     return (pod.uid, pod.ip, pod.deleting, pod.running) if pod is not None else None
 
 

@@ -2,7 +2,7 @@
 
 from zkoperator.api.cluster import LogLevel
 from zkoperator.ensemble.build.manifest import manifest
-from zkoperator.ensemble.build.start import start_script
+from zkoperator.ensemble.build.start_script import start_script
 from zkoperator.ensemble.build.zoocfg import zoo_cfg
 from zkoperator.ensemble.model.configuration import Server
 from zkoperator.ensemble.validate import ValidatedCluster

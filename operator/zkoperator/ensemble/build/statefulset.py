@@ -6,7 +6,7 @@ from typing import Any
 
 from zkoperator.api.cluster import Resources, StorageType
 from zkoperator.ensemble.build.manifest import manifest
-from zkoperator.ensemble.build.zoocfg import chosen, zoo_cfg
+from zkoperator.ensemble.build.zoocfg import non_default, zoo_cfg
 from zkoperator.ensemble.model.names import (
     CLIENT_PORT,
     CONTAINER,
@@ -61,7 +61,7 @@ def revision(cluster: ValidatedCluster, secret_id: str) -> str:
     return _digest(
         {
             "image": cluster.image,
-            "config": chosen(spec.config),
+            "config": non_default(spec.config),
             "logLevel": spec.log_level.value,
             "jvm": spec.jvm.manifest(),
             "resources": _amounts(spec.resources),

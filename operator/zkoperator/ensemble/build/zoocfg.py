@@ -34,7 +34,7 @@ _FIXED = {
 }
 
 
-def chosen(config: Mapping[str, str]) -> dict[str, str]:
+def non_default(config: Mapping[str, str]) -> dict[str, str]:
     """Return what differs from the defaults."""
     return {key: value for key, value in config.items() if _DEFAULTS.get(key) != value}
 

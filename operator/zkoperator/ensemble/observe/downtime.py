@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.observe.observed import Observed
 
 ELECTION_S = 5.0
 """Seconds without a leader that count as an election and not as a fault; the condition Available shows them at once."""
@@ -20,11 +20,11 @@ class Downtime:
     def __init__(self) -> None:
         self._since_s: dict[int, float] = {}
 
-    def timed(self, world: World, now_s: float) -> World:
+    def timed(self, observed: Observed, now_s: float) -> Observed:
         """Return the observation with the durations added. `now_s` is monotonic."""
-        absent = {member for member in world.voters | set(world.pods) if world.serving(member) is None}
-        if world.committed is None:
+        absent = {member for member in observed.voters | set(observed.pods) if observed.serving(member) is None}
+        if observed.committed is None:
             absent.add(_LEADER)
         self._since_s = {member: self._since_s.get(member, now_s) for member in absent}
-        away_s = {member: now_s - first_s for member, first_s in self._since_s.items()}
-        return replace(world, leaderless_s=away_s.pop(_LEADER, 0.0), away_s=away_s)
+        downtime_s = {member: now_s - first_s for member, first_s in self._since_s.items()}
+        return replace(observed, leaderless_s=downtime_s.pop(_LEADER, 0.0), downtime_s=downtime_s)

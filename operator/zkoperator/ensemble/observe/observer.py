@@ -12,10 +12,11 @@ from zkoperator.ensemble.build.secret import digest
 from zkoperator.ensemble.model.configuration import Server, parse_servers
 from zkoperator.ensemble.model.names import CLIENT_PORT, Names
 from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, read_answer
+from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
 from zkoperator.ensemble.observe.downtime import Downtime
-from zkoperator.ensemble.observe.ownership import password_of, whose
-from zkoperator.ensemble.observe.views import claim_view, pod_view
-from zkoperator.ensemble.observe.world import ClaimView, PodView, World
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.ownership import ownership_of, password_of
+from zkoperator.ensemble.observe.pod_view import PodView, pod_view
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ForbiddenError, TransientError
 from zkoperator.kube.port import (
@@ -28,13 +29,13 @@ from zkoperator.kube.port import (
 )
 from zkoperator.zk.port import MemberProbe
 
-MOST_PODS = MAX_REPLICAS + 3
+MAX_PODS = MAX_REPLICAS + 3
 """Pods are looked for by name up to this many; a StatefulSet scaled higher by hand is scaled back all the same."""
 
-ENDING_S = 0.3
+TERMINATING_PROBE_S = 0.3
 """Seconds to wait for a pod that is being stopped: its address is about to lead nowhere, and others come back now."""
 
-SECRET_S = 60.0
+SECRET_MAX_AGE_S = 60.0
 """Seconds for which a Secret that was read is not read again."""
 
 
@@ -80,7 +81,7 @@ class Observer:
         self._probe = probe
         self._now_s = now_s
 
-    async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> World:
+    async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> Observed:
         """Return what is known now. A member that does not answer is Silent; a failing API raises.
 
         Args:
@@ -90,7 +91,7 @@ class Observer:
         names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
         answers, superuser = await asyncio.gather(self._ask_all(names, pods), self._superuser(cluster, state))
-        world = World(
+        observed = Observed(
             children,
             pods,
             claims,
@@ -100,7 +101,7 @@ class Observer:
             secret=superuser.secret,
             refused=superuser.refused,
         )
-        return state.downtime.timed(world, self._now_s())
+        return state.downtime.timed(observed, self._now_s())
 
     async def _children(self, names: Names) -> dict[Child, Manifest]:
         found = {
@@ -109,12 +110,12 @@ class Observer:
         return {child: manifest for child, manifest in found.items() if manifest is not None}
 
     async def _pods(self, names: Names) -> dict[int, PodView]:
-        members = range(1, MOST_PODS + 1)
+        members = range(1, MAX_PODS + 1)
         found = {m: await self._store.fetch(PODS, names.namespace, names.pod(m)) for m in members}
         return {m: pod_view(m, manifest) for m, manifest in found.items() if manifest is not None}
 
     async def _claims(self, names: Names) -> dict[int, ClaimView]:
-        members = range(1, MOST_PODS + 1)
+        members = range(1, MAX_PODS + 1)
         resource = PERSISTENT_VOLUME_CLAIMS
         found = {m: await self._store.fetch(resource, names.namespace, names.claim(m)) for m in members}
         return {m: claim_view(m, manifest) for m, manifest in found.items() if manifest is not None}
@@ -126,7 +127,7 @@ class Observer:
 
     async def _ask(self, names: Names, pod: PodView) -> Answer:
         try:
-            async with asyncio.timeout(ENDING_S if pod.deleting else None):
+            async with asyncio.timeout(TERMINATING_PROBE_S if pod.deleting else None):
                 srvr, mntr, conf = await asyncio.gather(
                     *(self._probe.ask(pod.ip, CLIENT_PORT, word) for word in ("srvr", "mntr", "conf"))
                 )
@@ -138,7 +139,7 @@ class Observer:
     async def _superuser(self, cluster: ValidatedCluster, state: ObserverState) -> "_Superuser":
         names, uid, now_s = cluster.names, cluster.meta.uid, self._now_s()
         known = state.secret
-        if known is not None and known.uid == uid and now_s - known.read_s < SECRET_S:
+        if known is not None and known.uid == uid and now_s - known.read_s < SECRET_MAX_AGE_S:
             return _Superuser(known.secret_id)
         try:
             manifest = await self._api.get(SECRETS, names.namespace, names.secret)
@@ -148,10 +149,10 @@ class Observer:
             return _Superuser()
         password = password_of(cluster, manifest)
         if password is None:
-            return _Superuser(secret=whose(manifest))
+            return _Superuser(secret=ownership_of(manifest))
         secret_id = sha256(digest(password).encode()).hexdigest()[:16]
         state.secret = KnownSecret(uid, now_s, secret_id)
-        return _Superuser(secret_id, whose(manifest))
+        return _Superuser(secret_id, ownership_of(manifest))
 
 
 def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
@@ -166,7 +167,7 @@ def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Superuser:
-    """What is known of the Secret now, in the words of `World`."""
+    """What is known of the Secret now, in the words of `Observed`."""
 
     secret_id: str | None = None
     secret: Manifest | None = None

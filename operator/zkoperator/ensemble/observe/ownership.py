@@ -5,7 +5,7 @@ from typing import Any
 
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import password_in
-from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -33,7 +33,7 @@ def _owner(cluster: ValidatedCluster, controller: dict[str, Any]) -> Owner:
     return Owner.PREDECESSOR if same else Owner.OTHERS
 
 
-def whose(manifest: Manifest) -> Manifest:
+def ownership_of(manifest: Manifest) -> Manifest:
     """Return of an object what tells whose it is, and nothing that is in it."""
     meta = manifest["metadata"]
     return {"metadata": {"name": meta["name"], "ownerReferences": meta.get("ownerReferences") or []}}
@@ -44,34 +44,34 @@ def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
     return password_in(manifest) if owner_of(cluster, manifest) is Owner.US else None
 
 
-def foreign(cluster: ValidatedCluster, world: World) -> str:
+def foreign_object(cluster: ValidatedCluster, observed: Observed) -> str:
     """Return a sentence about an object of somebody else that has one of our names, empty when there is none."""
-    for kind, manifest in _named(world):
+    for kind, manifest in _named(observed):
         if owner_of(cluster, manifest) is Owner.OTHERS:
             return f"{kind} {manifest['metadata']['name']} {NOT_OURS}"
     return ""
 
 
-def remains(cluster: ValidatedCluster, world: World) -> str:
+def leftovers(cluster: ValidatedCluster, observed: Observed) -> str:
     """Return a sentence about what a deleted cluster of the same name has left behind, empty when nothing."""
-    for kind, manifest in _named(world):
+    for kind, manifest in _named(observed):
         if owner_of(cluster, manifest) is Owner.PREDECESSOR:
             return f"waiting for the deletion of {kind} {manifest['metadata']['name']} of the earlier cluster"
     if cluster.status.bootstrap is not None:
         return ""
     # Until the first record, pods that still run on the volumes may be those of an earlier cluster.
-    ours = _set_uid(world)
-    for pod in world.pods.values():
+    ours = _set_uid(observed)
+    for pod in observed.pods.values():
         if pod.owner_uid != ours:
             return f"waiting for the end of pod {pod.name} of an earlier StatefulSet"
     return ""
 
 
-def _named(world: World) -> tuple[tuple[str, Manifest], ...]:
-    children = tuple((child.title, manifest) for child, manifest in world.children.items())
-    return children if world.secret is None else (*children, ("Secret", world.secret))
+def _named(observed: Observed) -> tuple[tuple[str, Manifest], ...]:
+    children = tuple((child.title, manifest) for child, manifest in observed.children.items())
+    return children if observed.secret is None else (*children, ("Secret", observed.secret))
 
 
-def _set_uid(world: World) -> str:
-    manifest = world.children.get(Child.STATEFUL_SET)
+def _set_uid(observed: Observed) -> str:
+    manifest = observed.children.get(Child.STATEFUL_SET)
     return str(manifest["metadata"]["uid"]) if manifest is not None else ""

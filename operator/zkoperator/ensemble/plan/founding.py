@@ -5,17 +5,17 @@ belonged to an ensemble. With such claims the ensemble is taken up from its volu
 """
 
 from zkoperator.api.cluster import StorageType
-from zkoperator.ensemble.observe.world import World
-from zkoperator.ensemble.plan.claims import LEFT, MEMBER
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.plan.claim_steps import LEFT, MEMBER
 from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 
 
-def refusal(cluster: ValidatedCluster, world: World) -> str:
+def founding_obstacle(cluster: ValidatedCluster, observed: Observed) -> str:
     """Return why the ensemble may neither be founded nor taken up, empty when it may."""
     if cluster.status.bootstrap is not None:
         return ""
-    claims = world.claims.values()
+    claims = observed.claims.values()
     kept = ", ".join(sorted(claim.name for claim in claims if claim.membership == MEMBER))
     left = ", ".join(sorted(claim.name for claim in claims if claim.membership == LEFT))
     if going := ", ".join(sorted(claim.name for claim in claims if claim.deleting)):
@@ -33,25 +33,25 @@ def refusal(cluster: ValidatedCluster, world: World) -> str:
     return ""
 
 
-def bootstrap_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
+def bootstrap_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
     """Return the record that is due: the permission before anything else, its end after the claims are noted."""
     recorded = cluster.status.bootstrap
     if recorded is None:
-        return (_first_record(cluster, world),)
-    claims = (world.claims[member] for member in world.voters if member in world.claims)
+        return (_first_record(cluster, observed),)
+    claims = (observed.claims[member] for member in observed.voters if member in observed.claims)
     # One that is being deleted is not noted any more, and goes with its pod.
     noted = all(claim.membership == MEMBER or claim.deleting for claim in claims)
-    if not cluster.is_founded and world.committed is not None and noted:
+    if not cluster.is_founded and observed.committed is not None and noted:
         return (RecordBootstrap(recorded.members, complete=True),)
     return ()
 
 
-def _first_record(cluster: ValidatedCluster, world: World) -> RecordBootstrap:
+def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootstrap:
     """Return the record. A volume that nobody noted may be a member's all the same: its operator may have ended before.
 
     Without the pods of all that may be members, those that are could never come to a quorum.
     """
-    claimed = [claim.member for claim in world.claims.values() if claim.membership != LEFT]
-    if any(claim.membership == MEMBER for claim in world.claims.values()):
+    claimed = [claim.member for claim in observed.claims.values() if claim.membership != LEFT]
+    if any(claim.membership == MEMBER for claim in observed.claims.values()):
         return RecordBootstrap(max(claimed), complete=True)
     return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False)

@@ -5,8 +5,8 @@ from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
 from zkoperator.ensemble.observe.answers import Mode
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
-from zkoperator.ensemble.observe.world import World
-from zkoperator.ensemble.plan.children import stateful_set_of, wanted_pods
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.plan.child_steps import stateful_set_of, wanted_pods
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.roll import overdue
@@ -25,33 +25,33 @@ def leaving(cluster: ValidatedCluster, committed: Configuration) -> tuple[int, .
     return tuple(server.id for server in committed.servers if server.id not in cluster.members)
 
 
-def change_members(cluster: ValidatedCluster, world: World) -> Proposal | None:
+def change_members(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose the next reconfiguration, None when the configuration is as it should be."""
-    committed = world.committed
+    committed = observed.committed
     if committed is None:
-        return _leaderless(cluster, world)
+        return _leaderless(cluster, observed)
     joiners, leavers = joining(cluster, committed), leaving(cluster, committed)
     if not joiners and not leavers:
         return None
     new = tuple(server for server in joiners if server.id not in committed.voters)
-    missing = tuple(server.id for server in new if not _serves(world, server.id))
+    missing = tuple(server.id for server in new if not _serves(observed, server.id))
     # All joiners come at once: one after another would pass through two voters, where any loss stops all.
     ready = tuple(server for server in joiners if server not in new or not missing)
     if not ready and not leavers:
-        return _waiting(cluster, world, missing)
+        return _waiting(cluster, observed, missing)
     voters = (committed.voters - frozenset(leavers)) | {server.id for server in ready}
     if not voters & committed.voters:
         return Proposal(ClusterReason.BLOCKED, "", blocked="0 of the present voters would stay")
-    verdict = gate(world, spared=frozenset(leavers), unseen=_unreachable(world, committed, ready))
+    verdict = gate(observed, excluded=frozenset(leavers), unreachable=_unreachable(observed, committed, ready))
     reason, message = _words(cluster, committed, ready, leavers)
     if not verdict.open:
         return Proposal(reason, message, blocked=verdict.why)
     return Proposal(reason, message, Reconfigure(ready, leavers, committed.version, frozenset(voters)))
 
 
-def _leaderless(cluster: ValidatedCluster, world: World) -> Proposal | None:
+def _leaderless(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Say that nothing can be changed without a leader, if something is to be changed as far as is known."""
-    voters, wanted, why = world.voters, cluster.spec.replicas, gate(world).why
+    voters, wanted, why = observed.voters, cluster.spec.replicas, gate(observed).why
     if cluster.status.replicas == 0:
         reason, patience_s = ClusterReason.BOOTSTRAPPING, RETURN_S
         message = f"taking up the ensemble of {len(voters)} members"
@@ -60,40 +60,40 @@ def _leaderless(cluster: ValidatedCluster, world: World) -> Proposal | None:
         message, patience_s = f"{len(voters)} voters are to become {wanted}", ELECTION_S
     else:
         return None
-    if world.leaderless_s > patience_s:
+    if observed.leaderless_s > patience_s:
         return Proposal(reason, message, blocked=why)
     return Proposal(reason, f"{message} as soon as there is a leader: {why}")
 
 
-def _unreachable(world: World, committed: Configuration, repaired: tuple[Server, ...]) -> frozenset[int]:
+def _unreachable(observed: Observed, committed: Configuration, repaired: tuple[Server, ...]) -> frozenset[int]:
     """Return the voters that cannot answer as long as their own lines are wrong."""
-    return frozenset(s.id for s in repaired if s.id in committed.voters and voting(world, s.id) is None)
+    return frozenset(s.id for s in repaired if s.id in committed.voters and voting(observed, s.id) is None)
 
 
-def remove_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
+def remove_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose to end the pods of members that the committed configuration does not have any more."""
-    wanted, live = wanted_pods(cluster, world), world.children.get(Child.STATEFUL_SET)
-    if world.committed is None or live is None or world.replicas is None or world.replicas <= wanted:
+    wanted, live = wanted_pods(cluster, observed), observed.children.get(Child.STATEFUL_SET)
+    if observed.committed is None or live is None or observed.replicas is None or observed.replicas <= wanted:
         return None
-    removed = tuple(range(wanted + 1, world.replicas + 1))
-    if any(world.committed.find(member) is not None for member in removed):
+    removed = tuple(range(wanted + 1, observed.replicas + 1))
+    if any(observed.committed.find(member) is not None for member in removed):
         return None
-    meta, manifest = live["metadata"], stateful_set_of(cluster, world, wanted)
+    meta, manifest = live["metadata"], stateful_set_of(cluster, observed, wanted)
     step = RemovePods(manifest, meta["uid"], meta["resourceVersion"], removed)
     return Proposal(ClusterReason.SCALING_DOWN, f"removing the pods of {_names(cluster, removed)}", step)
 
 
-def await_departure(cluster: ValidatedCluster, world: World) -> Proposal | None:
+def await_departure(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Say which pods are still to end after a removal."""
-    going = [pod for member, pod in sorted(world.pods.items()) if member > wanted_pods(cluster, world)]
-    if world.committed is None or not going:
+    going = [pod for member, pod in sorted(observed.pods.items()) if member > wanted_pods(cluster, observed)]
+    if observed.committed is None or not going:
         return None
     message = f"waiting for the end of {', '.join(pod.name for pod in going)}"
-    return Proposal(ClusterReason.SCALING_DOWN, message, blocked=overdue(world, going))
+    return Proposal(ClusterReason.SCALING_DOWN, message, blocked=overdue(observed, going))
 
 
-def _serves(world: World, member: int) -> bool:
-    answer, pod = world.serving(member), world.pods.get(member)
+def _serves(observed: Observed, member: int) -> bool:
+    answer, pod = observed.serving(member), observed.pods.get(member)
     serves = answer is not None and answer.mode in (Mode.FOLLOWER, Mode.LEADER, Mode.OBSERVER)
     return serves and pod is not None and not pod.deleting
 
@@ -108,11 +108,11 @@ def _was_settled(cluster: ValidatedCluster) -> bool:
     )
 
 
-def _waiting(cluster: ValidatedCluster, world: World, missing: tuple[int, ...]) -> Proposal:
+def _waiting(cluster: ValidatedCluster, observed: Observed, missing: tuple[int, ...]) -> Proposal:
     reason = ClusterReason.REPAIRING if _was_settled(cluster) else ClusterReason.SCALING_UP
-    troubles = world.troubles(missing)
+    troubles = observed.troubles(missing)
     told = troubles or f"{_names(cluster, missing)} to serve as non-voters"
-    if not troubles and any(member not in world.pods for member in missing):
+    if not troubles and any(member not in observed.pods for member in missing):
         told += f"; if no pods appear, kubectl describe statefulset {cluster.names.stateful_set}"
     return Proposal(reason, f"waiting for {told}")
 

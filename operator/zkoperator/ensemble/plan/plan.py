@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 
 from zkoperator.api.reasons import ClusterReason
-from zkoperator.ensemble.observe.ownership import foreign, remains
-from zkoperator.ensemble.observe.world import World
-from zkoperator.ensemble.plan.children import child_steps
-from zkoperator.ensemble.plan.claims import claim_steps
-from zkoperator.ensemble.plan.founding import bootstrap_steps, refusal
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.ownership import foreign_object, leftovers
+from zkoperator.ensemble.plan.child_steps import child_steps
+from zkoperator.ensemble.plan.claim_steps import claim_steps
+from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.plan.proposal import Proposal
-from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_refuses, replace_pods
+from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_has_other_password, replace_pods
 from zkoperator.ensemble.plan.steps import Reconfigure, RemovePods, RestartPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -45,10 +45,10 @@ class Plan:
         return tuple(step for step in self.steps if isinstance(step, Reconfigure | RemovePods | RestartPod))
 
 
-def make_plan(cluster: ValidatedCluster, world: World) -> Plan:
+def make_plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
     """Return what to do next. A paused cluster gets a plan without steps that says what would be done."""
     # A restart that was asked for once is not asked for again by taking the annotation away.
-    plan = _plan(replace(cluster, restart=cluster.restart or world.restarted), world)
+    plan = _plan(replace(cluster, restart=cluster.restart or observed.restarted), observed)
     if not cluster.spec.paused:
         return plan
     held = "" if plan.settled else plan.message
@@ -56,17 +56,17 @@ def make_plan(cluster: ValidatedCluster, world: World) -> Plan:
     return Plan((), ClusterReason.PAUSED, message, IDLE_S, held)
 
 
-def _plan(cluster: ValidatedCluster, world: World) -> Plan:
-    if why := foreign(cluster, world):
+def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
+    if why := foreign_object(cluster, observed):
         return Plan((), ClusterReason.FOREIGN_OBJECT, why, BLOCKED_S)
-    if why := remains(cluster, world) or refusal(cluster, world):
+    if why := leftovers(cluster, observed) or founding_obstacle(cluster, observed):
         return Plan((), ClusterReason.BLOCKED, why, BLOCKED_S)
-    calm = (*claim_steps(cluster, world), *bootstrap_steps(cluster, world))
+    calm = (*claim_steps(cluster, observed), *bootstrap_steps(cluster, observed))
     if cluster.status.bootstrap is None:
         # Nothing may start before the permission, or its absence, is on record.
         return Plan(calm, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
-    calm = (*calm, *child_steps(cluster, world))
-    proposal = _proposal(cluster, world)
+    calm = (*calm, *child_steps(cluster, observed))
+    proposal = _proposal(cluster, observed)
     if proposal is None:
         return _calm(calm)
     if proposal.blocked:
@@ -81,18 +81,18 @@ def _calm(steps: tuple[Step, ...]) -> Plan:
     return Plan((), ClusterReason.SETTLED, "nothing to do", IDLE_S)
 
 
-def _proposal(cluster: ValidatedCluster, world: World) -> Proposal | None:
+def _proposal(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Return the first disruption that may be taken, else what is awaited, else what is blocked."""
     if not cluster.is_founded:
-        return _first(replace_pods(cluster, world), _founding(cluster, world))
-    roll = replace_pods(cluster, world)
+        return _first(replace_pods(cluster, observed), _founding(cluster, observed))
+    roll = replace_pods(cluster, observed)
     return _first(
-        remove_pods(cluster, world),
-        await_restarts(cluster, world),
-        change_members(cluster, world) if roll is None or not leader_refuses(world) else None,
+        remove_pods(cluster, observed),
+        await_restarts(cluster, observed),
+        change_members(cluster, observed) if roll is None or not leader_has_other_password(observed) else None,
         roll,
-        await_departure(cluster, world),
-        await_return(cluster, world),
+        await_departure(cluster, observed),
+        await_return(cluster, observed),
     )
 
 
@@ -102,14 +102,14 @@ def _first(*proposals: Proposal | None) -> Proposal | None:
     return ranked[0] if ranked else None
 
 
-def _founding(cluster: ValidatedCluster, world: World) -> Proposal:
-    serving = sum(world.serving(member) is not None for member in world.voters)
-    message = f"{serving} of {len(world.voters)} first members serve"
-    missing = [cluster.names.pod(member) for member in sorted(world.voters) if member not in world.pods]
-    if missing and world.replicas is not None:
+def _founding(cluster: ValidatedCluster, observed: Observed) -> Proposal:
+    serving = sum(observed.serving(member) is not None for member in observed.voters)
+    message = f"{serving} of {len(observed.voters)} first members serve"
+    missing = [cluster.names.pod(member) for member in sorted(observed.voters) if member not in observed.pods]
+    if missing and observed.replicas is not None:
         # Quota and admission refuse pods and claims to the StatefulSet controller, which tells its own object only.
         message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
-    if troubles := world.troubles(world.voters):
+    if troubles := observed.troubles(observed.voters):
         message += f"; {troubles}"
     if cluster.founders != cluster.spec.replicas:
         message += (

@@ -12,7 +12,7 @@ class ForeignObjectError(UnsafeError):
     """An object with one of our names belongs to somebody else; it is never taken over."""
 
 
-def hindered(plan: Plan, error: ZkOperatorError) -> Plan:
+def plan_after_refusal(plan: Plan, error: ZkOperatorError) -> Plan:
     """Return the plan to report instead: nothing is done, and the error says why."""
     match error:
         case ForeignObjectError():

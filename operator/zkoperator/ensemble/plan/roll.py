@@ -10,8 +10,9 @@ from zkoperator.ensemble.build.statefulset import revision
 from zkoperator.ensemble.model.names import TEMPLATE
 from zkoperator.ensemble.observe.answers import Mode
 from zkoperator.ensemble.observe.downtime import RETURN_S
-from zkoperator.ensemble.observe.world import PodView, World
-from zkoperator.ensemble.plan.gate import Verdict, gate, gate_of_broken
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.pod_view import PodView
+from zkoperator.ensemble.plan.gate import Verdict, gate, gate_for_broken_pod
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.steps import RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -19,145 +20,149 @@ from zkoperator.ensemble.validate import ValidatedCluster
 _ROLLS = (ClusterReason.BOOTSTRAPPING, ClusterReason.ROLLING_RESTART, ClusterReason.UPGRADING)
 
 
-def replace_pods(cluster: ValidatedCluster, world: World) -> Proposal | None:
+def replace_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose the next pod to replace, None when all pods are of the spec's revision."""
     outdated = {
-        m: why for m, pod in sorted(world.pods.items()) if not pod.deleting and (why := _why(cluster, world, pod))
+        m: why for m, pod in sorted(observed.pods.items()) if not pod.deleting and (why := _why(cluster, observed, pod))
     }
-    kept = _kept(cluster, world, frozenset(outdated))
-    broken = {m: _may_go_broken(cluster, world, m, kept) for m in outdated if world.serving(m) is None}
+    updated = _updated(cluster, observed, frozenset(outdated))
+    broken = {m: _may_go_broken(cluster, observed, m, updated) for m in outdated if observed.serving(m) is None}
     for member, verdict in broken.items():
         if verdict.open:
-            return _restart(cluster, world.pods[member], outdated[member], harmless=True)
+            return _restart(cluster, observed.pods[member], outdated[member], harmless=True)
     serving = [member for member in outdated if member not in broken]
     if serving:
-        return _replace_serving(cluster, world, outdated, min(serving, key=lambda member: _rank(world, member)))
-    return next((_waiting(cluster, world.pods[m], outdated[m], verdict.why) for m, verdict in broken.items()), None)
+        return _replace_serving(cluster, observed, outdated, min(serving, key=lambda member: _rank(observed, member)))
+    return next((_waiting(cluster, observed.pods[m], outdated[m], verdict.why) for m, verdict in broken.items()), None)
 
 
-def _may_go_broken(cluster: ValidatedCluster, world: World, member: int, kept: frozenset[int]) -> Verdict:
+def _may_go_broken(cluster: ValidatedCluster, observed: Observed, member: int, updated: frozenset[int]) -> Verdict:
     """Decide whether the pod of a member that does not serve may be replaced. Its data must not go with it."""
     if not cluster.is_founded:
-        return gate_of_broken(world, member, kept=kept, patience_s=0.0)
-    if member not in world.voters or not _goes_with_pod(cluster, world, member):
-        return gate_of_broken(world, member, kept=kept)
-    verdict, why = gate(world, spared=frozenset({member})), _only_copy(cluster, world, member)
+        return gate_for_broken_pod(observed, member, updated=updated, patience_s=0.0)
+    if member not in observed.voters or not _data_goes_with_pod(cluster, observed, member):
+        return gate_for_broken_pod(observed, member, updated=updated)
+    verdict, why = gate(observed, excluded=frozenset({member})), _only_copy(cluster, observed, member)
     return replace(verdict, open=False, why=why) if why else verdict
 
 
-def _replace_serving(cluster: ValidatedCluster, world: World, outdated: dict[int, str], member: int) -> Proposal:
-    pod = world.pods[member]
-    if why := _only_copy(cluster, world, member):
+def _replace_serving(cluster: ValidatedCluster, observed: Observed, outdated: dict[int, str], member: int) -> Proposal:
+    pod = observed.pods[member]
+    if why := _only_copy(cluster, observed, member):
         return _waiting(cluster, pod, outdated[member], why)
-    verdict = gate(world, spared=_unless_voter(world, member))
+    verdict = gate(observed, excluded=_excluded_voters(observed, member))
     if verdict.open:
         return _restart(cluster, pod, outdated[member], harmless=False)
-    return _waiting(cluster, pod, outdated[member], verdict.why, _coming(cluster, world))
+    return _waiting(cluster, pod, outdated[member], verdict.why, _returning(cluster, observed))
 
 
-def _kept(cluster: ValidatedCluster, world: World, outdated: frozenset[int]) -> frozenset[int]:
+def _updated(cluster: ValidatedCluster, observed: Observed, outdated: frozenset[int]) -> frozenset[int]:
     """Return the voters whose pods are of the newest revision; one that is still to be made will be, once founded."""
-    return frozenset(m for m in world.voters - outdated if m in world.pods or cluster.is_founded)
+    return frozenset(m for m in observed.voters - outdated if m in observed.pods or cluster.is_founded)
 
 
-def _only_copy(cluster: ValidatedCluster, world: World, member: int) -> str:
+def _only_copy(cluster: ValidatedCluster, observed: Observed, member: int) -> str:
     """Say why a voter is not restarted whose data goes with its pod: the others could not give it back."""
-    if not _goes_with_pod(cluster, world, member) or member not in world.voters or len(world.voters) > 2:
+    if not _data_goes_with_pod(cluster, observed, member) or member not in observed.voters or len(observed.voters) > 2:
         return ""
     ephemeral = cluster.spec.storage.type is StorageType.EPHEMERAL
     why = "storage is Ephemeral" if ephemeral else f"claim {cluster.names.claim(member)} is being deleted"
-    todo = "put the earlier Secret back, or create the cluster again" if leader_refuses(world) else "scale to 3 first"
-    return f"{why} and {len(world.voters)} voters are too few to keep the data without this one: {todo}"
+    todo = (
+        "put the earlier Secret back, or create the cluster again"
+        if leader_has_other_password(observed)
+        else "scale to 3 first"
+    )
+    return f"{why} and {len(observed.voters)} voters are too few to keep the data without this one: {todo}"
 
 
-def _goes_with_pod(cluster: ValidatedCluster, world: World, member: int) -> bool:
-    claim = world.claims.get(member)
+def _data_goes_with_pod(cluster: ValidatedCluster, observed: Observed, member: int) -> bool:
+    claim = observed.claims.get(member)
     return cluster.spec.storage.type is StorageType.EPHEMERAL or (claim is not None and claim.deleting)
 
 
-def leader_refuses(world: World) -> bool:
+def leader_has_other_password(observed: Observed) -> bool:
     """Tell whether the leader was made with another password than the Secret has: it refuses reconfigurations."""
-    pod = world.pods.get(world.leader) if world.leader is not None else None
-    return pod is not None and pod.secret not in ("", world.secret_id or "")
+    pod = observed.pods.get(observed.leader) if observed.leader is not None else None
+    return pod is not None and pod.secret not in ("", observed.secret_id or "")
 
 
-def await_restarts(cluster: ValidatedCluster, world: World) -> Proposal | None:
+def await_restarts(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Say which restarted member is still to come back. Only while the rest of the ensemble is well."""
-    going = [pod for _, pod in sorted(world.pods.items()) if pod.deleting and pod.member in cluster.members]
+    going = [pod for _, pod in sorted(observed.pods.items()) if pod.deleting and pod.member in cluster.members]
     if not going:
         return None
-    begun, names = _begun(cluster), ", ".join(pod.name for pod in going)
+    begun, names = _restart_in_progress(cluster), ", ".join(pod.name for pod in going)
     reason = begun if begun is not None else ClusterReason.REPAIRING
-    return Proposal(reason, f"waiting for {names} to come back", blocked=overdue(world, going))
+    return Proposal(reason, f"waiting for {names} to come back", blocked=overdue(observed, going))
 
 
-def overdue(world: World, going: Sequence[PodView]) -> str:
+def overdue(observed: Observed, going: Sequence[PodView]) -> str:
     """Say how many pods do not end in time, with what the gate says of it; empty while they may still end."""
-    late = [pod.name for pod in going if world.away_s.get(pod.member, 0.0) > RETURN_S]
+    late = [pod.name for pod in going if observed.downtime_s.get(pod.member, 0.0) > RETURN_S]
     if not late:
         return ""
     told = (
-        f"{len(late)} of {len(world.pods)} pods do not end ({', '.join(late)}); if the node is gone for good, "
+        f"{len(late)} of {len(observed.pods)} pods do not end ({', '.join(late)}); if the node is gone for good, "
         "kubectl delete pod --force"
     )
-    verdict = gate(world)
+    verdict = gate(observed)
     return told if verdict.open else f"{verdict.why}; {told}"
 
 
-def await_return(cluster: ValidatedCluster, world: World) -> Proposal | None:
+def await_return(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Go on saying what was begun until the last member serves; without such a beginning its absence is a fault."""
-    begun, coming = _begun(cluster), _coming(cluster, world)
+    begun, coming = _restart_in_progress(cluster), _returning(cluster, observed)
     if begun is None or not coming:
         return None
     return Proposal(begun, f"waiting for {coming} to serve")
 
 
-def _begun(cluster: ValidatedCluster) -> ClusterReason | None:
+def _restart_in_progress(cluster: ValidatedCluster) -> ClusterReason | None:
     """Return the restart that the operator said to be in progress, None when it said nothing of the kind."""
     said = next((c.reason for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), "")
     return ClusterReason(said) if said in _ROLLS else None
 
 
-def _why(cluster: ValidatedCluster, world: World, pod: PodView) -> str:
+def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
     """Return why the pod is to be replaced, empty when it is not."""
-    if pod.owner_uid != _owner_uid(world):
+    if pod.owner_uid != _owner_uid(observed):
         return ""
     if pod.restart:
         return f"its restart was asked for: {pod.restart}"
     # The revision is that of the image as asked for: admission may have put another name in the pod.
-    if pod.revision != revision(cluster, world.secret_id or ""):
+    if pod.revision != revision(cluster, observed.secret_id or ""):
         if pod.image != cluster.image:
             return f"the image changes from {pod.image} to {cluster.image}"
         return "its configuration is not the spec's"
-    if world.serving(pod.member) is None and pod.template != world.of_template(TEMPLATE):
+    if observed.serving(pod.member) is None and pod.template != observed.template_annotation(TEMPLATE):
         return "it does not serve, and its template is older than the spec"
     return ""
 
 
-def _owner_uid(world: World) -> str:
-    live = world.children.get(Child.STATEFUL_SET)
+def _owner_uid(observed: Observed) -> str:
+    live = observed.children.get(Child.STATEFUL_SET)
     return str(live["metadata"]["uid"]) if live is not None else ""
 
 
-def _rank(world: World, member: int) -> tuple[int, int]:
+def _rank(observed: Observed, member: int) -> tuple[int, int]:
     """Order: members without a vote, followers, the leader; the highest id first among equals."""
-    if member not in world.voters:
+    if member not in observed.voters:
         return 0, -member
-    answer = world.serving(member)
+    answer = observed.serving(member)
     return (2 if answer is not None and answer.mode is Mode.LEADER else 1), -member
 
 
-def _unless_voter(world: World, member: int) -> frozenset[int]:
-    return frozenset() if member in world.voters else frozenset({member})
+def _excluded_voters(observed: Observed, member: int) -> frozenset[int]:
+    return frozenset() if member in observed.voters else frozenset({member})
 
 
-def _coming(cluster: ValidatedCluster, world: World) -> str:
+def _returning(cluster: ValidatedCluster, observed: Observed) -> str:
     """Name the members that were replaced and do not serve yet, while nothing is known to be wrong with them."""
-    current = revision(cluster, world.secret_id or "")
-    away = [m for m in sorted(world.voters) if world.serving(m) is None]
-    pods = [world.pods.get(m) for m in away]
+    current = revision(cluster, observed.secret_id or "")
+    away = [m for m in sorted(observed.voters) if observed.serving(m) is None]
+    pods = [observed.pods.get(m) for m in away]
     fresh = all(pod is None or pod.deleting or (pod.revision == current and not pod.trouble) for pod in pods)
-    if any(world.away_s.get(member, 0.0) > RETURN_S for member in away):
+    if any(observed.downtime_s.get(member, 0.0) > RETURN_S for member in away):
         return ""
     return ", ".join(cluster.names.pod(member) for member in away) if fresh else ""
 

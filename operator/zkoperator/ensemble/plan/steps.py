@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Server
-from zkoperator.ensemble.observe.world import ClaimView
+from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.kube.port import Manifest
 
 

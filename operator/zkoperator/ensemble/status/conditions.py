@@ -8,7 +8,8 @@ from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.model.spec_warnings import observed_warnings
 from zkoperator.ensemble.observe.answers import NotServing, Silent
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
-from zkoperator.ensemble.observe.world import Running, World
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.pod_view import Running
 from zkoperator.ensemble.plan.gate import Verdict
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -32,7 +33,7 @@ class Facts:
     """What the conditions are made of. `verdict` is the gate's for nobody in particular, `serving` are voters."""
 
     cluster: ValidatedCluster
-    world: World
+    observed: Observed
     plan: Plan
     verdict: Verdict
     serving: frozenset[int]
@@ -41,39 +42,42 @@ class Facts:
     @property
     def quorum(self) -> int:
         """How many voters make a majority, as far as the voters are known."""
-        return len(self.world.voters) // 2 + 1
+        return len(self.observed.voters) // 2 + 1
 
     @property
     def quorum_serves(self) -> bool:
         """Whether one leader and enough voters say that they serve."""
-        return self.world.committed is not None and len(self.serving) >= self.quorum
+        return self.observed.committed is not None and len(self.serving) >= self.quorum
 
     @property
-    def blinks(self) -> bool:
+    def is_briefly_silent(self) -> bool:
         """Whether nothing is known but that ready members have not answered for a moment: too little to speak of."""
-        away = self.world.voters - self.serving
+        away = self.observed.voters - self.serving
         return bool(away) and all(
-            _is_dark(self.world, member) and self.world.away_s.get(member, 0.0) < ELECTION_S for member in away
+            _is_unreachable(self.observed, member) and self.observed.downtime_s.get(member, 0.0) < ELECTION_S
+            for member in away
         )
 
     @property
-    def possible(self) -> int:
+    def may_serve(self) -> int:
         """How many voters may serve: those that do, and those of which nothing is known."""
-        return sum(1 for member in self.world.voters if member in self.serving or _is_dark(self.world, member))
+        return sum(
+            1 for member in self.observed.voters if member in self.serving or _is_unreachable(self.observed, member)
+        )
 
 
 def available(facts: Facts) -> Found:
     """Return whether a quorum serves."""
-    count = f"{len(facts.serving)} of {len(facts.world.voters)} voters serve"
+    count = f"{len(facts.serving)} of {len(facts.observed.voters)} voters serve"
     if (said := _said(facts, ClusterCondition.AVAILABLE)) is not None:
         return said
     if facts.quorum_serves:
-        leader = facts.cluster.names.pod(facts.world.leader or 0)
+        leader = facts.cluster.names.pod(facts.observed.leader or 0)
         return ClusterCondition.AVAILABLE, Truth.TRUE, ClusterReason.QUORUM_SERVES, f"{count}, {leader} leads"
     if not facts.cluster.is_founded:
         return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.BOOTSTRAPPING, count
-    if facts.possible >= facts.quorum:
-        told = f"{count}; {facts.possible - len(facts.serving)} do not answer the operator"
+    if facts.may_serve >= facts.quorum:
+        told = f"{count}; {facts.may_serve - len(facts.serving)} do not answer the operator"
         return ClusterCondition.AVAILABLE, Truth.UNKNOWN, ClusterReason.UNKNOWN, told
     return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.QUORUM_LOST, f"{count}, {facts.quorum} are needed"
 
@@ -96,7 +100,7 @@ def ready(facts: Facts) -> Found:
 def _said(facts: Facts, kind: ClusterCondition) -> Found | None:
     """Return what was said before, while members only blink and it was good, if it was said of the present spec."""
     before = next((c for c in facts.cluster.status.conditions if c.type == kind.value), None)
-    if not facts.blinks or before is None or before.status is not Truth.TRUE:
+    if not facts.is_briefly_silent or before is None or before.status is not Truth.TRUE:
         return None
     if before.observed_generation != facts.cluster.meta.generation:
         return None
@@ -123,31 +127,31 @@ def degraded(facts: Facts) -> Found:
 
 
 def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
-    world = facts.world
+    observed = facts.observed
     if facts.plan.reason in _REFUSED:
         return facts.plan.reason, facts.plan.message
-    if facts.blinks:
+    if facts.is_briefly_silent:
         return _diverged(facts)
-    if facts.cluster.is_founded and not facts.quorum_serves and world.leaderless_s > ELECTION_S:
+    if facts.cluster.is_founded and not facts.quorum_serves and observed.leaderless_s > ELECTION_S:
         return _lost(facts)
-    for member, pod in sorted(world.pods.items()):
+    for member, pod in sorted(observed.pods.items()):
         if pod.trouble:
             reason = ClusterReason.UNSCHEDULABLE if pod.unschedulable else ClusterReason.POD_FAILING
             return reason, f"{facts.cluster.names.pod(member)}: {pod.trouble}"
-    down = [member for member in sorted(world.voters - facts.serving) if not _is_expected_back(facts, member)]
+    down = [member for member in sorted(observed.voters - facts.serving) if not _is_expected_back(facts, member)]
     if down and facts.cluster.is_founded and facts.quorum_serves:
         names = ", ".join(_named(facts, member) for member in down)
-        return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(world.voters)} voters do not serve: {names}"
+        return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(observed.voters)} voters do not serve: {names}"
     return _diverged(facts)
 
 
 def _lost(facts: Facts) -> tuple[ClusterReason, str]:
-    world, count = facts.world, f"{len(facts.serving)} of {len(facts.world.voters)} voters serve"
-    if facts.possible >= facts.quorum:
+    observed, count = facts.observed, f"{len(facts.serving)} of {len(facts.observed.voters)} voters serve"
+    if facts.may_serve >= facts.quorum:
         return ClusterReason.UNKNOWN, f"{count}; whether a quorum serves is not known"
-    idle = [member for member in world.voters if isinstance(world.answer(member), NotServing)]
-    told = "; ".join(filter(None, (f"{count}, {facts.quorum} are needed", world.troubles(world.voters))))
-    if len(idle) >= facts.quorum and world.leaderless_s > WIPED_S:
+    idle = [member for member in observed.voters if isinstance(observed.answer(member), NotServing)]
+    told = "; ".join(filter(None, (f"{count}, {facts.quorum} are needed", observed.troubles(observed.voters))))
+    if len(idle) >= facts.quorum and observed.leaderless_s > WIPED_S:
         # Nothing that they answer says why; a majority that runs and elects nobody has lost its disks, or its network.
         return ClusterReason.MAJORITY_WIPED, (
             f"{told}; {len(idle)} run without electing a leader: unless the network between them is cut, a majority "
@@ -163,7 +167,7 @@ def _is_expected_back(facts: Facts, member: int) -> bool:
         ClusterReason.ROLLING_RESTART,
         ClusterReason.UPGRADING,
     )
-    return rolling and facts.world.away_s.get(member, 0.0) < RETURN_S
+    return rolling and facts.observed.downtime_s.get(member, 0.0) < RETURN_S
 
 
 def _named(facts: Facts, member: int) -> str:
@@ -174,7 +178,7 @@ def _named(facts: Facts, member: int) -> str:
 
 def _diverged(facts: Facts) -> tuple[ClusterReason, str] | None:
     for member in sorted(facts.serving):
-        answer = facts.world.serving(member)
+        answer = facts.observed.serving(member)
         if answer is not None and (answer.digest_mismatches or 0) > 0:
             name = facts.cluster.names.pod(member)
             return ClusterReason.CONFIG_DRIFT, (
@@ -184,7 +188,9 @@ def _diverged(facts: Facts) -> tuple[ClusterReason, str] | None:
     return None
 
 
-def _is_dark(world: World, member: int) -> bool:
+def _is_unreachable(observed: Observed, member: int) -> bool:
     """Tell whether a member runs as far as Kubernetes knows, and does not answer the operator."""
-    pod = world.pods.get(member)
-    return isinstance(world.answer(member), Silent) and pod is not None and pod.running is not Running.NO and pod.ready
+    pod = observed.pods.get(member)
+    return (
+        isinstance(observed.answer(member), Silent) and pod is not None and pod.running is not Running.NO and pod.ready
+    )

@@ -64,7 +64,7 @@ def _is_bad(condition: RawCondition) -> bool:
             return condition["reason"] in _BAD
 
 
-def of_step(step: Step) -> Notice | None:
+def step_notice(step: Step) -> Notice | None:
     """Return the notice of a step that was carried out, None for one that is not worth telling."""
     match step:
         case RecordBootstrap(members, False):

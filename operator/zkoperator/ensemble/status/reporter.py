@@ -9,7 +9,7 @@ from zkoperator.controller.event_recorder import EventRecorder
 from zkoperator.controller.events import Notice
 from zkoperator.controller.status_writer import StatusWriter
 from zkoperator.ensemble.plan.steps import Step
-from zkoperator.ensemble.status.events import of_step, transition_notices
+from zkoperator.ensemble.status.events import step_notice, transition_notices
 from zkoperator.ensemble.status.meter import UNMETERED, Meter
 from zkoperator.ensemble.status.status import Status, differs, zxid_differs
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest
@@ -59,7 +59,7 @@ class Reporter:
 
     async def report_step(self, meta: ObjectMeta, step: Step) -> None:
         """Report a step that was carried out, if it is of a kind that gets an Event."""
-        notice = of_step(step)
+        notice = step_notice(step)
         if notice is not None:
             await self._report(meta, notice)
 

@@ -8,7 +8,8 @@ from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, clip
 from zkoperator.ensemble.model.names import CLIENT_PORT, selector_text
 from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
-from zkoperator.ensemble.observe.world import PodView, World
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.status.conditions import Facts, available, degraded, progressing, ready
@@ -18,25 +19,25 @@ from zkoperator.errors import FieldError
 Status = dict[str, Any]
 
 
-def status_of(cluster: ValidatedCluster, world: World, plan: Plan, now: str) -> Status:
+def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str) -> Status:
     """Return the whole status except `bootstrap`, which only its own step writes. `now` is RFC 3339."""
-    facts = facts_of(cluster, world, plan)
+    facts = facts_of(cluster, observed, plan)
     conditions = [available(facts), ready(facts), progressing(facts), degraded(facts)]
-    return _summary(cluster, world) | {
+    return _summary(cluster, observed) | {
         "members": [member.manifest() for member in facts.members],
         "conditions": stamped(cluster.status.conditions, conditions, cluster.meta.generation, now),
     }
 
 
-def facts_of(cluster: ValidatedCluster, world: World, plan: Plan) -> Facts:
+def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan) -> Facts:
     """Return what the conditions are made of."""
     return Facts(
         cluster=cluster,
-        world=world,
+        observed=observed,
         plan=plan,
-        verdict=gate(world),
-        serving=frozenset(member for member in world.voters if voting(world, member) is not None),
-        members=_members(cluster, world),
+        verdict=gate(observed),
+        serving=frozenset(member for member in observed.voters if voting(observed, member) is not None),
+        members=_members(cluster, observed),
     )
 
 
@@ -80,16 +81,16 @@ def _without_zxid(value: Any) -> Any:
     return {key: item for key, item in value.items() if key != "zxid"} if isinstance(value, dict) else value
 
 
-def _summary(cluster: ValidatedCluster, world: World) -> Status:
-    names, committed = cluster.names, world.committed
-    versions = {answer.version for member in world.voters if (answer := world.serving(member)) is not None}
-    hosts = ",".join(f"{names.host(member)}:{CLIENT_PORT}" for member in sorted(world.voters))
+def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
+    names, committed = cluster.names, observed.committed
+    versions = {answer.version for member in observed.voters if (answer := observed.serving(member)) is not None}
+    hosts = ",".join(f"{names.host(member)}:{CLIENT_PORT}" for member in sorted(observed.voters))
     summary: Status = {
         "observedGeneration": cluster.meta.generation,
-        "readyReplicas": sum(pod.ready for pod in world.pods.values()),
+        "readyReplicas": sum(pod.ready for pod in observed.pods.values()),
         "selector": selector_text(names.selector),
-        "leader": names.pod(world.leader) if world.leader is not None else "",
-        "version": next(iter(versions)) if len(versions) == 1 and world.leader is not None else "",
+        "leader": names.pod(observed.leader) if observed.leader is not None else "",
+        "version": next(iter(versions)) if len(versions) == 1 and observed.leader is not None else "",
         "endpoint": names.endpoint,
         "hosts": hosts,
     }
@@ -99,28 +100,28 @@ def _summary(cluster: ValidatedCluster, world: World) -> Status:
     return summary | {"replicas": len(committed.voters), "configVersion": f"{committed.version:x}"}
 
 
-def _members(cluster: ValidatedCluster, world: World) -> tuple[Member, ...]:
-    known = {server.id for server in world.committed.servers} if world.committed is not None else set()
-    ids = sorted(set(world.pods) | world.voters | known)
-    return tuple(_member(cluster, world, member) for member in ids if member <= 255)
+def _members(cluster: ValidatedCluster, observed: Observed) -> tuple[Member, ...]:
+    known = {server.id for server in observed.committed.servers} if observed.committed is not None else set()
+    ids = sorted(set(observed.pods) | observed.voters | known)
+    return tuple(_member(cluster, observed, member) for member in ids if member <= 255)
 
 
-def _member(cluster: ValidatedCluster, world: World, member: int) -> Member:
-    answer, pod = world.answer(member), world.pods.get(member)
+def _member(cluster: ValidatedCluster, observed: Observed, member: int) -> Member:
+    answer, pod = observed.answer(member), observed.pods.get(member)
     serving = answer if isinstance(answer, Serving) else None
     return Member(
         name=cluster.names.pod(member),
         id=member,
-        role=_role(cluster, world, member),
+        role=_role(cluster, observed, member),
         ready=pod is not None and pod.ready,
         version=serving.version if serving is not None else "",
         zxid=f"{serving.zxid:x}" if serving is not None else "",
-        reason=_why(world, member, pod),
+        reason=_why(observed, member, pod),
     )
 
 
-def _role(cluster: ValidatedCluster, world: World, member: int) -> MemberRole:
-    answer, committed = world.serving(member), world.committed
+def _role(cluster: ValidatedCluster, observed: Observed, member: int) -> MemberRole:
+    answer, committed = observed.serving(member), observed.committed
     if answer is None:
         return MemberRole.UNKNOWN
     if committed is not None and member not in cluster.members:
@@ -131,14 +132,14 @@ def _role(cluster: ValidatedCluster, world: World, member: int) -> MemberRole:
     return roles.get(answer.mode, MemberRole.UNKNOWN)
 
 
-def _why(world: World, member: int, pod: PodView | None) -> str:
+def _why(observed: Observed, member: int, pod: PodView | None) -> str:
     if pod is None:
         return "it has no pod"
     if pod.deleting:
         return "its pod is being stopped"
     if pod.trouble:
         return pod.trouble
-    match world.answer(member):
+    match observed.answer(member):
         case NotServing():
             return "it has no quorum"
         case Silent(why):

@@ -13,7 +13,7 @@ from zkoperator.ensemble.build.children import FOLLOWED, Child, Desired, cluster
 from zkoperator.ensemble.model.configuration import server_of
 from zkoperator.ensemble.model.names import CHILD_LABELS, Names
 from zkoperator.ensemble.observe import observer
-from zkoperator.ensemble.plan import children as planned
+from zkoperator.ensemble.plan import child_steps as planned
 from zkoperator.kube.port import Resource
 
 Claim = Callable[[Child], Awaitable[None]]
@@ -45,7 +45,7 @@ async def is_applied(child: Child) -> None:
 async def is_observed(child: Child) -> None:
     play = stage(1)
     await play.rest()
-    found = (await seen(play)).world.children[child]
+    found = (await seen(play)).observed.children[child]
     assert found == play.api.peek(child.resource, NAMES.namespace, child.name_of(NAMES))
 
 

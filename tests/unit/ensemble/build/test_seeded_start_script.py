@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.ensemble.build import test_start_script as starting
-from zkoperator.ensemble.build.start import start_script
+from zkoperator.ensemble.build.start_script import start_script
 
 
 def _founder(volume: starting.Volume) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zkoperator.ensemble.build.start import start_script
+from zkoperator.ensemble.build.start_script import start_script
 
 MEMBERS = "".join(
     f"server.{n}=main-zk-{n - 1}.main-zk-members.demo.svc.cluster.local:2888:3888:participant;0.0.0.0:2181\n"

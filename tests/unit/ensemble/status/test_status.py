@@ -7,10 +7,10 @@ from tests.support.models.ensemble_simulation import Simulation, raw_cluster, va
 from zkoperator.controller.events import build_event
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.observe.answers import NotServing, Silent
-from zkoperator.ensemble.observe.world import World
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.plan import make_plan
 from zkoperator.ensemble.plan.steps import ApplyChild, RestartPod
-from zkoperator.ensemble.status.events import of_step, transition_notices
+from zkoperator.ensemble.status.events import step_notice, transition_notices
 from zkoperator.ensemble.status.status import differs, status_of, zxid_differs
 
 NOW = "2026-01-02T03:04:05Z"
@@ -22,9 +22,9 @@ def at_rest(replicas: int = 3) -> Simulation:
     return play
 
 
-def told(play: Simulation, world: World) -> dict[str, Any]:
+def told(play: Simulation, observed: Observed) -> dict[str, Any]:
     cluster = valid(play.raw)
-    return status_of(cluster, world, make_plan(cluster, world), NOW)
+    return status_of(cluster, observed, make_plan(cluster, observed), NOW)
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -32,9 +32,9 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
     return found
 
 
-def silence(world: World, *members: int, for_s: float) -> World:
-    answers = {**world.answers, **{member: Silent("it does not answer") for member in members}}
-    return replace(world, answers=answers, away_s=dict.fromkeys(members, for_s), leaderless_s=for_s)
+def silence(observed: Observed, *members: int, for_s: float) -> Observed:
+    answers = {**observed.answers, **{member: Silent("it does not answer") for member in members}}
+    return replace(observed, answers=answers, downtime_s=dict.fromkeys(members, for_s), leaderless_s=for_s)
 
 
 def test_unknown_is_said_when_nothing_is_known() -> None:
@@ -63,8 +63,8 @@ def test_a_moment_of_silence_of_ready_members_changes_nothing_that_was_said() ->
 
 def test_a_majority_that_runs_and_never_elects_is_told_with_the_way_out() -> None:
     play = at_rest()
-    world = replace(play.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=60.0)
-    status = told(play, world)
+    observed = replace(play.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=60.0)
+    status = told(play, observed)
     assert condition(status, "Available")["reason"] == "QuorumLost"
     degraded = condition(status, "Degraded")
     assert degraded["reason"] == "MajorityWiped"
@@ -73,8 +73,8 @@ def test_a_majority_that_runs_and_never_elects_is_told_with_the_way_out() -> Non
 
 def test_an_election_is_no_fault_yet_but_there_is_no_quorum() -> None:
     play = at_rest()
-    world = replace(play.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=1.0)
-    status = told(play, world)
+    observed = replace(play.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=1.0)
+    status = told(play, observed)
     assert condition(status, "Available")["status"] == "False"
     assert condition(status, "Degraded")["status"] == "False"
     assert "replicas" not in status, "the last known number stays while nobody can tell"
@@ -82,11 +82,11 @@ def test_an_election_is_no_fault_yet_but_there_is_no_quorum() -> None:
 
 def test_members_differing_in_version_leave_it_empty() -> None:
     play = at_rest()
-    world = play.observe()
-    other = world.serving(1)
+    observed = play.observe()
+    other = observed.serving(1)
     assert other is not None
-    mixed = replace(world, answers={**world.answers, 1: replace(other, version="3.9.4")})
-    assert told(play, world)["version"] == "3.9.5"
+    mixed = replace(observed, answers={**observed.answers, 1: replace(other, version="3.9.4")})
+    assert told(play, observed)["version"] == "3.9.5"
     assert told(play, mixed)["version"] == ""
 
 
@@ -131,10 +131,10 @@ def test_events_tell_transitions_and_nothing_else() -> None:
 
 
 def test_steps_that_take_something_away_are_told_and_others_are_not() -> None:
-    notice = of_step(RestartPod(1, "main-zk-0", "u", "the image changes", harmless=False))
+    notice = step_notice(RestartPod(1, "main-zk-0", "u", "the image changes", harmless=False))
     assert notice is not None
     assert notice.note == "restarting main-zk-0: the image changes"
-    assert of_step(ApplyChild(Child.DISRUPTION_BUDGET, {})) is None
+    assert step_notice(ApplyChild(Child.DISRUPTION_BUDGET, {})) is None
     manifest = build_event("ZooKeeperCluster", valid(raw_cluster()).meta, notice, "2026-01-02T03:04:05.000000Z")
     assert manifest["regarding"]["uid"] == "uid-of-main"
     assert len(manifest["metadata"]["name"]) < 253

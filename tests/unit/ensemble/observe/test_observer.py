@@ -26,9 +26,9 @@ async def test_a_server_that_is_not_the_member_asked_is_not_listened_to() -> Non
     play = stage(3)
     await play.rest()
     play.api.edit(PODS, "demo", NAMES.pod(1), {"status": {"podIP": "10.0.0.3"}}, subresource="status")
-    world = (await seen(play)).world
-    assert world.answer(1) == Silent("another server answers at its address")
-    assert world.serving(2) is not None
+    observed = (await seen(play)).observed
+    assert observed.answer(1) == Silent("another server answers at its address")
+    assert observed.serving(2) is not None
 
 
 async def test_a_member_of_another_ensemble_is_not_listened_to() -> None:
@@ -39,8 +39,8 @@ async def test_a_member_of_another_ensemble_is_not_listened_to() -> None:
         replace(server, address=server.address.replace("main", "other")) for server in play.committed.servers
     )
     play.committed = replace(play.committed, servers=others)
-    world = (await seen(play)).world
-    assert {world.answer(member) for member in (1, 2, 3)} == {Silent("another ensemble answers at its address")}
+    observed = (await seen(play)).observed
+    assert {observed.answer(member) for member in (1, 2, 3)} == {Silent("another ensemble answers at its address")}
 
 
 async def test_a_secret_of_somebody_else_is_never_adopted_however_well_it_is_formed() -> None:
@@ -82,9 +82,9 @@ async def test_the_secret_of_a_deleted_cluster_is_waited_out_by_the_next_one_of_
 async def test_what_is_believed_of_a_secret_ends_with_its_cluster() -> None:
     play = stage(1)
     await play.rest()
-    assert (await seen(play)).world.secret_id is not None
+    assert (await seen(play)).observed.secret_id is not None
     cluster_made_again(play)
-    assert (await seen(play)).world.secret_id is None
+    assert (await seen(play)).observed.secret_id is None
 
 
 async def test_the_data_of_a_secret_is_not_kept_with_what_was_seen() -> None:
@@ -92,9 +92,9 @@ async def test_the_data_of_a_secret_is_not_kept_with_what_was_seen() -> None:
     await play.rest()
     play.clock.seconds += 120
     secret = made_again(play, SECRETS, NAMES.secret, annotations={"last-applied": "p4ss"})
-    world = (await seen(play)).world
-    assert world.secret is not None
-    assert not [text for text in (*secret["data"].values(), "p4ss") if text in str(world)]
+    observed = (await seen(play)).observed
+    assert observed.secret is not None
+    assert not [text for text in (*secret["data"].values(), "p4ss") if text in str(observed)]
 
 
 async def test_a_secret_that_may_not_be_read_is_reported_and_everything_else_is_still_watched() -> None:

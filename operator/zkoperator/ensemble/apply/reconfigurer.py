@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from zkoperator.ensemble.model.configuration import Configuration, parse_configuration
 from zkoperator.ensemble.model.names import CLIENT_PORT, SUPERUSER, Names
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import password_of
-from zkoperator.ensemble.observe.world import World
 from zkoperator.ensemble.plan.steps import Reconfigure
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, TransientError, UnknownOutcomeError, UnsafeError
@@ -28,7 +28,7 @@ class Reconfigurer:
         self._api = api
         self._connector = connector
 
-    async def change(self, cluster: ValidatedCluster, world: World, step: Reconfigure) -> None:
+    async def change(self, cluster: ValidatedCluster, observed: Observed, step: Reconfigure) -> None:
         """Reconfigure from exactly the version that was observed, read the outcome back, commit one more write.
 
         Raises:
@@ -36,24 +36,24 @@ class Reconfigurer:
             TransientError: refused or unknown; look again.
         """
         credential = await self._credential(cluster)
-        leader = world.leader
+        leader = observed.leader
         if leader is None:
-            raise UnsafeError(f"{len(world.leaders)} members say they lead, exactly 1 must")
-        async with self._session([world.pods[leader].ip], credential) as zk:
+            raise UnsafeError(f"{len(observed.leaders)} members say they lead, exactly 1 must")
+        async with self._session([observed.pods[leader].ip], credential) as zk:
             present = await _read(zk, cluster.names)
             if present.version != step.from_version:
                 raise ConflictError(f"the configuration is {present.version:x}, not {step.from_version:x}")
             await _reconfigure(zk, step)
         # A new session is itself a committed write: after it the new configuration is active, not only agreed on.
-        staying = [pod.ip for member, pod in sorted(world.pods.items()) if member in step.voters and pod.ip]
+        staying = [pod.ip for member, pod in sorted(observed.pods.items()) if member in step.voters and pod.ip]
         async with self._session(staying, None) as zk:
             outcome = await _read(zk, cluster.names)
         if outcome.voters != step.voters:
             raise ConflictError(f"after the reconfiguration {sorted(outcome.voters)} vote, not {sorted(step.voters)}")
 
-    async def confirm_absent(self, cluster: ValidatedCluster, world: World, members: Sequence[int]) -> None:
+    async def confirm_absent(self, cluster: ValidatedCluster, observed: Observed, members: Sequence[int]) -> None:
         """Read the committed configuration afresh and refuse unless none of the members is in it."""
-        voters = [pod.ip for member, pod in sorted(world.pods.items()) if member in world.voters and pod.ip]
+        voters = [pod.ip for member, pod in sorted(observed.pods.items()) if member in observed.voters and pod.ip]
         async with self._session(voters, None) as zk:
             present = await _read(zk, cluster.names)
         if found := [member for member in members if present.find(member) is not None]:

@@ -1,7 +1,8 @@
 """What becomes of claims: noted while their members belong, kept or deleted by policy after they have left."""
 
 from zkoperator.api.cluster import RetentionPolicy, StorageType
-from zkoperator.ensemble.observe.world import ClaimView, World
+from zkoperator.ensemble.observe.claim_view import ClaimView
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.steps import DeleteClaim, NoteOnClaim, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -9,7 +10,7 @@ MEMBER = "member"
 LEFT = "left"
 
 
-def claim_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
+def claim_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
     """Return what is to be done with claims, once it is on record that they are this cluster's.
 
     Who belongs to the ensemble is known from its leader only. Whether a claim goes with the cluster is the spec's to
@@ -19,32 +20,36 @@ def claim_steps(cluster: ValidatedCluster, world: World) -> tuple[Step, ...]:
         return ()
     return tuple(
         step
-        for _, claim in sorted(world.claims.items())
+        for _, claim in sorted(observed.claims.items())
         if not claim.deleting
-        for step in _steps(cluster, world, claim)
+        for step in _steps(cluster, observed, claim)
     )
 
 
-def is_spent(cluster: ValidatedCluster, world: World, claim: ClaimView) -> bool:
+def is_unused(cluster: ValidatedCluster, observed: Observed, claim: ClaimView) -> bool:
     """Tell whether nobody uses the claim: no committed member, none that is wanted, and no pod."""
-    if world.committed is None or not cluster.is_founded:
+    if observed.committed is None or not cluster.is_founded:
         return False
-    unused = world.committed.find(claim.member) is None and claim.member not in cluster.members
-    return unused and claim.member not in world.pods and claim.member > (world.replicas or 0)
+    unused = observed.committed.find(claim.member) is None and claim.member not in cluster.members
+    return unused and claim.member not in observed.pods and claim.member > (observed.replicas or 0)
 
 
-def _steps(cluster: ValidatedCluster, world: World, claim: ClaimView) -> tuple[Step, ...]:
+def _steps(cluster: ValidatedCluster, observed: Observed, claim: ClaimView) -> tuple[Step, ...]:
     retention = cluster.spec.storage.retention
-    if is_spent(cluster, world, claim) and claim.membership != LEFT and retention.when_scaled is RetentionPolicy.DELETE:
+    if (
+        is_unused(cluster, observed, claim)
+        and claim.membership != LEFT
+        and retention.when_scaled is RetentionPolicy.DELETE
+    ):
         return (DeleteClaim(claim),)
-    membership = _membership(cluster, world, claim)
+    membership = _membership(cluster, observed, claim)
     owned = retention.when_deleted is RetentionPolicy.DELETE
     if membership == claim.membership and owned == (cluster.meta.uid in claim.owners):
         return ()
     return (NoteOnClaim(claim, membership, owned),)
 
 
-def _membership(cluster: ValidatedCluster, world: World, claim: ClaimView) -> str:
-    if world.committed is not None and claim.member in world.committed.voters:
+def _membership(cluster: ValidatedCluster, observed: Observed, claim: ClaimView) -> str:
+    if observed.committed is not None and claim.member in observed.committed.voters:
         return MEMBER
-    return LEFT if is_spent(cluster, world, claim) else claim.membership
+    return LEFT if is_unused(cluster, observed, claim) else claim.membership

@@ -1,72 +1,27 @@
-"""What was observed of one cluster at one moment: the only input of the planner beside the validated cluster."""
+"""What was observed of one cluster in one pass: the input of the planner beside the validated cluster. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server
 from zkoperator.ensemble.model.names import RESTARTED
 from zkoperator.ensemble.observe.answers import Answer, Mode, Serving, Silent
+from zkoperator.ensemble.observe.claim_view import ClaimView
+from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.kube.port import Manifest
 
 
-class Running(StrEnum):
-    """What the kubelet says of the member's container."""
-
-    YES = "running"
-    NO = "not running"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class PodView:
-    """A member's pod. `trouble` says why it does not come up, as Kubernetes gives it: reason and message.
-
-    `secret` tells which superuser's password it was made with; empty for pods that bear no mark of it. `restart` is the
-    restart of this pod that is asked for, `restarted` the text of the cluster's annotation that it was made with.
-    """
-
-    name: str
-    uid: str
-    member: int
-    owner_uid: str
-    ip: str = ""
-    ready: bool = False
-    deleting: bool = False
-    running: Running = Running.UNKNOWN
-    unschedulable: bool = False
-    trouble: str = ""
-    image: str = ""
-    revision: str = ""
-    template: str = ""
-    secret: str = ""
-    restart: str = ""
-    restarted: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimView:
-    """A member's claim. `membership` is the operator's note, `owners` are the uids that it is deleted with."""
-
-    name: str
-    uid: str
-    resource_version: str
-    member: int
-    membership: str = ""
-    owners: tuple[str, ...] = ()
-    deleting: bool = False
-
-
 @dataclass(frozen=True)
-class World:
-    """Everything observed. A member without an entry in `answers` has no pod with an address.
+class Observed:
+    """What one pass has observed of a cluster, by member id where it is about members.
 
-    `secret_id` is None when there is no usable Secret of ours, `secret` is one that is there and was looked at, without
-    its data, and `refused` says what the API server does not let us read. `recorded` are the members in the ConfigMap.
-    `away_s` are the seconds for which a member has not served, and `leaderless_s` those without one leader, as far as
-    this operator has looked on.
+    A member without an entry in `answers` has no pod with an address. `recorded` are the members in the ConfigMap.
+    `secret_id` identifies the superuser's password, None while there is no usable Secret; `secret` is the Secret
+    without its data, None when it does not exist or was not read; `refused` says which read the API server forbids,
+    empty when none. `downtime_s` are the seconds for which members have not served, `leaderless_s` those
+    without exactly one leader, both since this process observes.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -77,11 +32,11 @@ class World:
     secret_id: str | None = None
     secret: Manifest | None = None
     refused: str = ""
-    away_s: Mapping[int, float] = field(default_factory=dict)
+    downtime_s: Mapping[int, float] = field(default_factory=dict)
     leaderless_s: float = 0.0
 
     def answer(self, member: int) -> Answer:
-        """Return what the member said."""
+        """Return the answer of the member; `Silent` when it was not asked."""
         return self.answers.get(
             member, Silent("its pod has no address yet" if member in self.pods else "it has no pod")
         )
@@ -92,7 +47,7 @@ class World:
         return answer if isinstance(answer, Serving) else None
 
     def troubles(self, members: Iterable[int]) -> str:
-        """Return what keeps pods of these members from running, each trouble once with the pods that have it."""
+        """Return why pods of these members do not run: each reason once, after the names of the pods."""
         pods: dict[str, list[str]] = {}
         for pod in (self.pods[member] for member in sorted(members) if member in self.pods):
             if pod.trouble:
@@ -101,7 +56,7 @@ class World:
 
     @cached_property
     def leaders(self) -> tuple[int, ...]:
-        """Members that say they lead. Anything but one means that it is not known who does."""
+        """Members that answer as leaders. The leader is known only when there is exactly one."""
         return tuple(
             member
             for member, answer in sorted(self.answers.items())
@@ -126,20 +81,21 @@ class World:
             return self.committed.voters
         return frozenset(server.id for server in self.recorded if server.voting)
 
-    def of_template(self, annotation: str) -> str:
-        """Return an annotation of the StatefulSet's pod template, empty when there is none."""
+    def template_annotation(self, annotation: str) -> str:
+        """Return an annotation of the pod template of the StatefulSet, empty when there is none."""
         spec = self.children.get(Child.STATEFUL_SET, {}).get("spec", {})
         annotations = spec.get("template", {}).get("metadata", {}).get("annotations") or {}
         return str(annotations.get(annotation, ""))
 
     @property
     def restarted(self) -> str:
-        """The text with which a restart of the cluster was asked for last, as its pods and their template have it."""
-        told = self.of_template(RESTARTED)
-        return told or next((pod.restarted for pod in self.pods.values() if pod.restarted), "")
+        """The cluster's restart annotation when the pod template, or the pods, were made; empty when there was none."""
+        return self.template_annotation(RESTARTED) or next(
+            (pod.restarted for pod in self.pods.values() if pod.restarted), ""
+        )
 
     @property
     def replicas(self) -> int | None:
-        """What the StatefulSet asks for now, None without one."""
+        """Replicas in the spec of the StatefulSet, None when there is no StatefulSet."""
         stateful_set = self.children.get(Child.STATEFUL_SET)
         return int(stateful_set["spec"].get("replicas", 1)) if stateful_set is not None else None

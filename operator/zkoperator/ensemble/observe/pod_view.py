@@ -1,11 +1,12 @@
-"""Pods and claims as the planner needs them, from their manifests. Pure."""
+"""A member's pod as a value, from its manifest. Pure."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, MEMBERSHIP, RESTART, RESTARTED, REVISION, TEMPLATE
-from zkoperator.ensemble.observe.world import ClaimView, PodView, Running
+from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, RESTART, RESTARTED, REVISION, TEMPLATE
 from zkoperator.kube.port import Manifest
 
 _HARMLESS_WAITS = ("ContainerCreating", "PodInitializing")
@@ -25,6 +26,40 @@ _CRASHES = 2
 """Restarts of a container that has not opened its port yet from which on it is taken to fail each time."""
 _CLAIMS = re.compile(r"PersistentVolumeClaim|storageclass", re.IGNORECASE)
 _STORAGE = "create the StorageClass, or a new cluster with another spec.storage.storageClassName (kubectl get sc, pvc)"
+
+
+class Running(StrEnum):
+    """What the kubelet says of the member's container."""
+
+    YES = "running"
+    NO = "not running"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A member's pod. `trouble` says why it does not come up, as Kubernetes gives it: reason and message.
+
+    `secret` tells which superuser's password it was made with; empty for pods that bear no mark of it. `restart` is the
+    restart of this pod that is asked for, `restarted` the text of the cluster's annotation that it was made with.
+    """
+
+    name: str
+    uid: str
+    member: int
+    owner_uid: str
+    ip: str = ""
+    ready: bool = False
+    deleting: bool = False
+    running: Running = Running.UNKNOWN
+    unschedulable: bool = False
+    trouble: str = ""
+    image: str = ""
+    revision: str = ""
+    template: str = ""
+    secret: str = ""
+    restart: str = ""
+    restarted: str = ""
 
 
 def pod_view(member: int, manifest: Manifest) -> PodView:
@@ -50,20 +85,6 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         secret=annotations.get(MADE_WITH, ""),
         restart=annotations.get(RESTART, ""),
         restarted=annotations.get(RESTARTED, ""),
-    )
-
-
-def claim_view(member: int, manifest: Manifest) -> ClaimView:
-    """Return the claim of a member."""
-    meta = manifest["metadata"]
-    return ClaimView(
-        name=meta["name"],
-        uid=meta["uid"],
-        resource_version=meta["resourceVersion"],
-        member=member,
-        membership=(meta.get("annotations") or {}).get(MEMBERSHIP, ""),
-        owners=tuple(reference["uid"] for reference in meta.get("ownerReferences") or ()),
-        deleting="deletionTimestamp" in meta,
     )
 
 

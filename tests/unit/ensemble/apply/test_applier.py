@@ -26,8 +26,8 @@ from tests.support.worlds.ensemble import KEY, Peeking, Stage, stage
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import server_of
 from zkoperator.ensemble.model.names import MEMBERSHIP
-from zkoperator.ensemble.observe.world import Running
-from zkoperator.ensemble.plan.children import stateful_set_of
+from zkoperator.ensemble.observe.pod_view import Running
+from zkoperator.ensemble.plan.child_steps import stateful_set_of
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
     CreateSecret,
@@ -122,8 +122,8 @@ async def test_no_member_is_restarted_when_another_voter_is_not_as_it_was_judged
 
 async def test_a_pod_that_runs_by_now_is_not_deleted_as_one_that_waits() -> None:
     edge, step = await about_to(RestartPod)
-    waiting = replace(edge.world.pods[step.member], running=Running.NO)
-    edge.world = replace(edge.world, pods={**edge.world.pods, step.member: waiting})
+    waiting = replace(edge.observed.pods[step.member], running=Running.NO)
+    edge.observed = replace(edge.observed, pods={**edge.observed.pods, step.member: waiting})
     assert isinstance(await edge.take(step), ConflictError)
     assert alive(edge.play)[step.name] == step.uid
 
@@ -288,7 +288,7 @@ async def test_a_child_that_is_there_and_was_not_seen_yet_is_not_written() -> No
     edge = await seen(play)
     foreign = {"spec": {"replicas": 5}}
     play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, foreign)
-    manifest = stateful_set_of(edge.cluster, edge.world, 3)
+    manifest = stateful_set_of(edge.cluster, edge.observed, 3)
     assert isinstance(await edge.take(ApplyChild(Child.STATEFUL_SET, manifest)), ConflictError)
     assert replicas(play) == 5
 

@@ -103,7 +103,7 @@ async def test_a_reconfiguration_that_never_arrived_is_not_told_as_done() -> Non
 async def test_nothing_is_reconfigured_while_nobody_or_more_than_one_leads() -> None:
     edge, step = await growing()
     before = edge.play.committed
-    edge.world = type(edge.world)(pods=edge.world.pods)
+    edge.observed = type(edge.observed)(pods=edge.observed.pods)
     assert isinstance(await edge.take(step), UnsafeError)
     assert edge.play.committed == before
 
