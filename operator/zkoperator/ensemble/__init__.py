@@ -1,1 +1,1 @@
-"""ZooKeeperCluster: observe, validate, plan, apply, status. `reconcile.py` reads as these calls."""
+"""ZooKeeperCluster: validate, observe, plan, apply, status. `reconcile.py` reads as these calls."""

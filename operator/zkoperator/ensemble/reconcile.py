@@ -1,4 +1,4 @@
-"""Reconciles ZooKeeperClusters: observe, plan, apply, status. Everything that happens to an ensemble starts here."""
+"""ZooKeeperCluster: validate, observe, plan, apply, status. Everything that happens to an ensemble starts here."""
 
 import logging
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""ConfigSync: observe, validate, plan, apply, status."""
+"""ConfigSync: validate, observe, plan, apply, status."""

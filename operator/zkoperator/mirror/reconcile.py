@@ -1,4 +1,4 @@
-"""ConfigSync: observe, validate, plan, apply, status. One pass of one key. I/O."""
+"""ConfigSync: validate, observe, plan, apply, status. One pass of one key. I/O."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from zkoperator import __version__
+from zkoperator.ensemble.build.children import FOLLOWED, Child
 from zkoperator.settings import Settings, variable_of
 
 ROOT = Path(__file__).parents[3]
@@ -46,6 +47,12 @@ def test_the_roles_have_none_of_the_rights_that_lead_to_others() -> None:
     dangerous = ("pods/exec", "pods/attach", "pods/portforward", "nodes", "serviceaccounts", "roles", "clusterroles")
     assert not [resource for resource, _ in rights() if resource.startswith(dangerous)]
     assert ("pods", "create") not in rights()
+
+
+def test_the_roles_let_each_child_be_followed_and_written() -> None:
+    followed = {(resource.plural, verb) for resource in FOLLOWED for verb in ("get", "list", "watch")}
+    written = {(child.resource.plural, verb) for child in Child for verb in ("create", "patch")}
+    assert followed | written <= rights()
 
 
 def test_secrets_are_read_by_name_and_never_listed_or_changed() -> None:

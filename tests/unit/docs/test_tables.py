@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from zkoperator.cli import COMMANDS
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import Names
 from zkoperator.metrics import Metrics
 
@@ -32,7 +34,7 @@ def test_the_page_of_names_has_each_name_that_the_operator_puts_on_objects_and_n
     }
     assert told == used
     names = Names("demo", "main")
-    objects = (names.stateful_set, names.members_service, names.config_map, names.secret, names.pod(2), names.claim(2))
+    objects = (*(child.name_of(names) for child in Child), names.secret, names.pod(2), names.claim(2))
     assert [name for name in (*objects, names.endpoint, names.host(1)) if f"`{name}" not in page] == []
     assert [f"{k}={v}" for k, v in names.labels.items() if f"`{k}={v}`" not in page] == []
 
@@ -71,3 +73,9 @@ def test_the_monitoring_page_names_the_labels_of_each_metric() -> None:
     }
     for name, _, listed, _ in rows("monitoring.md", "The operator's metrics"):
         assert words(listed) == (labels[name.strip("`")] or words(listed if name == "`zkoperator_build_info`" else ""))
+
+
+def test_the_page_of_the_command_line_shows_each_command() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    shown = set(re.findall(r"(?:kubectl zk|python -m zkoperator) (\w+)", page))
+    assert {command.NAME for command in COMMANDS} - shown == {"run"}  # the operator itself: its flags are the settings
