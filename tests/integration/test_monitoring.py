@@ -15,11 +15,11 @@ from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
 from tests.support.machines.operator import free_port
 from tests.support.machines.testbed import EnsembleFactory
+from tests.support.models.monitoring import OF_MEMBERS, OF_TARGETS, expressions
 from tests.support.models.promql import Use, uses
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.site import site as open_site
 from tests.support.worlds.workloads import Cluster, data_is
-from tests.unit.docs.test_monitoring import OF_MEMBERS, OF_TARGETS, expressions
 from zkoperator.ensemble.build.zoocfg import _FIXED
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "info": ("_info",), "gauge": ("",)}

@@ -11,11 +11,10 @@ import pytest
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.kube import FakeKube
 from tests.support.worlds.mirror import cluster, config_sync
-from zkoperator.controller.other_operators import REPEAT_S, OtherOperators, Subject
+from zkoperator.controller.other_operators import REPEAT_S, OtherOperators
 from zkoperator.controller.other_operators_reporter import OtherOperatorsReporter
 from zkoperator.controller.signature import SignedApi, operator_name
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, ZOOKEEPER_CLUSTERS, Manifest, Resource
-from zkoperator.runtime.keys import Key
 from zkoperator.settings import Settings
 
 SHOP = config_sync("shop", {"zookeeper": {"clusterRef": {"name": "main"}, "path": "/a"}})
@@ -164,33 +163,6 @@ async def test_the_own_name_after_a_restart_is_nobody_else(company: Company) -> 
     assert company.status_writes() == before and company.told() == []
 
 
-def sight(version: int, operator: str) -> Manifest:
-    return {"metadata": {"name": "shop", "resourceVersion": str(version)}, "status": {"operator": operator}}
-
-
-def test_a_picture_that_is_older_than_the_last_one_proves_nothing() -> None:
-    others = OtherOperators(OURS)
-    subject = Subject(CONFIG_SYNCS, Key("demo", "shop"))
-    others.examine(subject, sight(5, THEIRS))
-    others.examine(subject, sight(7, OURS))
-    assert others.examine(subject, sight(5, THEIRS)) is None
-    assert others.examine(subject, sight(6, THEIRS)) is None
-    assert others.count() == 0
-    proof = others.examine(subject, sight(8, THEIRS))
-    assert proof is not None and proof.is_proven
-
-
-def test_the_metric_forgets_an_operator_that_writes_no_more() -> None:
-    clock = FakeClock()
-    others = OtherOperators(OURS, clock)
-    subject = Subject(CONFIG_SYNCS, Key("demo", "shop"))
-    others.examine(subject, sight(1, OURS))
-    others.examine(subject, sight(2, THEIRS))
-    assert others.count() == 1
-    clock.jump(REPEAT_S + 1)
-    assert others.count() == 0
-
-
 @pytest.mark.parametrize(("resource", "name"), [(CONFIG_SYNCS, "shop"), (ZOOKEEPER_CLUSTERS, "main")])
 async def test_nothing_is_kept_of_an_object_that_a_pass_has_found_gone(
     company: Company, resource: Resource, name: str
@@ -200,17 +172,6 @@ async def test_nothing_is_kept_of_an_object_that_a_pass_has_found_gone(
     company.kube.remove(resource, "demo", name)
     assert await company.apis[OURS].get(resource, "demo", name) is None
     assert company.others[OURS]._seen == {}
-
-
-def test_nothing_is_kept_of_what_was_told_an_hour_ago() -> None:
-    clock = FakeClock()
-    others = OtherOperators(OURS, clock)
-    for number in range(100):
-        subject = Subject(CONFIG_SYNCS, Key("demo", f"s{number}"))
-        others.examine(subject, sight(1, OURS))
-        assert others.examine(subject, sight(2, THEIRS)) is not None
-        clock.jump(REPEAT_S / 10)
-    assert len(others._reported_s) <= 10
 
 
 async def test_a_thousand_objects_with_another_signature_are_asked_about_one_by_one(company: Company) -> None:

@@ -2,50 +2,21 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.models.monitoring import MONITORING, OF_MEMBERS, OF_TARGETS, expressions, rules
 from tests.support.models.promql import uses
 from zkoperator.api.reasons import ClusterCondition, ClusterReason, SyncCondition, SyncReason
 from zkoperator.metrics import Metrics
 from zkoperator.runtime.outcome import Outcome
 
 ROOT = Path(__file__).parents[3]
-MONITORING = ROOT / "manifests" / "monitoring"
-
-OF_MEMBERS = {
-    "digest_mismatches_count": "counter",
-    "fsynctime_sum": "counter",
-    "fsynctime_count": "counter",
-    "num_alive_connections": "gauge",
-    "outstanding_requests": "gauge",
-    "watch_count": "gauge",
-    "znode_count": "gauge",
-}
-"""ZooKeeper's own metrics that are used; tests/integration/test_monitoring.py asks a real server for them."""
-
-OF_TARGETS = {"namespace", "pod"}
-"""Labels that Prometheus gives to everything it scrapes from a pod."""
 
 OF_COUNTERS = {"rate", "irate", "increase"}
 """Functions that take a fall of the value for a restart."""
-
-
-def rules() -> list[dict[str, Any]]:
-    manifest = yaml.safe_load((MONITORING / "rules.yaml").read_text())
-    return [rule for group in manifest["spec"]["groups"] for rule in group["rules"]]
-
-
-def expressions() -> Iterator[tuple[str, str]]:
-    for rule in rules():
-        yield rule["alert"], rule["expr"]
-    for panel in json.loads((MONITORING / "dashboard.json").read_text())["panels"]:
-        for target in panel.get("targets", ()):
-            yield panel["title"], target["expr"]
 
 
 def exposed() -> dict[str, tuple[str, set[str]]]:

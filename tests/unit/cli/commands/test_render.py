@@ -1,0 +1,67 @@
+"""`render`: the objects of a cluster from a file, without any cluster."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zkoperator.cli import main
+
+ROOT = Path(__file__).parents[4]
+SAMPLE = str(ROOT / "manifests/samples/cluster.yaml")
+
+
+def test_render_prints_the_children_without_any_cluster(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", SAMPLE]) == 0
+    children = {child["kind"]: child for child in yaml.safe_load_all(capsys.readouterr().out)}
+    assert children["StatefulSet"]["metadata"]["name"] == "main-zk"
+    assert all("ownerReferences" not in child["metadata"] for child in children.values())
+
+
+def test_render_gives_a_list_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", "-n", "demo", "-o", "json", str(ROOT / "manifests/samples/single.yaml")]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["kind"] == "List"
+    assert {item["metadata"]["namespace"] for item in printed["items"]} == {"demo"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "kind: ZooKeeperCluster\nmetadata: {name: x}\nspec: {replica: 3}",
+            "spec.replica: is not a field; did you mean",
+        ),
+        (
+            "kind: ZooKeeperCluster\nmetadata: {name: x}\nspec: {replicas: 0}",
+            "spec.replicas: write a number of at least 1",
+        ),
+        ("kind: ConfigSync", "no object of kind ZooKeeperCluster"),
+        ("{", "is not YAML"),
+        ("- 1", "no object of kind ZooKeeperCluster"),
+        ("kind: ZooKeeperCluster\nspec: {}", "metadata.name: is missing"),
+    ],
+)
+def test_render_says_what_is_wrong_with_a_file(
+    text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(text)
+    assert main(["render", str(file)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+
+
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", "/nowhere/x.yaml"]) == 1
+    assert "/nowhere/x.yaml: cannot be read" in capsys.readouterr().err
+
+
+def test_render_finds_clusters_in_lists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = {"kind": "ZooKeeperCluster", "metadata": {"name": "a"}, "spec": {}}
+    file = tmp_path / "list.yaml"
+    file.write_text(yaml.safe_dump({"kind": "List", "items": [cluster, {"kind": "Secret"}]}))
+    assert main(["render", str(file)]) == 0
+    assert "a-zk" in capsys.readouterr().out
