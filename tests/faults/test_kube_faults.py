@@ -210,7 +210,7 @@ async def test_a_stale_api_server_brings_no_old_key_back(site: Site, following: 
     async with following() as (plot, operator):
         await plot.put(size="1")
         await data_is(plot, {"color": "red", "size": "1"})
-        old = await site.kube_proxy.select_znodes("/api/v1/configmaps", "/apis/zkoperator.dev/v1alpha1/configsyncs")
+        old = await site.kube_proxy.take_snapshot("/api/v1/configmaps", "/apis/zkoperator.dev/v1alpha1/configsyncs")
         await plot.put(size=None)
         await data_is(plot, {"color": "red"})
         await quiet(site)

@@ -311,7 +311,7 @@ async def test_a_snapshot_answers_reads_with_the_past_and_lets_writes_through(
     await direct.create(config_maps, config_map("old", k="1"))
     stale = Rule(
         Kube("get|list|watch", "configmaps"),
-        ServeSnapshot(await proxy.select_znodes("/api/v1/configmaps")),
+        ServeSnapshot(await proxy.take_snapshot("/api/v1/configmaps")),
     )
     seen: list[str] = []
     with proxy.rules.active(stale):

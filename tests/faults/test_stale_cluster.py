@@ -74,7 +74,7 @@ async def test_an_operator_that_starts_on_a_stale_api_server_takes_nothing_from_
         await cluster.create(plot)
         with site.operator(plot.settings) as operator:
             await cluster.complete(plot)
-            old = await site.kube_proxy.select_znodes(*LISTS)
+            old = await site.kube_proxy.take_snapshot(*LISTS)
             await _delete(plot, cluster)
             await cluster.create(plot)
             await cluster.complete(plot)

@@ -60,7 +60,7 @@ async def test_conflicts_an_outage_stale_lists_and_lost_events_disrupt_nothing(
     ]
     lost = Rule(KubeEvent(resource="pods", namespace=namespace), Discard(), First(6))
     async with growing(site) as main:
-        old = await proxy.select_znodes(*map(site.space.path, READ.split("|")))
+        old = await proxy.take_snapshot(*map(site.space.path, READ.split("|")))
         with proxy.rules.active(*storm):
             await main.edit(replicas=5)
             await joiners_run(main)

@@ -120,7 +120,7 @@ class KubeProxy:
             if connection.transport is not None:
                 connection.transport.abort()
 
-    async def select_znodes(self, *collections: str) -> Snapshot:
+    async def take_snapshot(self, *collections: str) -> Snapshot:
         """Record lists as they are now, by their paths (`/api/v1/configmaps`)."""
         lists = []
         for path in collections:
