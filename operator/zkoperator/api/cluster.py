@@ -202,6 +202,8 @@ class Bootstrap(Model):
     """Number of the first members; their list is complete from the first start."""
     complete: bool = False
     """True once a quorum has served: from then on no member may start a new ensemble, whatever its disk says."""
+    ensemble: Annotated[str, Field(max_length=128)] | None = None
+    """Uid of the ensemble that was taken up, `unknown` where its claims do not say; the object's own when absent."""
 
 
 class ZooKeeperClusterStatus(Model):

@@ -14,7 +14,7 @@ from zkoperator.api.cluster import (
 )
 from zkoperator.api.meta import API_VERSION, ObjectMeta
 from zkoperator.api.parse import parse
-from zkoperator.ensemble.model.names import RESTART, Names
+from zkoperator.ensemble.model.names import RESTART, TAKE_OVER, Names
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.model.spec_warnings import warnings_of
 from zkoperator.errors import FieldError, InvalidError
@@ -22,6 +22,9 @@ from zkoperator.errors import FieldError, InvalidError
 _MEBIBYTE = 1024 * 1024
 _MEMORY_WITHOUT_LIMIT = 1024 * _MEBIBYTE
 _LEAST_HEAP_MIB = 64
+
+UNKNOWN_ENSEMBLE = "unknown"
+"""In status: volumes may be marked, and nothing tells with what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,18 @@ class ValidatedCluster:
         """How many members found the ensemble: as recorded in status, as asked for while nothing is recorded."""
         recorded = self.status.bootstrap
         return recorded.members if recorded is not None else self.spec.replicas
+
+    @property
+    def ensemble(self) -> str:
+        """The uid that the ensemble's volumes are marked with: of the object that founded it. Empty when unknown."""
+        recorded = self.status.bootstrap
+        found = recorded.ensemble if recorded is not None and recorded.ensemble else self.meta.uid
+        return "" if found == UNKNOWN_ENSEMBLE else found
+
+    @property
+    def take_over(self) -> str:
+        """The ensemble whose data members may start with; none once this one has served and has data of its own."""
+        return self.meta.annotations.get(TAKE_OVER, "") if self.status.replicas == 0 else ""
 
     @property
     def is_founded(self) -> bool:
@@ -111,7 +126,7 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
         image=image,
         heap_mib=_heap_mib(cluster.spec),
         restart=cluster.metadata.annotations.get(RESTART, ""),
-        warnings=warnings_of(cluster.spec, image),
+        warnings=(*warnings_of(cluster.spec, image), *_spent_consent(cluster)),
     )
 
 
@@ -129,6 +144,14 @@ def minimal_cluster(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedClus
         return validate({**raw, "spec": {"replicas": replicas}}, defaults)
     except InvalidError:
         return None
+
+
+def _spent_consent(cluster: ZooKeeperCluster) -> tuple[str, ...]:
+    if TAKE_OVER not in cluster.metadata.annotations or cluster.status.replicas == 0:
+        return ()
+    meta = cluster.metadata
+    command = f"kubectl -n {meta.namespace} annotate zk {meta.name} {TAKE_OVER}-"
+    return (f"the annotation {TAKE_OVER} does nothing once the ensemble has data; remove it ({command})",)
 
 
 def _errors(spec: ZooKeeperClusterSpec) -> tuple[FieldError, ...]:

@@ -312,16 +312,20 @@ class Simulation:
 
     def _execute(self, step: Step) -> None:
         match step:
-            case RecordBootstrap(members, complete):
-                self.raw["status"]["bootstrap"] = {"members": members, "complete": complete}
+            case RecordBootstrap(members, complete, ensemble):
+                self.raw["status"].setdefault("bootstrap", {}).update(members=members, complete=complete)
+                if ensemble:
+                    self.raw["status"]["bootstrap"]["ensemble"] = ensemble
             case CreateSecret():
                 assert not self.secret, "the password was made twice"
                 self.secret = True
             case ApplyChild(child, manifest):
                 self._apply(child, manifest)
-            case NoteOnClaim(claim, membership, owned):
+            case NoteOnClaim(claim, membership, owned, ensemble):
                 owners = (UID,) if owned else ()
-                self.claims[claim.member] = ClaimView(claim.name, claim.uid, "2", claim.member, membership, owners)
+                self.claims[claim.member] = ClaimView(
+                    claim.name, claim.uid, "2", claim.member, membership, ensemble, owners
+                )
             case DeleteClaim(claim):
                 self._delete_claim(claim)
             case Reconfigure():

@@ -49,7 +49,7 @@ def _nothing_forbids_a_record(patch: pytest.MonkeyPatch) -> None:
 def volumes_that_nobody_noted_may_be_those_of_members() -> None:
     play = again(at_rest(), replicas=1)
     play.claims = {member: replace(claim, membership="") for member, claim in play.claims.items()}
-    assert records(play) == [RecordBootstrap(3, complete=False)]
+    assert records(play) == [RecordBootstrap(3, complete=False, ensemble="unknown")]
     play.settle()
     assert (play.founded, sorted(play.pods)) == (0, [1])
 

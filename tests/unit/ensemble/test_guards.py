@@ -7,12 +7,12 @@ import pytest
 
 from tests.support.models.ensemble_guards import Guard, at_rest
 from tests.support.models.ensemble_simulation import BETTER, raw_cluster, valid
-from tests.unit.ensemble import guards_of_data, guards_of_steps, guards_of_words
+from tests.unit.ensemble import guards_of_data, guards_of_steps, guards_of_volumes, guards_of_words
 from zkoperator.ensemble.build.statefulset import stateful_set
 from zkoperator.ensemble.plan import membership, roll
 from zkoperator.ensemble.plan.gate import Verdict
 
-GUARDS = (*guards_of_data.GUARDS, *guards_of_steps.GUARDS, *guards_of_words.GUARDS)
+GUARDS = (*guards_of_data.GUARDS, *guards_of_steps.GUARDS, *guards_of_volumes.GUARDS, *guards_of_words.GUARDS)
 
 
 @pytest.mark.parametrize("story", dict.fromkeys(guard.story for guard in GUARDS), ids=lambda story: story.__name__)

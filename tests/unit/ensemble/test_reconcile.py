@@ -112,15 +112,19 @@ async def test_claims_are_marked_when_their_members_join_and_leave() -> None:
 async def test_an_object_made_again_on_kept_claims_founds_nothing() -> None:
     play = stage(3)
     await play.rest()
-    acknowledged = play.acknowledged
-    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
-    play.api.collect_garbage()
-    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
-    play.start_operator()
-    await play.rest()
-    assert play.founded == 1
-    assert play.acknowledged > acknowledged
-    assert (play.cluster() or {})["status"]["bootstrap"] == {"members": 3, "complete": True}
+    acknowledged, founder = play.acknowledged, (play.cluster() or {})["metadata"]["uid"]
+    for _ in range(2):
+        play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+        play.api.collect_garbage()
+        again = {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw}
+        play.api.put(ZOOKEEPER_CLUSTERS, again)
+        play.start_operator()
+        await play.rest()
+        assert play.founded == 1
+        assert play.acknowledged > acknowledged
+        recorded = (play.cluster() or {})["status"]["bootstrap"]
+        assert recorded == {"members": 3, "complete": True, "ensemble": founder}, "the volumes are marked with it"
+        assert (play.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {})["data"]["ensemble"] == founder
 
 
 async def test_claims_that_are_to_be_kept_outlive_a_cluster_whose_members_all_went_silent() -> None:

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.build.secret import secret
-from zkoperator.ensemble.model.names import MEMBERSHIP, selector_text
+from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, owner_of
 from zkoperator.ensemble.observe.pod_view import PodView, Running, pod_view
@@ -82,7 +82,9 @@ class Applier:
 
     async def _record(self, cluster: ValidatedCluster, observed: Observed, step: RecordBootstrap) -> None:
         meta = cluster.meta
-        bootstrap = {"members": step.members, "complete": step.complete}
+        bootstrap: Manifest = {"members": step.members, "complete": step.complete}
+        if step.ensemble:
+            bootstrap["ensemble"] = step.ensemble
         if cluster.status.bootstrap is None:
             await self._require_no_contradicting_claim(cluster, observed, step)
         await self._api.patch(
@@ -164,8 +166,9 @@ class Applier:
         if live is None or live["metadata"]["uid"] != step.claim.uid:
             raise ConflictError(f"claim {step.claim.name} has been replaced")
         others = [ref for ref in live["metadata"].get("ownerReferences") or () if ref["uid"] != cluster.meta.uid]
+        notes = {MEMBERSHIP: step.membership, ENSEMBLE: step.ensemble}
         metadata = {
-            "annotations": {MEMBERSHIP: step.membership} if step.membership else {},
+            "annotations": {key: note for key, note in notes.items() if note},
             "ownerReferences": [*others, cluster.plain_owner] if step.owned else others,
         }
         await self._api.patch(

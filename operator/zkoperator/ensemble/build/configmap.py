@@ -37,6 +37,8 @@ def config_map(cluster: ValidatedCluster, servers: tuple[Server, ...], bootstrap
         "logback.xml": _logback(cluster.spec.log_level),
         "members": "".join(f"{server.line}\n" for server in sorted(servers)),
         "bootstrap": bootstrap,
+        "ensemble": cluster.ensemble,
+        "take-over": cluster.take_over,
     }
     return manifest(cluster, "v1", "ConfigMap", cluster.names.config_map, data=data)
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Start of one member, by one rule for first start, restart, joiner, stale and wiped volume: keep the newest versioned
-# configuration that names this member; otherwise start as a non-voter from the committed members. Needs no network.
+# configuration that names this pod; otherwise start as a non-voter from the committed members; refuse what is somebody
+# else's. Needs no network.
 set -eu
 
 conf=/data/conf
@@ -8,7 +9,20 @@ data=/data/data
 id=$((${POD_NAME##*-} + 1))
 own="server.$id=$POD_NAME.$ZK_DOMAIN:2888:3888"
 
+service=${ZK_DOMAIN%%.svc.*}.svc.
+namespace=${service#*.}
+namespace=${namespace%%.*}
+ensemble=$(cat /config/ensemble 2>/dev/null || :)
+consent=$(cat /config/take-over 2>/dev/null || :)
+
 say() { echo "start: member $id: $*"; }
+
+# The kubelet puts the last words of a container into the status of its pod, where the operator finds them.
+refuse() {
+  say "$*"
+  { echo "$*" >/dev/termination-log; } 2>/dev/null || :
+  exit 1
+}
 
 # Versions are hexadecimal without leading zeros: the longer is the larger. `.next` and `.tmp` do not count.
 newest() {
@@ -19,25 +33,68 @@ newest() {
 }
 
 # An empty volume may found the ensemble only while both the pod and the cluster's ConfigMap say so with the same word,
-# and never on a volume that took the place of the one on which this very pod tried before.
+# never while data is to be taken over, and never on a volume that took the place of the one on which this very pod tried
+# before.
 may_found() {
   [ -n "${ZK_BOOTSTRAP:-}" ] && [ "$ZK_BOOTSTRAP" = "$(cat /config/bootstrap 2>/dev/null || :)" ] || return 1
+  [ -z "$consent" ] || return 1
   [ ! -e /tmp/founding ] || [ -e "$conf/founding" ]
 }
 
-has_data() {
-  for file in "$data"/version-2/snapshot.* "$data"/version-2/log.*; do
-    [ ! -e "$file" ] || return 0
-  done
-  return 1
+any() { [ -e "$1" ]; }
+has_logs() { any "$1"/version-2/log.*; }
+has_data() { any "$1"/version-2/snapshot.* || has_logs "$1"; }
+
+hosts() { sed -n 's/^server\.[0-9]*=\([^:;]*\).*/\1/p' "$1"; }
+names_this_ensemble() { hosts "$1" | grep -qF ".$service"; }
+names_this_pod() { sed -n "s/^server\.$id=/=/p" "$1" | grep -qF "=$POD_NAME.$service"; }
+
+# What only an earlier start of ours leaves beside data that has no versioned configuration yet.
+was_started() {
+  [ ! -e "$conf/taken-over" ] || return 0
+  if may_found; then [ -e "$conf/founding" ]; else grep -qs "^dynamicConfigFile=$conf/" "$conf/zoo.cfg"; fi
 }
 
-# Data that no start of ours has left is somebody's own: of a restored volume, or of another ensemble. Founding would
-# erase it and joining would sync over it, so neither is done. The argument is what only an earlier start of ours makes.
-spare_strange_data() {
-  [ ! -e "$1" ] && has_data || return 0
-  say "$data/version-2 holds data of unknown origin, which is neither erased nor synced over: see docs/recovery.md"
-  exit 1
+# Whose the volume is, in one word, and nothing where it is ours or nobody's. Ours has the mark of this ensemble, as soon
+# as it was started once by a version that marks; and its configuration names hosts of this Service and namespace. A copy
+# has the mark and the names of the original, and would find its way there.
+stranger() {
+  mark=$(cat "$conf/ensemble" 2>/dev/null || :)
+  if [ -n "$mark" ] && [ -n "$ensemble" ] && [ "$mark" != "$ensemble" ]; then
+    echo "$mark"
+  elif [ -n "$stored" ] && ! names_this_ensemble "$stored"; then
+    origin=$(hosts "$stored" | sed 's/^[A-Za-z][^.]*\.//' | LC_ALL=C sort | sed q)
+    echo "${origin:-unknown}"
+  elif [ -z "$version" ] && ! was_started && { has_data "$data" || has_data "${data%/*}"; }; then
+    echo unknown
+  fi
+}
+
+# Founding would erase the data of somebody else, joining would sync over it, and starting with its configuration would
+# lead to its owner. So none of these is done.
+refuse_stranger() {
+  refuse "the volume holds data of another ensemble ($1), which is neither used nor erased. To do without it: keep a copy," \
+    "kubectl -n $namespace delete pvc data-$POD_NAME --wait=false, then delete the pod. To start a new ensemble with it:" \
+    "kubectl -n $namespace annotate zk ${POD_NAME%-zk-*} zkoperator.dev/take-over=$1"
+}
+
+# By the word of a person: the data stays, and with it this member votes in the new ensemble of the first members. Every
+# part can be done again, and what marks the volume as somebody else's goes last.
+take_over() {
+  if ! has_data "$data" && has_data "${data%/*}"; then
+    rm -rf "$data/version-2"
+    mv "${data%/*}/version-2" "$data/version-2"
+  fi
+  has_logs "$data" || refuse "the volume holds snapshots without transaction logs, so acknowledged writes may be missing:" \
+    "copy the directory of the logs (dataLogDir) into $data/version-2 first"
+  say "taking over the data of $1; its configuration is kept in $conf/foreign"
+  : >"$conf/taken-over"
+  mkdir -p "$conf/foreign"
+  rm -f "$data/initialize" "$conf/founding"
+  for file in "$conf"/zoo.cfg* "$conf/ensemble"; do
+    [ ! -e "$file" ] || mv "$file" "$conf/foreign/"
+  done
+  version='' stored=''
 }
 
 # A leader that is elected while its name does not resolve yet leads nobody until initLimit is over, so founders wait for
@@ -58,8 +115,10 @@ found_ensemble() {
   : >"$conf/founding"
   : >/tmp/founding
   : >"$data/initialize"
-  grep '^server\.' /config/members >"$conf/dynamic.tmp"
+  first_members
 }
+
+first_members() { grep '^server\.' /config/members >"$conf/dynamic.tmp"; }
 
 join_ensemble() {
   rm -f "$conf"/zoo.cfg.dynamic* "$data/initialize"
@@ -70,33 +129,51 @@ join_ensemble() {
 }
 
 # A person may let one member without any data vote once, by creating this file on its volume (see docs/recovery.md).
-recovers() { [ -e /data/recover ] && ! has_data; }
+recovers() { [ -e /data/recover ] && ! has_data "$data"; }
+
+newest_configuration() {
+  version=$(newest)
+  stored=${version:+$conf/zoo.cfg.dynamic.$version}
+  [ -n "$stored" ] || [ ! -e "$conf/zoo.cfg.dynamic" ] || stored=$conf/zoo.cfg.dynamic
+}
 
 mkdir -p "$conf" "$data"
 echo "$id" >"$data/myid"
-version=$(newest)
+newest_configuration
+whose=$(stranger)
+if [ -n "$whose" ]; then
+  [ "$consent" = "$whose" ] || refuse_stranger "$whose"
+  take_over "$whose"
+fi
 if recovers; then
   say "recovering by hand: voting with an empty disk, once"
   found_ensemble
   mv "$conf/dynamic.tmp" "$conf/zoo.cfg.dynamic"
   dynamic=$conf/zoo.cfg.dynamic
   rm -f /data/recover
-elif [ -n "$version" ] && grep -q "^server\.$id=" "$conf/zoo.cfg.dynamic.$version"; then
+elif [ -n "$version" ] && names_this_pod "$stored"; then
   say "restarting with configuration $version"
-  dynamic=$conf/zoo.cfg.dynamic.$version
+  dynamic=$stored
+  rm -f "$conf/taken-over"
 else
-  if [ -z "$version" ] && may_found; then
-    spare_strange_data "$conf/founding"
+  if [ -z "$version" ] && [ -e "$conf/taken-over" ]; then
+    say "voting with the data that was taken over"
+    first_members
+    await_names
+  elif [ -z "$version" ] && may_found; then
     say "founding the ensemble"
     found_ensemble
     await_names
   else
-    [ -n "$version" ] || spare_strange_data "$conf/zoo.cfg"
     say "joining the ensemble as a non-voter"
     join_ensemble
   fi
   dynamic=$conf/zoo.cfg.dynamic
   mv "$conf/dynamic.tmp" "$dynamic"
+fi
+if [ -n "$ensemble" ]; then
+  echo "$ensemble" >"$conf/ensemble.tmp"
+  mv "$conf/ensemble.tmp" "$conf/ensemble"
 fi
 {
   cat /config/zoo.cfg

@@ -16,6 +16,7 @@ from zkoperator.ensemble.model.names import (
     QUORUM_PORT,
     RESTARTED,
     REVISION,
+    TAKE_OVER,
     TEMPLATE,
 )
 from zkoperator.ensemble.model.quantity import parse_quantity
@@ -78,13 +79,19 @@ def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str) -> Mani
     annotations = {
         **pod.annotations,
         REVISION: revision(cluster, secret_id),
-        TEMPLATE: _digest({"spec": spec, "zoo.cfg": zoo_cfg(cluster)}),
+        TEMPLATE: _digest({"spec": spec, "zoo.cfg": zoo_cfg(cluster), **_consent(cluster)}),
         MADE_WITH: secret_id,
         **({RESTARTED: cluster.restart} if cluster.restart else {}),
     }
     spec["containers"][0]["env"].append({"name": "ZK_BOOTSTRAP", "value": bootstrap})
     metadata = {"labels": {**pod.labels, **cluster.names.labels}, "annotations": annotations}
     return {"metadata": metadata, "spec": spec}
+
+
+def _consent(cluster: ValidatedCluster) -> dict[str, str]:
+    """A member that refuses its volume is started anew as soon as a person says that it may take it over."""
+    consent = cluster.meta.annotations.get(TAKE_OVER, "")
+    return {"takeOver": consent} if consent else {}
 
 
 def _pod_spec(cluster: ValidatedCluster) -> dict[str, Any]:

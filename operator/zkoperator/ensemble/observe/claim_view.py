@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass
 
-from zkoperator.ensemble.model.names import MEMBERSHIP
+from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP
 from zkoperator.kube.port import Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimView:
-    """A member's claim. `membership` is the operator's note, `owners` are the uids that it is deleted with."""
+    """A member's claim. `membership` and `ensemble` are notes of the operator, `owners` the uids it is deleted with."""
 
     name: str
     uid: str
     resource_version: str
     member: int
     membership: str = ""
+    ensemble: str = ""
     owners: tuple[str, ...] = ()
     deleting: bool = False
 
@@ -28,6 +29,7 @@ def claim_view(member: int, manifest: Manifest) -> ClaimView:
         resource_version=meta["resourceVersion"],
         member=member,
         membership=(meta.get("annotations") or {}).get(MEMBERSHIP, ""),
+        ensemble=(meta.get("annotations") or {}).get(ENSEMBLE, ""),
         owners=tuple(reference["uid"] for reference in meta.get("ownerReferences") or ()),
         deleting="deletionTimestamp" in meta,
     )

@@ -11,6 +11,7 @@ from zkoperator.kube.port import Manifest
 
 _HARMLESS_WAITS = ("ContainerCreating", "PodInitializing")
 _MESSAGE_LIMIT = 300
+_WORDS_LIMIT = 900
 _IMAGE = "check spec.image, spec.imagePullPolicy and spec.imagePullSecrets"
 _ADVICE = {
     "ErrImagePull": _IMAGE,
@@ -118,6 +119,8 @@ def _trouble(conditions: dict[str, Any], container: dict[str, Any], *, deleting:
     reason = found.get("reason", "")
     if not reason or reason in _HARMLESS_WAITS:
         return ""
+    if reason in (_CRASH_LOOP, _last_end(container).get("reason")) and (words := _last_words(container)):
+        return f"{reason}: {words}"
     told = f"{reason}: {found.get('message', '')}".removesuffix(": ")[:_MESSAGE_LIMIT]
     advice = _advice(reason, told, _last_end(container))
     return f"{told}; {advice}" if advice else told
@@ -128,6 +131,11 @@ def _last_end(container: dict[str, Any]) -> dict[str, Any]:
     return next((state["terminated"] for state in states if "terminated" in state), {})
 
 
+def _last_words(container: dict[str, Any]) -> str:
+    """Return what the container left to say about its end: the start procedure says why it refuses to start."""
+    return str(_last_end(container).get("message") or "").strip()[:_WORDS_LIMIT]
+
+
 def _failing(container: dict[str, Any]) -> dict[str, Any]:
     """Return how a container ended that fails each time or lacks memory, until it opens its port again.
 
@@ -136,7 +144,8 @@ def _failing(container: dict[str, Any]) -> dict[str, Any]:
     last = _last_end(container)
     if "running" in (container.get("state") or {}) and container.get("started") is not False:
         return {}
-    if container.get("restartCount", 0) < _CRASHES and last.get("reason") != _OUT_OF_MEMORY:
+    told = last.get("reason") == _OUT_OF_MEMORY or bool(_last_words(container))
+    if container.get("restartCount", 0) < _CRASHES and not told:
         return {}
     return {"reason": last.get("reason", ""), "message": f"exit code {last.get('exitCode')}"}
 

@@ -44,12 +44,18 @@ def _steps(cluster: ValidatedCluster, observed: Observed, claim: ClaimView) -> t
         return (DeleteClaim(claim),)
     membership = _membership(cluster, observed, claim)
     owned = retention.when_deleted is RetentionPolicy.DELETE
-    if membership == claim.membership and owned == (cluster.meta.uid in claim.owners):
+    ensemble = cluster.ensemble if _votes(observed, claim) and cluster.ensemble else claim.ensemble
+    noted = (claim.membership, cluster.meta.uid in claim.owners, claim.ensemble)
+    if (membership, owned, ensemble) == noted:
         return ()
-    return (NoteOnClaim(claim, membership, owned),)
+    return (NoteOnClaim(claim, membership, owned, ensemble),)
+
+
+def _votes(observed: Observed, claim: ClaimView) -> bool:
+    return observed.committed is not None and claim.member in observed.committed.voters
 
 
 def _membership(cluster: ValidatedCluster, observed: Observed, claim: ClaimView) -> str:
-    if observed.committed is not None and claim.member in observed.committed.voters:
+    if _votes(observed, claim):
         return MEMBER
     return LEFT if is_unused(cluster, observed, claim) else claim.membership

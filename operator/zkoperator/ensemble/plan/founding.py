@@ -8,7 +8,7 @@ from zkoperator.api.cluster import StorageType
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.claim_steps import LEFT, MEMBER
 from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
-from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.validate import UNKNOWN_ENSEMBLE, ValidatedCluster
 
 
 def founding_obstacle(cluster: ValidatedCluster, observed: Observed) -> str:
@@ -30,6 +30,9 @@ def founding_obstacle(cluster: ValidatedCluster, observed: Observed) -> str:
             f"claims {left} hold data of an earlier ensemble whose members' claims are gone; delete them to start with "
             "an empty ensemble"
         )
+    if len(ensembles := _ensembles(observed)) > 1:
+        told = "; ".join(f"{names} of ensemble {ensemble}" for ensemble, names in sorted(ensembles.items()))
+        return f"the claims are those of {len(ensembles)} ensembles: {told}; delete those that are not to be taken up"
     return ""
 
 
@@ -53,5 +56,16 @@ def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootst
     """
     claimed = [claim.member for claim in observed.claims.values() if claim.membership != LEFT]
     if any(claim.membership == MEMBER for claim in observed.claims.values()):
-        return RecordBootstrap(max(claimed), complete=True)
-    return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False)
+        return RecordBootstrap(max(claimed), complete=True, ensemble=next(iter(_ensembles(observed)), UNKNOWN_ENSEMBLE))
+    # Nobody noted with which mark an operator that ended early has let members start.
+    ensemble = UNKNOWN_ENSEMBLE if claimed else ""
+    return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False, ensemble=ensemble)
+
+
+def _ensembles(observed: Observed) -> dict[str, str]:
+    """Return the ensembles whose members' claims are there, each with the names of its claims."""
+    found: dict[str, list[str]] = {}
+    for claim in observed.claims.values():
+        if claim.membership == MEMBER and claim.ensemble:
+            found.setdefault(claim.ensemble, []).append(claim.name)
+    return {ensemble: ", ".join(sorted(names)) for ensemble, names in found.items()}

@@ -10,10 +10,14 @@ from zkoperator.kube.port import Manifest
 
 @dataclass(frozen=True, slots=True)
 class RecordBootstrap:
-    """Write into status that the ensemble may be founded by this many members, or that it has been."""
+    """Write into status that the ensemble may be founded by this many members, or that it has been.
+
+    `ensemble` is that of the volumes when it is not this object that founds it.
+    """
 
     members: int
     complete: bool
+    ensemble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,12 @@ class ApplyChild:
 
 @dataclass(frozen=True, slots=True)
 class NoteOnClaim:
-    """Write on a claim whether its member belongs to the ensemble, and whether it is deleted with the cluster."""
+    """Write on a claim whether its member belongs to which ensemble, and whether it is deleted with the cluster."""
 
     claim: ClaimView
     membership: str
     owned: bool
+    ensemble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

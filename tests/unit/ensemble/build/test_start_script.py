@@ -14,6 +14,11 @@ MEMBERS = "".join(
     for n in (1, 2, 3)
 )
 DOMAIN = "main-zk-members.demo.svc.cluster.local"
+ENSEMBLE = "uid-of-main"
+COPY = MEMBERS.replace(".demo.", ".production.")
+"""What a volume says that was copied from another namespace."""
+ORIGIN = "main-zk-members.production.svc.cluster.local"
+PRAVEGA = "server.2=zk-1.zk-headless.old.svc.cluster.local:2888:3888:participant;0.0.0.0:2181\n"
 
 
 RESOLVER = 'echo "$2" >>"${0%/*}/asked"'
@@ -25,6 +30,8 @@ HASTY_CLOCK = 'now=$(($(cat "${0%/*}/now" 2>/dev/null || echo 0) + 4)); echo "$n
 class Volume:
     root: Path
     tools: dict[str, str] = field(default_factory=lambda: {"getent": RESOLVER})
+    ensemble: str = ENSEMBLE
+    consent: str = ""
 
     def start(self, pod: str = "main-zk-1", *, word: str = "", permitted: str = "") -> str:
         """Run the script; returns the dynamic configuration that the server would read."""
@@ -47,13 +54,16 @@ class Volume:
         (config / "zoo.cfg").write_text("tickTime=2000\n")
         (config / "members").write_text(MEMBERS)
         (config / "bootstrap").write_text(permitted)
+        (config / "ensemble").write_text(self.ensemble)
+        (config / "take-over").write_text(self.consent)
         server = binary / "zkServer.sh"
         server.write_text('#!/bin/sh\ncat "$ZOOCFGDIR/zoo.cfg"\n')
         server.chmod(0o755)
         for name, tool in self.tools.items():
             (binary / name).write_text(f"#!/bin/sh\n{tool}\n")
             (binary / name).chmod(0o755)
-        script = re.sub(r"/(data|config|tmp)/(?=[a-z])", lambda found: f"{self.root}{found[0]}", start_script())
+        script = re.sub(r"/(data|config|tmp|dev)/(?=[a-mo-z])", lambda found: f"{self.root}{found[0]}", start_script())
+        (self.root / "dev").mkdir(exist_ok=True)
         return subprocess.run(
             ["sh", "-c", script],
             env={"POD_NAME": pod, "ZK_DOMAIN": DOMAIN, "ZK_BOOTSTRAP": word, "PATH": f"{binary}:/usr/bin:/bin"},
@@ -81,6 +91,17 @@ class Volume:
         for file in files:
             file.touch()
         return files
+
+    @property
+    def mark(self) -> str:
+        file = self.conf / "ensemble"
+        return file.read_text().strip() if file.exists() else ""
+
+    @property
+    def last_words(self) -> str:
+        """What the kubelet would put into the status of the pod."""
+        file = self.root / "dev" / "termination-log"
+        return file.read_text() if file.exists() else ""
 
     def wipe(self) -> None:
         subprocess.run(["rm", "-rf", str(self.root / "data")], check=True)
@@ -119,11 +140,9 @@ def test_without_both_words_an_empty_member_joins_as_a_non_voter(volume: Volume,
 
 
 def test_a_restart_keeps_the_newest_version_by_number(volume: Volume) -> None:
-    volume.put("f00000000", "server.2=old\n")
-    volume.put("100000000", "server.2=older\n")
-    volume.put("1000000000", "server.2=new\n")
-    volume.put("next", "server.2=next\n")
-    assert volume.start() == "server.2=new\n"
+    for version in ("f00000000", "100000000", "1000000000", "next"):
+        volume.put(version, f"{MEMBERS}version={version}\n")
+    assert volume.start() == f"{MEMBERS}version=1000000000\n"
     assert (volume.conf / "zoo.cfg.dynamic.next").exists()
 
 
@@ -163,7 +182,7 @@ def test_a_volume_wiped_under_a_founders_feet_does_not_found_again(volume: Volum
 def test_data_of_unknown_origin_is_neither_erased_nor_synced_over(volume: Volume, name: str, word: str) -> None:
     (data,) = volume.fill(name)
     for _ in range(2):
-        assert "data of unknown origin" in volume.refuses(word=word, permitted=word)
+        assert "data of another ensemble (unknown)" in volume.refuses(word=word, permitted=word)
         assert data.exists()
     data.unlink()
     assert voters(volume.start(word=word, permitted=word))
@@ -218,3 +237,148 @@ def test_the_id_follows_the_pod_when_volumes_are_exchanged(volume: Volume) -> No
 
 def test_a_joiner_beyond_the_committed_members_sees_all_of_them(volume: Volume) -> None:
     assert voters(volume.start("main-zk-3")) == ["server.1", "server.2", "server.3"]
+
+
+# Whose volume it is
+
+
+def test_a_volume_is_marked_by_its_first_start(volume: Volume) -> None:
+    volume.start(word="u", permitted="u")
+    assert volume.mark == ENSEMBLE
+
+
+def test_a_volume_from_before_there_were_marks_goes_on_and_is_marked(volume: Volume) -> None:
+    volume.put("100000000")
+    (data,) = volume.fill("log.100000001")
+    assert volume.start() == MEMBERS
+    assert volume.mark == ENSEMBLE
+    assert data.exists()
+
+
+def test_without_a_known_ensemble_only_the_names_are_compared(volume: Volume) -> None:
+    volume.put("100000000")
+    volume.start()
+    volume.ensemble = ""
+    assert volume.start() == MEMBERS
+    assert volume.mark == ENSEMBLE, "the mark stays"
+    volume.put("200000000", COPY)
+    volume.refuses()
+
+
+@pytest.mark.parametrize("word", ["u", ""], ids=["a founder", "a joiner"])
+@pytest.mark.parametrize("name", [".demo.", "main-zk-members"], ids=["another namespace", "another name"])
+def test_a_copy_of_a_volume_never_starts_with_the_originals_configuration(volume: Volume, name: str, word: str) -> None:
+    origin = {".demo.": ".production.", "main-zk-members": "prod-zk-members"}[name]
+    volume.put("100000000", MEMBERS.replace(name, origin))
+    (data,) = volume.fill("log.100000001")
+    told = volume.refuses(word=word, permitted=word)
+    whose = DOMAIN.replace(name, origin) if name != ".demo." else ORIGIN
+    assert f"({whose})" in told
+    assert f"kubectl -n demo annotate zk main zkoperator.dev/take-over={whose}" in volume.last_words
+    assert "kubectl -n demo delete pvc data-main-zk-1" in volume.last_words
+    assert data.exists()
+    assert volume.mark == ""
+
+
+def test_a_name_that_only_begins_like_ours_is_another_pod(volume: Volume) -> None:
+    volume.put("100000000", MEMBERS.replace("server.2=main-zk-1.", "server.2=main-zk-11."))
+    assert voters(volume.start()) == ["server.1", "server.3"]
+
+
+def test_a_copy_of_a_joiner_that_never_finished_is_refused(volume: Volume) -> None:
+    volume.start()
+    dynamic = volume.conf / "zoo.cfg.dynamic"
+    dynamic.write_text(dynamic.read_text().replace(".demo.", ".production."))
+    volume.fill("log.100000001")
+    assert f"({ORIGIN})" in volume.refuses()
+
+
+def test_a_volume_of_an_earlier_ensemble_of_the_same_name_is_refused(volume: Volume) -> None:
+    volume.put("100000000")
+    volume.start()
+    volume.ensemble = "uid-of-another-main"
+    assert f"({ENSEMBLE})" in volume.refuses()
+    assert volume.mark == ENSEMBLE
+
+
+def test_a_volume_of_pravegas_operator_is_refused(volume: Volume) -> None:
+    volume.put("100000000", PRAVEGA)
+    assert "(zk-headless.old.svc.cluster.local)" in volume.refuses()
+
+
+@pytest.mark.parametrize("word", ["u", ""], ids=["a founder", "a joiner"])
+def test_data_at_the_place_of_other_images_is_seen(volume: Volume, word: str) -> None:
+    version_2 = volume.root / "data" / "version-2"
+    version_2.mkdir()
+    (version_2 / "snapshot.5").touch()
+    volume.conf.mkdir()
+    (volume.conf / "zoo.cfg").write_text("dataDir=/data\ndynamicConfigFile=/data/zoo.cfg.dynamic\n")
+    assert "(unknown)" in volume.refuses(word=word, permitted=word)
+
+
+def test_a_member_of_ours_is_not_stopped_by_what_lies_beside_its_data(volume: Volume) -> None:
+    volume.put("100000000")
+    (volume.root / "data" / "version-2").mkdir()
+    (volume.root / "data" / "version-2" / "log.5").touch()
+    assert volume.start() == MEMBERS
+
+
+# Taking over on purpose
+
+
+def copied(volume: Volume) -> Path:
+    volume.put("100000000", COPY)
+    (volume.conf / "ensemble").write_text("uid-of-the-original")
+    volume.fill("snapshot.0")
+    (data,) = volume.fill("log.100000001")
+    return data
+
+
+def test_data_is_taken_over_by_the_word_that_was_told(volume: Volume) -> None:
+    data = copied(volume)
+    volume.refuses(word="u", permitted="u")
+    for wrong in ("yes", ORIGIN, "unknown"):
+        volume.consent = wrong
+        volume.refuses(word="u", permitted="u")
+    volume.consent = "uid-of-the-original"
+    assert volume.start(word="u", permitted="u") == MEMBERS, "all first members vote, none of them from nothing"
+    assert data.exists()
+    assert not (volume.data / "initialize").exists()
+    assert (volume.conf / "foreign" / "zoo.cfg.dynamic.100000000").read_text() == COPY
+    assert volume.mark == ENSEMBLE
+
+
+def test_a_member_that_was_killed_while_it_took_over_does_so_again(volume: Volume) -> None:
+    data = copied(volume)
+    volume.consent = "uid-of-the-original"
+    volume.start()
+    volume.consent = ""
+    assert volume.start() == MEMBERS
+    volume.put("200000000")
+    assert volume.start() == MEMBERS
+    (volume.conf / "zoo.cfg.dynamic.200000000").unlink()
+    assert voters(volume.start()) == ["server.1", "server.3"], "once it has served, by the ordinary rule"
+    assert data.exists()
+
+
+def test_nobody_founds_while_data_is_to_be_taken_over(volume: Volume) -> None:
+    volume.consent = "uid-of-the-original"
+    assert voters(volume.start(word="u", permitted="u")) == ["server.1", "server.3"]
+    assert not (volume.data / "initialize").exists()
+
+
+def test_data_of_other_images_is_taken_over_to_its_place(volume: Volume) -> None:
+    version_2 = volume.root / "data" / "version-2"
+    version_2.mkdir()
+    (version_2 / "log.5").touch()
+    volume.consent = "unknown"
+    assert volume.start(word="u", permitted="u") == MEMBERS
+    assert (volume.data / "version-2" / "log.5").exists()
+
+
+def test_snapshots_without_their_logs_are_not_taken_over(volume: Volume) -> None:
+    (data,) = volume.fill("snapshot.5")
+    volume.consent = "unknown"
+    assert "without transaction logs" in volume.refuses()
+    assert data.exists()
+    assert volume.mark == ""
