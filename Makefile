@@ -52,9 +52,10 @@ faults: $(STAMP) ## Every case of every fault class (hours)
 bench: $(STAMP) ## Figures, as ratios within one run; kept in bench/
 	$(BIN)/python -m bench --save
 
-crds: $(STAMP) ## Write crds/ and the reference from the types
+crds: $(STAMP) ## Write crds/, the reference and the chart's files from the types
 	$(BIN)/python -m zkoperator crds --write crds
 	$(BIN)/python -m zkoperator docs --write docs
+	$(BIN)/python -m testbed.chart
 
 requirements: $(STAMP) ## Pin the dependencies again, with hashes
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o requirements/runtime.txt pyproject.toml

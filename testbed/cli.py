@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 def _build(arguments: argparse.Namespace) -> None:
     if arguments.only == "servers":
         binaries.kubernetes()
+        binaries.helm()
         for version in jars.VERSIONS:
             jars.release(version)
     else:
