@@ -1,18 +1,18 @@
-"""The failures that the operator tells apart.
+"""The errors that the operator distinguishes.
 
-Adapters (`kube/`, `zk/`) translate every library error into one of these at the edge, so that decisions and the
-loop runner never name a library. The loop runner alone decides what follows: back-off, or look again.
+The adapters (`kube/`, `zk/`) translate every error of a library into one of these, so that no other package depends on
+a library's errors. The keyed loop alone decides what follows: a back-off or an immediate new pass.
 """
 
 from dataclasses import dataclass
 
 
 class ZkOperatorError(Exception):
-    """Base of every failure that the operator knows by name."""
+    """Base of all errors of the operator."""
 
 
 class TransientError(ZkOperatorError):
-    """Nothing is known to be wrong with the request: network, 5xx, 429, a lost session. Retried with back-off."""
+    """The request may succeed later: network, 5xx, 429, a lost session. Retried with back-off."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -20,11 +20,11 @@ class TransientError(ZkOperatorError):
 
 
 class UnknownOutcomeError(TransientError):
-    """A write was sent and no answer came: it may have happened or may happen still. Read back before repeating."""
+    """A write was sent and no answer came: it may have happened or may still happen. Read before repeating it."""
 
 
 class ConflictError(ZkOperatorError):
-    """A conditional write found another version, uid or existing object. Look again at once."""
+    """A conditional write found another version, uid or existing object. Retried at once, with a new read."""
 
 
 class ForbiddenError(ZkOperatorError):
@@ -47,7 +47,7 @@ class FieldError:
 
 
 class InvalidError(ZkOperatorError):
-    """An object, one of the user's or one that we wrote, that is refused until somebody changes it or what refuses it.
+    """An object of a user, or a request of ours, that is refused until somebody changes it.
 
     Carries all of its errors, never only the first.
     """
@@ -58,4 +58,4 @@ class InvalidError(ZkOperatorError):
 
 
 class TooLargeError(InvalidError):
-    """A request, or the answer to one, has more bytes than one of the two sides takes."""
+    """A request, or its answer, is longer than one of the two sides accepts."""

@@ -1,9 +1,8 @@
-"""The HTTP face of a running operator: /livez, /readyz and /metrics on one port.
+"""The HTTP server of a running operator: /livez, /readyz and /metrics on one port.
 
-/livez speaks for every loop, not merely for the process: one that should have moved for longer than `STALLED_S` makes
-it fail and is named, so that the kubelet restarts a stuck operator. /readyz says that the replica could act: it has
-listed everything and can follow it. Whether it does act (holds the Lease) is a metric, not readiness: a standby is
-ready.
+/livez covers every loop, not only the process: it fails and names a loop that has not moved for `STALLED_S` although it
+should have, so that the kubelet restarts the operator. /readyz succeeds when the replica could act: it has listed
+everything and can watch it. A standby is ready too; whether a replica holds the Lease is a metric.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ Check = Callable[[], str | None]
 
 
 class HealthServer:
-    """Serves until `stop`; `port` is the bound one when 0 was asked for."""
+    """Serves until `stop`. `port` is the port that is bound, also when any free one was asked for (0)."""
 
     def __init__(self, registry: CollectorRegistry, *, live: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
         self._registry = registry
@@ -37,7 +36,7 @@ class HealthServer:
         await self._runner.setup()
         site = web.TCPSite(self._runner, address, port)
         await site.start()
-        server = site._server  # aiohttp names the bound port nowhere else
+        server = site._server  # aiohttp has no public attribute with the bound port
         if isinstance(server, asyncio.Server):
             self.port = server.sockets[0].getsockname()[1]
 
@@ -46,7 +45,7 @@ class HealthServer:
         await self._runner.cleanup()
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        # Rendering thousands of series takes tens of milliseconds: off the loop that mirrors in single ones.
+        # In a thread, because rendering thousands of series takes tens of milliseconds and would delay the event loop.
         body = await asyncio.to_thread(generate_latest, self._registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -1,7 +1,7 @@
 """Log lines: text for people, JSON for machines, each with the object it is about.
 
-Modules log through `logging.getLogger(__name__)` with a constant message and `extra=about(...)`; a line speaks of a
-transition, never of a value or a credential.
+Modules log through `logging.getLogger(__name__)` with a constant message and `extra=about(...)`. A line reports a
+transition and never contains a value or a credential.
 """
 
 import json
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 QUIET = ("aiohttp", "asyncio", "kazoo", "kopf", "kubernetes", "urllib3")
-"""Libraries whose own lines are shown from WARNING on only: they speak of every request."""
+"""Libraries that log every request, so that only their warnings are shown."""
 
 
 def about(kind: str, namespace: str, name: str, **more: object) -> dict[str, Any]:

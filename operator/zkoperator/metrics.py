@@ -1,7 +1,7 @@
-"""Every metric of the operator: its name, its meaning and its labels, in one place.
+"""Every metric of the operator, with its name, meaning and labels.
 
-Labels are bounded: kinds, outcomes, verbs, never names of objects, so that ten thousand ConfigSyncs cost as many series
-as one. Alert rules and dashboard name these metrics; a test compares them.
+The values of labels are bounded (kinds, outcomes, verbs; never names of objects), so that ten thousand ConfigSyncs have
+as many series as one. A test compares the alert rules and the dashboard with these metrics.
 """
 
 from collections import Counter as Tally
@@ -27,11 +27,11 @@ FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.
 _Labels = tuple[str, ...]
 _CONDITION: Final = ("condition", "status", "reason")
 _CHOSEN: Final = (SyncReason.PAUSED, SyncReason.DRY_RUN)
-"""A ConfigSync that is not to be synchronised does not lag."""
+"""Reasons for which a ConfigSync is unequal on purpose, so that it does not lag."""
 
 
 class Metrics:
-    """The metrics of one process, in a registry of its own. `syncs` and `clusters` count for the two kinds."""
+    """The metrics of one process, in a registry of its own; `syncs` and `clusters` are those of the two kinds."""
 
     def __init__(self, clock: Clock = MONOTONIC) -> None:
         self.registry = registry = CollectorRegistry()
@@ -98,7 +98,7 @@ class Metrics:
 
 
 class SyncMetrics(SyncMeter):
-    """The mirror's Meter: what ConfigSyncs are doing, all of them together."""
+    """The metrics of all ConfigSyncs together."""
 
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         prefix = "zkoperator_sync"
@@ -158,7 +158,7 @@ class SyncMetrics(SyncMeter):
             self._unequal_since_s.pop(key, None)
 
     def object_gone(self, key: Key) -> None:
-        """Count it no more."""
+        """Remove the object from all sums."""
         for sums in (self._conditions, *self._numbers.values()):
             sums.put(key, {})
         self._unequal_since_s.pop(key, None)
@@ -200,12 +200,12 @@ class SyncMetrics(SyncMeter):
 
     def _lag_s(self) -> float:
         now_s = self._clock.now_s()
-        # A copy: this runs in the thread of the scrape.
+        # A copy, because this runs in the thread of the scrape.
         return max((now_s - since_s for since_s in tuple(self._unequal_since_s.values())), default=0.0)
 
 
 class ClusterMetrics(ClusterMeter):
-    """The ensembles' Meter: the state of all ZooKeeperClusters together, and what is done to them."""
+    """The metrics of all ZooKeeperClusters together."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         prefix = "zkoperator_cluster"
@@ -226,7 +226,7 @@ class ClusterMetrics(ClusterMeter):
             self._members.put(key, Tally((str(member["role"]),) for member in status["members"]))
 
     def object_gone(self, key: Key) -> None:
-        """Count it no more."""
+        """Remove the object from all sums."""
         self._conditions.put(key, {})
         self._members.put(key, {})
         self._causes.pop(key, None)
@@ -236,7 +236,7 @@ class ClusterMetrics(ClusterMeter):
         self._steps.labels(step, result).observe(duration_s)
 
     def blocked(self, key: Key, cause: Cause | None) -> None:
-        """Count a change that waits once for each cause, not once for each look at it."""
+        """Count a waiting change once for each cause, not once for each pass."""
         if cause is None:
             self._causes.pop(key, None)
         elif self._causes.get(key) is not cause:
@@ -245,14 +245,14 @@ class ClusterMetrics(ClusterMeter):
 
 
 class _SummedGauge:
-    """Sums over objects that are kept up to date by the changes of each."""
+    """A gauge that is the sum over all objects, updated by the change of each object."""
 
     def __init__(self, gauge: Gauge) -> None:
         self._gauge = gauge
         self._shares: dict[Key, Mapping[_Labels, float]] = {}
 
     def put(self, key: Key, shares: Mapping[_Labels, float]) -> None:
-        """Replace what this object adds to the sums; nothing forgets it."""
+        """Replace what this object adds to the sums; an empty mapping removes it."""
         before = self._shares.pop(key, {})
         if shares:
             self._shares[key] = shares

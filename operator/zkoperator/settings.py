@@ -1,6 +1,6 @@
-"""Every setting of the operator, once: the flags of `run`, their `ZKOPERATOR_*` variables and their meaning.
+"""Every setting of the operator: its flag of `run`, its `ZKOPERATOR_*` variable, its default and its meaning.
 
-`cli` turns `OPTIONS` into arguments, the Deployment sets the variables; a flag wins over its variable.
+The command line makes a flag of each field of `Settings`; the Deployment sets variables. A flag overrides its variable.
 """
 
 import ipaddress

@@ -1,7 +1,6 @@
-"""Where the API server is and who we are there, read with the `kubernetes` package's own loaders.
+"""The address and credentials of the API server, read with the loaders of the `kubernetes` package.
 
-Everything here may block (files, exec plugins) and is called in a thread. Credentials are never printed: the fields
-that hold them are left out of every repr.
+Everything here may block (files, exec plugins) and is called in a thread. No repr has a field with a secret.
 """
 
 import os
@@ -20,12 +19,12 @@ from typing_extensions import override
 from zkoperator.errors import FieldError, InvalidError, TransientError
 
 _MALFORMED = (ConfigException, yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError)
-"""What the loaders raise for files that are wrong or half written; only the first one of them is meant."""
+"""What the loaders raise for files that are malformed or half written; they document only the first one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One usable set. `authorization` is the whole header (`Bearer ...`), None where a client certificate speaks."""
+    """One usable set. `authorization` is the whole header (`Bearer ...`), None with a client certificate alone."""
 
     server: str
     authorization: str | None = field(default=None, repr=False)
@@ -39,7 +38,7 @@ class Credentials:
     def ssl_context(self) -> ssl.SSLContext | None:
         """Build the TLS context from the files as they are now; None for plain http.
 
-        Raises `TransientError` when they cannot be read: whoever renews them may be writing them.
+        Raises `TransientError` when they cannot be read: they may be in the middle of a renewal.
         """
         if not self.server.startswith("https"):
             return None
@@ -65,7 +64,7 @@ class Credentials:
 
 
 class _Context(ssl.SSLContext):
-    """Checks the certificate for another name than the one that is connected to, when there is one."""
+    """Verifies the certificate against `expected_name` instead of the host that is connected to, if it is set."""
 
     expected_name: str | None = None
 
@@ -82,10 +81,9 @@ class _Context(ssl.SSLContext):
 
 
 class CredentialSource:
-    """Loads credentials in the order that controllers keep (and the `kubernetes` package, as far as it goes).
+    """Loads credentials from the first that exists, in the usual order of controllers.
 
-    A given file; `KUBECONFIG`; the service account of the pod that we run in; `~/.kube/config`. Safe to call from
-    several threads.
+    The given file; `KUBECONFIG`; the service account of this pod; `~/.kube/config`. Thread-safe.
     """
 
     def __init__(self, kubeconfig: str | None = None, *, context: str | None = None) -> None:
@@ -95,16 +93,15 @@ class CredentialSource:
         self._configuration: Configuration | None = None
 
     def current(self) -> Credentials:
-        """Return the credentials, renewed where their own expiry says so (service account tokens, exec plugins).
+        """Return the credentials, renewed if they have expired (service account tokens, exec plugins).
 
-        Raises `InvalidError` when there is no configuration that was ever usable, `TransientError` when reading it
-        failed.
+        Raises `InvalidError` when no configuration was ever usable, `TransientError` when reading it failed.
         """
         with self._lock:
             return self._use(self._configuration or self._load())
 
     def renew(self) -> Credentials:
-        """Load everything again from the files and plugins: after a 401 or a failed TLS handshake."""
+        """Load everything again from files and plugins, as after a 401 or a failed TLS handshake."""
         with self._lock:
             return self._use(self._load())
 
@@ -116,7 +113,7 @@ class CredentialSource:
             raise TransientError(f"cannot read Kubernetes credentials: {error}") from error
         except _MALFORMED as error:
             if self._configuration is not None:
-                # It was good before, so somebody is about to write it.
+                # It was usable before, so somebody is writing it now.
                 raise TransientError(f"cannot read Kubernetes credentials: {_reason(error)}") from error
             raise InvalidError((FieldError("kubeconfig", _advice(_reason(error))),)) from error
         return configuration
@@ -134,13 +131,13 @@ class CredentialSource:
         )
 
     def _use(self, configuration: Configuration) -> Credentials:
-        """Read a configuration, and keep it when it is one that can speak for us."""
+        """Return the credentials of a configuration, and keep it if it has any."""
         try:
             authorization = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         except (OSError, *_MALFORMED) as error:
             raise TransientError(f"cannot renew Kubernetes credentials: {_reason(error)}") from error
         if configuration.host.startswith("https") and not authorization and not configuration.cert_file:
-            # The package only logs that an exec plugin failed. As nobody in particular we would be refused for ever.
+            # The package only logs the failure of an exec plugin, and an anonymous user would be refused for ever.
             raise TransientError("neither a token nor a client certificate; does the kubeconfig's exec plugin work?")
         self._configuration = configuration
         return Credentials(
@@ -156,14 +153,14 @@ class CredentialSource:
 
 
 def _proxy(configuration: Configuration) -> str | None:
-    """Return the proxy, HTTPS_PROXY for one, unless the package's own rule of NO_PROXY excepts the server."""
+    """Return the proxy (as from HTTPS_PROXY), None when NO_PROXY excludes the server."""
     bypassed = should_bypass_proxies(configuration.host, configuration.no_proxy or "")
     proxy: str | None = None if bypassed else configuration.proxy
     return proxy
 
 
 def _header(authorization: str | None) -> str | None:
-    """Spell the scheme as RFC 6750 does; the in-cluster loader writes it in lower case and keeps a final newline."""
+    """Return the header with the scheme as in RFC 6750; the in-cluster loader uses lower case and a final newline."""
     if not authorization:
         return None
     scheme, _, token = authorization.strip().partition(" ")
@@ -171,7 +168,7 @@ def _header(authorization: str | None) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """Say what is wrong without quoting the file: the package names an entry by all that is in it."""
+    """Return what is wrong without quoting the file: messages of the package contain whole entries."""
     if isinstance(error, OSError):
         return str(error)
     return str(error).partition("{")[0].strip() if isinstance(error, ConfigException) else type(error).__name__

@@ -1,4 +1,4 @@
-"""From the API server's answers to the operator's errors."""
+"""Translates the API server's answers into the operator's errors. Pure."""
 
 import json
 import re
@@ -22,15 +22,15 @@ _ECHO = re.compile(r"(Invalid value|Unsupported value|Duplicate value): ")
 _BY_ROLE = re.compile(r"User \"[^\"]*\" cannot [a-z]+ resource")
 _MALFORMED_CODES = frozenset({400, 405, 415, 422})
 _MALFORMED_SIGN, _TOO_LARGE_SIGN = "failed to create typed patch object", "request is too large"
-"""What the server calls an internal error though the object is at fault: its schema, or etcd's limit of 1.5 MiB."""
+"""Texts of internal errors (500) for which the object is the cause: its schema, or etcd's limit of 1.5 MiB."""
 _LONGEST_RETRY_AFTER_S = 60.0
-"""Whoever asks for more, a proxy in maintenance say, is asked again all the same."""
+"""A longer wait, which a proxy in maintenance may ask for, is cut to this."""
 _OPAQUE = frozenset({"configmaps", "secrets"})
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for, as far as an error message names it."""
+    """A request, as far as an error message names it."""
 
     verb: str
     resource: Resource
@@ -52,7 +52,7 @@ class Request:
 
 
 def is_missing(code: int, body: bytes) -> bool:
-    """Whether the answer says that this one object is not there, rather than its whole kind."""
+    """Return whether the answer says that this object does not exist, rather than that its kind is not served."""
     return code == 404 and not _is_unknown_kind(_status(body))
 
 
@@ -64,7 +64,7 @@ def translate(request: Request, code: int, body: bytes, headers: Mapping[str, st
 
 
 def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkOperatorError | None:
-    """Return the error of a request that certainly changed nothing and will not do so as it is."""
+    """Return the error of a request that changed nothing and will fail again unchanged; None for other failures."""
     match code:
         case 403:
             return ForbiddenError(f"may not {request}: {message}{_advice(message)}")
@@ -87,13 +87,13 @@ def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkO
 
 
 def _advice(message: str) -> str:
-    """What is missing in a role can be granted; other refusals (quota, Pod Security) say themselves what to do."""
+    """Return what to do about a missing permission; other refusals (quota, Pod Security) say it themselves."""
     return "; grant it as in manifests/operator/rbac.yaml" if _BY_ROLE.search(message) else ""
 
 
 def _failed(request: Request, code: int, retry_after_s: float | None) -> TransientError:
     if request.is_write and code >= 500:
-        # A server or proxy that gave up may have passed the write on.
+        # The server or proxy that failed may have forwarded the write.
         return UnknownOutcomeError(f"{request}: HTTP {code}", retry_after_s=retry_after_s)
     return TransientError(f"{request}: HTTP {code}", retry_after_s=retry_after_s)
 
@@ -116,12 +116,12 @@ def _status(body: bytes) -> Manifest:
 
 
 def _is_unknown_kind(status: Manifest) -> bool:
-    """A missing object's Status names the object; an unknown path gets plain text or a Status without details."""
+    """Return whether the kind is not served: the Status of a missing object names the object, other answers do not."""
     return not (status.get("details") or {}).get("name")
 
 
 def _is_other_uid(status: Manifest) -> bool:
-    """An apply with the uid of an earlier object of the name is called invalid rather than a conflict."""
+    """Return whether an apply was refused as invalid because another object has the name now."""
     return {cause.get("field") for cause in _causes(status)} == {"metadata.uid"}
 
 
@@ -137,13 +137,13 @@ def _field_errors(request: Request, code: int, status: Manifest, message: str) -
     if found:
         return found
     if request.resource.plural in _OPAQUE:
-        # The text of a malformed request may quote what was sent.
+        # The message about a malformed request may quote its content.
         message = f"refused with HTTP {code} {status.get('reason') or ''}".strip()
     return (FieldError(request.resource.kind, f"{request}: {message}"),)
 
 
 def without_value(message: str) -> str:
-    """Return the rule that a value broke without the value, which the API server quotes before it."""
+    """Return the message of the API server without the value that it quotes."""
     echo = _ECHO.match(message)
     if echo is None:
         return message
@@ -151,7 +151,7 @@ def without_value(message: str) -> str:
     try:
         end = json.JSONDecoder().raw_decode(rest)[1]
     except ValueError:
-        # Not JSON: whatever it is, the rule comes after the last colon.
+        # Not JSON: the text after the last colon is the rule.
         end = rest.rfind(": ") if ": " in rest else len(rest)
     return echo[1] + (rest[end:] if rest[end:].startswith(": ") else "")
 

@@ -1,11 +1,11 @@
-"""The current objects of one kind, kept by list and watch; a change of any of them wakes somebody.
+"""Keeps the current objects of one kind by list and watch, and calls back for each change.
 
-Deletions that happened while no watch was open are found by comparing the store with every new list. A failure of the
-API server only makes the snapshot older, never smaller: a key leaves it by a DELETED event or by a list without it.
+Deletions that happened while no watch was open are found by comparing the store with every new list. While the API
+server fails, the store gets older but never smaller: a key leaves it by a DELETED event or by a list without it.
 
-One of several namespaces that may not be listed keeps none of the others waiting. Nobody knows what is absent from it,
-so it is refused to whoever asks. One that was listed before its permission was taken away keeps its last list,
-which gets old like that of a server that is away: writes are conditional, so none is made over what it does not show.
+A namespace that may not be listed does not delay the others. It is not known which objects it has, so `get` raises
+for it. A namespace that was listed before its permission was revoked keeps its last list; that may be outdated like
+the list of an unreachable server, which is safe because writes are conditional.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ SLOW_RECONNECT = Backoff(first_s=10.0, limit_s=60.0)
 
 _SHORT_WATCH_S = 1.0
 _SETTLED_WATCH_S = 20.0
-"""Longer than a watch may take to be opened: one that is quiet for so long is open, rather than about to fail."""
+"""Longer than opening a watch may take: one that has brought nothing for so long is open and healthy."""
 _EMPTY_WATCHES_BEFORE_LIST = 3
 _FAILURES_BEFORE_WARNING = 3
 
@@ -92,7 +92,7 @@ class Informer:
 
     @property
     def problem(self) -> str | None:
-        """Why the snapshot may be old, in words for a user; None while every watch is well."""
+        """Why the store may be outdated, as a text for users; None while every watch works."""
         return next((stream.problem for stream in self._streams.values() if stream.problem is not None), None)
 
     def stalled_s(self) -> float:
@@ -102,7 +102,7 @@ class Informer:
     def get(self, key: Key) -> Manifest | None:
         """Return the object as last seen (reduced), or None. Shared with the store: not to be modified.
 
-        Raises `ForbiddenError` when nobody knows, as the namespace may not be listed and never was.
+        Raises `ForbiddenError` when the namespace was never listed because that is not permitted.
         """
         stream = self._streams.get(key.namespace) or self._streams.get("")
         if stream is None:
@@ -243,7 +243,7 @@ class _Stream:
         """Note the failure; return the seconds to wait."""
         self._failures += 1
         if isinstance(error, GoneError) or self._empty_watches >= _EMPTY_WATCHES_BEFORE_LIST:
-            # After several watches that brought nothing the version itself is suspect: of a restored etcd, say.
+            # After several empty watches the version itself may be invalid, as after a restore of etcd.
             self._version, self._empty_watches = None, 0
         slow = isinstance(error, (ForbiddenError, InvalidError, NoSuchKindError))
         if slow or self._failures >= _FAILURES_BEFORE_WARNING:

@@ -1,15 +1,15 @@
-"""Who acts: a leader lease measured by monotonic clocks alone.
+"""Leader election by a Lease that is measured with monotonic clocks alone.
 
 The holder trusts itself for `hold_s` from the moment *before* it sent its last successful renewal. A standby takes over
-when it has seen no sign of life for the whole lease, from the moment *after* it first saw the last one. As the second
-span is longer and begins later, two of them never act at once, whatever the wall clocks say and however long a process
-was stopped. A holder that was stopped by a signal finds itself past its time when it goes on, because `is_leader`
-compares moments rather than reading a flag.
+when it has seen no renewal for the whole lease, from the moment *after* it first saw the last one. As the second span
+is longer and begins later, two of them never act at once, whatever the wall clocks say and however long a process
+was stopped. A holder that was stopped by a signal finds its time expired when it continues, because `is_leader`
+compares times instead of reading a flag.
 
-A Lease that is gone says nothing of its holder, who may trust itself still. The holder makes it again; anybody else who
-has ever seen it waits for the whole lease from the moment after it first found none. Who has never seen one leads at
-once, as after an installation. That leaves open: a standby that starts after somebody deleted the Lease, before its
-holder has made it again, and within the holder's time; and a Lease that comes and goes between two looks.
+The deletion of a Lease does not end its holder's time. The holder creates it again; a standby that has ever seen it
+waits for the whole lease from the moment after it first found none. A process that has never seen one leads at once, as
+after an installation. Two cases stay open: a standby that starts after somebody deleted the Lease and before its
+holder has created it again; and a Lease that is created and deleted between two reads.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _FORBIDDEN_POLL_S = 5.0
 
 
 class NotLeaderError(TransientError):
-    """A write was stopped because the lease may belong to somebody else by now."""
+    """A write was stopped because another process may hold the Lease by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ _TIMING = Timing()
 class _Seen:
     """A version of the Lease, when we saw it first, and for how long its holder may act from then on.
 
-    Every renewal makes another one: a sign of life. That there is none any more is a version too, the empty one.
+    Every renewal makes a new version. The version of a Lease that does not exist is "".
     """
 
     version: str
@@ -89,7 +89,7 @@ class Elector:
         clock: monotonic time.
 
     Attributes:
-        problem: why the Lease cannot be seen, in one line; None while it can.
+        problem: why the Lease cannot be read or written, in one line; None while it can.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Elector:
             await (self._renew() if self._leading else self._stand_by())
             self._report_problem(None)
         except ConflictError:
-            # Somebody wrote to the Lease. What it says now decides.
+            # Somebody else has written the Lease: the next attempt reads it again.
             self._report_problem(None)
             self._version = None
             poll_s = 0.0 if self._leading else poll_s
@@ -185,11 +185,11 @@ class Elector:
         self._expire()
         if not self._leading:
             return poll_s
-        # Never sleep past the moment at which the loss has to be told.
+        # Never sleep past the moment at which the loss has to be noticed.
         return min(poll_s, max(0.0, self._until_s - self._clock.now_s()))
 
     async def _renew(self) -> None:
-        """Write a sign of life, over exactly the version that we know to be ours."""
+        """Renew the Lease, over exactly the version that is known to be ours."""
         if self._version is None:
             lease = await self._get()
             if lease is None:
@@ -202,9 +202,9 @@ class Elector:
         await self._write(self._version, {})
 
     async def _stand_by(self) -> None:
-        """Take the Lease when it is free, ours of an unknown outcome, or its holder shows no sign of life.
+        """Take the Lease when it is free, ours by a write of unknown outcome, or was not renewed for its duration.
 
-        One that is gone is taken like that of a holder who shows none; one that never was, at once.
+        One that was deleted is taken after its duration as well; one that never existed, at once.
         """
         lease = await self._get()
         free = lease is not None and _holder(lease) in {"", self._identity}
@@ -233,7 +233,7 @@ class Elector:
         self._adopt(written, sent_s)
 
     def _adopt(self, lease: Manifest, sent_s: float) -> None:
-        """The Lease is ours. We may trust it from before the request left, however late the answer came."""
+        """Note that the Lease is ours, from before the request was sent, however late the answer came."""
         self._expire()
         self._see(lease)
         self._version = _version(lease)
@@ -245,18 +245,18 @@ class Elector:
             self._log.info("%s holds the lease %s/%s", self._identity, self._namespace, self._name)
 
     def _see(self, lease: Manifest | None) -> None:
-        """Remember a version of the Lease from the moment when it was seen first."""
+        """Remember a version of the Lease and when it was seen first."""
         if self._seen.version != _version(lease):
-            # Of a Lease that is gone, the one before it tells how long its holder may act.
+            # For a deleted Lease the version before it says how long its holder may act.
             lease_s = self._lease_s(lease) if lease is not None else self._seen.lease_s
             self._seen = _Seen(_version(lease), self._clock.now_s(), lease_s)
 
     def _is_dead(self) -> bool:
-        """Whether the version that we saw last has been there for a whole lease of our own clock."""
+        """Return whether the version that we saw last has not changed for a whole lease on our clock."""
         return self._clock.now_s() - self._seen.since_s >= self._seen.lease_s
 
     def _lease_s(self, lease: Manifest) -> float:
-        """The holder's own lease counts where it is the longer one: it may run with other settings than ours."""
+        """Return the longer one of our lease and the holder's, which may run with other settings."""
         theirs = (lease.get("spec") or {}).get("leaseDurationSeconds") or 0
         return max(self._timing.lease_s, min(float(theirs), _LONGEST_LEASE_S))
 

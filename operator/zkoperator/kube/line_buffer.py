@@ -1,4 +1,4 @@
-"""Lines out of a stream of chunks, however they are cut."""
+"""Splits a stream of chunks into lines. Pure."""
 
 
 class LineBuffer:
@@ -19,5 +19,5 @@ class LineBuffer:
 
     @property
     def pending(self) -> bool:
-        """Whether the stream stands in the middle of a line."""
+        """Whether a line is incomplete."""
         return any(self._parts)

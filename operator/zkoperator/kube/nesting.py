@@ -1,7 +1,7 @@
-"""JSON that is nested more deeply than can be read, made shallow. Pure.
+"""Cuts JSON that is nested too deeply for the parser. Pure.
 
-Whoever may write any object may nest its `metadata.managedFields` thousands of levels deep, which the API server keeps
-and answers to everybody who lists. Nothing that is read here is nested deeper than some twenty levels.
+Anybody who may write an object can nest its `metadata.managedFields` thousands of levels deep, and the API server
+returns that to everybody who lists. Nothing that the operator reads is nested deeper than some twenty levels.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""aiohttp as the transport needs it: a session for one set of credentials, and writes that leave once or not at all."""
+"""aiohttp sessions for one set of credentials, whose writes are sent once or not at all."""
 
 import socket
 from collections.abc import Callable
@@ -14,15 +14,15 @@ Fence = Callable[[], float | None]
 """Raises to stop a write, or returns the seconds within which it must have its answer (None: as long as any other)."""
 
 UNACKNOWLEDGED_S = 2.0
-"""What the network has swallowed for so long is given up, by the kernel, whether or not this process runs.
+"""After so long without an acknowledgement the kernel gives a connection up, whether or not this process runs.
 
-Otherwise it would send a write again and again, and deliver it when another replica leads: closing a connection calls
-nothing back. So it is less than the time between the end of a holder's trust and the end of its Lease.
+Otherwise the kernel would retransmit a write and deliver it when another replica leads already: closing a connection
+does not recall what was written to it. So this is less than `Timing.margin_s` of the Lease.
 """
 
 
 def no_fence() -> None:
-    """Let everything through."""
+    """Stop no write."""
 
 
 def open_session(credentials: Credentials) -> aiohttp.ClientSession:
@@ -35,9 +35,10 @@ def open_session(credentials: Credentials) -> aiohttp.ClientSession:
 
 
 def once(fence: Fence) -> aiohttp.ClientMiddlewareType:
-    """Have a write pass the fence on its open connection, and leave once.
+    """Return a middleware that calls the fence right before a write is sent, and prevents its repetition.
 
-    aiohttp repeats a DELETE whose connection was lost, and asks nobody; it knows those losses by their types.
+    aiohttp repeats a DELETE whose connection was lost. It recognises that by the type of the error, so another type is
+    raised here.
     """
 
     async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -46,7 +47,7 @@ def once(fence: Fence) -> aiohttp.ClientMiddlewareType:
         try:
             return await handler(request)
         except aiohttp.ClientConnectorError:
-            raise  # nothing has left; and it is not repeated
+            raise  # nothing was sent, and aiohttp does not repeat it
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
             raise aiohttp.ClientConnectionError(type(error).__name__) from error
 
@@ -54,10 +55,10 @@ def once(fence: Fence) -> aiohttp.ClientMiddlewareType:
 
 
 class _Request(aiohttp.ClientRequest):
-    """Asks its fence when name, connection and TLS have had their time, right before the first byte leaves.
+    """Calls the fence when the connection is open, right before the first byte is sent.
 
-    Right before is in the same turn of the event loop: between two turns the process may stand still for an hour.
-    Without a body the head leaves within `send`. With one it leaves in a task of its own, together with the body.
+    "Right before" means in the same iteration of the event loop: between two iterations the process may be stopped for
+    an hour. A request without a body is sent within `send`; one with a body in a task of its own (`write_bytes`).
     """
 
     fence: Fence = staticmethod(no_fence)
@@ -75,7 +76,7 @@ class _Request(aiohttp.ClientRequest):
             self.fence()
         except ZkOperatorError as error:
             if conn.protocol is not None:
-                # Whoever waits for the answer gets it, and closes the connection.
+                # The request that waits for the answer gets the error and closes the connection.
                 conn.protocol.set_exception(error)
             return
         await super().write_bytes(writer, conn, content_length)

@@ -1,7 +1,7 @@
-"""A slow list of one kind, which finds what every faster way has missed.
+"""Lists one kind about once a minute, and wakes every key that has changed since the last list.
 
-Reconciliation must go on whatever becomes of the framework that watches the custom resources, so every key that
-appeared, changed or vanished since the last list is woken about once a minute. What did not change costs nothing more.
+So reconciliation goes on even when the framework that watches the custom resources fails. Objects that did not change
+cost nothing but the list.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class SlowList:
         return self._heartbeat.late_s()
 
     def add_known(self, key: Key) -> None:
-        """Take to heart that the key was there: should the next list be without it, its end is a change."""
+        """Note that the object exists: if the next list does not have it, its key is woken."""
         found = self._found.get(key.namespace, self._found.get(""))
         if found is not None:
             found.setdefault(key, "")
@@ -91,7 +91,7 @@ class SlowList:
             await self._heartbeat.sleep(delay_s)
 
     async def _list_all(self) -> None:
-        """List every namespace: one that may not be listed takes nothing from the others."""
+        """List every namespace; the failure of one does not stop the others."""
         first: ZkOperatorError | None = None
         for namespace in self._found:
             self._heartbeat.beat()

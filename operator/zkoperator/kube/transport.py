@@ -1,6 +1,6 @@
-"""HTTP to the API server: sessions, credentials and their renewal, deadlines, and the fate of a write.
+"""HTTP to the API server: sessions, credentials and their renewal, deadlines, and the outcome of a write.
 
-Knows nothing of Kubernetes objects. Bodies are never logged and never part of an error.
+Does not know Kubernetes objects. Bodies are never logged and never part of an error.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """For metrics: one request as it went. `code` is 0 when no answer came."""
+    """One finished request, for metrics. `code` is 0 when no answer came."""
 
     verb: str
     resource: str
@@ -61,12 +61,12 @@ class _Login:
 
 
 class Transport:
-    """One HTTP client for everything that a process asks of the API server.
+    """The HTTP client of a process for the API server.
 
     Args:
-        source: of credentials; asked again every half minute, and renewed after a 401 or a failed TLS handshake.
+        source: of credentials; read again every half minute, and renewed after a 401 or a failed TLS handshake.
         concurrency: requests in flight at once, watches not counted.
-        report: told of every request.
+        report: called with every finished request.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Transport:
         self._report = report
         self._login: _Login | None = None
         self._login_lock = asyncio.Lock()
-        # A thread of its own: a plugin that hangs must not take those that everybody shares, nor wait for them.
+        # A thread of its own: a login plugin that hangs must not block threads that others use.
         self._thread = DaemonThread("credentials")
         self._refreshing: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
@@ -98,11 +98,10 @@ class Transport:
         self._thread.close()
 
     async def send(self, request: Request, call: Call, *, deadline_s: float, before: Fence = no_fence) -> Answer:
-        """Send and read the whole answer, whatever its code (401 excepted) is.
+        """Send the request and return the whole answer, whatever its code is (401 excepted).
 
-        `before` is asked before a write is begun and again at the last moment before it leaves. Raises
-        `TransientError` when the request cannot have reached the server, or only read; `UnknownOutcomeError` for any
-        other write.
+        `before` is called when a write begins and again at the last moment before it is sent. Raises `TransientError`
+        for reads and for writes that cannot have reached the server; `UnknownOutcomeError` for any other write.
         """
         started_s = time.monotonic()
         code = 0
@@ -118,9 +117,9 @@ class Transport:
     async def stream(
         self, request: Request, call: Call, *, deadline_s: float, inactivity_s: float
     ) -> AsyncGenerator[aiohttp.StreamReader, None]:
-        """Open a long answer and hand out its body; `TransientError` when it breaks, or is silent for too long.
+        """Open a long answer and yield its body; `TransientError` when it breaks or is silent for `inactivity_s`.
 
-        It is opened within `deadline_s`: no other limit holds for a proxy that never answers, or for a login.
+        Opening it, the login included, may take `deadline_s`; no other limit applies to a proxy that never answers.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_read=inactivity_s)
         with _as_transient(request):
@@ -137,7 +136,7 @@ class Transport:
 
     @asynccontextmanager
     async def _slot(self, request: Request, limit_s: float) -> AsyncGenerator[None, None]:
-        """Wait for a turn. What had none has not left, so its outcome is no mystery."""
+        """Wait for a free slot. A request that got none was not sent, so its failure is a `TransientError`."""
         try:
             async with asyncio.timeout(limit_s):
                 await self._slots.acquire()
@@ -157,7 +156,7 @@ class Transport:
             raise _lost(request, f"no answer within {deadline_s:g} s") from error
 
     async def _authorized(self, request: Request, call: Call, before: Fence) -> Answer:
-        """Send with the credentials at hand; a 401 did nothing, so it is repeated once with renewed ones."""
+        """Send with the present credentials; after a 401, which changed nothing, once more with renewed ones."""
         login = await self._logged_in()
         answer = await self._exchange(request, login, call, before)
         if answer.code != 401:
@@ -205,14 +204,14 @@ class Transport:
         )
 
     def _distrust(self, error: aiohttp.ClientConnectorError) -> None:
-        """Have the next request load everything again when TLS failed: the authority may have been rotated."""
+        """Let the next request load all credentials again when TLS failed: the CA may have been rotated."""
         if self._login is not None and isinstance(
             error, (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError)
         ):
             self._login = replace(self._login, loaded_s=float("-inf"))
 
     async def _logged_in(self) -> _Login:
-        """Return a login. One that nobody refused serves on while it is loaded again: a slow plugin delays nothing."""
+        """Return a login. One that was not refused is used while it is loaded again: a slow plugin delays nothing."""
         login = self._login
         if login is None or login.loaded_s == float("-inf"):
             return await self._log_in(login)
@@ -233,7 +232,7 @@ class Transport:
             try:
                 credentials = await self._thread.run(self._source.current)
             except ZkOperatorError:
-                # A file that is away for a moment takes nothing from what was read; the server says when that is old.
+                # A file may be missing for a moment; the server answers 401 when the present credentials are too old.
                 credentials = login.credentials
             if self._login is login:
                 self._adopt(credentials, fresh=False)
@@ -241,12 +240,12 @@ class Transport:
     async def _renew(self, refused: _Login) -> _Login:
         async with self._login_lock:
             if self._login is not None and self._login.credentials is not refused.credentials:
-                return self._login  # somebody else was refused too, and has renewed them
+                return self._login  # another request was refused as well, and has renewed them
             by_certificate = refused.credentials.authorization is None
             return self._adopt(await self._thread.run(self._source.renew), fresh=by_certificate)
 
     def _adopt(self, credentials: Credentials, *, fresh: bool) -> _Login:
-        """Keep the session when only the token changed, so that no connection is cut. `fresh`: the files may be new."""
+        """Keep the session when only the token changed, so that no connection breaks. `fresh`: the files may be new."""
         old = self._login
         if (
             old is not None
@@ -262,7 +261,7 @@ class Transport:
         return self._login
 
     def _retire(self, session: aiohttp.ClientSession) -> None:
-        """Close a session that was replaced, once the requests that are on it have met their deadlines."""
+        """Close a replaced session after the deadlines of the requests that still use it."""
 
         async def close_later() -> None:
             try:
@@ -276,12 +275,12 @@ class Transport:
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
-    """A large body is handed over as a file, which aiohttp sends in pieces instead of all at once."""
+    """Return a large body as a file, which aiohttp sends in pieces instead of all at once."""
     return body if body is None or len(body) < _LARGE else io.BytesIO(body)
 
 
 def _reason(error: Exception) -> str:
-    """Say what is wrong without a URL: that of a proxy may have its password in it."""
+    """Return what is wrong without a URL, because that of a proxy may contain its password."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy refuses with HTTP {error.status}"
     if isinstance(error, (aiohttp.ClientResponseError, aiohttp.InvalidURL)):
@@ -297,7 +296,7 @@ def _lost(request: Request, why: str) -> TransientError:
 
 @contextmanager
 def _as_transient(request: Request) -> Generator[None, None, None]:
-    """ReadPermit every broken connection in its body into a `TransientError`."""
+    """Raise `TransientError` for every broken connection in the block."""
     try:
         yield
     except (aiohttp.ClientError, OSError) as error:

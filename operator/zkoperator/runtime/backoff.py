@@ -1,4 +1,4 @@
-"""How long to wait after a failure: exponential, bounded, with full jitter."""
+"""How long to wait after a failure: exponential, bounded, with jitter."""
 
 import random
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _Uniform = Callable[[float, float], float]
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Full jitter spreads the retries of many callers over the whole interval, so that they never come in step.
+    """Exponential back-off with jitter, which spreads the retries of many callers over the interval.
 
     `first_s` bounds the first delay, every further failure multiplies the bound by `factor` up to `limit_s`.
     """
@@ -29,11 +29,11 @@ class Backoff:
         return min(bound, self.limit_s)
 
     def delay_s(self, attempt: int) -> float:
-        """Return a delay between a tenth of the ceiling and the ceiling: never a hot loop by bad luck."""
+        """Return a delay between a tenth of the ceiling and the ceiling, so that it is never close to 0."""
         ceiling = self.ceiling_s(attempt)
         return self.uniform(ceiling / 10, ceiling)
 
 
 def spread_s(period_s: float, *, share: float = 0.1, uniform: _Uniform = random.uniform) -> float:
-    """Return the period give or take `share`, so that periodic work of many keys does not come in step."""
+    """Return the period plus or minus `share` of it, so that periodic work of many keys is spread."""
     return uniform(period_s * (1 - share), period_s * (1 + share))

@@ -1,4 +1,4 @@
-"""Time as the loops see it: monotonic seconds, so that no step of the wall clock moves a timer or a lease."""
+"""Monotonic time, so that no step of the wall clock moves a timer or a lease."""
 
 import asyncio
 import time
@@ -10,11 +10,11 @@ class Timer(Protocol):
     """A call that has been scheduled."""
 
     def cancel(self) -> None:
-        """Make sure that the call does not happen; nothing when it has happened."""
+        """Prevent the call, unless it has happened already."""
 
 
 class Clock(Protocol):
-    """Monotonic time. Only differences between two readings mean anything."""
+    """Monotonic time. Only differences between two readings are meaningful."""
 
     def now_s(self) -> float:
         """Return seconds since an arbitrary moment."""
@@ -33,7 +33,7 @@ class MonotonicClock:
     """The machine's monotonic clock and the running event loop's timers."""
 
     def now_s(self) -> float:
-        """Return seconds that go on while a signal stops the process, and on Linux while the machine is suspended."""
+        """Return seconds that also count while the process is stopped, and on Linux while the machine is suspended."""
         return time.clock_gettime(_CLOCK)
 
     async def sleep(self, delay_s: float) -> None:

@@ -1,8 +1,8 @@
-"""The level-triggered loop: wakes in, one running pass a key, whatever failed again later.
+"""The level-triggered loop: it takes wakes, runs at most one pass a key at a time, and retries what has failed.
 
-The content of an event decides nothing here; a wake only says "look at this key again". This is the one place that
-catches every exception: it classifies, backs off with jitter and reports, so that one poisoned key never slows another.
-All methods are called on the event loop's own thread.
+A wake only means "reconcile this key"; the content of an event is never used. This is the only place that catches every
+exception: it classifies the error, backs off with jitter and reports, so that one failing key never slows another one.
+All methods must be called on the thread of the event loop.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ _CONFLICTS_AT_ONCE = 2
 
 @dataclass(slots=True)
 class _Entry:
-    """What the loop remembers of one key.
+    """The state of one key.
 
-    A key that runs is neither queued nor timed: `woken` keeps the wish for another pass until this one has ended.
-    `failures` counts the passes in a row that did not succeed; `logged` is what was last logged about it.
+    While a pass runs, its key is neither queued nor has a timer: `woken` notes a wake until the pass has ended.
+    `failures` counts the failed passes in a row; `logged` is what was last logged about the key.
     """
 
     running: bool = False
@@ -44,11 +44,11 @@ class _Entry:
 
 
 class KeyedLoop:
-    """Runs `reconcile(key)` until the world of each key is as it should be.
+    """Runs `reconcile(key)` for each key that is woken, is due or has failed.
 
     Args:
         name: kind of the keys, for logs.
-        reconcile: one pass; returns when to look at the key again.
+        reconcile: one pass; returns when the next pass is due.
         concurrency: passes that run at once, of different keys.
         backoff: after `TransientError` and unexpected exceptions, and for conflicts that repeat.
         slow_backoff: after `UnsafeError`, `ForbiddenError` and `InvalidError`, which somebody else must resolve.
@@ -104,9 +104,9 @@ class KeyedLoop:
         return len(self._passes)
 
     def stalled_s(self) -> float:
-        """Return the seconds for which work has waited while no pass began or ended; 0 while `run` is not active.
+        """Return the seconds for which keys have waited while no pass began or ended; 0 while `run` is not active.
 
-        One pass may rightly take up to `pass_limit_s`; anything beyond it means that the loop is dead.
+        One pass may take up to `pass_limit_s`; more than that means that the loop does not work any more.
         """
         if not self._open:
             return 0.0
@@ -126,9 +126,9 @@ class KeyedLoop:
         self._start_passes()
 
     def forget(self, key: Key) -> None:
-        """Drop the key with its timers and failures; a running pass of it goes on.
+        """Drop the key with its timer and failures; a running pass goes on.
 
-        A later wake brings it back, and so does one that came during the pass: the key may be there again since.
+        A later wake adds it again, and so does a wake during the running pass: the object may exist again.
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -141,9 +141,9 @@ class KeyedLoop:
             del self._entries[key]
 
     async def run(self) -> None:
-        """Serve until cancelled; then start nothing more and let running passes finish within `grace_s`.
+        """Run passes until cancelled; then start none, and let running ones finish within `grace_s`.
 
-        May be called again afterwards: keys that were woken meanwhile, or whose pass was cut off, are served then.
+        May be called again: keys that were woken meanwhile, or whose pass was cancelled, are served then.
         """
         self._open = True
         self._progress_s = self._clock.now_s()
@@ -167,7 +167,7 @@ class KeyedLoop:
             await asyncio.wait(self._passes)
 
     def _enqueue(self, key: Key, entry: _Entry) -> None:
-        """Queue a woken key; one that keeps failing, or was asked to wait, is paced however often it is woken."""
+        """Queue a woken key. One that keeps failing, or was told to wait, waits however often it is woken."""
         now_s = self._clock.now_s()
         if entry.not_before_s > now_s:
             self._schedule(key, min(entry.not_before_s, self._timers.at_s(key)))
@@ -181,8 +181,7 @@ class KeyedLoop:
         while self._open and len(self._queue) and len(self._passes) < self._concurrency:
             key = self._queue.pop()
             entry = self._entries[key]
-            # A key that waited in the queue of due keys may have been woken and paced since: its timer would ring
-            # during the pass and begin a second one beside it.
+            # A key in the queue of due keys may have got a timer since: it would begin a second pass at the same time.
             self._timers.cancel(key)
             entry.running = True
             self._progress_s = self._clock.now_s()
@@ -200,7 +199,7 @@ class KeyedLoop:
         try:
             outcome, error, again = await self._attempt(key)
         except asyncio.CancelledError:
-            # Cut off at a stop: nobody knows how far it came, so it is looked at first when `run` is called again.
+            # Cancelled by a stop. It is not known how far the pass got, so it runs first when `run` is called again.
             entry.running = False
             self._settle(key, entry, delay_s=0.0)
             raise
@@ -217,7 +216,7 @@ class KeyedLoop:
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
-            # What the pass waited for was cancelled (a closing session, say), not the pass.
+            # Not the pass was cancelled, but something that it waited for, such as a session that was closed.
             return Outcome.TRANSIENT, TransientError("something that the pass waited for was cancelled"), WHEN_WOKEN
         except Exception as raised:  # noqa: BLE001 - the one place where every error must end
             late = f"the pass took longer than {self._pass_limit_s:g} s and was cancelled"
@@ -225,7 +224,7 @@ class KeyedLoop:
             return outcome, error, WHEN_WOKEN
 
     def _delay_s(self, entry: _Entry, outcome: Outcome, error: Exception | None, again: LookAgain) -> float:
-        """Count the outcome and return the seconds to the next pass."""
+        """Count the outcome; return the seconds until the next pass."""
         if outcome is Outcome.SUCCESS:
             entry.failures, entry.not_before_s = 0, 0.0
             return max(0.0, min(again.after_s, spread_s(self._resync_s)))
@@ -235,7 +234,7 @@ class KeyedLoop:
         retry_after_s = (error.retry_after_s if isinstance(error, TransientError) else None) or 0.0
         pace_s = max(retry_after_s, self._backoff.first_s if entry.failures > 1 else 0.0)
         entry.not_before_s = max(entry.not_before_s, self._clock.now_s() + pace_s)
-        # A refused write may be one of our own status: no edit of the object mends it, so that no wake follows either.
+        # A refused write may be our own status: no edit of the object solves that, so no wake follows either.
         slow = outcome in {Outcome.UNSAFE, Outcome.FORBIDDEN, Outcome.INVALID}
         return max(retry_after_s, (self._slow_backoff if slow else self._backoff).delay_s(entry.failures))
 
@@ -255,7 +254,7 @@ class KeyedLoop:
             self._arm()
 
     def _arm(self) -> None:
-        """Keep one alarm of the clock, at the earliest timer of all."""
+        """Set the one alarm of the clock to the earliest timer."""
         self._disarm()
         self._alarm_s = self._timers.next_s()
         if self._alarm_s < float("inf"):
@@ -276,7 +275,7 @@ class KeyedLoop:
         self._arm()
 
     def _log_transition(self, key: Key, entry: _Entry, outcome: Outcome, error: Exception | None) -> None:
-        """Log transitions only: the first failure of each sort, and the recovery."""
+        """Log transitions only: the first failure of each type, and the recovery."""
         logged = (outcome, "" if error is None else type(error).__name__)
         if logged == entry.logged or (outcome is Outcome.CONFLICT and entry.failures < _CONFLICTS_AT_ONCE):
             return

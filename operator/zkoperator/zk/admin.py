@@ -1,4 +1,4 @@
-"""Asks one member for itself: four-letter words over its client port, read to the end of the stream."""
+"""Asks one member about itself by a four-letter word over its client port."""
 
 import asyncio
 import ssl as tls
@@ -8,7 +8,7 @@ from zkoperator.errors import TransientError
 from zkoperator.zk.request_timing import Report, not_reported, timed
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
-"""`mntr` of a large ensemble has some 20 kB; whatever sends more than this is no ZooKeeper."""
+"""`mntr` of a large ensemble has some 20 kB; a peer that sends more than this limit is not ZooKeeper."""
 
 _CHUNK_BYTES = 65536
 
@@ -35,7 +35,7 @@ async def four_letter_word(
 
 @dataclass(frozen=True, slots=True)
 class SocketProbe:
-    """The `MemberProbe` on the wire. `report` is called with the duration of each question; the word is its name."""
+    """The `MemberProbe` over TCP. `report` is called with the duration of each question; the word is its name."""
 
     timeout_s: float = 5.0
     ssl: tls.SSLContext | None = None

@@ -1,7 +1,6 @@
-"""Translation of the server's error codes into the operator's errors, at the edge. Pure.
+"""Translates the server's error codes into the operator's errors. Pure.
 
-The numbers come from kazoo's exception classes. A code that nobody knows is an answer like any other: it never ends
-the reader of a connection.
+The numbers come from kazoo's exception classes. An unknown code fails its own request and never the connection.
 """
 
 from typing import NamedTuple
@@ -70,7 +69,7 @@ class Subject(NamedTuple):
 
 
 def error_of(code: int, subject: Subject) -> ZkOperatorError:
-    """Return the error for a reply's code; what is not known to be refused has an unknown outcome for a write."""
+    """Return the error for the code of a reply; a write that failed with an unknown code has an unknown outcome."""
     simple = _SIMPLE.get(code)
     if simple is not None:
         kind, text = simple
@@ -82,6 +81,6 @@ def error_of(code: int, subject: Subject) -> ZkOperatorError:
 
 
 def lost(subject: Subject, reason: str) -> TransientError:
-    """Return the error for a request that was sent and whose outcome was not heard."""
+    """Return the error for a request that was sent and not answered."""
     kind = UnknownOutcomeError if subject.is_write else TransientError
     return kind(f"{subject.path}: {reason}")

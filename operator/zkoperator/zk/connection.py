@@ -1,7 +1,7 @@
 """One TCP connection to one server: frames, the order of replies, pings. It never reconnects; `session.py` does.
 
-Everything happens in `data_received`, in the order of the wire: an event reaches its listener before any later reply
-settles, which is what makes a snapshot of a subtree provable (`feed.py`).
+`data_received` handles everything in the order of arrival: an event reaches its listener before any later reply
+settles, which is why a snapshot of a subtree is provably exact (`subtree_feed.py`).
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from zkoperator.zk.codes import OK, error_of, lost
 from zkoperator.zk.port import ZnodeEvent
 
 REPLY_LIMIT_BYTES = 16 * 1024 * 1024
-"""Longest frame that is read from a server: a listing of 200,000 children fits."""
+"""The longest frame that is read from a server: a listing of 200,000 children fits in."""
 SKIPPED_LIMIT_BYTES = 16 * REPLY_LIMIT_BYTES
-"""A longer reply up to this is passed over, and only its call fails; beyond it is no reply but a stray peer's noise."""
+"""A longer reply up to this length is skipped, and only its call fails. A still longer one is not from ZooKeeper."""
 
 
 class Call:
@@ -34,7 +34,7 @@ class Call:
         self.deadline = deadline
 
     def fail(self, error: ZkOperatorError) -> None:
-        """Settle with an error unless the caller is gone or has its answer."""
+        """Fail the call, unless it was cancelled or answered already."""
         if not self.future.done():
             self.future.set_exception(error)
 
@@ -42,8 +42,8 @@ class Call:
 class Connection(asyncio.Protocol):
     """Speaks to one server from the connect frame to the end of the transport.
 
-    `established` settles with the server's answer to the connect frame, `ended` with the reason why the connection is
-    over. A reply for which nobody waits any more still takes its turn, so that the order stays right.
+    `established` is set to the server's answer to the connect frame, `ended` to the reason why the connection ended.
+    The reply to a cancelled call is still matched with it, because replies arrive in the order of the requests.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast and no isinstance: uvloop's transports do not derive from asyncio's.
+        # A cast instead of isinstance, because uvloop's transports do not derive from asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._connect_frames)
 
@@ -84,13 +84,13 @@ class Connection(asyncio.Protocol):
         self.drop("the server closed the connection" if exc is None else _name_of(exc))
 
     def send(self, call: Call) -> None:
-        """Send a request: the first one of a turn of the loop at once, all others of that turn in one write."""
+        """Send a request: the first one in an iteration of the event loop at once, all others of it in one write."""
         self._sent_xid = _next_xid(self._sent_xid)
         self._sent.append(call)
         self._write(call.request.frame(self._sent_xid))
 
     def overdue(self, now: float) -> float | None:
-        """Fail the calls whose deadline has passed; return the next deadline, None when nothing waits."""
+        """Fail the calls whose deadline has passed; return the next deadline, None when no call waits."""
         for call in self._sent:
             if call.future.done():
                 continue
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
         return None
 
     def drop(self, reason: str) -> None:
-        """End the connection now; whatever was sent and not answered fails with an unknown outcome."""
+        """End the connection now; requests that were sent and not answered fail with an unknown outcome."""
         if self.ended.done():
             return
         if self._ping_timer is not None:
@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
             self._on_zxid(zxid)
 
     def _skip(self, data: bytes, offset: int, length: int) -> None:
-        """Fail the one call whose reply is too long; whoever shares the connection need not suffer for it."""
+        """Fail only the call whose reply is too long; other users of the connection are not affected."""
         xid, zxid, _ = wire.reply_head.unpack_from(data, offset)
         call = self._answered(xid, zxid)
         if call is not None:
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
             call.fail(TooLargeError((FieldError(call.request.subject.path, message),)))
 
     def _answered(self, xid: int, zxid: int) -> Call | None:
-        """Return the call that a reply is for, None when it is for none: then the connection is over."""
+        """Return the call that a reply answers; None when it answers none, and the connection was dropped."""
         expected = self._answered_xid = _next_xid(self._answered_xid)
         if xid != expected or not self._sent:
             self.drop(f"reply {xid} where {expected} was due")
@@ -246,7 +246,7 @@ class Connection(asyncio.Protocol):
 
     def _ping(self, due_at: float) -> None:
         now = self._loop.time()
-        # When this very process was held up, the server's bytes may lie unread in the kernel: it gets another turn.
+        # If this process itself was delayed, bytes of the server may lie unread in the kernel: wait one period more.
         held_up = now - due_at > self._timeout_s / 20
         if now - self._heard_at >= self._timeout_s * 2 / 3 and not held_up:
             self.drop("the server went silent")

@@ -1,4 +1,4 @@
-"""Finds a server that takes the session: members in random order, names resolved anew at each attempt."""
+"""Connects to a server that accepts the session: members in random order, names resolved again at each attempt."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from zkoperator.zk.resolver import resolve
 
 @dataclass(slots=True)
 class Identity:
-    """What the servers know the session by; `session_id` 0 asks for a new one."""
+    """What identifies the session to the servers; `session_id` 0 asks for a new one."""
 
     session_id: int = 0
     password: bytes = wire.NEW_SESSION_PASSWORD
@@ -23,11 +23,11 @@ class Identity:
     timeout_s: float = 0.0
 
     def renew(self) -> None:
-        """Forget an expired session; the next connect frame asks for another."""
+        """Forget an expired session; the next connect frame asks for a new one."""
         self.session_id, self.password = 0, wire.NEW_SESSION_PASSWORD
 
     def heard(self, zxid: int) -> None:
-        """Remember the highest zxid: a server that is behind it refuses the session instead of showing the past."""
+        """Remember the highest zxid: a server that is behind it refuses the session and cannot show an older state."""
         self.last_zxid = max(self.last_zxid, zxid)
 
 
@@ -43,7 +43,7 @@ class DialSettings:
 class Dialer:
     """Opens connections for one session.
 
-    `server` is the last one that took it; `problem` says why the last attempt failed, without any secret.
+    `server` is the last one that accepted it; `problem` is the reason why the last attempt failed, without any secret.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Dialer:
         self._was_refused = False
 
     def lost(self, reason: str) -> None:
-        """Note the end of a connection, from which the session's expiry is counted."""
+        """Note the end of a connection; the session expires a timeout later."""
         self.problem = reason
         self._connected_at = self._loop.time()
 
     async def dial(self, on_event: Callable[[ZnodeEvent], None]) -> Connection | None:
-        """Try every address of every member once; None when none of them took the session."""
+        """Try every address of every member once; None when none of them accepted the session."""
         self._was_refused = False
         for address in self._in_order():
             for resolved in await self._resolve(address):
@@ -81,15 +81,15 @@ class Dialer:
         return None
 
     def _in_order(self) -> list[Address]:
-        """Shuffle, and put the server that was lost last at the end: it may be hung, and the session's time runs."""
+        """Shuffle, and try the server that was lost last at the end: it may hang, and the session's timeout runs."""
         shuffled = random.sample(self.addresses, len(self.addresses))
         return sorted(shuffled, key=lambda address: address == self.server)
 
     def _drop_zxid_floor(self) -> None:
-        """Drop the zxid floor when servers refuse us for longer than the session can live.
+        """Forget the highest zxid when servers refuse us for longer than the session can live.
 
         A restored or replaced ensemble is behind the highest zxid that this session saw and would refuse it for ever
-        (`ZooKeeperServer.processConnectRequest`); that it went backwards is for the reader of snapshots to judge.
+        (`ZooKeeperServer.processConnectRequest`). The readers of snapshots detect that the ensemble went backwards.
         """
         outage_s = self._loop.time() - self._connected_at
         if self._was_refused and outage_s > max(self.identity.timeout_s, self._settings.session_timeout_s):
@@ -106,7 +106,7 @@ class Dialer:
     async def _open_session(
         self, address: Address, resolved: tuple[str, int], on_event: Callable[[ZnodeEvent], None]
     ) -> Connection | None:
-        """Connect and offer the session; once more with a new one when the server says that it has expired."""
+        """Connect and offer the session; if the server answers that it has expired, connect again with a new one."""
         for _ in range(2):
             connection = Connection(
                 self._connect_frames(), on_event, self.identity.heard, self._settings.reply_limit_bytes
@@ -142,13 +142,13 @@ class Dialer:
             connection.drop("closed")
             raise
         if connection.established.done():
-            # Also when the server closed right behind it: an expired session would be offered for ever otherwise.
+            # Also when the server closed right after it: otherwise an expired session would be offered for ever.
             return connection.established.result()
         self.problem = f"{address}: {connection.ended.result()}"
         return None
 
     def _attempt_timeout_s(self) -> float:
-        """A short session leaves no time to wait long for one server."""
+        """Return how long one server may take: a session with a short timeout must reach several servers within it."""
         limits = self._settings
         return min(limits.connect_timeout_s, max(1.0, limits.session_timeout_s / 3))
 

@@ -20,7 +20,7 @@ class Address(NamedTuple):
 
 
 def is_ip(host: str) -> bool:
-    """Tell whether a host is an IP address rather than a name."""
+    """Return whether a host is an IP address rather than a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

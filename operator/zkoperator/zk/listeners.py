@@ -1,6 +1,7 @@
-"""Who hears which event: listeners by the path that they listen under.
+"""Delivers events to listeners, by the path that each listens under.
 
-A session may carry thousands of trees, so an event climbs its own path instead of asking every listener.
+A session may serve thousands of subtrees, so an event looks up the ancestors of its own path instead of asking every
+listener.
 """
 
 from collections.abc import Callable
@@ -18,11 +19,11 @@ class Dispatcher:
         self._by_path: dict[str, tuple[Listener, ...]] = {}
 
     def add(self, path: str, listener: Listener) -> None:
-        """Let the listener hear the path and everything below it."""
+        """Call the listener for events at the path and below it."""
         self._by_path[path] = (*self._by_path.get(path, ()), listener)
 
     def remove(self, path: str, listener: Listener) -> bool:
-        """Take the listener off; returns whether it was the last one of exactly this path."""
+        """Remove the listener; return whether it was the last one of exactly this path."""
         rest = list(self._by_path.get(path, ()))
         if listener not in rest:
             return False
@@ -34,7 +35,7 @@ class Dispatcher:
         return True
 
     def dispatch(self, event: ZnodeEvent) -> None:
-        """Call everyone who listens at the event's path or above it, nearest first."""
+        """Call the listeners at the event's path and above it, nearest first."""
         path = event.path
         while True:
             for listener in self._by_path.get(path, ()):

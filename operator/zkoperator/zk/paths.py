@@ -1,16 +1,16 @@
-"""Which znode paths exist at all, checked before anything is sent. Pure.
+"""Which znode paths are valid, checked before a request is sent. Pure.
 
-The rules are those of ZooKeeper's own `PathUtils.validatePath`, which the server applies to writes only.
+The rules are those of ZooKeeper's `PathUtils.validatePath`, which the server applies to writes only.
 """
 
 import re
 
-# Java counts a character beyond the BMP as two surrogates, which the server refuses: so do we.
+# For Java, a character beyond the BMP is two surrogates, which the server refuses; so do we.
 _REFUSED = re.compile("//|/\\.{1,2}(?:/|$)|[\\x00-\\x1f\\x7f-\\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")
 
 
 def path_problem(path: str) -> str | None:
-    """Say what is wrong with an absolute znode path, or None when nothing is."""
+    """Return what is wrong with an absolute znode path, None for a valid one."""
     if not path.startswith("/"):
         return "must start with '/'"
     if path == "/":
@@ -26,7 +26,7 @@ def path_problem(path: str) -> str | None:
 
 
 def parent_of(path: str) -> str:
-    """Return the parent's path; that of the root is the root."""
+    """Return the path of the parent; the parent of the root is the root."""
     return path[: path.rfind("/")] or "/"
 
 

@@ -1,4 +1,4 @@
-"""Sessions that are shared: one for an ensemble and a credential, however many trees are read through it."""
+"""Shares sessions: one for each ensemble and credential, however many subtrees are read through it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _Key = tuple[tuple[str, ...], Credential | None]
 
 @dataclass(frozen=True, slots=True)
 class SessionConnector:
-    """The `ZkConnector` on the wire."""
+    """The `ZkConnector` that opens real sessions."""
 
     ssl: SSLContext | None = None
     settings: SessionSettings = DEFAULTS
@@ -42,22 +42,22 @@ class SessionPool:
         return len(self._shared)
 
     async def lease(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
-        """Return the session for these members, in any order, and this credential; opened if there is none.
+        """Return the session for these members (in any order) and this credential; open one if there is none.
 
-        Every lease is given back by one `release`.
+        Every lease is ended by one `release`.
         """
         key = (tuple(sorted(set(hosts))), credential)
         async with self._opening:
             shared = self._shared.get(key)
             if shared is None or shared.zk.state is ConnectionState.CLOSED:
-                # Whoever still holds a closed one gives it back as an unknown session.
+                # Those who still hold a closed session release it later as an unknown one.
                 shared = _Shared(key, await self._connector.open(key[0], credential))
                 self._shared[key] = shared
         shared.leases += 1
         return shared.zk
 
     async def release(self, zk: Zk) -> None:
-        """Give one lease back; closes the session with the last one. Unknown sessions are left alone."""
+        """End one lease; the end of the last one closes the session. Unknown sessions are ignored."""
         shared = next((entry for entry in self._shared.values() if entry.zk is zk), None)
         if shared is None:
             return

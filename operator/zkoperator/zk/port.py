@@ -189,7 +189,7 @@ class Zk(Protocol):
 
     @property
     def state(self) -> ConnectionState:
-        """The connection as known now."""
+        """The present state of the connection."""
 
     @property
     def session_id(self) -> int:
@@ -242,9 +242,8 @@ class Zk(Protocol):
     def on_event(self, listener: Callable[[ZnodeEvent], None], *, under: str = "/") -> Callable[[], None]:
         """Call the listener for each notification at or below `under`; returns its removal.
 
-        Listeners run in the order of the wire: an event is heard before any reply that reflects its change
-        settles. With the last listener of a path, the watch set on exactly that path is taken off the server
-        as well.
+        Listeners run in the order of arrival: an event is delivered before any reply that reflects its change
+        settles. Removing the last listener of a path also removes the watch on exactly that path from the server.
         """
 
     def on_state(self, listener: Callable[[ConnectionState], None]) -> Callable[[], None]:
@@ -255,14 +254,14 @@ class Zk(Protocol):
 
 
 class ZkConnector(Protocol):
-    """Opens sessions; what the reconcilers are given instead of addresses of an adapter."""
+    """Opens sessions."""
 
     async def open(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
         """Return a session to `host:port` members at once, in state CONNECTING. The caller closes it."""
 
 
 class MemberProbe(Protocol):
-    """Asks one member for itself by a four-letter word."""
+    """Asks one member about itself by a four-letter word."""
 
     async def ask(self, host: str, port: int, word: str) -> str:
         """Return the whole answer. `TransientError` on any failure, the deadline included."""

@@ -6,7 +6,7 @@ from typing import Final
 from zkoperator.zk.port import Check, Create, Delete, Operation, Set
 
 REQUEST_LIMIT_BYTES: Final = 1_048_575
-"""The server cuts the connection, and every request in flight with it, on a longer frame (jute.maxbuffer)."""
+"""On a longer frame the server closes the connection, and every request in flight is lost (jute.maxbuffer)."""
 
 _INT: Final = 4
 _FRAME: Final = 2 * _INT

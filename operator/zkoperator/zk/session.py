@@ -1,7 +1,7 @@
-"""One ZooKeeper session on asyncio: it survives servers, connections and its own expiry.
+"""One ZooKeeper session on asyncio, which reconnects by itself and opens a new session after an expiry.
 
-Implements the `Zk` port on `connection.py`. Nothing here blocks, and every call has one deadline that also covers the
-wait for a connection. After an expiry a new session is opened by itself.
+Implements the `Zk` port on `connection.py`. Nothing here blocks, and every call has one deadline that includes the
+wait for a connection.
 """
 
 import asyncio
@@ -28,12 +28,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How a session behaves; the defaults suit an operator beside the ensemble.
+    """How a session behaves; the defaults suit an operator in the same cluster as the ensemble.
 
-    A connection that does not last for `settled_s` counts as a failure: servers that refuse a credential, or break off
-    at the first request, take the session first. `before_write` runs at the last moment before a write leaves, however
-    long it has waited for a connection, and may raise to stop it. `report` is called with the duration of each request,
-    the reads of `start_get` excepted: there are thousands of them, and whoever reads a subtree times it as a whole.
+    A connection that ends within `settled_s` counts as a failed attempt, because a server that refuses a credential or
+    closes at the first request has accepted the session before. `before_write` runs at the last moment before a write
+    is sent, however long that has waited for a connection, and may raise to stop it. `report` is called with the
+    duration of each request except `start_get`: of those there are thousands, and the read of a subtree is timed as a
+    whole.
     """
 
     session_timeout_s: float = 10.0
@@ -258,7 +259,7 @@ class ZkSession:
         return TooLargeError((FieldError(request.subject.path, message),))
 
     def _fail_overdue(self) -> None:
-        """Fail what is overdue. All calls have the same patience, so both queues are in the order of deadlines."""
+        """Fail the overdue calls. All calls have the same timeout, so both queues are in the order of deadlines."""
         now = self._loop.time()
         while self._waiting and (self._waiting[0].future.done() or self._waiting[0].deadline <= now):
             call = self._waiting.popleft()
@@ -273,7 +274,7 @@ class ZkSession:
             return
         self._watched.discard(path)
         if self._connection is not None and self._state is port.ConnectionState.CONNECTED:
-            # Nobody waits for the outcome: a watch that stays costs the server a little, the next connection nothing.
+            # The result does not matter: a watch that stays costs the server a little, and ends with the connection.
             self._start(wire.remove_watches(path)).add_done_callback(_forget_outcome)
 
     def _set_state(self, state: port.ConnectionState) -> None:
@@ -306,7 +307,7 @@ class ZkSession:
         return self._loop.time() - self._connected_at < self._settings.settled_s
 
     def _runner_ended(self, runner: asyncio.Task[None]) -> None:
-        """Whatever ends the runner unasked is a defect: say it, and let no caller wait for a connection again."""
+        """Handle a defect: the runner ended by itself. Log it, and fail all calls instead of letting them wait."""
         if not runner.cancelled() and runner.exception() is not None:
             logger.error("the session ended by itself", exc_info=runner.exception())
             self._set_state(port.ConnectionState.CLOSED)
@@ -329,7 +330,7 @@ class ZkSession:
         self._set_state(port.ConnectionState.CONNECTED)
 
     def _lost(self, reason: str) -> None:
-        """Runs before the calls in flight fail, so that whoever hears of a failure knows the state already."""
+        """Note the end of the connection. Runs before the calls in flight fail, so their callers see the new state."""
         self._connection = None
         self._dialer.lost(reason)
         if self._state is port.ConnectionState.CONNECTED:
@@ -338,7 +339,7 @@ class ZkSession:
             self._set_state(port.ConnectionState.CONNECTING)
 
     def _log_transition(self, text: str, what: object, *, is_again: bool) -> None:
-        """Log under the number that servers print. What happens again and again is no news."""
+        """Log with the session id as servers print it; at debug level when the same has just happened before."""
         logger.log(logging.DEBUG if is_again else logging.INFO, text, self.session_id & (1 << 64) - 1, what)
 
 

@@ -1,6 +1,6 @@
-"""The value that a tree feed hands out: a subtree exactly as it was at one zxid. Pure.
+"""A subtree exactly as it was at one zxid. Pure.
 
-Read by the planners of `mirror/`; built by `feed.py` on the wire and by literals in tests.
+`subtree_feed.py` builds it from the ensemble; the planners of `mirror/` read it.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ DIGEST_BYTES = 16
 
 
 def digest_of(data: bytes) -> bytes:
-    """Return the 16-byte digest under which a value is remembered once the value itself is forgotten."""
+    """Return the 16-byte digest that stays known when the value itself is dropped to save memory."""
     return blake2b(data, digest_size=DIGEST_BYTES).digest()
 
 
 class Znode(NamedTuple):
-    """One znode of a snapshot. `data` is None when the value was forgotten; the digest always stands."""
+    """One znode of a snapshot. `data` is None when the value was dropped; the digest is always there."""
 
     digest: bytes
     data: bytes | None
@@ -35,8 +35,8 @@ class Snapshot:
     """A subtree as it really was at `zxid`.
 
     `nodes` is keyed by the path relative to the root: "" is the root itself, "db/pool_size" a descendant.
-    `unreadable` holds relative paths that the ensemble refused to show: nothing is known of them or of
-    anything below, so they never count as deleted. A missing root has `root_exists` False and no nodes.
+    `unreadable` has the relative paths that we may not read: nothing is known about them or anything below,
+    so they never count as deleted. A missing root has `root_exists` False and no nodes.
     """
 
     root: str
@@ -47,22 +47,22 @@ class Snapshot:
 
     @property
     def root_czxid(self) -> int:
-        """The zxid at which this root was created (0: unknown or missing); another one is another root."""
+        """The zxid at which this root was created (0: unknown or missing); another one means another root."""
         root = self.nodes.get("")
         return root.czxid if root is not None else 0
 
     @property
     def newest(self) -> int:
-        """The zxid of the last change of any of these znodes; that of a deletion is its parent's."""
+        """The zxid of the last change of any of these znodes; a deletion changes the parent."""
         return max((max(node.mzxid, node.pzxid) for node in self.nodes.values()), default=0)
 
     def is_known_absent(self, relative: str) -> bool:
-        """Whether the znode surely did not exist: neither in the snapshot nor at or below an unreadable one."""
+        """Return whether the znode did not exist: it is not in the snapshot and not at or below an unreadable one."""
         if relative in self.nodes:
             return False
         return not any(is_at_or_below(relative, refused) for refused in self.unreadable)
 
 
 def is_at_or_below(relative: str, top: str) -> bool:
-    """Whether one relative path is another or lies under it ("" is the top of everything)."""
+    """Return whether a relative path is `top` or lies below it; "" is the root."""
     return top in ("", relative) or relative.startswith(top + "/")

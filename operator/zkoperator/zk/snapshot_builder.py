@@ -1,6 +1,6 @@
-"""What a tree feed knows so far, and the snapshots it hands out of it. No I/O.
+"""Collects what a subtree feed has read, and builds snapshots from it. No I/O.
 
-A snapshot shares the feed's dictionary until the next change, so a tree that is idle is held once.
+A snapshot shares the builder's dictionary until the next change, so an idle subtree is in memory once.
 """
 
 from collections.abc import Iterable, Set
@@ -14,13 +14,13 @@ from zkoperator.zk.snapshot import Snapshot, Znode, digest_of, is_at_or_below
 
 @dataclass(frozen=True, slots=True)
 class SubtreeLimits:
-    """How large a subtree may be that is followed: what it costs is memory of the whole process."""
+    """How large a subtree may be that is followed: all of it is kept in the memory of the process."""
 
     znodes: int = 1 << 62
     bytes: int = 1 << 62
 
     def excess(self, znodes: int, size: int) -> str | None:
-        """Say what is too much, None when nothing is."""
+        """Return which limit is exceeded, as a text for users; None when none is."""
         if znodes > self.znodes:
             return f"the subtree has more than {self.znodes} znodes"
         return f"the subtree has more than {self.bytes} bytes" if size > self.bytes else None
@@ -39,7 +39,7 @@ class SnapshotBuilder:
         self._has_new_hidden = False
         self._is_shared = False
         self.bytes = 0
-        """Of all values, forgotten ones included."""
+        """The size of all values, dropped ones included."""
 
     def __len__(self) -> int:
         return len(self._nodes) + len(self._unreadable)
@@ -48,27 +48,27 @@ class SnapshotBuilder:
         return relative in self._nodes
 
     def node(self, relative: str) -> Znode | None:
-        """Return what is known of one znode."""
+        """Return one znode, None when it is not known."""
         return self._nodes.get(relative)
 
     def known(self) -> tuple[str, ...]:
-        """Return every path that is known."""
+        """Return the path of every known znode."""
         return tuple(self._nodes)
 
     def unreadable(self) -> tuple[str, ...]:
-        """Return every path that was refused."""
+        """Return every path that may not be read."""
         return tuple(self._unreadable)
 
     def is_unreadable(self, relative: str) -> bool:
-        """Whether exactly this path was refused."""
+        """Return whether exactly this path may not be read."""
         return relative in self._unreadable
 
     def is_refused(self, relative: str) -> bool:
-        """Whether nothing is to be known of the path: it was refused, or lies below one that was."""
+        """Return whether nothing can be known about the path: it, or an ancestor, may not be read."""
         return self.is_unreadable(relative) or self.is_hidden(relative)
 
     def is_hidden(self, relative: str) -> bool:
-        """Whether an unreadable znode lies above the path, so that nothing is to be known of it."""
+        """Return whether an ancestor of the path may not be read, so that nothing can be known about it."""
         if not self._unreadable:
             return False
         while relative:
@@ -78,14 +78,14 @@ class SnapshotBuilder:
         return False
 
     def agrees(self, relative: str, stat: Stat | ForbiddenError | None) -> bool:
-        """Whether the znode is known as this answer has it, None for absent."""
+        """Return whether what is known about the znode agrees with this answer; None means absent."""
         node = self._nodes.get(relative)
         if node is None or not isinstance(stat, Stat):
             return node is None and stat is None
         return (node.czxid, node.mzxid, node.pzxid) == (stat.czxid, stat.mzxid, stat.pzxid)
 
     def store(self, relative: str, node: Node) -> None:
-        """Take over one read. A value that was forgotten and has not changed stays forgotten."""
+        """Store the result of one read. A value that was dropped and has not changed stays dropped."""
         old = self._nodes.get(relative)
         new = _znode(node, old)
         self._unreadable.discard(relative)
@@ -93,29 +93,29 @@ class SnapshotBuilder:
             self._put(relative, new)
 
     def restat(self, relative: str, stat: Stat) -> None:
-        """Take over what the children's coming and going changed in their parent."""
+        """Store the number of children and pzxid of a znode whose children were created or deleted."""
         old = self._nodes.get(relative)
         if old is not None and old.czxid == stat.czxid and old.pzxid <= stat.pzxid:
             self._put(relative, old._replace(pzxid=stat.pzxid, num_children=stat.num_children))
 
     def remove(self, relative: str) -> None:
-        """The znode is gone, and with it whatever could not be read below it."""
+        """Note that the znode, and any unreadable znodes below it, do not exist any more."""
         self._drop((relative,) if relative in self._nodes else ())
         if self._unreadable:
             self._unreadable = {path for path in self._unreadable if not is_at_or_below(path, relative)}
 
     def hide(self, relative: str) -> None:
-        """The znode may not be read: it and all below it are unknown from now on."""
+        """Note that the znode may not be read: it and everything below it are unknown from now on."""
         self._drop((relative,) if relative in self._nodes else ())
         self._unreadable.add(relative)
         self._has_new_hidden = True
 
     def begin_walk(self) -> None:
-        """Permissions may have changed in any way: find out anew which paths may not be read."""
+        """Prepare for a complete walk, which finds out again which paths may not be read."""
         self._unreadable = set()
 
     def settle(self, found: Set[str] | None) -> None:
-        """Make the knowledge whole: drop what a complete walk did not find, and what became hidden."""
+        """Drop the znodes that a complete walk did not find (`found`), and those that became hidden."""
         if found is not None:
             self._keep(found)
         if self._has_new_hidden:
@@ -124,9 +124,9 @@ class SnapshotBuilder:
             self._unreadable = {path for path in self._unreadable if not self.is_hidden(path)}
 
     def excess(self, limits: SubtreeLimits, num_children: int, found: Set[str] | None) -> str | None:
-        """Say what is too much of the subtree, None when nothing is.
+        """Return which limit the subtree exceeds, as a text for users; None when none is.
 
-        During a walk only what was found in it counts: the rest of what was known may be gone, and goes first.
+        During a walk only the znodes that it has found count: others may be gone, and are dropped first.
         """
         excess = limits.excess(max(len(self), num_children), self.bytes)
         if excess is None or found is None:
@@ -135,7 +135,7 @@ class SnapshotBuilder:
         return limits.excess(max(len(self), num_children), self.bytes)
 
     def forget_values(self) -> None:
-        """Keep the digests of all values and not the values."""
+        """Drop all values and keep their digests."""
         valued, self._valued = self._valued, set()
         if valued:
             self._own()
@@ -143,7 +143,7 @@ class SnapshotBuilder:
             self._nodes[path] = self._nodes[path]._replace(data=None)
 
     def recall(self, relative: str, node: Node) -> bool:
-        """Put a forgotten value back; False when the znode is not the one that was known."""
+        """Restore a dropped value; False when the znode has changed since."""
         known = self._nodes.get(relative)
         if known is None or (known.czxid, known.mzxid) != (node.stat.czxid, node.stat.mzxid):
             return False
@@ -151,7 +151,7 @@ class SnapshotBuilder:
         return True
 
     def snapshot(self, zxid: int) -> Snapshot:
-        """Return the present knowledge as the subtree's state at `zxid`."""
+        """Return a snapshot of what is known, as the state of the subtree at `zxid`."""
         self._is_shared = True
         has_root = "" in self._nodes or "" in self._unreadable
         return Snapshot(
@@ -183,10 +183,10 @@ class SnapshotBuilder:
 
 def _znode(node: Node, old: Znode | None) -> Znode:
     stat = node.stat
-    # Not by the zxids of the write: another history, as of an ensemble that was set up anew, may have the same ones.
+    # The zxids of the write do not tell: an ensemble that was set up again may use the same ones for other values.
     digest, is_forgotten = digest_of(node.data), False
     if old is not None and old.digest == digest:
-        # One object for both: snapshots in hand have the old one.
+        # One object for both, because earlier snapshots hold the old one.
         digest, is_forgotten = old.digest, old.data is None
     # One int object where the numbers are equal, as they are for most znodes: they are a third of what a znode costs.
     czxid = stat.czxid

@@ -1,16 +1,16 @@
-"""An exact snapshot of a subtree at one zxid, kept current by one recursive watch.
+"""Keeps an exact snapshot of a subtree at one zxid current, by one recursive watch.
 
-Why it is exact (`snapshot` is a state that really existed, a multi is in it whole or not at all):
+Why the snapshot is exact (it is a state that really existed, with each multi in it completely or not at all):
 
-- A reply's zxid is the version of the state that it was read from, and on one connection every event up to that zxid
-  arrives before the reply. Servers apply a transaction with no read in flight, so there is nothing in between.
-- Every event that arrives asks for a read, sent after it, of what it touched: the znode's data, or the stat of its
-  parent. The snapshot counts only while no such read is missing or under way. Then all replies together reflect every
-  event, and the last reply's zxid Z covers each of them: what was put together is the subtree at Z.
-- A watch ends with its connection and gives no catch-up, so after each reconnect it is set again *before* the whole
+- The zxid of a reply is the version of the state that was read, and on one connection every event up to that zxid
+  arrives before the reply. A server applies a transaction while no read is in progress, so reads never see half of one.
+- Each event causes a read, sent after the event, of what has changed: the data of the znode, or the stat of its parent.
+  The snapshot is valid only while no such read is due or under way. Then all replies together reflect every event, and
+  the zxid Z of the last reply is not older than any of them: what was read is the subtree at Z.
+- A watch ends with its connection and does not catch up, so after each reconnect it is set again *before* the whole
   subtree is read again.
 
-What no watch can tell is a change of permissions; the next full read finds it.
+No watch reports a change of permissions; the next complete read finds it.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ _ANY_SIZE = SubtreeLimits()
 class SubtreeFeed:
     """Follows the subtree at `root` on a session that it may share with thousands of other feeds.
 
-    `on_change` is called, in the event loop and with nothing in it that may raise, when a new snapshot is ready and
-    when the snapshot was lost with its connection; not at the short times in between, while a change is being read.
-    At most `window` reads are under way at once, fewer after one was too late: all that wait share one connection.
+    `on_change` must not raise. It is called when a new snapshot is ready and when the snapshot was lost with its
+    connection, but not while a change is being read. At most `window` reads are under way at once, and fewer after a
+    read has timed out, because all of them share one connection.
     """
 
     def __init__(
@@ -79,15 +79,15 @@ class SubtreeFeed:
         return self._snapshot
 
     def forget_values(self) -> None:
-        """Keep only the digests of the values read so far; later changes bring their values again."""
+        """Drop the values read so far and keep their digests; znodes that change later have values again."""
         self._builder.forget_values()
         self._rebuild_snapshot()
 
     async def recall(self, paths: Collection[str]) -> bool:
-        """Read forgotten values of these relative paths again.
+        """Read the dropped values of these relative paths again.
 
-        True: `snapshot()` has them now. False: one of them changed or could not be read, so there is no snapshot at
-        the position; `on_change` follows.
+        Returns True when `snapshot()` has them now; False when one of them has changed or could not be read, so that
+        there is no snapshot until `on_change` is called.
         """
         epoch = self._epoch
         wanted = [path for path in paths if self._is_forgotten(path)]
@@ -106,19 +106,19 @@ class SubtreeFeed:
         return self._is_consistent
 
     def position(self) -> tuple[int, int]:
-        """Return what changes with every notification and every loss of the connection."""
+        """Return a value that changes with every notification and every loss of the connection."""
         return self._epoch, self._event_count
 
     def known(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the relative paths of a snapshot that stands: those that are known, and those that are refused."""
+        """Return the relative paths of the known and the unreadable znodes; both are empty without a snapshot."""
         return (self._builder.known(), self._builder.unreadable()) if self._is_consistent else ((), ())
 
     def agrees(self, path: str, stat: Stat | ForbiddenError | None) -> bool:
-        """Whether the znode is known as this answer has it. One that is being read, or is refused, agrees with all."""
+        """Return whether the answer agrees with what is known; it does for a znode that is being read or unreadable."""
         return path in self._pending or self._builder.is_refused(path) or self._builder.agrees(path, stat)
 
     def reread(self) -> None:
-        """Read the whole subtree again: there is something that no notification has told."""
+        """Read the whole subtree again, because the snapshot differs from the ensemble."""
         if self._is_live and self._found is None:
             self._is_consistent = False
             self._begin_walk()
@@ -149,12 +149,12 @@ class SubtreeFeed:
         """Watch, read everything, and stay current until the connection or a read is lost."""
         epoch = self._epoch
         try:
-            # A server may be behind what an earlier connection saw; after a sync it is not.
+            # The server may be behind what an earlier connection saw; after a sync it is not.
             await asyncio.gather(self._zk.add_watch(self._root), self._zk.sync(self._root))
         except TransientError as error:
             if self._zk.state is ConnectionState.CLOSED:
                 raise
-            # A lost connection comes back with the session's own back-off; anything else waits for ours.
+            # The session has its own back-off for lost connections; any other failure waits for ours.
             if epoch == self._epoch:
                 self._fail(error)
             self._attempts.end_permit()
@@ -187,20 +187,20 @@ class SubtreeFeed:
         self._announce(ready=False)
 
     def _end_with(self, end: Exception) -> None:
-        """Nothing that comes by itself will make it better: `run` raises it, and nothing is kept meanwhile."""
+        """Let `run` raise this error, which no retry can solve, and drop everything."""
         self._end = self._end or end
         self._discard()
         self._builder = SnapshotBuilder(self._root)
         self._announce(ready=False)
 
     def _announce(self, *, ready: bool) -> None:
-        """Tell of every snapshot that is ready, and once of its loss."""
+        """Call `on_change` for every snapshot that is ready, and once for its loss."""
         was_announced, self._is_announced = self._is_announced, ready
         if ready or was_announced:
             self._on_change()
 
     def _discard(self) -> None:
-        """Nothing is known to be current any more; what is under way belongs to the past."""
+        """Discard the snapshot and all reads under way: the connection is lost, or a read has failed."""
         self._epoch += 1
         self._is_consistent = self._is_live = False
         self._found = None
@@ -214,7 +214,7 @@ class SubtreeFeed:
         self._attempts.end_permit()
 
     def _on_event(self, event: ZnodeEvent) -> None:
-        """Take note in the order of the wire, and ask at once for what must be read."""
+        """Handle one notification, in the order of arrival: send the reads that it makes necessary."""
         self._event_count += 1
         path = event.path[len(self._prefix) :]
         if not self._is_live or event.type is EventType.CHILDREN_CHANGED or self._is_ignored(path):
@@ -229,7 +229,7 @@ class SubtreeFeed:
         self._send_due_reads()
 
     def _need_absence(self, path: str, event: ZnodeEvent) -> None:
-        """A deletion needs no read of the znode: a later creation would have an event of its own."""
+        """Handle a deletion, which needs no read of the znode: a later creation has an event of its own."""
         if path in self._pending.reading:
             self._pending.reading[path] = event
         else:
@@ -242,15 +242,15 @@ class SubtreeFeed:
             self._found.discard(path)
 
     def _need_stat(self, parent: str, event: ZnodeEvent) -> None:
-        """Refresh the parent's child count; for deletions this is also the reply that covers the event."""
+        """Read the stat of the parent again; after a deletion this is also the read that covers the event."""
         if event.type is EventType.CREATED and not self._is_expected(parent):
-            # A child whose parent nobody told us of: the parent may not be read, and a read is what says so.
+            # The parent of this child is not known: it may be unreadable, and only a read finds that out.
             self._pending.need_data(parent, None)
         else:
             self._pending.need_stat(parent, event)
 
     def _send_due_reads(self) -> None:
-        """Send what is due as far as the window allows; when nothing is left, the snapshot stands."""
+        """Send the reads that are due, as far as the window allows; when none is left, the snapshot is valid."""
         pending = self._pending
         room = self._reads_allowed - len(pending.reading) - len(self._tasks)
         while room > 0 and (pending.data or pending.stats):
@@ -290,7 +290,7 @@ class SubtreeFeed:
         self._process(partial(done, task))
 
     def _process(self, work: Callable[[], None]) -> None:
-        """Take over one reply, and ask for what is due next."""
+        """Handle one reply, and send the reads that are due next."""
         try:
             work()
             self._send_due_reads()
@@ -298,7 +298,7 @@ class SubtreeFeed:
             self._end_with(error)
         except ZkOperatorError as error:
             self._fail(error)
-        except Exception as defect:  # noqa: BLE001 - a callback has no caller: `run` raises it
+        except Exception as defect:  # noqa: BLE001 - a callback has no caller, so `run` raises it
             self._end_with(defect)
 
     def _data_arrived(self, path: str, epoch: int, future: asyncio.Future[Node]) -> None:
@@ -324,7 +324,7 @@ class SubtreeFeed:
 
     def _store_read(self, path: str, node: Node, later_event: ZnodeEvent | None) -> None:
         if later_event is not None and later_event.type is EventType.DELETED:
-            # Had the znode been gone when it was read, there would be no data: the deletion is the later one.
+            # The znode existed when it was read, so the deletion came later.
             self._erase(path)
             return
         if later_event is not None and zxid_of(later_event) > node.zxid:
@@ -333,7 +333,7 @@ class SubtreeFeed:
         if self._builder.is_hidden(path):
             return
         if self._builder.is_unreadable(path) or self._became_readable(path):
-            # What happened below it meanwhile was not followed.
+            # Events below it were ignored so far.
             self._begin_walk()
             return
         self._builder.store(path, node)
@@ -352,7 +352,7 @@ class SubtreeFeed:
         try:
             names = task.result().names
         except NoNodeError:
-            # Its deletion has arrived by now, or another creation after it.
+            # The event of its deletion has arrived before this reply.
             return
         except ForbiddenError:
             self._builder.hide(path)
@@ -377,7 +377,7 @@ class SubtreeFeed:
             self._pending.stats[path] = None
 
     def _rebuild_snapshot(self) -> None:
-        """The same state in another form: the zxid of the snapshot stands."""
+        """Build the snapshot again at the same zxid: only which values are in memory has changed."""
         if self._snapshot is not None:
             self._snapshot = self._builder.snapshot(self._snapshot.zxid)
 
@@ -385,7 +385,7 @@ class SubtreeFeed:
         return not self._is_expected(path) and self._builder.is_hidden(path)
 
     def _became_readable(self, path: str) -> bool:
-        """Whether the znode has been there for longer than it may be read, and no walk is about to find it."""
+        """Return whether the znode existed before it became readable, and no walk is under way that would find it."""
         return self._found is None and path not in self._builder and path not in self._pending.created
 
     def _is_expected(self, path: str) -> bool:

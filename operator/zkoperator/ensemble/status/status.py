@@ -1,4 +1,4 @@
-"""The status of a cluster, computed from what was observed and planned. Pure; `report.py` writes it."""
+"""The status of a cluster, computed from what was observed and planned. Pure; `reporter.py` writes it."""
 
 from typing import Any
 
