@@ -57,6 +57,8 @@ class SyncCondition(StrEnum):
     """Some keys were edited differently on both sides and wait for a decision."""
     DELETIONS_HELD = "DeletionsHeld"
     """A plan with many deletions waits for approval."""
+    ROLLED_OUT = "RolledOut"
+    """Every workload of `spec.rollout` was found and has been restarted with the content, or needs no restart."""
 
 
 class SyncReason(StrEnum):
@@ -67,6 +69,8 @@ class SyncReason(StrEnum):
     CONNECTED = "Connected"
     NO_CONFLICT = "NoConflict"
     NOTHING_HELD = "NothingHeld"
+    ROLLED_OUT = "RolledOut"
+    UP_TO_DATE = "UpToDate"
 
     CONFLICT = "Conflict"
     DELETIONS_HELD = "DeletionsHeld"
@@ -87,3 +91,7 @@ class SyncReason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     PAUSED = "Paused"
     DRY_RUN = "DryRun"
+    WORKLOAD_NOT_FOUND = "WorkloadNotFound"
+    KIND_NOT_SERVED = "KindNotServed"
+    NO_POD_TEMPLATE = "NoPodTemplate"
+    ROLLOUT_FORBIDDEN = "RolloutForbidden"

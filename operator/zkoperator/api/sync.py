@@ -8,6 +8,7 @@ from pydantic import Field
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
 from zkoperator.api.rules import Rule, Rules, immutable, matching
 from zkoperator.api.types import CONTROL_CHARACTERS, ObjectName
+from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
 MAX_CONFLICTS = 20
 """Conflicts that are listed; `conflictCount` has all."""
@@ -170,23 +171,6 @@ class Keys(Model):
     """`Include` only with direction ZooKeeperToConfigMap: a live registry of services as a ConfigMap."""
 
 
-class WorkloadKind(StrEnum):
-    """Kinds that can be restarted after a change."""
-
-    DEPLOYMENT = "Deployment"
-    STATEFUL_SET = "StatefulSet"
-    DAEMON_SET = "DaemonSet"
-
-
-class Workload(Model):
-    """A workload of the same namespace."""
-
-    kind: WorkloadKind
-    """Its kind."""
-    name: ObjectName
-    """Its name."""
-
-
 class Mode(StrEnum):
     """What the operator does with a difference."""
 
@@ -238,7 +222,7 @@ class ConfigSyncSpec(Model):
     rollout: Annotated[
         tuple[Workload, ...],
         Field(
-            max_length=16,
+            max_length=MAX_WORKLOADS,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kind", "name"]},
         ),
         Rules(
@@ -331,8 +315,18 @@ class ConfigSyncStatus(Model):
     """A plan that is not carried out."""
     base: SyncBase | None = None
     """What is known of the last synchronised state."""
+    content: RolledContent | None = None
+    """What the workloads of `spec.rollout` are to run with."""
+    rollouts: Annotated[
+        tuple[WorkloadRollout, ...],
+        Field(
+            max_length=MAX_WORKLOADS,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kind", "name"]},
+        ),
+    ] = ()
+    """What the workloads of `spec.rollout` run with."""
     conditions: Conditions = ()
-    """Ready, Connected, Conflicted and DeletionsHeld."""
+    """Ready, Connected, Conflicted and DeletionsHeld; RolledOut where `spec.rollout` names workloads."""
 
 
 class ConfigSync(Model):

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from zkoperator.api.meta import Model
-from zkoperator.api.parse import parse
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import ConfigSyncStatus
 from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
@@ -26,9 +24,15 @@ from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 from zkoperator.mirror.plan.push import PushMulti
 from zkoperator.mirror.plan.refusal import STUCK
 from zkoperator.mirror.plan.steps import ClaimLedger
+from zkoperator.mirror.rollout import Rollouts
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.mirror.status.reporter import Reporter
-from zkoperator.mirror.status.status import Told, status_of_errors, status_of_plan, status_of_waiting
+from zkoperator.mirror.status.reporter import Reporter, written_status
+from zkoperator.mirror.status.status import (
+    Told,
+    status_of_errors,
+    status_of_plan,
+    status_of_waiting,
+)
 from zkoperator.mirror.validate import ValidatedSync, validate
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
@@ -74,7 +78,8 @@ class MirrorReconciler:
         self._observer = Observer(api, sessions, config_maps, self._settings, clock, lambda key: self._wake(key), meter)
         self._applier = Applier(api, self._settings, clock, meter)
         self._reporter = Reporter(api, self._settings, clock, meter)
-        self._restarter = Restarter(api, self._settings, clock, self._reporter, meter)
+        restarter = Restarter(api, self._settings, clock, self._reporter, meter)
+        self._rollouts = Rollouts(restarter, self._reporter, clock)
         self._ending = Finalizer(api, self._observer, self._applier, self._reporter, self._settings, clock)
 
     def bind(self, wake: Callable[[Key], None], forget: Callable[[Key], None] = lambda _: None) -> None:
@@ -279,17 +284,20 @@ class MirrorReconciler:
             newest=_newest(memory) if not plan.steps else None,
             has_ledger=memory.ledger is not None,
             notes=(f"the last push was split into {memory.parts} transactions",) if memory.parts > 0 else (),
+            workloads=sync.rollout,
         )
+        if sync.rollout:
+            told = self._rollouts.with_content(told, plan, sync, memory, manifest)
         await self._settle_annotations(plan, sync, memory)
         waits = [
-            await self._reporter.write_status(memory, status_of_plan(plan, _status(memory), told)),
+            await self._reporter.write_status(memory, status_of_plan(plan, written_status(memory), told)),
             0.0 if _is_resolvable_now(plan, sync, memory) else None,
             memory.flaps.next_release_s(self._clock.now_s()),
             0.0 if plan.more else None,
             self._settings.retry_s if plan.stop in STUCK or plan.problems else None,
         ]
         if plan.stop is None:
-            waits.append(await self._restarter.restart(sync, memory, content))
+            waits.append(await self._rollouts.carry_out(sync, memory, told))
         return min((wait_s for wait_s in waits if wait_s is not None), default=None)
 
     async def _settle_annotations(self, plan: Plan, sync: ValidatedSync, memory: Memory) -> None:
@@ -307,7 +315,7 @@ class MirrorReconciler:
 
     async def _report_waiting(self, waiting: Waiting, sync: ValidatedSync, memory: Memory) -> float | None:
         told = Told(sync.generation, sync.config_map, time_text())
-        previous = _status(memory)
+        previous = written_status(memory)
         if waiting.silent and previous.conditions:
             return waiting.again_s
         reported = replace(waiting, reason=SyncReason.SYNCING, message="connecting") if waiting.silent else waiting
@@ -324,7 +332,7 @@ class MirrorReconciler:
     async def _report_errors(self, error: InvalidError, memory: Memory) -> None:
         raw = memory.raw or {"metadata": {}}
         told = Told(int(raw["metadata"].get("generation", 0)), "", time_text())
-        await self._reporter.write_status(memory, status_of_errors(error.errors, _status(memory), told))
+        await self._reporter.write_status(memory, status_of_errors(error.errors, written_status(memory), told))
 
     def _index(self, key: Key, sync: ValidatedSync) -> None:
         self._unindex(key)
@@ -375,20 +383,6 @@ def _is_resolvable_now(plan: Plan, sync: ValidatedSync, memory: Memory) -> bool:
 def _newest(memory: Memory) -> int | None:
     snapshot = memory.tree.snapshot() if memory.tree is not None else None
     return snapshot.newest if snapshot is not None else None
-
-
-def _status(memory: Memory) -> ConfigSyncStatus:
-    """Return the status as last written, also of an object whose spec cannot be read."""
-    if memory.sync is not None:
-        return memory.sync.status
-    parsed = parse(_StatusOnly, {"status": (memory.raw or {}).get("status") or {}})
-    return ConfigSyncStatus() if isinstance(parsed, tuple) else parsed.status
-
-
-class _StatusOnly(Model):
-    """The part of a ConfigSync that only we write."""
-
-    status: ConfigSyncStatus = ConfigSyncStatus()
 
 
 def _discard(index: dict[Key, set[Key]], at: Key, key: Key) -> None:

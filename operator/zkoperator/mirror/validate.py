@@ -6,16 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zkoperator.api.parse import parse
-from zkoperator.api.sync import (
-    AdoptionPolicy,
-    ConfigSync,
-    ConfigSyncStatus,
-    DeletionPolicy,
-    Ephemerals,
-    Mode,
-    OnDelete,
-    Workload,
-)
+from zkoperator.api.sync import AdoptionPolicy, ConfigSync, ConfigSyncStatus, DeletionPolicy, Ephemerals, Mode, OnDelete
+from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION

@@ -66,6 +66,7 @@ class FakeKube:
         self.hide: Callable[[Resource, WatchEvent], bool] = lambda _resource, _event: False
         self.missing_kinds: set[str] = set()
         self.terminating: set[str] = set()
+        self.now = "2026-01-01T00:00:00Z"
         self.operations: list[Operation] = []
         self._kinds: defaultdict[str, KindHistory] = defaultdict(KindHistory)
         self._version = 100
@@ -299,7 +300,7 @@ class FakeKube:
         self._uids += 1
         fresh["metadata"] |= {
             "uid": f"00000000-0000-4000-8000-{self._uids:012d}",
-            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "creationTimestamp": self.now,
         } | ({"namespace": namespace} if resource.namespaced else {})
         if fake_rules.has_generation(resource):
             fresh["metadata"]["generation"] = 1

@@ -10,7 +10,7 @@ from tests.support.waiting import eventually
 from tests.support.worlds.site import Plot
 
 LAGGING = (
-    r"/configsyncs/[^/]+/(status/(zxid$|keys$|bytes$|lastSyncTime$|base|conditions.type=Ready./message)|.*f:status)"
+    r"/configsyncs/[^/]+/(status/(zxid$|keys$|bytes$|lastSyncTime$|base|content|rollouts.name=shop./time$|conditions.type=Ready./message)|.*f:status)"
     r"|/zkoperator/configsyncs/[^/]+/keys/[^/]+\[1\]$"
 )
 """Numbers of the status that are told some seconds later when nothing else is new, and in a ledger the zxid of a push,
@@ -184,7 +184,8 @@ class Restarts:
         first = await eventually(lambda: _template_hash(plot, ""), within_s=self.within_s)
         await plot.put(color="green")
         await data_is(plot, {"color": "green"}, within_s=self.within_s)
-        await eventually(lambda: _template_hash(plot, first), within_s=self.within_s)
+        second = await eventually(lambda: _template_hash(plot, first), within_s=self.within_s)
+        await eventually(lambda: _is_recorded(plot, second), within_s=self.within_s)
 
 
 _DEPLOYMENT = {
@@ -264,6 +265,12 @@ async def ready(plot: Plot, reason: str, *, within_s: float = 30) -> None:
 async def _gone(plot: Plot) -> bool:
     sync = await plot.site.kube.find(f"{plot.custom}/configsyncs/shop")
     return sync is None and await plot.config_map() is None
+
+
+async def _is_recorded(plot: Plot, content: str) -> bool:
+    """Whether the status says that the Deployment runs with this content."""
+    sync = await plot.site.kube.get(f"{plot.custom}/configsyncs/shop")
+    return [entry["hash"] for entry in sync["status"].get("rollouts", [])] == [content]
 
 
 async def _template_hash(plot: Plot, before: str) -> str:

@@ -9,7 +9,7 @@ from tests.support.fakes.clock import FakeClock
 from tests.support.worlds.mirror import NAMESPACE, World
 from zkoperator.kube.port import CONFIG_MAPS, DEPLOYMENTS
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.zk.port import Create
+from zkoperator.zk.port import Create, Set
 
 STEP_S = 0.02
 
@@ -113,6 +113,11 @@ async def test_two_config_syncs_share_the_limit_of_one_workload(slow: World, clo
     slow.sync(rollout=[{"kind": "Deployment", "name": "web"}])
     slow.sync("other", path="/apps/other", rollout=[{"kind": "Deployment", "name": "web"}])
     await _pass_s(clock, 5)
+    assert _restarts(slow) == 1
+    slow.node("a", "1")
+    await _pass_s(clock, 3)
+    slow.write(Set("/apps/other/z", b"2", -1))
+    await _pass_s(clock, 4)
     assert _restarts(slow) == 1
     await _pass_s(clock, 15)
     assert _restarts(slow) == 2

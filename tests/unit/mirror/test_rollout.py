@@ -5,18 +5,36 @@ from typing import Any
 import pytest
 
 from tests.support.worlds.mirror import NAMESPACE, World
-from zkoperator.api.sync import Workload, WorkloadKind
+from zkoperator.api.workloads import Workload, WorkloadKind
 from zkoperator.errors import ForbiddenError, TransientError
-from zkoperator.kube.port import CONFIG_MAPS, DAEMON_SETS, DEPLOYMENTS, EVENTS, STATEFUL_SETS, Resource
-from zkoperator.mirror.model.rollout import RestartLimits
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    CONFIG_SYNCS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    EVENTS,
+    ROLLOUTS,
+    STATEFUL_SETS,
+    Resource,
+)
+from zkoperator.mirror.model.config_map import fold_managers, written_at
+from zkoperator.mirror.model.rollout import PendingMarks, RestartLimits
+from zkoperator.zk.port import Create, Set
 
-KINDS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS}
+KINDS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS, "Rollout": ROLLOUTS}
+WEB = [{"kind": "Deployment", "name": "web"}]
+BEFORE, AFTER = "2025-12-31T23:59:59Z", "2026-01-01T00:00:01Z"
+"""Just before, and just after, the fake API server notes every write of a ConfigMap."""
 
 
 def _workload(world: World, resource: Resource = DEPLOYMENTS, name: str = "web") -> None:
     template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": name, "image": "i"}]}}
     spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
-    manifest = {"apiVersion": "apps/v1", "kind": resource.kind, "metadata": {"name": name, "namespace": NAMESPACE}}
+    manifest = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {"name": name, "namespace": NAMESPACE},
+    }
     world.kube.put(resource, {**manifest, "spec": spec})
 
 
@@ -79,16 +97,166 @@ async def test_a_restart_that_was_due_when_the_operator_died_comes_after_its_ret
     await world.until(lambda: _hash(world) != before)
 
 
-async def test_a_workload_that_is_missing_holds_up_nothing(world: World) -> None:
+def _generation(world: World) -> int:
+    return int(_found(world)["metadata"]["generation"])
+
+
+def _entry(world: World, name: str = "web", sync: str = "shop") -> dict[str, Any]:
+    entries = world.status(sync).get("rollouts", [])
+    return next((dict(entry) for entry in entries if entry["name"] == name), {})
+
+
+def _events(world: World, reason: str) -> int:
+    return sum(event["reason"] == reason for event in world.kube.every(EVENTS))
+
+
+def _content_hash(world: World, sync: str) -> str:
+    """The hash of the content as status tells it, which may lag behind the ConfigMap."""
+    return str((world.status(sync).get("content") or {}).get("hash", "unknown"))
+
+
+async def _until_rolled_out(world: World, sync: str = "shop") -> None:
+    """Wait until the status says that the workload has the content of now."""
+    await world.until(lambda: _entry(world, sync=sync).get("hash") == _content_hash(world, sync))
+
+
+async def test_a_workload_that_was_created_after_the_content_is_not_restarted_for_it(world: World) -> None:
+    world.kube.now = AFTER
+    _workload(world)
     world.tree(a="1")
-    world.sync(rollout=[{"kind": "Deployment", "name": "absent"}])
+    world.sync(rollout=WEB)
+    await _until_rolled_out(world)
+    assert (_entry(world)["reason"], _generation(world)) == ("UpToDate", 1)
+    world.node("a", "2")
+    await world.until(lambda: _generation(world) == 2)
+    await _until_rolled_out(world)
+    assert _entry(world)["reason"] == "RolledOut"
+
+
+async def test_a_workload_that_was_created_before_the_content_is_restarted(world: World) -> None:
+    world.kube.now = BEFORE
+    _workload(world)
+    world.tree(a="1")
+    world.sync(rollout=WEB)
+    await world.until(lambda: _generation(world) == 2)
+
+
+async def test_a_manifest_that_is_applied_again_restarts_nothing_also_after_a_restart_of_the_operator(
+    world: World,
+) -> None:
+    _workload(world)
+    world.tree(a="1")
+    world.sync(rollout=WEB)
+    await _until_rolled_out(world)
+    assert world.condition("RolledOut") == ("True", "RolledOut")
+    world.kube.edit(DEPLOYMENTS, NAMESPACE, "web", {"spec": {"template": {"metadata": {"annotations": None}}}})
+    generation = _generation(world)
+    await world.restart()
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": {"annotations": {"theirs": "1"}}})
+    await world.quiet()
+    assert _generation(world) == generation
+
+
+async def test_a_workload_that_was_created_again_is_restarted_by_the_next_change_alone(world: World) -> None:
+    _workload(world)
+    world.tree(a="1")
+    world.sync(rollout=WEB)
+    await _until_rolled_out(world)
+    await world.kube.delete(DEPLOYMENTS, NAMESPACE, "web")
+    world.kube.now = AFTER
+    _workload(world)
+    await world.restart()
+    await world.quiet()
+    assert _generation(world) == 1
+    world.node("a", "2")
+    await world.until(lambda: world.data() == {"a": b"2"})
+    await _until_rolled_out(world)
+
+
+async def test_a_restart_whose_status_was_not_written_is_not_made_again(world: World) -> None:
+    _workload(world)
+    world.tree(a="1")
+
+    def refuse(operation: Any) -> None:
+        if operation.verb == "patch" and operation.resource == CONFIG_SYNCS and _hash(world):
+            raise TransientError("not now")
+
+    world.kube.before = refuse
+    world.sync(rollout=WEB)
+    await world.until(lambda: _hash(world) != "")
+    await world.stop()
+    world.kube.before = lambda _: None
+    await world.start()
+    await _until_rolled_out(world)
+    assert _generation(world) == 2
+
+
+async def test_a_key_that_is_not_selected_restarts_nothing(world: World) -> None:
+    _workload(world)
+    world.tree(a="1")
+    world.sync(keys={"exclude": ["theirs"]}, rollout=WEB)
+    await _until_rolled_out(world)
+    for number in range(3):
+        world.edit(theirs=str(number))
+        await world.quiet()
+    assert _generation(world) == 2
+
+
+async def test_selecting_fewer_keys_restarts_nothing(world: World) -> None:
+    _workload(world)
+    world.tree(a="1", b="1")
+    world.sync(rollout=WEB)
+    await _until_rolled_out(world)
+    before = _entry(world)["hash"]
+    world.spec(keys={"exclude": ["b"]})
+    await world.until(lambda: _entry(world)["hash"] not in ("", before))
+    await world.quiet()
+    assert _generation(world) == 2
+    world.node("a", "2")
+    await world.until(lambda: _generation(world) == 3)
+
+
+async def test_a_workload_that_is_missing_is_told_and_holds_up_nothing(world: World) -> None:
+    world.tree(a="1")
+    world.sync(rollout=[{"kind": "Deployment", "name": "wbe"}])
+    await world.until(lambda: world.condition("RolledOut") == ("False", "WorkloadNotFound"))
+    assert _entry(world, "wbe")["reason"] == "WorkloadNotFound"
+    await world.until(lambda: _events(world, "WorkloadNotFound") == 1)
     await world.until_in_sync()
     world.node("a", "2")
     await world.until(lambda: world.data() == {"a": b"2"})
+    await world.restart()
+    await world.quiet()
+    assert _events(world, "WorkloadNotFound") == 1
+    world.kube.now = AFTER
+    _workload(world)
+    world.spec(rollout=WEB)
+    await world.until(lambda: world.condition("RolledOut") == ("True", "RolledOut"))
+    assert [entry["name"] for entry in world.status()["rollouts"]] == ["web"]
+    world.spec(rollout=[])
+    await world.until(lambda: not world.status().get("rollouts") and world.condition("RolledOut") == ("", ""))
+
+
+async def test_a_kind_that_this_kubernetes_does_not_have_is_told(world: World) -> None:
+    world.kube.missing_kinds.add("rollouts")
+    world.tree(a="1")
+    world.sync(rollout=[{"kind": "Rollout", "name": "web"}])
+    await world.until(lambda: world.condition("RolledOut") == ("False", "KindNotServed"))
+    await world.until(lambda: _events(world, "KindNotServed") == 1)
+    await world.until_in_sync()
+
+
+async def test_a_workload_without_a_pod_template_is_told(world: World) -> None:
+    reference = {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}
+    manifest = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "spec": reference}
+    world.kube.put(ROLLOUTS, {**manifest, "metadata": {"name": "web", "namespace": NAMESPACE}})
+    world.tree(a="1")
+    world.sync(rollout=[{"kind": "Rollout", "name": "web"}])
+    await world.until(lambda: world.condition("RolledOut") == ("False", "NoPodTemplate"))
 
 
 @pytest.mark.parametrize("verb", ["get", "patch"])
-async def test_a_workload_that_may_not_be_touched_is_told_in_an_event_alone(world: World, verb: str) -> None:
+async def test_a_workload_that_may_not_be_touched_is_told_beside_ready(world: World, verb: str) -> None:
     _workload(world)
     world.tree(a="1")
 
@@ -97,13 +265,57 @@ async def test_a_workload_that_may_not_be_touched_is_told_in_an_event_alone(worl
             raise ForbiddenError(f"may not {verb} deployments")
 
     world.kube.before = refuse
-    world.sync(rollout=[{"kind": "Deployment", "name": "web"}])
-    await world.until(lambda: any(event["reason"] == "RolloutForbidden" for event in world.kube.every(EVENTS)))
+    world.sync(rollout=WEB)
+    await world.until(lambda: world.condition("RolledOut") == ("False", "RolloutForbidden"))
+    await world.until(lambda: _events(world, "RolloutForbidden") == 1)
     await world.quiet()
     assert world.ready() == ("True", "InSync")
     world.node("a", "2")
     await world.until(lambda: world.data() == {"a": b"2"})
     await world.until_in_sync()
+
+
+async def test_one_transaction_over_two_config_syncs_of_a_workload_restarts_it_once(world: World) -> None:
+    _workload(world)
+    world.tree(a="1")
+    world.write(Create("/apps/other", b""), Create("/apps/other/b", b"1"))
+    world.sync(rollout=WEB)
+    world.sync("other", path="/apps/other", rollout=WEB)
+    await _until_rolled_out(world)
+    await _until_rolled_out(world, "other")
+    generation = _generation(world)
+    world.write(Set("/apps/shop/a", b"2", -1), Set("/apps/other/b", b"2", -1))
+    await world.until(lambda: world.data() == {"a": b"2"} and world.data("other") == {"b": b"2"})
+    await world.until(lambda: _generation(world) > generation)
+    await _until_rolled_out(world)
+    await _until_rolled_out(world, "other")
+    assert _generation(world) == generation + 1
+
+
+def test_marks_of_one_workload_wait_for_one_another_but_not_for_ever() -> None:
+    pending = PendingMarks(longest_s=10)
+    pending.want("demo", _web(0), "shop", "h1", 100.0)
+    assert pending.wait_s("demo", _web(0), 100.0) == 0
+    pending.want("demo", _web(0), "other", "h2", 102.0)
+    assert pending.wait_s("demo", _web(0), 100.0) == 2
+    assert pending.wait_s("elsewhere", _web(0), 100.0) == 0
+    pending.want("demo", _web(0), "other", "h3", 150.0)
+    assert pending.wait_s("demo", _web(0), 109.0) == 1
+    assert pending.marks("demo", _web(0)) == {"shop": "h1", "other": "h3"}
+    pending.settle("demo", _web(0), "other")
+    pending.settle("demo", _web(0), "shop")
+    assert pending.marks("demo", _web(0)) == {}
+
+
+def test_values_were_written_when_the_last_owner_of_a_value_wrote() -> None:
+    fields = [
+        {"manager": "b", "time": "2026-01-01T00:00:02Z", "fieldsV1": {"f:binaryData": {"f:k": {}}}},
+        {"manager": "a", "time": "2026-01-01T00:00:01Z", "fieldsV1": {"f:data": {"f:j": {}}}},
+        {"manager": "c", "time": "2026-01-01T00:00:03Z", "fieldsV1": {"f:metadata": {"f:labels": {}}}},
+    ]
+    manifest = {"metadata": {"name": "shop", "managedFields": fields}}
+    assert written_at(manifest) == written_at(fold_managers(manifest)) == "2026-01-01T00:00:02Z"
+    assert written_at({"metadata": {"name": "shop"}}) is None
 
 
 def _web(number: int) -> Workload:

@@ -2,15 +2,82 @@
 
 import re
 from functools import partial
+from typing import Any
 
 import pytest
 
 from tests.support.worlds.mirror import World
-from tests.unit.mirror import test_keys
+from tests.unit.mirror import test_keys, test_rollout
 from tests.unit.mirror.test_seeded_guards import Bug
+from zkoperator.api.workloads import WorkloadKind, WorkloadRollout
+from zkoperator.mirror.apply import rollout as apply
 from zkoperator.mirror.model import keys, selected_znodes, selection
+from zkoperator.mirror.model import rollout as restarts
+from zkoperator.mirror.status import rollouts, status
+
+_REASON, _HASH, _MARKS = restarts.reason_without_restart, restarts.content_hash, restarts.PendingMarks.marks
+_NOW = rollouts.rollouts_now
+
+
+def _by_the_mark_alone(workload: Any, _known: Any, content: Any, sync: str) -> Any:
+    return _REASON(
+        workload,
+        WorkloadRollout(kind=WorkloadKind.DEPLOYMENT, name="web", uid=workload["metadata"]["uid"], hash="x"),
+        content,
+        sync,
+    )
+
 
 BUGS = (
+    Bug(
+        "restarts decided by the mark alone",
+        apply,
+        "reason_without_restart",
+        _by_the_mark_alone,
+        test_rollout.test_a_workload_that_was_created_after_the_content_is_not_restarted_for_it,
+    ),
+    Bug(
+        "a new workload takes the marks of now for news",
+        restarts,
+        "has_content",
+        lambda *_: False,
+        test_rollout.test_a_manifest_that_is_applied_again_restarts_nothing_also_after_a_restart_of_the_operator,
+    ),
+    Bug(
+        "every young workload has everything",
+        apply,
+        "reason_without_restart",
+        lambda workload, _known, content, sync: _REASON(workload, None, content, sync),
+        test_rollout.test_a_workload_that_was_created_after_the_content_is_not_restarted_for_it,
+    ),
+    Bug(
+        "a hash of all keys",
+        restarts,
+        "content_hash",
+        lambda content, _selection=None: _HASH(content),
+        test_rollout.test_a_key_that_is_not_selected_restarts_nothing,
+    ),
+    Bug(
+        "another selection taken for other values",
+        status,
+        "rollouts_now",
+        lambda known, workloads, _former, content, found: _NOW(known, workloads, "", content, found),
+        test_rollout.test_selecting_fewer_keys_restarts_nothing,
+    ),
+    Bug(
+        "each ConfigSync for itself",
+        restarts.PendingMarks,
+        "marks",
+        lambda self, namespace, workload: dict([next(iter(_MARKS(self, namespace, workload).items()))]),
+        test_rollout.test_one_transaction_over_two_config_syncs_of_a_workload_restarts_it_once,
+    ),
+    Bug(
+        "a missing workload in silence",
+        apply,
+        "_failed",
+        lambda _workload, _known, _reason: 60.0,
+        test_rollout.test_a_workload_that_is_missing_is_told_and_holds_up_nothing,
+    ),
     Bug(
         "globs for paths alone",
         selection.Selection,

@@ -1,21 +1,41 @@
 """Restarting the workloads of a ConfigSync once its content has settled. I/O."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 
-from zkoperator.api.sync import Workload
+from zkoperator.api.reasons import SyncReason
+from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.errors import ForbiddenError, InvalidError
-from zkoperator.kube.port import KubeApi
+from zkoperator.kube.port import KubeApi, NoSuchKindError
 from zkoperator.mirror.memory import Memory
-from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.meter import UNMETERED, Meter
-from zkoperator.mirror.model.rollout import RESOURCES, RestartLimits, content_hash, current_hash, restart_patch
+from zkoperator.mirror.model.rollout import (
+    DONE,
+    RESOURCES,
+    PendingMarks,
+    RestartLimits,
+    reason_without_restart,
+    restart_patch,
+    waiting_workloads,
+)
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.status.reporter import Reporter
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
+from zkoperator.runtime.wall_clock import time_text
 
 _AT_ONCE = 4
 _AGAIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPass:
+    """What one pass found out: entries of workloads that were looked at, and when to look again (None: not needed)."""
+
+    entries: Mapping[Workload, WorkloadRollout]
+    again_s: float | None
 
 
 class Restarter:
@@ -31,45 +51,86 @@ class Restarter:
         self._reporter = reporter
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._limits = RestartLimits(settings.rollout_interval_s, settings.rollout_burst, settings.rollout_period_s)
+        self._pending = PendingMarks(settings.rollout_interval_s)
 
-    async def restart(self, sync: ValidatedSync, memory: Memory, content: Content | None) -> float | None:
-        """Restart what does not run with this content; return when to look again, None when all of it does."""
-        if not sync.rollout or content is None:
-            return None
+    async def restart(
+        self, sync: ValidatedSync, memory: Memory, content: RolledContent, known: Mapping[Workload, WorkloadRollout]
+    ) -> RolloutPass:
+        """Restart what does not run with this content. `known`: what the status says of each workload."""
         state, now_s = memory.rollout, self._clock.now_s()
-        state.see(content_hash(content), now_s)
-        due = state.unconfirmed(sync.rollout)
+        due = waiting_workloads(sync.rollout, known, content.hash)
+        for workload in sync.rollout:
+            if workload in due:
+                settled_s = state.since_s + self._settings.settle_s
+                self._pending.want(sync.namespace, workload, sync.name, content.hash, settled_s)
+            else:
+                self._pending.settle(sync.namespace, workload, sync.name)
         if due and (wait_s := state.wait_s(now_s, settle_s=self._settings.settle_s)) > 0:
-            return wait_s
-        waits = [await self._one(sync, memory, workload) for workload in due]
-        return min((wait_s for wait_s in waits if wait_s is not None), default=None)
+            return RolloutPass({}, wait_s)
+        found = {workload: await self._one(sync, memory, workload, content, known.get(workload)) for workload in due}
+        entries = {workload: entry for workload, entry in found.items() if isinstance(entry, WorkloadRollout)}
+        waits = [entry for entry in found.values() if isinstance(entry, float)]
+        waits += [_AGAIN_S for entry in entries.values() if entry.reason not in DONE]
+        return RolloutPass(entries, min(waits, default=None))
 
-    async def _one(self, sync: ValidatedSync, memory: Memory, workload: Workload) -> float | None:
+    async def _one(
+        self,
+        sync: ValidatedSync,
+        memory: Memory,
+        workload: Workload,
+        content: RolledContent,
+        known: WorkloadRollout | None,
+    ) -> WorkloadRollout | float:
+        """Return what became of it, or in how many seconds it is its turn."""
+        if (wait_s := self._pending.wait_s(sync.namespace, workload, self._clock.now_s())) > 0:
+            return wait_s
         async with self._turns:
-            try:
-                return await self._restart(sync, memory, workload)
-            except (ForbiddenError, InvalidError) as error:
-                # What is not restarted is in sync all the same.
-                await self._reporter.emit_event(memory, "RolloutForbidden", str(error), "Rollout")
-                return _AGAIN_S
+            outcome = await self._restart(sync, memory, workload, content, known)
+        if isinstance(outcome, WorkloadRollout):
+            self._pending.settle(sync.namespace, workload, sync.name)
+        return outcome
 
-    async def _restart(self, sync: ValidatedSync, memory: Memory, workload: Workload) -> float | None:
-        resource, state = RESOURCES[workload.kind], memory.rollout
-        found = await self._api.get(resource, sync.namespace, workload.name)
-        if found is None:
-            return _AGAIN_S
-        if current_hash(found, sync.name) == state.content:
-            state.confirm(workload)
-            return None
-        now_s = self._clock.now_s()
-        if (wait_s := self._limits.wait_s(sync.namespace, workload, now_s)) > 0:
-            return wait_s
-        self._limits.restarts(sync.namespace, workload, now_s)
-        self._meter.requested("workload")
-        patch = restart_patch(sync.name, state.content)
-        if await self._api.patch(resource, sync.namespace, workload.name, patch) is None:
-            return _AGAIN_S
-        state.confirm(workload)
-        note = f"{workload.kind} {workload.name} restarts with the content of ConfigMap {sync.config_map}"
-        await self._reporter.emit_event(memory, "RolledOut", note, "Rollout")
-        return None
+    async def _restart(
+        self,
+        sync: ValidatedSync,
+        memory: Memory,
+        workload: Workload,
+        content: RolledContent,
+        known: WorkloadRollout | None,
+    ) -> WorkloadRollout | float:
+        resource = RESOURCES[workload.kind]
+        failed = partial(_failed, workload, known)
+        try:
+            found = await self._api.get(resource, sync.namespace, workload.name)
+            if found is None:
+                return failed(SyncReason.WORKLOAD_NOT_FOUND)
+            reason = reason_without_restart(found, known, content, sync.name)
+            if reason is None:
+                now_s = self._clock.now_s()
+                if (wait_s := self._limits.wait_s(sync.namespace, workload, now_s)) > 0:
+                    return wait_s
+                self._limits.restarts(sync.namespace, workload, now_s)
+                self._meter.requested("workload")
+                patch = restart_patch(self._pending.marks(sync.namespace, workload))
+                if await self._api.patch(resource, sync.namespace, workload.name, patch) is None:
+                    return failed(SyncReason.WORKLOAD_NOT_FOUND)
+                reason = SyncReason.ROLLED_OUT
+                note = f"{workload.kind} {workload.name} restarts with the content of ConfigMap {sync.config_map}"
+                await self._reporter.emit_event(memory, "RolledOut", note, "Rollout")
+        except NoSuchKindError:
+            return failed(SyncReason.KIND_NOT_SERVED)
+        except (ForbiddenError, InvalidError):
+            # What is not restarted is in sync all the same.
+            return failed(SyncReason.ROLLOUT_FORBIDDEN)
+        if reason not in DONE:
+            return failed(reason)
+        uid = str(found["metadata"]["uid"])
+        return WorkloadRollout(
+            kind=workload.kind, name=workload.name, uid=uid, hash=content.hash, time=time_text(), reason=reason
+        )
+
+
+def _failed(workload: Workload, known: WorkloadRollout | None, reason: SyncReason) -> WorkloadRollout:
+    """Return what is known of it with the reason why there is no more; the time is that of the first such answer."""
+    before = known or WorkloadRollout(kind=workload.kind, name=workload.name)
+    return before if before.reason == reason else before.model_copy(update={"reason": reason, "time": time_text()})

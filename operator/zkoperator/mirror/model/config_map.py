@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from zkoperator.kube.port import Manifest
 from zkoperator.mirror.model.keys import decode_binary, decode_text
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
 from zkoperator.zk.snapshot import digest_of
+
+_DATA_FIELDS: Final = frozenset({"f:data", "f:binaryData"})
 
 
 class Held(NamedTuple):
@@ -73,15 +75,28 @@ def fold_managers(config_map: Manifest) -> Manifest:
 def managers_of(config_map: Mapping[str, Any]) -> dict[str, str]:
     """Return the field manager that last wrote each key, where the API server has recorded it; folded or not."""
     found: dict[str, str] = {}
-    told = (config_map.get("metadata") or {}).get("managedFields") or []
-    entries = json.loads(told) if isinstance(told, str) else told
-    for entry in sorted(entries, key=lambda item: item.get("time", "")):
+    for entry in _managed_fields(config_map):
         fields = entry.get("fieldsV1") or {}
-        for part in ("f:data", "f:binaryData"):
+        for part in _DATA_FIELDS:
             for field in fields.get(part) or {}:
                 if field.startswith("f:"):
                     found[field[2:]] = entry.get("manager", "")
     return found
+
+
+def written_at(config_map: Mapping[str, Any]) -> str | None:
+    """Return when somebody who has values in it wrote it last, RFC 3339; None where nobody has recorded that."""
+    writers = [
+        entry for entry in _managed_fields(config_map) if not _DATA_FIELDS.isdisjoint(entry.get("fieldsV1") or {})
+    ]
+    return str(writers[-1]["time"]) if writers and "time" in writers[-1] else None
+
+
+def _managed_fields(config_map: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of `managedFields`, the newest last."""
+    told = (config_map.get("metadata") or {}).get("managedFields") or []
+    entries = json.loads(told) if isinstance(told, str) else told
+    return sorted(entries, key=lambda item: str(item.get("time", "")))
 
 
 def _keys_of(config_map: Mapping[str, Any]) -> dict[str, Held]:

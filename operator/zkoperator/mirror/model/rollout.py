@@ -1,7 +1,8 @@
-"""Restarts of workloads: once for each content that has settled, decided by what the pods were started with. Pure.
+"""Restarts of workloads: once for each content that has settled, decided by what each one is known to run with. Pure.
 
-The hash of the content stands in the pod template, as an annotation. So nothing has to be remembered: an operator that
-dies between the write of the ConfigMap and the restart finds the old hash there and goes on.
+What a workload runs with stands in the status of the ConfigSync, for the very object that it was found for. The hash is
+in the pod template too, as an annotation: it makes the controller replace the pods, and tells an operator that died
+before it wrote the status that the restart has been made.
 """
 
 import hashlib
@@ -9,49 +10,86 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from zkoperator.api.sync import Workload, WorkloadKind
-from zkoperator.kube.port import DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS, Resource
+from zkoperator.api.reasons import SyncReason
+from zkoperator.api.workloads import RolledContent, Workload, WorkloadKind, WorkloadRollout
+from zkoperator.kube.port import DAEMON_SETS, DEPLOYMENTS, ROLLOUTS, STATEFUL_SETS, Resource
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.names import rollout_annotation
+from zkoperator.mirror.model.selected_znodes import selected_path
+from zkoperator.mirror.model.selection import Selection
 
 RESOURCES: Final[Mapping[WorkloadKind, Resource]] = {
     WorkloadKind.DEPLOYMENT: DEPLOYMENTS,
     WorkloadKind.STATEFUL_SET: STATEFUL_SETS,
     WorkloadKind.DAEMON_SET: DAEMON_SETS,
+    WorkloadKind.ROLLOUT: ROLLOUTS,
 }
-
+DONE: Final = (SyncReason.ROLLED_OUT, SyncReason.UP_TO_DATE)
+"""Reasons of a workload that has the content that its entry names."""
 
 _UNUSED_S: Final = 60.0
 
 
 @dataclass(slots=True)
 class RolloutState:
-    """What one process knows of the rollouts of one ConfigSync; losing it costs reads, never a restart.
+    """What one process knows of the content of one ConfigMap; losing it costs reads, never a restart.
 
     Times are monotonic seconds.
     """
 
     content: str = ""
     since_s: float = 0.0
-    confirmed: Mapping[Workload, str] | None = None
+    former: str = ""
+    """The hash of the same values under another selection of keys."""
+    _whole: str = ""
+    _seen: tuple[str, int] = ("", 0)
 
-    def see(self, content: str, now_s: float) -> None:
-        """Note the content of the ConfigMap as it is now."""
-        if content != self.content:
-            self.content, self.since_s = content, now_s
-
-    def unconfirmed(self, workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
-        """Return the workloads that are not known to run with this content."""
-        confirmed = self.confirmed or {}
-        return tuple(workload for workload in workloads if confirmed.get(workload) != self.content)
+    def see(self, content: Content, selection: Selection, generation: int, now_s: float) -> None:
+        """Note the content as it is now, selected by the spec of this generation."""
+        seen = content.resource_version, generation
+        if seen == self._seen:
+            return
+        whole, selected = content_hash(content), content_hash(content, selection)
+        if selected != self.content:
+            self.former = self.content if whole == self._whole else ""
+            self.content, self.since_s = selected, now_s
+        self._whole, self._seen = whole, seen
 
     def wait_s(self, now_s: float, *, settle_s: float) -> float:
         """Return how long the content has to stay as it is to count as settled; 0: it is."""
         return max(0.0, self.since_s + settle_s - now_s)
 
-    def confirm(self, workload: Workload) -> None:
-        """Note that the workload has the hash of this content."""
-        self.confirmed = {**(self.confirmed or {}), workload: self.content}
+
+@dataclass(slots=True)
+class PendingMarks:
+    """Contents that workloads are to be restarted with, from all ConfigSyncs: those of one workload go in one restart.
+
+    Times are monotonic seconds. `longest_s`: so long a content that has settled waits for those of others at most.
+    """
+
+    longest_s: float
+    _marks: dict[tuple[str, Workload], dict[str, tuple[str, float]]] = field(default_factory=dict)
+
+    def want(self, namespace: str, workload: Workload, sync: str, content: str, settled_s: float) -> None:
+        """Note what this ConfigSync wants, and when its content has settled."""
+        self._marks.setdefault((namespace, workload), {})[sync] = content, settled_s
+
+    def wait_s(self, namespace: str, workload: Workload, now_s: float) -> float:
+        """Return how long to wait for contents that have not settled yet; 0: now."""
+        times = [settled_s for _, settled_s in self._marks.get((namespace, workload), {}).values()]
+        latest_s, first_s = max(times, default=now_s), min(times, default=now_s)
+        return max(0.0, min(latest_s, first_s + self.longest_s) - now_s)
+
+    def marks(self, namespace: str, workload: Workload) -> dict[str, str]:
+        """Return ConfigSync -> content."""
+        return {sync: content for sync, (content, _) in self._marks.get((namespace, workload), {}).items()}
+
+    def settle(self, namespace: str, workload: Workload, sync: str) -> None:
+        """Forget what this ConfigSync wants: the workload has it, or cannot have it."""
+        marks = self._marks.get((namespace, workload), {})
+        marks.pop(sync, None)
+        if not marks:
+            self._marks.pop((namespace, workload), None)
 
 
 @dataclass(slots=True)
@@ -94,12 +132,43 @@ class RestartLimits:
                 del times[key]
 
 
-def content_hash(content: Content) -> str:
-    """Return the hash of all keys and values; annotations and labels have no part in it."""
+def content_hash(content: Content, selection: Selection | None = None) -> str:
+    """Return the hash of keys and values, of the selected keys where there is a selection."""
     digest = hashlib.sha256()
     for key, held in sorted(content.keys.items()):
-        digest.update(key.encode() + b"\0" + held.digest)
+        if selection is None or isinstance(selected_path(key, selection), str):
+            digest.update(key.encode() + b"\0" + held.digest)
     return digest.hexdigest()[:32]
+
+
+def waiting_workloads(
+    workloads: tuple[Workload, ...], known: Mapping[Workload, WorkloadRollout], content: str
+) -> tuple[Workload, ...]:
+    """Return the workloads that are not known to run with this content."""
+    return tuple(item for item in workloads if item not in known or not has_content(known[item], content))
+
+
+def has_content(entry: WorkloadRollout, content: str) -> bool:
+    """Whether the entry says that the workload runs with this content."""
+    return entry.hash == content and entry.reason in DONE
+
+
+def reason_without_restart(
+    workload: Mapping[str, Any], known: WorkloadRollout | None, content: RolledContent, sync: str
+) -> SyncReason | None:
+    """Return why the workload needs no restart, or cannot be restarted; None: it needs one.
+
+    One that was created after the values were written has started its pods with them. Times are those of the API
+    server in whole seconds: the same second says nothing.
+    """
+    meta = workload["metadata"]
+    if "template" not in workload["spec"]:
+        return SyncReason.NO_POD_TEMPLATE
+    if current_hash(workload, sync) == content.hash:
+        return SyncReason.ROLLED_OUT
+    is_known = known is not None and known.uid == meta["uid"] and known.hash != ""
+    is_younger = content.time is not None and str(meta.get("creationTimestamp", "")) > content.time
+    return SyncReason.UP_TO_DATE if is_younger and not is_known else None
 
 
 def current_hash(workload: Mapping[str, Any], sync: str) -> str | None:
@@ -109,6 +178,7 @@ def current_hash(workload: Mapping[str, Any], sync: str) -> str | None:
     return None if found is None else str(found)
 
 
-def restart_patch(sync: str, content: str) -> dict[str, Any]:
-    """Return the merge patch that makes the workload's controller replace its pods."""
-    return {"spec": {"template": {"metadata": {"annotations": {rollout_annotation(sync): content}}}}}
+def restart_patch(marks: Mapping[str, str]) -> dict[str, Any]:
+    """Return the merge patch that makes the workload's controller replace its pods. `marks`: ConfigSync -> content."""
+    annotations = {rollout_annotation(sync): content for sync, content in sorted(marks.items())}
+    return {"spec": {"template": {"metadata": {"annotations": annotations}}}}

@@ -6,7 +6,7 @@ from zkoperator.controller.conditions import RawCondition
 from zkoperator.controller.events import Notice
 
 _GOOD: Final = frozenset(
-    {"InSync", "Connected", "NoConflict", "NothingHeld", "Syncing", "DryRun", "Paused", "RolledOut"}
+    {"InSync", "Connected", "NoConflict", "NothingHeld", "Syncing", "DryRun", "Paused", "RolledOut", "UpToDate"}
 )
 
 

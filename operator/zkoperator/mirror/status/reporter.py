@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from zkoperator.api.meta import ObjectMeta
+from zkoperator.api.meta import Model, ObjectMeta
+from zkoperator.api.parse import parse
 from zkoperator.api.reasons import SyncCondition, SyncReason
+from zkoperator.api.sync import ConfigSyncStatus
 from zkoperator.controller.conditions import RawCondition, transitions
 from zkoperator.controller.event_recorder import EventRecorder
 from zkoperator.controller.events import Notice
@@ -22,7 +24,14 @@ from zkoperator.mirror.status.status import differs_now
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.keys import Key
 
-_REASONS_WITH_EVENT = (SyncReason.CONFLICT, SyncReason.DELETIONS_HELD)
+_REASONS_WITH_EVENT = (
+    SyncReason.CONFLICT,
+    SyncReason.DELETIONS_HELD,
+    SyncReason.WORKLOAD_NOT_FOUND,
+    SyncReason.KIND_NOT_SERVED,
+    SyncReason.NO_POD_TEMPLATE,
+    SyncReason.ROLLOUT_FORBIDDEN,
+)
 """Reasons that get an Event in any condition; others get one in Ready only."""
 
 logger = logging.getLogger(__name__)
@@ -94,6 +103,20 @@ class Reporter:
         level = logging.INFO if is_good(condition["reason"]) else logging.WARNING
         text = ": ".join(filter(None, (f"{condition['type']} is {condition['status']}", condition.get("message"))))
         logger.log(level, "%s", text, extra=about("ConfigSync", *key, reason=condition["reason"]))
+
+
+def written_status(memory: Memory) -> ConfigSyncStatus:
+    """Return the status as last written, also of an object whose spec cannot be read."""
+    if memory.sync is not None:
+        return memory.sync.status
+    parsed = parse(_StatusOnly, {"status": (memory.raw or {}).get("status") or {}})
+    return ConfigSyncStatus() if isinstance(parsed, tuple) else parsed.status
+
+
+class _StatusOnly(Model):
+    """The part of a ConfigSync that only we write."""
+
+    status: ConfigSyncStatus = ConfigSyncStatus()
 
 
 def _key(raw: Mapping[str, Any]) -> Key:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import MAX_CONFLICTS, ConfigSyncStatus, Conflict, Pending, SyncBase
+from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.controller.conditions import ConditionBuilder, clip
 from zkoperator.errors import FieldError
 from zkoperator.mirror.model.merge_base import Base
@@ -16,11 +17,12 @@ from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.plan.decisions import Decision, Problem, short_hash
 from zkoperator.mirror.plan.guard import BaseState
 from zkoperator.mirror.plan.plan import Plan
+from zkoperator.mirror.status.rollouts import known_rollouts, rolled_out, rollouts_now
 
 _NAMED: Final = 5
 _MESSAGE_LIMIT: Final = 1024
 _GRAVITY: Final = (SyncReason.FORBIDDEN, SyncReason.KEY_INVALID, SyncReason.TOO_LARGE)
-_LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "base")
+_LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "base", "content")
 """Numbers that move with every change; they alone are no reason to write the status at once."""
 
 
@@ -36,6 +38,8 @@ class Told:
         config_map_uid: of the ConfigMap as it is now, "" when there is none.
         newest: the zxid of the last change within the subtree, None when that is not known or the pass has written.
         notes: sentences for the message of Ready.
+        workloads, content: those of `spec.rollout`, and what they are to run with.
+        former: the hash of the same values under another selection of keys, "" when there is none.
     """
 
     generation: int
@@ -47,6 +51,9 @@ class Told:
     newest: int | None = None
     has_ledger: bool = False
     notes: tuple[str, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    content: RolledContent | None = None
+    former: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, told: Told) -> dict[s
         _deletions_held(held.deletes if held is not None else 0, held.hash if held is not None else "", previous, told),
     )
     known = plan.zxid > 0
+    rollouts = _rollouts(previous, {}, told)
     status = ConfigSyncStatus(
         observed_generation=told.generation,
         config_map=told.config_map,
@@ -79,7 +87,9 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, told: Told) -> dict[s
         conflicts=tuple(_conflict(item, previous, told) for item in conflicts[:MAX_CONFLICTS]),
         pending=_pending(plan),
         base=_base(plan.base, told) if plan.stop is None else previous.base,
-        conditions=conditions,
+        content=told.content,
+        rollouts=rollouts,
+        conditions=(*conditions, *_rolled_out(rollouts, previous, told)),
     )
     return status.manifest()
 
@@ -92,6 +102,15 @@ def status_of_waiting(waiting: Waiting, previous: ConfigSyncStatus, told: Told) 
             _condition(SyncCondition.CONNECTED, Truth.FALSE, waiting.reason, waiting.message, previous, told)
         )
     return _with_conditions(previous, conditions, told)
+
+
+def status_of_rollouts(
+    found: Mapping[Workload, WorkloadRollout], previous: ConfigSyncStatus, told: Told
+) -> dict[str, Any]:
+    """Return the status after workloads were looked at."""
+    rollouts = _rollouts(previous, found, told)
+    status = previous.model_copy(update={"rollouts": rollouts, "content": told.content})
+    return _with_conditions(status, _rolled_out(rollouts, previous, told), told)
 
 
 def status_of_errors(errors: Iterable[FieldError], previous: ConfigSyncStatus, told: Told) -> dict[str, Any]:
@@ -171,6 +190,18 @@ def _condition(
 ) -> Condition:
     builder = ConditionBuilder(previous.conditions, told.generation, told.now)
     return builder.build(type_, status, reason, _clip(message))
+
+
+def _rollouts(
+    previous: ConfigSyncStatus, found: Mapping[Workload, WorkloadRollout], told: Told
+) -> tuple[WorkloadRollout, ...]:
+    new = told.content.hash if told.content is not None else ""
+    return rollouts_now(known_rollouts(previous), told.workloads, told.former, new, found)
+
+
+def _rolled_out(rollouts: tuple[WorkloadRollout, ...], previous: ConfigSyncStatus, told: Told) -> list[Condition]:
+    condition = rolled_out(rollouts, ConditionBuilder(previous.conditions, told.generation, told.now))
+    return [condition] if condition is not None else []
 
 
 def _conflict(item: Decision, previous: ConfigSyncStatus, told: Told) -> Conflict:
