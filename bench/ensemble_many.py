@@ -18,7 +18,7 @@ from bench.figures import Figure
 from bench.mirror_many import rss_mib
 from tests.support.fakes.kube import FakeKube
 from tests.support.waiting import eventually
-from tests.support.worlds.ensemble import KEY, Stage, stage
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
 from zkoperator.ensemble.build.children import FOLLOWED, SELECTOR, cluster_of
 from zkoperator.ensemble.model.names import CLIENT_PORT
 from zkoperator.ensemble.observe.store import InformedStore
@@ -58,7 +58,7 @@ class Members:
 
 async def run() -> list[Figure]:
     """Measure a process with 1, some and all clusters."""
-    original = stage(MEMBERS)
+    original = ensemble_world(MEMBERS)
     await original.rest()
     sizes = sorted({1, max(CLUSTERS // 10, 1), CLUSTERS})
     measured = {size: await _measure(original, size) for size in sizes}
@@ -96,7 +96,7 @@ async def run() -> list[Figure]:
     ]
 
 
-async def _measure(original: Stage, size: int) -> dict[str, float]:
+async def _measure(original: EnsembleWorld, size: int) -> dict[str, float]:
     api, members = _copies(original, size), Members(await _answers(original))
     async with _operator(api, members) as (_, settled):
         # What bears a digest of its namespace is applied once.
@@ -168,13 +168,13 @@ class _NoSessions:
         raise AssertionError(f"a session with {hosts} for {credential}")
 
 
-async def _answers(original: Stage) -> dict[tuple[int, str], str]:
+async def _answers(original: EnsembleWorld) -> dict[tuple[int, str], str]:
     members = range(1, MEMBERS + 1)
     words = ("srvr", "mntr", "conf")
     return {(m, word): await original.ask(f"10.0.0.{m}", CLIENT_PORT, word) for m in members for word in words}
 
 
-def _copies(original: Stage, size: int) -> FakeKube:
+def _copies(original: EnsembleWorld, size: int) -> FakeKube:
     """As many copies of everything that makes one cluster, each in a namespace of its own."""
     api = FakeKube()
     # Owners come first, as what they own names them by the uid that they get here.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.models.ensemble_simulation import BETTER
-from tests.support.worlds.ensemble import KEY, Lagging, Stage, stage
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, Lagging, ensemble_world
 from tests.support.worlds.ensemble_rivals import Rivals
 from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.model.names import MADE_WITH, REVISION
@@ -34,8 +34,8 @@ from zkoperator.kube.port import (
     Manifest,
 )
 
-Change = Callable[[Stage], None]
-Meanwhile = Callable[[Stage], Awaitable[None]]
+Change = Callable[[EnsembleWorld], None]
+Meanwhile = Callable[[EnsembleWorld], Awaitable[None]]
 _OURS = (
     CONFIG_MAPS,
     SERVICES,
@@ -49,7 +49,7 @@ _OURS = (
 )
 
 
-async def _nothing(_: Stage) -> None:
+async def _nothing(_: EnsembleWorld) -> None:
     return
 
 
@@ -70,7 +70,7 @@ def _policy(when: str) -> dict[str, Any]:
 
 
 def _asking(**spec: Any) -> Change:
-    return lambda play: play.ask_for(**spec)
+    return lambda world: world.ask_for(**spec)
 
 
 CHAPTERS: dict[str, Chapter] = {
@@ -85,39 +85,39 @@ CHAPTERS: dict[str, Chapter] = {
     ),
     "roll": Chapter(3, (_asking(config={"tickTime": "3000"}),)),
     "upgrade": Chapter(3, (_asking(image=BETTER),)),
-    "delete": Chapter(3, (lambda play: play.api.remove(ZOOKEEPER_CLUSTERS, *KEY),), _policy("whenDeleted")),
+    "delete": Chapter(3, (lambda world: world.api.remove(ZOOKEEPER_CLUSTERS, *KEY),), _policy("whenDeleted")),
 }
 LASTING = [name for name in CHAPTERS if name != "delete"]
 
 
-async def _begin(chapter: Chapter) -> Stage:
-    play = stage(chapter.replicas, **chapter.spec)
+async def _begin(chapter: Chapter) -> EnsembleWorld:
+    world = ensemble_world(chapter.replicas, **chapter.spec)
     if chapter.changes:
-        await play.rest()
-        play.made.clear()
-        play.restarts.clear()
-    play.writes = 0
-    return play
+        await world.rest()
+        world.made.clear()
+        world.restarts.clear()
+    world.writes = 0
+    return world
 
 
-async def _play(play: Stage, chapter: Chapter, meanwhile: Meanwhile = _nothing) -> None:
+async def _play(world: EnsembleWorld, chapter: Chapter, meanwhile: Meanwhile = _nothing) -> None:
     """Ask for each change of the chapter, and go on when it is done."""
     for change in chapter.changes or (lambda _: None,):
-        change(play)
-        await meanwhile(play)
-        await _end(play)
+        change(world)
+        await meanwhile(world)
+        await _end(world)
 
 
-async def _end(play: Stage) -> None:
-    if play.cluster() is not None:
-        await play.rest()
+async def _end(world: EnsembleWorld) -> None:
+    if world.cluster() is not None:
+        await world.rest()
         return
     for _ in range(5):
-        await play.turn()
+        await world.turn()
 
 
-def _state(play: Stage) -> str:
-    found = {f"{r.plural}/{m['metadata']['name']}": _plain(m) for r in _OURS for m in play.api.every(r)}
+def _state(world: EnsembleWorld) -> str:
+    found = {f"{r.plural}/{m['metadata']['name']}": _plain(m) for r in _OURS for m in world.api.every(r)}
     return json.dumps(found, sort_keys=True, indent=1)
 
 
@@ -156,14 +156,14 @@ async def _killed_at(name: str, chosen: Callable[[int, bool], bool]) -> int:
     assert writes >= 5 or name == "delete"
     for number in range(writes):
         for after in filter(lambda after: chosen(number, after), (False, True)):
-            play, runs = await _begin(chapter), runs + 1
-            play.kill_at = (number, after)
-            await _play(play, chapter)
-            assert _state(play) == expected, f"killed {'after' if after else 'before'} write {number}"
+            world, runs = await _begin(chapter), runs + 1
+            world.kill_at = (number, after)
+            await _play(world, chapter)
+            assert _state(world) == expected, f"killed {'after' if after else 'before'} write {number}"
             # A creation that took effect just before the end of its author is not in the author's book.
-            assert not Counter(play.made) - made, f"made more often when killed at write {number}"
-            assert play.reconfigurations == calm.reconfigurations
-            assert play.founded == 1
+            assert not Counter(world.made) - made, f"made more often when killed at write {number}"
+            assert world.reconfigurations == calm.reconfigurations
+            assert world.founded == 1
     return runs
 
 
@@ -181,30 +181,30 @@ async def test_killed_at_any_write_the_end_is_the_same(record_property: Callable
     assert sum(runs.values()) > 200, runs
 
 
-async def _as_in_calm(name: str, play: Stage, meanwhile: Meanwhile = _nothing) -> None:
+async def _as_in_calm(name: str, world: EnsembleWorld, meanwhile: Meanwhile = _nothing) -> None:
     """Play the chapter, and compare the end with that of an undisturbed run."""
     chapter = CHAPTERS[name]
     calm = await _begin(chapter)
     await _play(calm, chapter)
-    await _play(play, chapter, meanwhile)
-    assert _state(play) == _state(calm)
-    assert Counter(play.made) == Counter(calm.made)
-    assert play.reconfigurations == calm.reconfigurations
+    await _play(world, chapter, meanwhile)
+    assert _state(world) == _state(calm)
+    assert Counter(world.made) == Counter(calm.made)
+    assert world.reconfigurations == calm.reconfigurations
 
 
 @pytest.mark.parametrize("name", LASTING)
 async def test_a_store_that_lags_behind_changes_only_how_long_it_takes(name: str) -> None:
-    play = await _begin(CHAPTERS[name])
-    play.store = Lagging(play.api, behind=3)
-    play.start_operator()
-    await _as_in_calm(name, play)
+    world = await _begin(CHAPTERS[name])
+    world.store = Lagging(world.api, behind=3)
+    world.start_operator()
+    await _as_in_calm(name, world)
 
 
 @pytest.mark.parametrize("name", LASTING)
 @pytest.mark.parametrize("every", [2, 3, 5])
 async def test_conflicts_and_lost_requests_change_only_how_long_it_takes(name: str, every: int) -> None:
-    play = await _begin(CHAPTERS[name])
-    hook, asked = play.api.before, [0]
+    world = await _begin(CHAPTERS[name])
+    hook, asked = world.api.before, [0]
 
     def storm(operation: Any) -> None:
         asked[0] += 1
@@ -212,19 +212,19 @@ async def test_conflicts_and_lost_requests_change_only_how_long_it_takes(name: s
             raise ConflictError("somebody was faster") if operation.is_write else TransientError("away")
         hook(operation)
 
-    play.api.before = storm
-    await _as_in_calm(name, play)
+    world.api.before = storm
+    await _as_in_calm(name, world)
 
 
 async def _rivals_at(name: str, seed: int) -> None:
-    play = await _begin(CHAPTERS[name])
+    world = await _begin(CHAPTERS[name])
 
-    async def rival(play: Stage) -> None:
-        rivals = Rivals(play, seed)
+    async def rival(world: EnsembleWorld) -> None:
+        rivals = Rivals(world, seed)
         await rivals.passes(40)
         assert rivals.switches > 80
 
-    await _as_in_calm(name, play, rival)
+    await _as_in_calm(name, world, rival)
 
 
 async def _rivals_often(name: str, seeds: int) -> None:
@@ -253,7 +253,7 @@ async def test_two_operators_at_once_do_no_harm_however_they_take_turns(name: st
 
 
 async def test_events_are_few() -> None:
-    play = await _begin(CHAPTERS["roll"])
-    before = len(play.api.every(EVENTS))
-    await _play(play, CHAPTERS["roll"])
-    assert len(play.api.every(EVENTS)) - before <= 15
+    world = await _begin(CHAPTERS["roll"])
+    before = len(world.api.every(EVENTS))
+    await _play(world, CHAPTERS["roll"])
+    assert len(world.api.every(EVENTS)) - before <= 15

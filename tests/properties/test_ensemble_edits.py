@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.models.ensemble_simulation import BETTER, GOOD
-from tests.support.worlds.ensemble import KEY, Stage, stage
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import MADE_WITH, REVISION, TEMPLATE
 from zkoperator.ensemble.plan import child_steps as desired
@@ -60,14 +60,14 @@ EDITS = st.fixed_dictionaries(
 WALKS = st.lists(st.tuples(EDITS, st.integers(0, 12)), min_size=1, max_size=5)
 
 
-def edit(play: Stage, spec: Manifest) -> None:
+def edit(world: EnsembleWorld, spec: Manifest) -> None:
     """Patch the spec as a user does: null takes away. The model knows the number of members from its own copy."""
-    play.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": spec})
-    play.raw["spec"] = (play.cluster() or {})["spec"]
+    world.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": spec})
+    world.raw["spec"] = (world.cluster() or {})["spec"]
 
 
-def children(play: Stage) -> str:
-    found = {f"{r.plural}/{m['metadata']['name']}": _plain(m) for r in _CHILDREN for m in play.api.every(r)}
+def children(world: EnsembleWorld) -> str:
+    found = {f"{r.plural}/{m['metadata']['name']}": _plain(m) for r in _CHILDREN for m in world.api.every(r)}
     return json.dumps(found, sort_keys=True, indent=1)
 
 
@@ -89,17 +89,17 @@ def _plain(manifest: Manifest) -> Manifest:
 
 
 async def _walk(walk: list[tuple[dict[str, Any], int]]) -> None:
-    play = stage(3)
+    world = ensemble_world(3)
     for spec, turns in walk:
-        edit(play, spec)
+        edit(world, spec)
         for _ in range(turns):
-            await play.turn()
-    await play.rest(300)
-    fresh = stage(1)
-    edit(fresh, play.raw["spec"])
+            await world.turn()
+    await world.rest(300)
+    fresh = ensemble_world(1)
+    edit(fresh, world.raw["spec"])
     await fresh.rest()
     # The word that permits founding is the only trace of how the pods of a fresh cluster began.
-    assert _without_word(children(play)) == _without_word(children(fresh))
+    assert _without_word(children(world)) == _without_word(children(fresh))
 
 
 def _without_word(text: str) -> str:

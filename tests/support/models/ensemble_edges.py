@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from tests.support.fakes.kube import Operation
 from tests.support.models.ensemble_simulation import NAMES, valid
-from tests.support.worlds.ensemble import KEY, Stage
+from tests.support.worlds.ensemble import KEY, EnsembleWorld
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.steps import Step
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -28,70 +28,72 @@ S = TypeVar("S", bound=Step)
 class Edge:
     """What the operator saw, and whose next step is about to be taken."""
 
-    play: Stage
+    world: EnsembleWorld
     cluster: ValidatedCluster
     observed: Observed
 
     async def take(self, step: Step) -> ZkOperatorError | None:
         """Let the operator carry out the step now; returns what it was refused with."""
         try:
-            await self.play.operator._applier.apply(self.cluster, self.observed, step)
+            await self.world.operator._applier.apply(self.cluster, self.observed, step)
         except ZkOperatorError as error:
             return error
         return None
 
 
-async def seen(play: Stage) -> Edge:
+async def seen(world: EnsembleWorld) -> Edge:
     """Let the operator observe the cluster as it is now."""
-    cluster = valid(play.cluster() or {})
-    state = play.operator._states.of(KEY).observer
-    return Edge(play, cluster, await play.operator._observer.observe(cluster, state))
+    cluster = valid(world.cluster() or {})
+    state = world.operator._states.of(KEY).observer
+    return Edge(world, cluster, await world.operator._observer.observe(cluster, state))
 
 
 async def until(
-    play: Stage, kind: type[S], which: Callable[[S], bool] = lambda _: True, turns: int = 80
+    world: EnsembleWorld, kind: type[S], which: Callable[[S], bool] = lambda _: True, turns: int = 80
 ) -> tuple[Edge, S]:
     """Play until the operator is about to take such a step, and keep it from it; returns what it saw, and the step."""
-    applier, caught = play.operator._applier, list[tuple[Edge, S]]()
+    applier, caught = world.operator._applier, list[tuple[Edge, S]]()
     go_on = applier.apply
 
     async def watch(cluster: ValidatedCluster, observed: Observed, step: Step) -> None:
         if isinstance(step, kind) and which(step):
-            caught.append((Edge(play, cluster, observed), step))
+            caught.append((Edge(world, cluster, observed), step))
             raise ConflictError("held back")
         await go_on(cluster, observed, step)
 
     applier.apply = watch  # type: ignore[method-assign]
     for _ in range(turns):
-        await play.turn()
+        await world.turn()
         if caught:
             applier.apply = go_on  # type: ignore[method-assign]
             return caught[0]
     raise AssertionError(f"no {kind.__name__} in {turns} turns")
 
 
-def meanwhile(play: Stage, verb: str, resource: Resource, happens: Callable[[], object], name: str = "") -> None:
+def meanwhile(
+    world: EnsembleWorld, verb: str, resource: Resource, happens: Callable[[], object], name: str = ""
+) -> None:
     """Let something happen just before the next such request of the operator takes effect."""
-    hook = play.api.before
+    hook = world.api.before
 
     def before(operation: Operation) -> None:
         if (operation.verb, operation.resource) == (verb, resource) and name in ("", operation.name):
-            play.api.before = hook
+            world.api.before = hook
             happens()
         hook(operation)
 
-    play.api.before = before
+    world.api.before = before
 
 
 class Held:
     """Holds the next apply of a kind, whose author then dies; it may land whenever somebody lets it."""
 
-    def __init__(self, play: Stage, resource: Resource) -> None:
-        self._apply = play.api.apply
+    def __init__(self, world: EnsembleWorld, resource: Resource) -> None:
+        self._apply = world.api.apply
         self._resource = resource
         self._request: tuple[Any, ...] | None = None
-        play.api.apply = self._hold  # type: ignore[method-assign]
-        self._play = play
+        world.api.apply = self._hold  # type: ignore[method-assign]
+        self._play = world
 
     async def _hold(self, resource: Resource, namespace: str, manifest: Manifest, **more: Any) -> Manifest:
         if resource is not self._resource:
@@ -112,39 +114,41 @@ class HeldError(ZkOperatorError):
     """Nobody hears of this request any more."""
 
 
-def alive(play: Stage) -> dict[str, str]:
+def alive(world: EnsembleWorld) -> dict[str, str]:
     """The pods by name, with their uids."""
-    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in play.api.every(PODS)}
+    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in world.api.every(PODS)}
 
 
-def claims(play: Stage) -> dict[str, str]:
+def claims(world: EnsembleWorld) -> dict[str, str]:
     """The claims by name, with their uids."""
-    return {claim["metadata"]["name"]: claim["metadata"]["uid"] for claim in play.api.every(PERSISTENT_VOLUME_CLAIMS)}
+    return {claim["metadata"]["name"]: claim["metadata"]["uid"] for claim in world.api.every(PERSISTENT_VOLUME_CLAIMS)}
 
 
-def replicas(play: Stage) -> int:
+def replicas(world: EnsembleWorld) -> int:
     """What the StatefulSet asks for."""
-    return int((play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {})["spec"]["replicas"])
+    return int((world.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {})["spec"]["replicas"])
 
 
-def made_again(play: Stage, resource: Resource, name: str, **metadata: Any) -> Manifest:
+def made_again(world: EnsembleWorld, resource: Resource, name: str, **metadata: Any) -> Manifest:
     """Replace an object by one of the same name."""
-    old = play.api.peek(resource, "demo", name)
+    old = world.api.peek(resource, "demo", name)
     assert old is not None
-    play.api.remove(resource, "demo", name)
-    return play.api.put(resource, {**old, "metadata": {**old["metadata"], **metadata}})
+    world.api.remove(resource, "demo", name)
+    return world.api.put(resource, {**old, "metadata": {**old["metadata"], **metadata}})
 
 
-def cluster_made_again(play: Stage) -> None:
+def cluster_made_again(world: EnsembleWorld) -> None:
     """Replace the cluster by a new one of the same name, which has been edited as often."""
-    edits = int((play.cluster() or {})["metadata"]["generation"]) - 1
-    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
-    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
+    edits = int((world.cluster() or {})["metadata"]["generation"]) - 1
+    world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    world.api.put(
+        ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **world.raw}
+    )
     for number in range(edits):
-        play.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"paused": number % 2 == 0}})
+        world.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"paused": number % 2 == 0}})
 
 
-def marked(play: Stage, resource: Resource, name: str) -> None:
+def marked(world: EnsembleWorld, resource: Resource, name: str) -> None:
     """Delete an object that a finalizer holds."""
-    play.api.edit(resource, "demo", name, {"metadata": {"finalizers": ["example.com/held"]}})
-    play.api.remove(resource, "demo", name)
+    world.api.edit(resource, "demo", name, {"metadata": {"finalizers": ["example.com/held"]}})
+    world.api.remove(resource, "demo", name)

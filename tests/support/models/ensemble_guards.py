@@ -33,9 +33,9 @@ class Guard:
 
 
 def at_rest(replicas: int = 3, kind: type[Simulation] = Simulation, **spec: Any) -> Simulation:
-    play = kind(raw_cluster(replicas, **spec))
-    play.settle()
-    return play
+    world = kind(raw_cluster(replicas, **spec))
+    world.settle()
+    return world
 
 
 def dark(observed: Observed, *members: int, for_s: float) -> Observed:
@@ -43,23 +43,23 @@ def dark(observed: Observed, *members: int, for_s: float) -> Observed:
     return replace(observed, answers=answers, downtime_s=dict.fromkeys(members, for_s), leaderless_s=for_s)
 
 
-def planned(play: Simulation, observed: Observed) -> Plan:
-    return make_plan(valid(play.raw), observed)
+def planned(world: Simulation, observed: Observed) -> Plan:
+    return make_plan(valid(world.raw), observed)
 
 
-def first_restarted(play: Simulation) -> int:
+def first_restarted(world: Simulation) -> int:
     """Play until a member is restarted, which then does not come back."""
     for _ in range(10):
-        if play.restarts:
+        if world.restarts:
             break
-        play.tick()
-    (first,) = play.restarts
-    play.stuck = frozenset({first})
-    play.tick()
+        world.tick()
+    (first,) = world.restarts
+    world.stuck = frozenset({first})
+    world.tick()
     return first
 
 
-def told(play: Simulation, observed: Observed) -> dict[str, Manifest]:
-    cluster = valid(play.raw)
+def told(world: Simulation, observed: Observed) -> dict[str, Manifest]:
+    cluster = valid(world.raw)
     found = status_of(cluster, observed, make_plan(cluster, observed), NOW)["conditions"]
     return {condition["type"]: condition for condition in found}

@@ -81,7 +81,7 @@ class Ticking:
 
 
 @dataclass
-class Stage(Simulation):
+class EnsembleWorld(Simulation):
     """A namespace in which one cluster lives."""
 
     api: FakeKube = field(default_factory=FakeKube)
@@ -242,7 +242,7 @@ class Stage(Simulation):
         return f"serverId={host.rpartition('.')[2]}\n{self._config_text()}"
 
     async def open(self, hosts: Sequence[str], credential: Credential | None) -> Any:
-        return StageSession(self, [host.rpartition(":")[0] for host in hosts], credential)
+        return WorldSession(self, [host.rpartition(":")[0] for host in hosts], credential)
 
     def _alive(self, host: str) -> bool:
         return int(host.rpartition(".")[2]) in self.pods
@@ -252,56 +252,56 @@ class Stage(Simulation):
         return "\n".join((*self.committed.lines, f"version={self.committed.version:x}"))
 
 
-class StageSession:
+class WorldSession:
     """What a reconfiguration needs of a session."""
 
-    def __init__(self, stage: Stage, hosts: list[str], credential: Credential | None) -> None:
-        self._stage = stage
+    def __init__(self, world: EnsembleWorld, hosts: list[str], credential: Credential | None) -> None:
+        self._world = world
         self._hosts = hosts
         self._credential = credential
 
     async def sync(self, path: str) -> None:
-        self._stage._elect()
-        if not any(self._stage._serves(int(host.rpartition(".")[2])) for host in self._hosts):
+        self._world._elect()
+        if not any(self._world._serves(int(host.rpartition(".")[2])) for host in self._hosts):
             raise TransientError("not connected")
 
     async def get(self, path: str) -> Node:
-        return Node(self._stage._config_text().encode(), _STAT, self._stage.acknowledged)
+        return Node(self._world._config_text().encode(), _STAT, self._world.acknowledged)
 
     async def reconfig(
         self, *, joining: Sequence[str] = (), leaving: Sequence[int] = (), from_config: int
     ) -> tuple[str, int]:
-        stage = self._stage
+        world = self._world
         assert self._credential is not None, "only the superuser may"
-        assert stage.committed is not None
-        stage._count(after=False)
-        if from_config != stage.committed.version:
+        assert world.committed is not None
+        world._count(after=False)
+        if from_config != world.committed.version:
             raise BadVersionError("another version")
-        left_leader = stage.leader in leaving
-        self._change(stage.committed, parse_servers("\n".join(joining)), leaving)
-        stage.reconfigurations += 1
-        stage._count(after=True)
+        left_leader = world.leader in leaving
+        self._change(world.committed, parse_servers("\n".join(joining)), leaving)
+        world.reconfigurations += 1
+        world._count(after=True)
         if left_leader:
             raise UnknownOutcomeError("the leader left")
-        return stage._config_text(), stage.committed.version
+        return world._config_text(), world.committed.version
 
     def _change(self, before: Configuration, joining: Sequence[Any], leaving: Sequence[int]) -> None:
-        stage = self._stage
+        world = self._world
         servers = {server.id: server for server in before.servers if server.id not in leaving}
         servers |= {server.id: server for server in joining}
         voters = {server.id for server in servers.values() if server.voting}
-        assert all(stage._serves(member) for member in voters), "a voter of the new configuration does not serve"
-        stage._commit(tuple(servers.values()))
-        for member, pod in stage.pods.items():
+        assert all(world._serves(member) for member in voters), "a voter of the new configuration does not serve"
+        world._commit(tuple(servers.values()))
+        for member, pod in world.pods.items():
             if pod.synced:
-                stage.disks[member].configuration = stage.committed
-        if stage.leader not in voters:
-            stage.leader = None
+                world.disks[member].configuration = world.committed
+        if world.leader not in voters:
+            world.leader = None
 
     async def close(self) -> None:
         return None
 
 
-def stage(replicas: int = 3, **spec: Any) -> Stage:
+def ensemble_world(replicas: int = 3, **spec: Any) -> EnsembleWorld:
     raw = raw_cluster(replicas, **spec)
-    return Stage({"metadata": {"name": "main", "namespace": "demo"}, "spec": raw["spec"]})
+    return EnsembleWorld({"metadata": {"name": "main", "namespace": "demo"}, "spec": raw["spec"]})

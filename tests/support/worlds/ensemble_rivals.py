@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from tests.support.models.ensemble_simulation import GOOD
-from tests.support.worlds.ensemble import KEY, Stage
+from tests.support.worlds.ensemble import KEY, EnsembleWorld
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.validate import Defaults
 from zkoperator.errors import ZkOperatorError
@@ -37,18 +37,18 @@ class _Parked:
 
 
 class Rivals:
-    """Two operators of one stage."""
+    """Two operators of one world."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
-        self.stage = stage
+    def __init__(self, world: EnsembleWorld, seed: int) -> None:
+        self.world = world
         self.switches = 0
         self._lot = random.Random(seed)
         self._parked: list[asyncio.Future[None]] = []
         self._operators = [self._operator() for _ in range(2)]
 
     def _operator(self) -> EnsembleReconciler:
-        api, stage = _Parked(self.stage.api, self), _Parked(self.stage, self)
-        return EnsembleReconciler(api, self.stage.store, stage, stage, Defaults(GOOD), self.stage.clock)
+        api, parked = _Parked(self.world.api, self), _Parked(self.world, self)
+        return EnsembleReconciler(api, self.world.store, parked, parked, Defaults(GOOD), self.world.clock)
 
     async def park(self) -> None:
         """Wait until it is drawn that this request is made."""
@@ -70,7 +70,7 @@ class Rivals:
     def _draw(self) -> None:
         chosen = self._lot.randrange(len(self._parked) + 1)
         if chosen == len(self._parked):
-            self.stage.move()
+            self.world.move()
             return
         self.switches += 1
         self._parked.pop(chosen).set_result(None)

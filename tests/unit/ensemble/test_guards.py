@@ -5,14 +5,24 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.models import (
+    ensemble_data_guards,
+    ensemble_message_guards,
+    ensemble_step_guards,
+    ensemble_volume_guards,
+)
 from tests.support.models.ensemble_guards import Guard, at_rest
 from tests.support.models.ensemble_simulation import BETTER, raw_cluster, valid
-from tests.unit.ensemble import guards_of_data, guards_of_steps, guards_of_volumes, guards_of_words
 from zkoperator.ensemble.build.statefulset import stateful_set
 from zkoperator.ensemble.plan import membership, roll
 from zkoperator.ensemble.plan.gate import Verdict
 
-GUARDS = (*guards_of_data.GUARDS, *guards_of_steps.GUARDS, *guards_of_volumes.GUARDS, *guards_of_words.GUARDS)
+GUARDS = (
+    *ensemble_data_guards.GUARDS,
+    *ensemble_step_guards.GUARDS,
+    *ensemble_volume_guards.GUARDS,
+    *ensemble_message_guards.GUARDS,
+)
 
 
 @pytest.mark.parametrize("story", dict.fromkeys(guard.story for guard in GUARDS), ids=lambda story: story.__name__)
@@ -26,8 +36,8 @@ def test_without_the_guard_it_is_noticed(guard: Guard, monkeypatch: pytest.Monke
 
 
 def test_a_pod_without_a_mark_of_its_password_says_nothing_about_the_leader() -> None:
-    play = at_rest()
-    observed = play.observe()
+    world = at_rest()
+    observed = world.observe()
     assert observed.leader is not None
     unmarked = {**observed.pods, observed.leader: replace(observed.pods[observed.leader], secret="")}
     assert not roll.leader_has_other_password(replace(observed, pods=unmarked, secret_id="another"))
@@ -38,24 +48,24 @@ def test_a_mark_of_the_password_restarts_nobody() -> None:
     cluster = valid(raw_cluster())
     annotations = stateful_set(cluster, 3, bootstrap="", secret_id="s")["spec"]["template"]["metadata"]["annotations"]
     assert annotations["zkoperator.dev/secret"] == "s"
-    play = at_rest()
-    for pod in play.pods.values():
+    world = at_rest()
+    for pod in world.pods.values():
         had = {key: text for key, text in pod.template["metadata"]["annotations"].items() if key[-6:] != "secret"}
         pod.template = {**pod.template, "metadata": {"annotations": had}}
-    play.settle()
-    assert play.restarts == []
+    world.settle()
+    assert world.restarts == []
 
 
 def test_nothing_is_taken_away_while_the_gate_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
-    play = at_rest(5)
+    world = at_rest(5)
     shut = Verdict(False, "shut for the test")
     for module in (membership, roll):
         monkeypatch.setattr(module, "gate", lambda *_, **__: shut)
     monkeypatch.setattr(roll, "gate_for_broken_pod", lambda *_, **__: shut)
     for change in ({"image": BETTER}, {"config": {"tickTime": "3000"}}, {"replicas": 3}, {"replicas": 7}):
-        play.edit(**change)
-        play.crash(1, ticks=3)
+        world.edit(**change)
+        world.crash(1, ticks=3)
         for _ in range(6):
-            assert play.tick().disruptive == ()
-        assert play.plan is not None
-        assert "shut for the test" in play.plan.message
+            assert world.tick().disruptive == ()
+        assert world.plan is not None
+        assert "shut for the test" in world.plan.message

@@ -6,7 +6,10 @@ import pytest
 
 from tests.support.fakes.kube import Operation, unavailable
 from tests.support.models.ensemble_simulation import BETTER, NAMES
-from tests.support.worlds.ensemble import KEY, Peeking, Stage, stage
+from tests.support.models.seeds import Seed, no_check, replaced
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, Peeking, ensemble_world
+from zkoperator.ensemble import reconcile
+from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.model.names import MEMBERSHIP
 from zkoperator.ensemble.plan.plan import IDLE_S
 from zkoperator.errors import ConflictError
@@ -25,9 +28,9 @@ from zkoperator.runtime.keys import Key
 
 
 async def test_a_new_cluster_comes_to_rest_ready_and_says_so() -> None:
-    play = stage(3)
-    await play.rest()
-    status = (play.cluster() or {})["status"]
+    world = ensemble_world(3)
+    await world.rest()
+    status = (world.cluster() or {})["status"]
     assert {c["type"]: c["status"] for c in status["conditions"]} == {
         "Available": "True",
         "Degraded": "False",
@@ -41,115 +44,115 @@ async def test_a_new_cluster_comes_to_rest_ready_and_says_so() -> None:
 
 
 async def test_a_pass_with_nothing_to_do_asks_the_api_for_nothing() -> None:
-    play = stage(3)
-    await play.rest()
-    before = len(play.api.operations)
+    world = ensemble_world(3)
+    await world.rest()
+    before = len(world.api.operations)
     for _ in range(20):
-        await play.turn()
-    asked = play.api.operations[before:]
+        await world.turn()
+    asked = world.api.operations[before:]
     assert {op.subresource for op in asked} <= {"status"}, "only transaction ids may be written"
     assert len(asked) <= 2, "and that once in ten seconds"
 
 
 async def test_the_more_clusters_are_at_rest_the_less_often_each_is_looked_at() -> None:
-    play = stage(1)
-    await play.rest()
-    alone = await play.operator.reconcile(KEY)
+    world = ensemble_world(1)
+    await world.rest()
+    alone = await world.operator.reconcile(KEY)
     for number in range(599):
-        play.operator._states.of(Key("others", str(number))).is_settled = True
-    among_many = await play.operator.reconcile(KEY)
+        world.operator._states.of(Key("others", str(number))).is_settled = True
+    among_many = await world.operator.reconcile(KEY)
     assert (alone.after_s, among_many.after_s) == (IDLE_S, 10.0)
 
 
 async def test_the_permission_is_on_record_before_anything_could_start() -> None:
-    play = stage(3)
-    await play.turn()
-    first = next(op for op in play.api.operations if op.is_write)
+    world = ensemble_world(3)
+    await world.turn()
+    first = next(op for op in world.api.operations if op.is_write)
     assert (first.resource, first.subresource) == (ZOOKEEPER_CLUSTERS, "status")
-    assert (play.cluster() or {})["status"]["bootstrap"] == {"members": 3, "complete": False}
-    await play.rest()
-    config = play.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {}
+    assert (world.cluster() or {})["status"]["bootstrap"] == {"members": 3, "complete": False}
+    await world.rest()
+    config = world.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {}
     assert config["data"]["bootstrap"] == ""
 
 
 async def test_the_superusers_secret_is_made_once_and_its_password_is_nowhere_else() -> None:
-    play = stage(3)
-    await play.rest()
-    made = play.api.peek(SECRETS, "demo", NAMES.secret) or {}
-    play.ask_for(replicas=5)
-    await play.rest()
-    assert play.api.peek(SECRETS, "demo", NAMES.secret) == made
+    world = ensemble_world(3)
+    await world.rest()
+    made = world.api.peek(SECRETS, "demo", NAMES.secret) or {}
+    world.ask_for(replicas=5)
+    await world.rest()
+    assert world.api.peek(SECRETS, "demo", NAMES.secret) == made
     resources = (CONFIG_MAPS, SERVICES, STATEFUL_SETS, PODS, EVENTS, ZOOKEEPER_CLUSTERS)
-    everything = str([play.api.every(resource) for resource in resources])
+    everything = str([world.api.every(resource) for resource in resources])
     assert made["data"]["password"] not in everything
     assert made["data"]["digest"] not in everything
 
 
 async def test_a_lost_secret_is_made_anew_and_the_members_are_rolled_to_learn_it() -> None:
-    play = stage(3)
-    await play.rest()
-    before = {pod["metadata"]["uid"] for pod in play.api.every(PODS)}
-    play.api.remove(SECRETS, "demo", NAMES.secret)
-    play.clock.seconds += 120
-    await play.rest()
-    assert not before & {pod["metadata"]["uid"] for pod in play.api.every(PODS)}
+    world = ensemble_world(3)
+    await world.rest()
+    before = {pod["metadata"]["uid"] for pod in world.api.every(PODS)}
+    world.api.remove(SECRETS, "demo", NAMES.secret)
+    world.clock.seconds += 120
+    await world.rest()
+    assert not before & {pod["metadata"]["uid"] for pod in world.api.every(PODS)}
 
 
 async def test_claims_are_marked_when_their_members_join_and_leave() -> None:
-    play = stage(3)
-    await play.rest()
+    world = ensemble_world(3)
+    await world.rest()
 
     def marks() -> dict[str, str]:
-        claims = play.api.every(PERSISTENT_VOLUME_CLAIMS)
+        claims = world.api.every(PERSISTENT_VOLUME_CLAIMS)
         return {c["metadata"]["name"][-1]: (c["metadata"].get("annotations") or {}).get(MEMBERSHIP, "") for c in claims}
 
     assert marks() == dict.fromkeys("012", "member")
-    play.ask_for(replicas=1)
-    await play.rest()
+    world.ask_for(replicas=1)
+    await world.rest()
     assert marks() == {"0": "member", "1": "left", "2": "left"}
 
 
 async def test_an_object_made_again_on_kept_claims_founds_nothing() -> None:
-    play = stage(3)
-    await play.rest()
-    acknowledged, founder = play.acknowledged, (play.cluster() or {})["metadata"]["uid"]
+    world = ensemble_world(3)
+    await world.rest()
+    acknowledged, founder = world.acknowledged, (world.cluster() or {})["metadata"]["uid"]
     for _ in range(2):
-        play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
-        play.api.collect_garbage()
-        again = {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw}
-        play.api.put(ZOOKEEPER_CLUSTERS, again)
-        play.start_operator()
-        await play.rest()
-        assert play.founded == 1
-        assert play.acknowledged > acknowledged
-        recorded = (play.cluster() or {})["status"]["bootstrap"]
+        world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+        world.api.collect_garbage()
+        again = {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **world.raw}
+        world.api.put(ZOOKEEPER_CLUSTERS, again)
+        world.start_operator()
+        await world.rest()
+        assert world.founded == 1
+        assert world.acknowledged > acknowledged
+        recorded = (world.cluster() or {})["status"]["bootstrap"]
         assert recorded == {"members": 3, "complete": True, "ensemble": founder}, "the volumes are marked with it"
-        assert (play.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {})["data"]["ensemble"] == founder
+        assert (world.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {})["data"]["ensemble"] == founder
 
 
 async def test_claims_that_are_to_be_kept_outlive_a_cluster_whose_members_all_went_silent() -> None:
-    play = stage(3, storage={"retention": {"whenDeleted": "Delete"}})
-    await play.rest()
-    play.dark = frozenset({1, 2, 3})
-    play.ask_for(storage={"retention": {"whenDeleted": "Retain"}})
+    world = ensemble_world(3, storage={"retention": {"whenDeleted": "Delete"}})
+    await world.rest()
+    world.dark = frozenset({1, 2, 3})
+    world.ask_for(storage={"retention": {"whenDeleted": "Retain"}})
     for _ in range(3):
-        await play.turn()
-    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
-    play.api.collect_garbage()
-    assert play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) is None
-    assert len(play.api.every(PERSISTENT_VOLUME_CLAIMS)) == 3
+        await world.turn()
+    world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    world.api.collect_garbage()
+    assert world.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) is None
+    assert len(world.api.every(PERSISTENT_VOLUME_CLAIMS)) == 3
 
 
 async def test_claims_of_former_members_alone_forbid_a_new_ensemble() -> None:
-    play = stage(1)
+    world = ensemble_world(1)
     claim = {"name": NAMES.claim(4), "namespace": "demo", "annotations": {MEMBERSHIP: "left"}}
-    play.api.put(PERSISTENT_VOLUME_CLAIMS, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": claim})
+    world.api.put(PERSISTENT_VOLUME_CLAIMS, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": claim})
     for _ in range(5):
-        await play.turn()
-    assert play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) is None
-    assert NAMES.claim(4) in play.condition("Progressing")["message"]
-    play.api.remove(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(4))
-    await play.rest()
+        await world.turn()
+    assert world.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) is None
+    assert NAMES.claim(4) in world.condition("Progressing")["message"]
+    world.api.remove(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(4))
+    await world.rest()
 
 
 @pytest.mark.parametrize(
@@ -157,42 +160,42 @@ async def test_claims_of_former_members_alone_forbid_a_new_ensemble() -> None:
     [(CONFIG_MAPS, NAMES.config_map), (SERVICES, NAMES.client_service), (STATEFUL_SETS, NAMES.stateful_set)],
 )
 async def test_a_foreign_object_is_never_touched(resource: Any, name: str) -> None:
-    play = stage(3)
+    world = ensemble_world(3)
     body: Manifest = {"apiVersion": resource.api_version, "kind": resource.kind, "spec": {"replicas": 0, "a": "b"}}
-    play.api.put(resource, {**body, "metadata": {"name": name, "namespace": "demo"}})
-    before = play.api.peek(resource, "demo", name)
+    world.api.put(resource, {**body, "metadata": {"name": name, "namespace": "demo"}})
+    before = world.api.peek(resource, "demo", name)
     for _ in range(5):
-        await play.turn()
-    assert play.api.peek(resource, "demo", name) == before
-    assert (play.condition("Degraded")["status"], play.condition("Degraded")["reason"]) == ("True", "ForeignObject")
-    assert name in play.condition("Degraded")["message"]
-    play.api.remove(resource, "demo", name)
-    await play.rest()
+        await world.turn()
+    assert world.api.peek(resource, "demo", name) == before
+    assert (world.condition("Degraded")["status"], world.condition("Degraded")["reason"]) == ("True", "ForeignObject")
+    assert name in world.condition("Degraded")["message"]
+    world.api.remove(resource, "demo", name)
+    await world.rest()
 
 
 async def test_a_paused_cluster_is_watched_and_nothing_is_written_but_its_status() -> None:
-    play = stage(3)
-    await play.rest()
-    play.ask_for(paused=True, replicas=5, image=BETTER)
-    before = len(play.api.operations)
+    world = ensemble_world(3)
+    await world.rest()
+    world.ask_for(paused=True, replicas=5, image=BETTER)
+    before = len(world.api.operations)
     for _ in range(5):
-        await play.turn()
-    writes = {(op.resource, op.subresource) for op in play.api.operations[before:] if op.is_write}
+        await world.turn()
+    writes = {(op.resource, op.subresource) for op in world.api.operations[before:] if op.is_write}
     assert writes <= {(ZOOKEEPER_CLUSTERS, "status"), (EVENTS, "")}
-    assert play.condition("Progressing")["reason"] == "Paused"
-    assert play.condition("Ready")["status"] == "False"
-    play.ask_for(paused=False)
-    await play.rest()
+    assert world.condition("Progressing")["reason"] == "Paused"
+    assert world.condition("Ready")["status"] == "False"
+    world.ask_for(paused=False)
+    await world.rest()
 
 
 async def test_what_others_added_to_a_child_is_taken_away_when_it_matters() -> None:
-    play = stage(3)
-    await play.rest()
-    play.api.edit(SERVICES, "demo", NAMES.client_service, {"spec": {"selector": {"stray": "label"}}})
-    play.api.edit(CONFIG_MAPS, "demo", NAMES.config_map, {"data": {"zoo.cfg": "skipACL=yes", "more": "x"}})
-    await play.rest()
-    service = play.api.peek(SERVICES, "demo", NAMES.client_service) or {}
-    config = play.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {}
+    world = ensemble_world(3)
+    await world.rest()
+    world.api.edit(SERVICES, "demo", NAMES.client_service, {"spec": {"selector": {"stray": "label"}}})
+    world.api.edit(CONFIG_MAPS, "demo", NAMES.config_map, {"data": {"zoo.cfg": "skipACL=yes", "more": "x"}})
+    await world.rest()
+    service = world.api.peek(SERVICES, "demo", NAMES.client_service) or {}
+    config = world.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {}
     assert service["spec"]["selector"] == NAMES.selector
     assert "skipACL" not in config["data"]["zoo.cfg"]
     assert "more" not in config["data"]
@@ -200,110 +203,110 @@ async def test_what_others_added_to_a_child_is_taken_away_when_it_matters() -> N
 
 @pytest.mark.parametrize("added", [{"hostNetwork": True}, {"hostPID": True}, {"initContainers": [{"name": "x"}]}])
 async def test_what_gives_pods_more_power_is_taken_out_of_the_template(added: Manifest) -> None:
-    play = stage(3)
-    await play.rest()
-    before = play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
-    play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, {"spec": {"template": {"spec": added}}})
-    await play.rest()
-    after = play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
+    world = ensemble_world(3)
+    await world.rest()
+    before = world.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
+    world.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, {"spec": {"template": {"spec": added}}})
+    await world.rest()
+    after = world.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
     assert after["spec"] == before["spec"]
 
 
 async def test_a_container_beside_ours_is_taken_out_of_the_template() -> None:
-    play = stage(1)
-    await play.rest()
-    before = play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
+    world = ensemble_world(1)
+    await world.rest()
+    before = world.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
     more = [*before["spec"]["template"]["spec"]["containers"], {"name": "x", "image": "x"}]
-    play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, {"spec": {"template": {"spec": {"containers": more}}}})
-    await play.rest()
-    after = play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
+    world.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, {"spec": {"template": {"spec": {"containers": more}}}})
+    await world.rest()
+    after = world.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) or {}
     assert after["spec"] == before["spec"]
 
 
 async def test_an_outage_of_the_api_changes_nothing_and_leaves_nothing_to_clean_up() -> None:
-    play = stage(3)
-    await play.rest()
-    play.ask_for(image=BETTER)
-    await play.turn()
-    hook, play.api.before = play.api.before, unavailable
-    restarts = len(play.restarts)
+    world = ensemble_world(3)
+    await world.rest()
+    world.ask_for(image=BETTER)
+    await world.turn()
+    hook, world.api.before = world.api.before, unavailable
+    restarts = len(world.restarts)
     for _ in range(20):
-        await play.turn()
-    assert len(play.restarts) == restarts
-    play.api.before = hook
-    await play.rest()
+        await world.turn()
+    assert len(world.restarts) == restarts
+    world.api.before = hook
+    await world.rest()
 
 
 async def test_an_invalid_edit_is_reported_with_its_path_and_the_ensemble_is_left_alone() -> None:
-    play = stage(3)
-    await play.rest()
-    before = {pod["metadata"]["uid"] for pod in play.api.every(PODS)}
-    play.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"replicas": 77, "config": {"skipACL": "yes"}}})
+    world = ensemble_world(3)
+    await world.rest()
+    before = {pod["metadata"]["uid"] for pod in world.api.every(PODS)}
+    world.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"replicas": 77, "config": {"skipACL": "yes"}}})
     for _ in range(3):
-        await play.turn()
-    message = play.condition("Degraded")["message"]
+        await world.turn()
+    message = world.condition("Degraded")["message"]
     assert "spec.replicas" in message
     assert "spec.config" in message
-    assert {pod["metadata"]["uid"] for pod in play.api.every(PODS)} == before
+    assert {pod["metadata"]["uid"] for pod in world.api.every(PODS)} == before
 
 
-def _break_spec(play: Stage) -> None:
+def _break_spec(world: EnsembleWorld) -> None:
     limits = {"requests": {"cpu": "2"}, "limits": {"cpu": "1", "memory": "8Mi"}}
-    play.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"replicas": 77, "resources": limits}})
+    world.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": {"replicas": 77, "resources": limits}})
 
 
 async def test_while_the_spec_is_invalid_the_status_goes_on_telling_who_leads_and_whether_a_quorum_serves() -> None:
-    play = stage(3)
-    await play.rest()
-    _break_spec(play)
-    await play.turn()
-    first = (play.cluster() or {})["status"]["leader"]
-    assert first == NAMES.pod(play.leader or 0)
-    assert play.condition("Available")["status"] == "True"
-    play.stuck = frozenset({play.leader or 0})
-    play.crash(play.leader or 0)
-    await play.turn()
-    status = (play.cluster() or {})["status"]
-    assert status["leader"] == NAMES.pod(play.leader or 0) != first
-    play.stuck = frozenset({1, 2, 3})
+    world = ensemble_world(3)
+    await world.rest()
+    _break_spec(world)
+    await world.turn()
+    first = (world.cluster() or {})["status"]["leader"]
+    assert first == NAMES.pod(world.leader or 0)
+    assert world.condition("Available")["status"] == "True"
+    world.stuck = frozenset({world.leader or 0})
+    world.crash(world.leader or 0)
+    await world.turn()
+    status = (world.cluster() or {})["status"]
+    assert status["leader"] == NAMES.pod(world.leader or 0) != first
+    world.stuck = frozenset({1, 2, 3})
     for member in (1, 2, 3):
-        play.crash(member)
+        world.crash(member)
     for _ in range(10):
-        await play.turn()
-    status = (play.cluster() or {})["status"]
+        await world.turn()
+    status = (world.cluster() or {})["status"]
     assert (status["leader"], status["readyReplicas"], status["replicas"]) == ("", 0, 3)
-    assert (play.condition("Available")["status"], play.condition("Available")["reason"]) == ("False", "QuorumLost")
-    play.stuck = frozenset()
+    assert (world.condition("Available")["status"], world.condition("Available")["reason"]) == ("False", "QuorumLost")
+    world.stuck = frozenset()
     for _ in range(10):
-        await play.turn()
-    assert play.condition("Available")["status"] == "True"
+        await world.turn()
+    assert world.condition("Available")["status"] == "True"
 
 
 async def test_while_the_spec_is_invalid_all_errors_are_told_and_nothing_but_the_status_is_written() -> None:
-    play = stage(3)
-    await play.rest()
-    _break_spec(play)
-    play.api.edit(CONFIG_MAPS, "demo", NAMES.config_map, {"data": {"zoo.cfg": "drift"}})
-    before = len(play.api.operations)
+    world = ensemble_world(3)
+    await world.rest()
+    _break_spec(world)
+    world.api.edit(CONFIG_MAPS, "demo", NAMES.config_map, {"data": {"zoo.cfg": "drift"}})
+    before = len(world.api.operations)
     for _ in range(5):
-        await play.turn()
-    writes = {(op.resource, op.subresource) for op in play.api.operations[before:] if op.is_write}
+        await world.turn()
+    writes = {(op.resource, op.subresource) for op in world.api.operations[before:] if op.is_write}
     assert writes <= {(ZOOKEEPER_CLUSTERS, "status"), (EVENTS, "")}
     for kind, truth in (("Ready", "False"), ("Degraded", "True")):
-        condition = play.condition(kind)
+        condition = world.condition(kind)
         assert (condition["status"], condition["reason"]) == (truth, "InvalidSpec")
         assert "spec.replicas" in condition["message"]
-    assert (play.cluster() or {})["status"]["observedGeneration"] == (play.cluster() or {})["metadata"]["generation"]
-    play.ask_for(replicas=3, resources=None)
-    await play.rest()
+    assert (world.cluster() or {})["status"]["observedGeneration"] == (world.cluster() or {})["metadata"]["generation"]
+    world.ask_for(replicas=3, resources=None)
+    await world.rest()
 
 
 async def test_an_invalid_object_that_never_ran_is_told_its_errors() -> None:
-    play = stage(77)
+    world = ensemble_world(77)
     for _ in range(3):
-        await play.turn()
-    assert "spec.replicas" in play.condition("Ready")["message"]
-    assert play.api.every(STATEFUL_SETS) == ()
+        await world.turn()
+    assert "spec.replicas" in world.condition("Ready")["message"]
+    assert world.api.every(STATEFUL_SETS) == ()
 
 
 class WithoutUnlabelled(Peeking):
@@ -316,48 +319,50 @@ class WithoutUnlabelled(Peeking):
 
 
 async def test_a_claim_that_somebody_else_made_is_not_taken_over() -> None:
-    play = stage(3)
+    world = ensemble_world(3)
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {}}
-    play.api.put(PERSISTENT_VOLUME_CLAIMS, claim | {"metadata": {"name": NAMES.claim(2), "namespace": "demo"}})
-    play.store = WithoutUnlabelled(play.api)
-    play.start_operator()
+    world.api.put(PERSISTENT_VOLUME_CLAIMS, claim | {"metadata": {"name": NAMES.claim(2), "namespace": "demo"}})
+    world.store = WithoutUnlabelled(world.api)
+    world.start_operator()
     for _ in range(3):
-        await play.turn()
-    assert play.condition("Degraded")["reason"] == "ForeignObject"
-    assert NAMES.claim(2) in play.condition("Degraded")["message"]
-    assert play.api.every(STATEFUL_SETS) == ()
+        await world.turn()
+    assert world.condition("Degraded")["reason"] == "ForeignObject"
+    assert NAMES.claim(2) in world.condition("Degraded")["message"]
+    assert world.api.every(STATEFUL_SETS) == ()
     labels = {"metadata": {"labels": NAMES.selector}}
-    play.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(2), labels)
-    await play.rest()
-    assert play.founded == 1
+    world.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(2), labels)
+    await world.rest()
+    assert world.founded == 1
 
 
 async def test_kept_claims_that_lost_their_labels_are_told_instead_of_an_endless_silence() -> None:
-    play = stage(3)
-    await play.rest()
-    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
-    play.api.collect_garbage()
-    for claim in play.api.every(PERSISTENT_VOLUME_CLAIMS):
-        play.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", claim["metadata"]["name"], {"metadata": {"labels": None}})
-    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
-    play.store = WithoutUnlabelled(play.api)
-    play.start_operator()
+    world = ensemble_world(3)
+    await world.rest()
+    world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    world.api.collect_garbage()
+    for claim in world.api.every(PERSISTENT_VOLUME_CLAIMS):
+        world.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", claim["metadata"]["name"], {"metadata": {"labels": None}})
+    world.api.put(
+        ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **world.raw}
+    )
+    world.store = WithoutUnlabelled(world.api)
+    world.start_operator()
     for _ in range(3):
-        await play.turn()
-    assert play.condition("Progressing")["reason"] == "Blocked"
-    assert NAMES.claim(1) in play.condition("Progressing")["message"]
-    assert play.api.every(STATEFUL_SETS) == ()
-    for claim in play.api.every(PERSISTENT_VOLUME_CLAIMS):
+        await world.turn()
+    assert world.condition("Progressing")["reason"] == "Blocked"
+    assert NAMES.claim(1) in world.condition("Progressing")["message"]
+    assert world.api.every(STATEFUL_SETS) == ()
+    for claim in world.api.every(PERSISTENT_VOLUME_CLAIMS):
         labels = {"metadata": {"labels": NAMES.selector}}
-        play.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", claim["metadata"]["name"], labels)
-    await play.rest()
-    assert play.founded == 1
+        world.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", claim["metadata"]["name"], labels)
+    await world.rest()
+    assert world.founded == 1
 
 
 async def test_a_repair_that_somebody_undoes_each_time_is_told_and_no_more_made_at_once() -> None:
-    play = stage(3)
-    await play.rest()
-    hook, repairs = play.api.after, 0
+    world = ensemble_world(3)
+    await world.rest()
+    hook, repairs = world.api.after, 0
 
     def undo(operation: Operation) -> None:
         nonlocal repairs
@@ -368,47 +373,71 @@ async def test_a_repair_that_somebody_undoes_each_time_is_told_and_no_more_made_
 
     def spoil() -> None:
         added = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
-        play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, added)
+        world.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, added)
 
-    play.api.after = undo
+    world.api.after = undo
     spoil()
     for _ in range(50):
-        await play.turn()
+        await world.turn()
     first = repairs
     assert 5 < first <= 10
-    assert play.condition("Progressing")["reason"] == "Blocked"
-    assert "statefulset main-zk was put right 10 times" in play.condition("Progressing")["message"]
+    assert world.condition("Progressing")["reason"] == "Blocked"
+    assert "statefulset main-zk was put right 10 times" in world.condition("Progressing")["message"]
     for _ in range(120):
-        await play.turn()
+        await world.turn()
     assert first < repairs <= first + 3
-    play.api.after = hook
-    await play.rest()
+    world.api.after = hook
+    await world.rest()
 
 
 async def test_a_conflict_that_does_not_end_is_reported_and_one_that_does_is_not() -> None:
-    play = stage(3)
-    await play.rest()
-    hook, told = play.api.before, set[str]()
+    world = ensemble_world(3)
+    await world.rest()
+    hook, told = world.api.before, set[str]()
 
     def always(operation: Operation) -> None:
         if (operation.verb, operation.resource) == ("apply", SERVICES):
             raise ConflictError("somebody is always faster")
         hook(operation)
 
-    play.api.before = always
-    play.api.edit(SERVICES, "demo", NAMES.client_service, {"metadata": {"labels": None}})
+    world.api.before = always
+    world.api.edit(SERVICES, "demo", NAMES.client_service, {"metadata": {"labels": None}})
     for _ in range(5):
-        await play.turn()
-        told.add(play.condition("Progressing")["reason"])
+        await world.turn()
+        told.add(world.condition("Progressing")["reason"])
     assert "Blocked" not in told
     for _ in range(15):
-        await play.turn()
-    assert play.condition("Progressing")["reason"] == "Blocked"
-    assert "somebody is always faster" in play.condition("Progressing")["message"]
-    play.api.before = hook
-    await play.rest()
-    play.api.before = always
-    play.api.edit(SERVICES, "demo", NAMES.client_service, {"metadata": {"labels": None}})
+        await world.turn()
+    assert world.condition("Progressing")["reason"] == "Blocked"
+    assert "somebody is always faster" in world.condition("Progressing")["message"]
+    world.api.before = hook
+    await world.rest()
+    world.api.before = always
+    world.api.edit(SERVICES, "demo", NAMES.client_service, {"metadata": {"labels": None}})
     for _ in range(5):
-        await play.turn()
-    assert play.condition("Progressing")["reason"] != "Blocked", "the count goes on from the last time"
+        await world.turn()
+    assert world.condition("Progressing")["reason"] != "Blocked", "the count goes on from the last time"
+
+
+SEEDS = (
+    Seed(
+        "claims without labels are found before the permission",
+        replaced(Applier, "_require_no_contradicting_claim", no_check),
+        (test_kept_claims_that_lost_their_labels_are_told_instead_of_an_endless_silence,),
+    ),
+    Seed(
+        "a row of conflicts is reported",
+        replaced(reconcile, "_MAX_CONFLICTS", 10**9),
+        (test_a_conflict_that_does_not_end_is_reported_and_one_that_does_is_not,),
+    ),
+    Seed(
+        "an invalid object is watched",
+        replaced(reconcile, "minimal_cluster", lambda *_: None),
+        (test_while_the_spec_is_invalid_the_status_goes_on_telling_who_leads_and_whether_a_quorum_serves,),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

@@ -22,7 +22,11 @@ from tests.support.models.ensemble_edges import (
     until,
 )
 from tests.support.models.ensemble_simulation import BETTER, NAMES
-from tests.support.worlds.ensemble import KEY, Peeking, Stage, stage
+from tests.support.models.seeds import Claim, Seed, claim_with, no_check, replaced, request_without, rewritten
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, Peeking, ensemble_world
+from zkoperator.ensemble.apply import applier
+from zkoperator.ensemble.apply.applier import Applier
+from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import server_of
 from zkoperator.ensemble.model.names import MEMBERSHIP
@@ -54,32 +58,32 @@ from zkoperator.kube.port import (
 DELETE = {"storage": {"retention": {"whenScaled": "Delete"}}}
 
 
-async def shrinking(first: int = 3, then: int = 1) -> Stage:
-    play = stage(first, **DELETE)
-    await play.rest()
-    play.ask_for(replicas=then)
-    return play
+async def shrinking(first: int = 3, then: int = 1) -> EnsembleWorld:
+    world = ensemble_world(first, **DELETE)
+    await world.rest()
+    world.ask_for(replicas=then)
+    return world
 
 
-async def rolling() -> Stage:
-    play = stage(3)
-    await play.rest()
-    play.ask_for(config={"tickTime": "3000"})
-    return play
+async def rolling() -> EnsembleWorld:
+    world = ensemble_world(3)
+    await world.rest()
+    world.ask_for(config={"tickTime": "3000"})
+    return world
 
 
 async def about_to(kind: type[Step]) -> tuple[Edge, Any]:
     return await until(await (rolling() if kind is RestartPod else shrinking()), kind)
 
 
-def state(play: Stage) -> tuple[object, ...]:
-    return alive(play), claims(play), replicas(play), play.committed
+def state(world: EnsembleWorld) -> tuple[object, ...]:
+    return alive(world), claims(world), replicas(world), world.committed
 
 
-CHANGES: dict[str, Callable[[Stage], object]] = {
-    "edited": lambda play: play.ask_for(paused=True),
-    "deleted": lambda play: play.api.remove(ZOOKEEPER_CLUSTERS, *KEY),
-    "being deleted": lambda play: marked(play, ZOOKEEPER_CLUSTERS, "main"),
+CHANGES: dict[str, Callable[[EnsembleWorld], object]] = {
+    "edited": lambda world: world.ask_for(paused=True),
+    "deleted": lambda world: world.api.remove(ZOOKEEPER_CLUSTERS, *KEY),
+    "being deleted": lambda world: marked(world, ZOOKEEPER_CLUSTERS, "main"),
     "made again": cluster_made_again,
 }
 
@@ -88,23 +92,23 @@ CHANGES: dict[str, Callable[[Stage], object]] = {
 @pytest.mark.parametrize("kind", [RestartPod, Reconfigure, RemovePods, DeleteClaim])
 async def test_nothing_is_taken_away_for_a_cluster_that_has_changed_since(kind: type[Step], change: str) -> None:
     edge, step = await about_to(kind)
-    before = state(edge.play)
-    CHANGES[change](edge.play)
+    before = state(edge.world)
+    CHANGES[change](edge.world)
     assert isinstance(await edge.take(step), ConflictError)
-    assert state(edge.play) == before
+    assert state(edge.world) == before
 
 
-POD_CHANGES: dict[str, Callable[[Stage, str], object]] = {
-    "vanished": lambda play, pod: play.api.remove(PODS, "demo", pod),
-    "made again": lambda play, pod: made_again(play, PODS, pod),
-    "being stopped": lambda play, pod: marked(play, PODS, pod),
-    "at another address": lambda play, pod: _pod_status(play, pod, podIP="10.0.0.99"),
-    "not running": lambda play, pod: _pod_status(play, pod, containerStatuses=_containers("waiting")),
+POD_CHANGES: dict[str, Callable[[EnsembleWorld, str], object]] = {
+    "vanished": lambda world, pod: world.api.remove(PODS, "demo", pod),
+    "made again": lambda world, pod: made_again(world, PODS, pod),
+    "being stopped": lambda world, pod: marked(world, PODS, pod),
+    "at another address": lambda world, pod: _pod_status(world, pod, podIP="10.0.0.99"),
+    "not running": lambda world, pod: _pod_status(world, pod, containerStatuses=_containers("waiting")),
 }
 
 
-def _pod_status(play: Stage, pod: str, **status: Any) -> None:
-    play.api.edit(PODS, "demo", pod, {"status": status}, subresource="status")
+def _pod_status(world: EnsembleWorld, pod: str, **status: Any) -> None:
+    world.api.edit(PODS, "demo", pod, {"status": status}, subresource="status")
 
 
 def _containers(state: str) -> list[Manifest]:
@@ -115,9 +119,9 @@ def _containers(state: str) -> list[Manifest]:
 async def test_no_member_is_restarted_when_another_voter_is_not_as_it_was_judged(change: str) -> None:
     edge, step = await about_to(RestartPod)
     other = next(member for member in (1, 2, 3) if member != step.member)
-    POD_CHANGES[change](edge.play, NAMES.pod(other))
+    POD_CHANGES[change](edge.world, NAMES.pod(other))
     assert isinstance(await edge.take(step), ConflictError)
-    assert alive(edge.play)[step.name] == step.uid
+    assert alive(edge.world)[step.name] == step.uid
 
 
 async def test_a_pod_that_runs_by_now_is_not_deleted_as_one_that_waits() -> None:
@@ -125,129 +129,129 @@ async def test_a_pod_that_runs_by_now_is_not_deleted_as_one_that_waits() -> None
     waiting = replace(edge.observed.pods[step.member], running=Running.NO)
     edge.observed = replace(edge.observed, pods={**edge.observed.pods, step.member: waiting})
     assert isinstance(await edge.take(step), ConflictError)
-    assert alive(edge.play)[step.name] == step.uid
+    assert alive(edge.world)[step.name] == step.uid
 
 
 async def test_a_pod_that_changes_at_the_last_moment_is_not_deleted() -> None:
     edge, step = await about_to(RestartPod)
-    meanwhile(edge.play, "delete", PODS, lambda: _pod_status(edge.play, step.name, phase="Running"))
+    meanwhile(edge.world, "delete", PODS, lambda: _pod_status(edge.world, step.name, phase="Running"))
     assert isinstance(await edge.take(step), ConflictError)
-    assert alive(edge.play)[step.name] == step.uid
+    assert alive(edge.world)[step.name] == step.uid
 
 
 async def test_a_pod_that_came_at_the_last_moment_is_not_deleted() -> None:
     edge, step = await about_to(RestartPod)
-    meanwhile(edge.play, "delete", PODS, lambda: made_again(edge.play, PODS, step.name))
+    meanwhile(edge.world, "delete", PODS, lambda: made_again(edge.world, PODS, step.name))
     assert isinstance(await edge.take(step), ConflictError)
-    assert alive(edge.play)[step.name] not in ("", step.uid)
+    assert alive(edge.world)[step.name] not in ("", step.uid)
 
 
 @pytest.mark.parametrize("kind", [RemovePods, DeleteClaim])
 async def test_a_member_that_is_back_in_the_configuration_loses_neither_pod_nor_claim(kind: type[Step]) -> None:
     edge, step = await until(await shrinking(5, 3), kind)
-    before = state(edge.play)[:3]
-    edge.play.reconfigure_by_hand(tuple(server_of(NAMES, member) for member in (1, 2, 3, 4)))
+    before = state(edge.world)[:3]
+    edge.world.reconfigure_by_hand(tuple(server_of(NAMES, member) for member in (1, 2, 3, 4)))
     assert isinstance(await edge.take(step), ConflictError)
-    assert state(edge.play)[:3] == before
+    assert state(edge.world)[:3] == before
 
 
 async def test_a_claim_whose_pod_is_there_after_all_is_kept() -> None:
     edge, step = await about_to(DeleteClaim)
     pod = {"name": NAMES.pod(step.claim.member), "namespace": "demo"}
-    edge.play.api.put(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": {"containers": []}})
+    edge.world.api.put(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": {"containers": []}})
     assert isinstance(await edge.take(step), ConflictError)
-    assert step.claim.name in claims(edge.play)
+    assert step.claim.name in claims(edge.world)
 
 
 async def test_a_claim_that_came_at_the_last_moment_is_kept() -> None:
     edge, step = await about_to(DeleteClaim)
     meanwhile(
-        edge.play,
+        edge.world,
         "delete",
         PERSISTENT_VOLUME_CLAIMS,
-        lambda: made_again(edge.play, PERSISTENT_VOLUME_CLAIMS, step.claim.name),
+        lambda: made_again(edge.world, PERSISTENT_VOLUME_CLAIMS, step.claim.name),
     )
     assert isinstance(await edge.take(step), ConflictError)
-    assert step.claim.name in claims(edge.play)
+    assert step.claim.name in claims(edge.world)
 
 
 async def test_pods_are_not_removed_from_a_stateful_set_that_somebody_scaled_meanwhile() -> None:
     edge, step = await about_to(RemovePods)
     more = {"spec": {"replicas": 5}}
-    meanwhile(edge.play, "apply", STATEFUL_SETS, lambda: edge.play.api.edit(STATEFUL_SETS, "demo", "main-zk", more))
+    meanwhile(edge.world, "apply", STATEFUL_SETS, lambda: edge.world.api.edit(STATEFUL_SETS, "demo", "main-zk", more))
     assert isinstance(await edge.take(step), ConflictError)
-    assert replicas(edge.play) == 5
+    assert replicas(edge.world) == 5
 
 
 async def test_a_stateful_set_that_is_deleted_meanwhile_is_not_made_with_fewer_pods() -> None:
     edge, step = await about_to(RemovePods)
-    meanwhile(edge.play, "apply", STATEFUL_SETS, lambda: edge.play.api.remove(STATEFUL_SETS, "demo", "main-zk"))
+    meanwhile(edge.world, "apply", STATEFUL_SETS, lambda: edge.world.api.remove(STATEFUL_SETS, "demo", "main-zk"))
     assert isinstance(await edge.take(step), ConflictError)
-    assert edge.play.api.peek(STATEFUL_SETS, "demo", "main-zk") is None
+    assert edge.world.api.peek(STATEFUL_SETS, "demo", "main-zk") is None
 
 
 async def test_a_child_that_is_deleted_meanwhile_is_not_made_from_an_old_look() -> None:
-    play = await rolling()
-    edge, step = await until(play, ApplyChild, lambda step: step.child is Child.STATEFUL_SET)
-    meanwhile(play, "apply", STATEFUL_SETS, lambda: play.api.remove(STATEFUL_SETS, "demo", "main-zk"))
+    world = await rolling()
+    edge, step = await until(world, ApplyChild, lambda step: step.child is Child.STATEFUL_SET)
+    meanwhile(world, "apply", STATEFUL_SETS, lambda: world.api.remove(STATEFUL_SETS, "demo", "main-zk"))
     assert isinstance(await edge.take(step), ConflictError)
-    assert play.api.peek(STATEFUL_SETS, "demo", "main-zk") is None
+    assert world.api.peek(STATEFUL_SETS, "demo", "main-zk") is None
 
 
 @pytest.mark.parametrize("child", Child)
 async def test_a_child_that_somebody_edits_meanwhile_is_looked_at_again(child: Child) -> None:
-    play, resource, name = stage(3), child.resource, child.name_of(NAMES)
-    await play.rest()
-    play.api.edit(resource, "demo", name, {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}})
-    edge, step = await until(play, ApplyChild, lambda step: step.child is child)
+    world, resource, name = ensemble_world(3), child.resource, child.name_of(NAMES)
+    await world.rest()
+    world.api.edit(resource, "demo", name, {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}})
+    edge, step = await until(world, ApplyChild, lambda step: step.child is child)
     theirs = {"metadata": {"labels": {"app.kubernetes.io/component": "theirs"}}}
-    meanwhile(play, "apply", resource, lambda: play.api.edit(resource, "demo", name, theirs))
+    meanwhile(world, "apply", resource, lambda: world.api.edit(resource, "demo", name, theirs))
     assert isinstance(await edge.take(step), ConflictError)
-    found = play.api.peek(resource, "demo", name) or {}
+    found = world.api.peek(resource, "demo", name) or {}
     assert found["metadata"]["labels"]["app.kubernetes.io/component"] == "theirs"
-    await play.rest()
-    found = play.api.peek(resource, "demo", name) or {}
+    await world.rest()
+    found = world.api.peek(resource, "demo", name) or {}
     assert found["metadata"]["labels"] == NAMES.labels
 
 
 async def test_a_write_of_a_dead_operator_that_lands_after_a_growth_takes_no_pod() -> None:
-    play = stage(1)
-    await play.rest()
-    play.ask_for(logLevel="DEBUG", config={"tickTime": "3000"})
-    held = Held(play, STATEFUL_SETS)
-    await play.rest()
-    play.ask_for(replicas=3)
-    await play.rest()
+    world = ensemble_world(1)
+    await world.rest()
+    world.ask_for(logLevel="DEBUG", config={"tickTime": "3000"})
+    held = Held(world, STATEFUL_SETS)
+    await world.rest()
+    world.ask_for(replicas=3)
+    await world.rest()
     await held.land()
-    assert replicas(play) == 3
+    assert replicas(world) == 3
 
 
 async def test_a_creation_of_a_dead_operator_that_lands_after_a_growth_takes_no_pod() -> None:
-    play = stage(1)
-    held = Held(play, STATEFUL_SETS)
-    await play.rest()
-    play.ask_for(replicas=3)
-    await play.rest()
+    world = ensemble_world(1)
+    held = Held(world, STATEFUL_SETS)
+    await world.rest()
+    world.ask_for(replicas=3)
+    await world.rest()
     await held.land()
-    assert replicas(play) == 3
+    assert replicas(world) == 3
 
 
 async def test_a_stateful_set_whose_status_never_rests_is_written_all_the_same() -> None:
-    play = stage(3)
-    await play.rest()
-    hook, tries = play.api.before, count()
+    world = ensemble_world(3)
+    await world.rest()
+    hook, tries = world.api.before, count()
 
     def busy(operation: Operation) -> None:
         if (operation.resource, operation.verb) == (STATEFUL_SETS, "apply") and (seen := next(tries)) % 3:
-            play.api.edit(STATEFUL_SETS, "demo", "main-zk", {"status": {"seen": seen}}, subresource="status")
+            world.api.edit(STATEFUL_SETS, "demo", "main-zk", {"status": {"seen": seen}}, subresource="status")
         hook(operation)
 
     next(tries)
-    play.api.before = busy
-    play.ask_for(image=BETTER)
-    await play.rest()
+    world.api.before = busy
+    world.ask_for(image=BETTER)
+    await world.rest()
     assert next(tries) >= 4, "the StatefulSet was never busy"
-    assert {pod["spec"]["containers"][0]["image"] for pod in play.api.every(PODS)} == {BETTER}
+    assert {pod["spec"]["containers"][0]["image"] for pod in world.api.every(PODS)} == {BETTER}
 
 
 class Selecting(Peeking):
@@ -261,108 +265,260 @@ class Selecting(Peeking):
 
 
 async def test_children_that_lost_their_labels_get_them_back_and_no_pod_is_lost_by_it() -> None:
-    play = stage(1)
-    await play.rest()
-    play.ask_for(replicas=3)
-    await play.rest()
-    before = alive(play)
-    play.dark = frozenset({1, 2, 3})
+    world = ensemble_world(1)
+    await world.rest()
+    world.ask_for(replicas=3)
+    await world.rest()
+    before = alive(world)
+    world.dark = frozenset({1, 2, 3})
     for child in Child:
-        play.api.edit(child.resource, "demo", child.name_of(NAMES), {"metadata": {"labels": None}})
-    play.store = Selecting(play.api)
-    play.start_operator()
+        world.api.edit(child.resource, "demo", child.name_of(NAMES), {"metadata": {"labels": None}})
+    world.store = Selecting(world.api)
+    world.start_operator()
     for _ in range(10):
-        await play.turn()
-        assert replicas(play) == 3
-    play.dark = frozenset()
-    await play.rest()
-    assert alive(play) == before
+        await world.turn()
+        assert replicas(world) == 3
+    world.dark = frozenset()
+    await world.rest()
+    assert alive(world) == before
     for child in Child:
-        found = play.api.peek(child.resource, "demo", child.name_of(NAMES)) or {}
+        found = world.api.peek(child.resource, "demo", child.name_of(NAMES)) or {}
         assert found["metadata"]["labels"] == NAMES.labels
 
 
 async def test_a_child_that_is_there_and_was_not_seen_yet_is_not_written() -> None:
-    play = stage(3)
-    await play.rest()
-    edge = await seen(play)
+    world = ensemble_world(3)
+    await world.rest()
+    edge = await seen(world)
     foreign = {"spec": {"replicas": 5}}
-    play.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, foreign)
+    world.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, foreign)
     manifest = stateful_set_of(edge.cluster, edge.observed, 3)
     assert isinstance(await edge.take(ApplyChild(Child.STATEFUL_SET, manifest)), ConflictError)
-    assert replicas(play) == 5
+    assert replicas(world) == 5
 
 
 async def test_a_note_does_not_take_away_an_owner_that_came_meanwhile() -> None:
-    play = stage(3)
-    edge, step = await until(play, NoteOnClaim)
+    world = ensemble_world(3)
+    edge, step = await until(world, NoteOnClaim)
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "theirs", "controller": False}
     meanwhile(
-        play,
+        world,
         "patch",
         PERSISTENT_VOLUME_CLAIMS,
-        lambda: play.api.edit(
+        lambda: world.api.edit(
             PERSISTENT_VOLUME_CLAIMS, "demo", step.claim.name, {"metadata": {"ownerReferences": [owner]}}
         ),
     )
     assert isinstance(await edge.take(step), ConflictError)
-    found = play.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", step.claim.name) or {}
+    found = world.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", step.claim.name) or {}
     assert found["metadata"]["ownerReferences"] == [owner]
 
 
 async def test_a_note_is_not_written_on_a_new_claim() -> None:
-    play = stage(3)
-    edge, step = await until(play, NoteOnClaim)
-    made_again(play, PERSISTENT_VOLUME_CLAIMS, step.claim.name)
+    world = ensemble_world(3)
+    edge, step = await until(world, NoteOnClaim)
+    made_again(world, PERSISTENT_VOLUME_CLAIMS, step.claim.name)
     assert isinstance(await edge.take(step), ConflictError)
-    found = play.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", step.claim.name) or {}
+    found = world.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", step.claim.name) or {}
     assert MEMBERSHIP not in (found["metadata"].get("annotations") or {})
 
 
 @pytest.mark.parametrize("is_gone", [True, False])
 async def test_an_ensemble_is_not_taken_up_from_claims_that_go_meanwhile(is_gone: bool) -> None:
-    play = stage(3)
-    await play.rest()
-    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
-    play.api.collect_garbage()
-    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
-    play.start_operator()
-    edge, step = await until(play, RecordBootstrap)
+    world = ensemble_world(3)
+    await world.rest()
+    world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    world.api.collect_garbage()
+    world.api.put(
+        ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **world.raw}
+    )
+    world.start_operator()
+    edge, step = await until(world, RecordBootstrap)
     assert step.complete
     if not is_gone:
-        marked(play, PERSISTENT_VOLUME_CLAIMS, NAMES.claim(2))
+        marked(world, PERSISTENT_VOLUME_CLAIMS, NAMES.claim(2))
     else:
-        play.api.remove(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(2))
+        world.api.remove(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(2))
     assert isinstance(await edge.take(step), ConflictError)
-    assert "bootstrap" not in (play.cluster() or {}).get("status", {})
+    assert "bootstrap" not in (world.cluster() or {}).get("status", {})
 
 
 async def test_the_permission_is_not_given_for_a_spec_that_changed_meanwhile() -> None:
-    play = stage(3)
-    edge, step = await until(play, RecordBootstrap)
-    meanwhile(play, "patch", ZOOKEEPER_CLUSTERS, lambda: play.ask_for(replicas=5))
+    world = ensemble_world(3)
+    edge, step = await until(world, RecordBootstrap)
+    meanwhile(world, "patch", ZOOKEEPER_CLUSTERS, lambda: world.ask_for(replicas=5))
     assert isinstance(await edge.take(step), ConflictError)
-    assert "bootstrap" not in (play.cluster() or {}).get("status", {})
+    assert "bootstrap" not in (world.cluster() or {}).get("status", {})
 
 
 async def test_a_repair_does_not_undo_what_somebody_does_meanwhile() -> None:
-    play = stage(3)
-    await play.rest()
-    play.api.edit(SERVICES, "demo", NAMES.client_service, {"spec": {"selector": {"stray": "label"}}})
-    edge, step = await until(play, ApplyChild, lambda step: step.child is Child.CLIENT_SERVICE)
+    world = ensemble_world(3)
+    await world.rest()
+    world.api.edit(SERVICES, "demo", NAMES.client_service, {"spec": {"selector": {"stray": "label"}}})
+    edge, step = await until(world, ApplyChild, lambda step: step.child is Child.CLIENT_SERVICE)
     theirs = {"spec": {"selector": {"stray": "theirs"}}}
-    meanwhile(play, "patch", SERVICES, lambda: play.api.edit(SERVICES, "demo", NAMES.client_service, theirs), "main-zk")
+    meanwhile(
+        world, "patch", SERVICES, lambda: world.api.edit(SERVICES, "demo", NAMES.client_service, theirs), "main-zk"
+    )
     assert isinstance(await edge.take(step), ConflictError)
-    found = play.api.peek(SERVICES, "demo", NAMES.client_service) or {}
+    found = world.api.peek(SERVICES, "demo", NAMES.client_service) or {}
     assert found["spec"]["selector"]["stray"] == "theirs"
 
 
 async def test_a_secret_that_is_there_is_never_overwritten() -> None:
-    play = stage(3)
-    await play.rest()
-    edge = await seen(play)
+    world = ensemble_world(3)
+    await world.rest()
+    edge = await seen(world)
     broken = {"data": {"digest": "eA=="}}
-    play.api.edit(SECRETS, "demo", NAMES.secret, broken)
-    before = play.api.peek(SECRETS, "demo", NAMES.secret)
+    world.api.edit(SECRETS, "demo", NAMES.secret, broken)
+    before = world.api.peek(SECRETS, "demo", NAMES.secret)
     assert "delete it" in str(await edge.take(CreateSecret()))
-    assert play.api.peek(SECRETS, "demo", NAMES.secret) == before
+    assert world.api.peek(SECRETS, "demo", NAMES.secret) == before
+
+
+async def _version_only(self: Applier, cluster: Any, _: Any, step: RestartPod) -> str:
+    live = await self._api.get(PODS, cluster.names.namespace, step.name) or {}
+    return str(live["metadata"]["resourceVersion"])
+
+
+def _judged_without(index: int) -> Callable[[pytest.MonkeyPatch], None]:
+    """Judge pods without one of the facts: uid, address, whether it is being stopped, whether it runs."""
+
+    def bug(patch: pytest.MonkeyPatch) -> None:
+        judged = applier._gate_facts
+
+        def fewer(pod: Any) -> Any:
+            facts = judged(pod)
+            return facts and (*facts[:index], *facts[index + 1 :])
+
+        patch.setattr(applier, "_gate_facts", fewer)
+
+    return bug
+
+
+def _apply_without(*conditions: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Apply without these preconditions in the manifest."""
+
+    def bug(patch: pytest.MonkeyPatch) -> None:
+        with_metadata = applier._with_metadata
+
+        def fewer(manifest: Any, **fields: str) -> Any:
+            return with_metadata(manifest, **{name: each for name, each in fields.items() if name not in conditions})
+
+        patch.setattr(applier, "_with_metadata", fewer)
+
+    return bug
+
+
+_NOT_OBSERVED = """\
+                await self._restore_labels(resource, live, manifest)
+                return
+            wanted = _with_metadata(manifest, resourceVersion=_NEVER)"""
+
+
+def _changed(kind: type[Step], change: str) -> Claim:
+    return claim_with(test_nothing_is_taken_away_for_a_cluster_that_has_changed_since, kind, change)
+
+
+def _another(change: str) -> Claim:
+    return claim_with(test_no_member_is_restarted_when_another_voter_is_not_as_it_was_judged, change)
+
+
+SEEDS = (
+    Seed(
+        "the object is looked at again before anything is taken away",
+        replaced(Applier, "_require_unchanged_cluster", no_check),
+        tuple(_changed(kind, "edited") for kind in (RestartPod, Reconfigure, RemovePods, DeleteClaim)),
+    ),
+    Seed(
+        "its uid",
+        rewritten(applier, "Applier._require_unchanged_cluster", 'meta.get("uid") == cluster.meta.uid and ', ""),
+        (_changed(RestartPod, "made again"),),
+    ),
+    Seed(
+        "its end",
+        rewritten(applier, "Applier._require_unchanged_cluster", ' or "deletionTimestamp" in meta', ""),
+        (_changed(RestartPod, "being deleted"),),
+    ),
+    Seed(
+        "pods are looked at again before one is deleted",
+        replaced(Applier, "_require_unchanged_pods", _version_only),
+        tuple(_another(change) for change in POD_CHANGES),
+    ),
+    Seed("a pod's uid", _judged_without(0), (_another("made again"),)),
+    Seed("a pod's address", _judged_without(1), (_another("at another address"),)),
+    Seed("a pod's end", _judged_without(2), (_another("being stopped"),)),
+    Seed(
+        "whether a pod runs",
+        _judged_without(3),
+        (_another("not running"), test_a_pod_that_runs_by_now_is_not_deleted_as_one_that_waits),
+    ),
+    Seed(
+        "the version of what is deleted",
+        request_without("delete", "resource_version"),
+        (test_a_pod_that_changes_at_the_last_moment_is_not_deleted,),
+    ),
+    Seed(
+        "the uid and version of what is deleted",
+        request_without("delete", "uid", "resource_version"),
+        (
+            test_a_pod_that_came_at_the_last_moment_is_not_deleted,
+            test_a_claim_that_came_at_the_last_moment_is_kept,
+        ),
+    ),
+    Seed(
+        "the configuration is read again before pods and claims go",
+        replaced(Reconfigurer, "confirm_absent", no_check),
+        tuple(
+            claim_with(test_a_member_that_is_back_in_the_configuration_loses_neither_pod_nor_claim, kind)
+            for kind in (RemovePods, DeleteClaim)
+        ),
+    ),
+    Seed(
+        "a claim in use",
+        rewritten(applier, "Applier._delete_claim", " is not None:", " is ...:"),
+        (test_a_claim_whose_pod_is_there_after_all_is_kept,),
+    ),
+    Seed(
+        "the version of what is applied",
+        _apply_without("resourceVersion"),
+        (
+            test_a_write_of_a_dead_operator_that_lands_after_a_growth_takes_no_pod,
+            test_a_creation_of_a_dead_operator_that_lands_after_a_growth_takes_no_pod,
+            test_pods_are_not_removed_from_a_stateful_set_that_somebody_scaled_meanwhile,
+            claim_with(test_a_child_that_somebody_edits_meanwhile_is_looked_at_again, Child.STATEFUL_SET),
+        ),
+    ),
+    Seed(
+        "the uid of what is applied",
+        _apply_without("uid"),
+        (
+            test_a_stateful_set_that_is_deleted_meanwhile_is_not_made_with_fewer_pods,
+            test_a_child_that_is_deleted_meanwhile_is_not_made_from_an_old_look,
+        ),
+    ),
+    Seed(
+        "a child that was not observed is not written",
+        rewritten(applier, "Applier._apply_child", _NOT_OBSERVED, "            wanted = manifest"),
+        (test_a_child_that_is_there_and_was_not_seen_yet_is_not_written,),
+    ),
+    Seed(
+        "the version of what is patched",
+        request_without("patch", "resource_version"),
+        (
+            test_a_note_does_not_take_away_an_owner_that_came_meanwhile,
+            test_the_permission_is_not_given_for_a_spec_that_changed_meanwhile,
+            test_a_repair_does_not_undo_what_somebody_does_meanwhile,
+        ),
+    ),
+    Seed(
+        "the uid of a claim that is noted",
+        rewritten(applier, "Applier._annotate_claim", ' or live["metadata"]["uid"] != step.claim.uid', ""),
+        (test_a_note_is_not_written_on_a_new_claim,),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

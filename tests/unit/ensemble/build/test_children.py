@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.models.ensemble_edges import seen
 from tests.support.models.ensemble_simulation import NAMES, raw_cluster, valid
-from tests.support.worlds.ensemble import stage
+from tests.support.worlds.ensemble import ensemble_world
 from zkoperator.ensemble.build import children, render
 from zkoperator.ensemble.build.children import FOLLOWED, Child, Desired, cluster_of
 from zkoperator.ensemble.model.configuration import server_of
@@ -35,18 +35,18 @@ async def is_rendered(child: Child) -> None:
 
 
 async def is_applied(child: Child) -> None:
-    play = stage(1)
-    await play.rest()
-    play.api.remove(child.resource, NAMES.namespace, child.name_of(NAMES))
-    await play.rest()
-    assert play.api.peek(child.resource, NAMES.namespace, child.name_of(NAMES)) is not None
+    world = ensemble_world(1)
+    await world.rest()
+    world.api.remove(child.resource, NAMES.namespace, child.name_of(NAMES))
+    await world.rest()
+    assert world.api.peek(child.resource, NAMES.namespace, child.name_of(NAMES)) is not None
 
 
 async def is_observed(child: Child) -> None:
-    play = stage(1)
-    await play.rest()
-    found = (await seen(play)).observed.children[child]
-    assert found == play.api.peek(child.resource, NAMES.namespace, child.name_of(NAMES))
+    world = ensemble_world(1)
+    await world.rest()
+    found = (await seen(world)).observed.children[child]
+    assert found == world.api.peek(child.resource, NAMES.namespace, child.name_of(NAMES))
 
 
 async def wakes_its_cluster(child: Child) -> None:

@@ -2,14 +2,19 @@
 
 import base64
 from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 
 from tests.support.fakes.kube import Operation
 from tests.support.models.ensemble_edges import cluster_made_again, made_again, seen
+from tests.support.models.ensemble_seeds import anybodys_secret
 from tests.support.models.ensemble_simulation import NAMES
-from tests.support.worlds.ensemble import KEY, Stage, stage
+from tests.support.models.seeds import Seed, claim_with, rewritten
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
+from zkoperator.ensemble import reconcile
 from zkoperator.ensemble.build.secret import digest
+from zkoperator.ensemble.observe import answers, observer
 from zkoperator.ensemble.observe.answers import Silent
 from zkoperator.errors import ForbiddenError
 from zkoperator.kube.port import CONFIG_MAPS, PODS, SECRETS, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, Manifest
@@ -23,116 +28,165 @@ def superuser(password: str = "p4ss") -> Manifest:
 
 
 async def test_a_server_that_is_not_the_member_asked_is_not_listened_to() -> None:
-    play = stage(3)
-    await play.rest()
-    play.api.edit(PODS, "demo", NAMES.pod(1), {"status": {"podIP": "10.0.0.3"}}, subresource="status")
-    observed = (await seen(play)).observed
+    world = ensemble_world(3)
+    await world.rest()
+    world.api.edit(PODS, "demo", NAMES.pod(1), {"status": {"podIP": "10.0.0.3"}}, subresource="status")
+    observed = (await seen(world)).observed
     assert observed.answer(1) == Silent("another server answers at its address")
     assert observed.serving(2) is not None
 
 
 async def test_a_member_of_another_ensemble_is_not_listened_to() -> None:
-    play = stage(3)
-    await play.rest()
-    assert play.committed is not None
+    world = ensemble_world(3)
+    await world.rest()
+    assert world.committed is not None
     others = tuple(
-        replace(server, address=server.address.replace("main", "other")) for server in play.committed.servers
+        replace(server, address=server.address.replace("main", "other")) for server in world.committed.servers
     )
-    play.committed = replace(play.committed, servers=others)
-    observed = (await seen(play)).observed
+    world.committed = replace(world.committed, servers=others)
+    observed = (await seen(world)).observed
     assert {observed.answer(member) for member in (1, 2, 3)} == {Silent("another ensemble answers at its address")}
 
 
 async def test_a_secret_of_somebody_else_is_never_adopted_however_well_it_is_formed() -> None:
-    play = stage(3)
-    before = play.api.put(SECRETS, superuser())
+    world = ensemble_world(3)
+    before = world.api.put(SECRETS, superuser())
     for _ in range(5):
-        await play.turn()
-    degraded = play.condition("Degraded")
+        await world.turn()
+    degraded = world.condition("Degraded")
     assert (degraded["reason"], NAMES.secret in degraded["message"]) == ("ForeignObject", True)
-    assert play.api.peek(SECRETS, "demo", NAMES.secret) == before
-    assert play.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) is None
-    play.api.remove(SECRETS, "demo", NAMES.secret)
-    await play.rest()
+    assert world.api.peek(SECRETS, "demo", NAMES.secret) == before
+    assert world.api.peek(STATEFUL_SETS, "demo", NAMES.stateful_set) is None
+    world.api.remove(SECRETS, "demo", NAMES.secret)
+    await world.rest()
 
 
-async def _made_again_beside_its_secret(play: Stage) -> None:
+async def _made_again_beside_its_secret(world: EnsembleWorld) -> None:
     """The cluster is deleted and made again at once; the garbage collector has come to everything but the Secret."""
-    secret = play.api.peek(SECRETS, "demo", NAMES.secret)
-    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
-    play.api.collect_garbage()
+    secret = world.api.peek(SECRETS, "demo", NAMES.secret)
+    world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    world.api.collect_garbage()
     assert secret is not None
-    play.api.put(SECRETS, secret)
-    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
+    world.api.put(SECRETS, secret)
+    world.api.put(
+        ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **world.raw}
+    )
 
 
 async def test_the_secret_of_a_deleted_cluster_is_waited_out_by_the_next_one_of_its_name() -> None:
-    play = stage(1)
-    await play.rest()
-    await _made_again_beside_its_secret(play)
-    first = play.api.peek(SECRETS, "demo", NAMES.secret) or {}
+    world = ensemble_world(1)
+    await world.rest()
+    await _made_again_beside_its_secret(world)
+    first = world.api.peek(SECRETS, "demo", NAMES.secret) or {}
     for _ in range(3):
-        await play.operator.reconcile(KEY)
-    assert NAMES.secret in play.condition("Progressing")["message"]
-    assert play.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) is None
-    await play.rest()
-    assert (play.api.peek(SECRETS, "demo", NAMES.secret) or {})["data"] != first["data"]
+        await world.operator.reconcile(KEY)
+    assert NAMES.secret in world.condition("Progressing")["message"]
+    assert world.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) is None
+    await world.rest()
+    assert (world.api.peek(SECRETS, "demo", NAMES.secret) or {})["data"] != first["data"]
 
 
 async def test_what_is_believed_of_a_secret_ends_with_its_cluster() -> None:
-    play = stage(1)
-    await play.rest()
-    assert (await seen(play)).observed.secret_id is not None
-    cluster_made_again(play)
-    assert (await seen(play)).observed.secret_id is None
+    world = ensemble_world(1)
+    await world.rest()
+    assert (await seen(world)).observed.secret_id is not None
+    cluster_made_again(world)
+    assert (await seen(world)).observed.secret_id is None
 
 
 async def test_the_data_of_a_secret_is_not_kept_with_what_was_seen() -> None:
-    play = stage(1)
-    await play.rest()
-    play.clock.seconds += 120
-    secret = made_again(play, SECRETS, NAMES.secret, annotations={"last-applied": "p4ss"})
-    observed = (await seen(play)).observed
+    world = ensemble_world(1)
+    await world.rest()
+    world.clock.seconds += 120
+    secret = made_again(world, SECRETS, NAMES.secret, annotations={"last-applied": "p4ss"})
+    observed = (await seen(world)).observed
     assert observed.secret is not None
     assert not [text for text in (*secret["data"].values(), "p4ss") if text in str(observed)]
 
 
 async def test_a_secret_that_may_not_be_read_is_reported_and_everything_else_is_still_watched() -> None:
-    play = stage(3)
-    await play.rest()
-    hook, leader = play.api.before, (play.cluster() or {})["status"]["leader"]
+    world = ensemble_world(3)
+    await world.rest()
+    hook, leader = world.api.before, (world.cluster() or {})["status"]["leader"]
 
     def forbid(operation: Operation) -> None:
         if operation.resource is SECRETS:
             raise ForbiddenError("get secrets main-zk-admin: forbidden")
         hook(operation)
 
-    play.api.before = forbid
-    play.clock.seconds += 120
-    play.stuck = frozenset({play.leader or 0})
-    play.crash(play.leader or 0)
-    before = {pod["metadata"]["uid"] for pod in play.api.every(PODS)}
+    world.api.before = forbid
+    world.clock.seconds += 120
+    world.stuck = frozenset({world.leader or 0})
+    world.crash(world.leader or 0)
+    before = {pod["metadata"]["uid"] for pod in world.api.every(PODS)}
     for _ in range(3):
-        await play.turn()
+        await world.turn()
     for kind in ("Degraded", "Ready", "Progressing"):
-        condition = play.condition(kind)
+        condition = world.condition(kind)
         assert condition["reason"] == "Forbidden"
         assert "secrets main-zk-admin" in condition["message"]
-    assert (play.cluster() or {})["status"]["leader"] not in ("", leader)
-    assert {pod["metadata"]["uid"] for pod in play.api.every(PODS)} == before
-    play.api.before, play.stuck = hook, frozenset()
-    await play.rest()
+    assert (world.cluster() or {})["status"]["leader"] not in ("", leader)
+    assert {pod["metadata"]["uid"] for pod in world.api.every(PODS)} == before
+    world.api.before, world.stuck = hook, frozenset()
+    await world.rest()
 
 
 @pytest.mark.parametrize("paused", [False, True])
 async def test_a_cluster_that_never_had_a_secret_says_that_it_may_not_read_it(paused: bool) -> None:
-    play = stage(3, paused=paused)
+    world = ensemble_world(3, paused=paused)
 
     def forbid(operation: Operation) -> None:
         if operation.resource is SECRETS:
             raise ForbiddenError("get secrets main-zk-admin: forbidden")
 
-    play.api.before = forbid
+    world.api.before = forbid
     for _ in range(4):
-        await play.turn()
-    assert play.condition("Degraded")["reason"] == "Forbidden"
+        await world.turn()
+    assert world.condition("Degraded")["reason"] == "Forbidden"
+
+
+def _known_secret_without_uid(patch: pytest.MonkeyPatch) -> None:
+    known = observer.KnownSecret
+    patch.setattr(observer, "KnownSecret", lambda _, read_s, secret_id: known(ANY, read_s, secret_id))
+
+
+def _any_server(patch: pytest.MonkeyPatch) -> None:
+    read = answers.read_answer
+
+    def whoever(_: int, srvr: str, mntr: str, conf: str) -> answers.Answer:
+        found = answers._ID.search(conf)
+        return read(int(found["id"]) if found is not None else 0, srvr, mntr, conf)
+
+    patch.setattr(observer, "read_answer", whoever)
+
+
+SEEDS = (
+    Seed(
+        "nothing is done without the Secret's permission",
+        rewritten(reconcile, "_plan", "if observed.refused:", "if not observed:"),
+        (claim_with(test_a_cluster_that_never_had_a_secret_says_that_it_may_not_read_it, True),),
+    ),
+    Seed(
+        "whose the Secret is",
+        anybodys_secret,
+        (
+            test_a_secret_of_somebody_else_is_never_adopted_however_well_it_is_formed,
+            test_the_secret_of_a_deleted_cluster_is_waited_out_by_the_next_one_of_its_name,
+        ),
+    ),
+    Seed(
+        "a belief ends with its cluster",
+        _known_secret_without_uid,
+        (test_what_is_believed_of_a_secret_ends_with_its_cluster,),
+    ),
+    Seed(
+        "the server's id",
+        _any_server,
+        (test_a_server_that_is_not_the_member_asked_is_not_listened_to,),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

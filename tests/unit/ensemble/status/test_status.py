@@ -17,13 +17,13 @@ NOW = "2026-01-02T03:04:05Z"
 
 
 def at_rest(replicas: int = 3) -> Simulation:
-    play = Simulation(raw_cluster(replicas))
-    play.settle()
-    return play
+    world = Simulation(raw_cluster(replicas))
+    world.settle()
+    return world
 
 
-def told(play: Simulation, observed: Observed) -> dict[str, Any]:
-    cluster = valid(play.raw)
+def told(world: Simulation, observed: Observed) -> dict[str, Any]:
+    cluster = valid(world.raw)
     return status_of(cluster, observed, make_plan(cluster, observed), NOW)
 
 
@@ -38,22 +38,22 @@ def silence(observed: Observed, *members: int, for_s: float) -> Observed:
 
 
 def test_unknown_is_said_when_nothing_is_known() -> None:
-    play = at_rest()
-    status = told(play, silence(play.observe(), 1, 2, 3, for_s=10.0))
+    world = at_rest()
+    status = told(world, silence(world.observe(), 1, 2, 3, for_s=10.0))
     assert (condition(status, "Available")["status"], condition(status, "Ready")["status"]) == ("Unknown", "False")
     assert condition(status, "Degraded")["reason"] == "Unknown"
 
 
 def test_a_moment_of_silence_of_ready_members_changes_nothing_that_was_said() -> None:
-    play = at_rest()
-    play.raw["status"]["conditions"] = told(play, play.observe())["conditions"]
-    status = told(play, silence(play.observe(), 1, for_s=1.0))
+    world = at_rest()
+    world.raw["status"]["conditions"] = told(world, world.observe())["conditions"]
+    status = told(world, silence(world.observe(), 1, for_s=1.0))
     assert [condition(status, kind)["status"] for kind in ("Available", "Ready", "Degraded")] == [
         "True",
         "True",
         "False",
     ]
-    later = told(play, silence(play.observe(), 1, for_s=10.0))
+    later = told(world, silence(world.observe(), 1, for_s=10.0))
     assert [condition(later, kind)["status"] for kind in ("Available", "Ready", "Degraded")] == [
         "True",
         "False",
@@ -62,9 +62,9 @@ def test_a_moment_of_silence_of_ready_members_changes_nothing_that_was_said() ->
 
 
 def test_a_majority_that_runs_and_never_elects_is_told_with_the_way_out() -> None:
-    play = at_rest()
-    observed = replace(play.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=60.0)
-    status = told(play, observed)
+    world = at_rest()
+    observed = replace(world.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=60.0)
+    status = told(world, observed)
     assert condition(status, "Available")["reason"] == "QuorumLost"
     degraded = condition(status, "Degraded")
     assert degraded["reason"] == "MajorityWiped"
@@ -72,59 +72,59 @@ def test_a_majority_that_runs_and_never_elects_is_told_with_the_way_out() -> Non
 
 
 def test_an_election_is_no_fault_yet_but_there_is_no_quorum() -> None:
-    play = at_rest()
-    observed = replace(play.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=1.0)
-    status = told(play, observed)
+    world = at_rest()
+    observed = replace(world.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=1.0)
+    status = told(world, observed)
     assert condition(status, "Available")["status"] == "False"
     assert condition(status, "Degraded")["status"] == "False"
     assert "replicas" not in status, "the last known number stays while nobody can tell"
 
 
 def test_members_differing_in_version_leave_it_empty() -> None:
-    play = at_rest()
-    observed = play.observe()
+    world = at_rest()
+    observed = world.observe()
     other = observed.serving(1)
     assert other is not None
     mixed = replace(observed, answers={**observed.answers, 1: replace(other, version="3.9.4")})
-    assert told(play, observed)["version"] == "3.9.5"
-    assert told(play, mixed)["version"] == ""
+    assert told(world, observed)["version"] == "3.9.5"
+    assert told(world, mixed)["version"] == ""
 
 
 def test_joining_and_leaving_members_are_called_so() -> None:
-    play = at_rest(3)
-    play.edit(replicas=5)
+    world = at_rest(3)
+    world.edit(replicas=5)
     for _ in range(2):
-        play.tick()
-        play.stuck = frozenset({5})
-    roles = {member["id"]: member["role"] for member in told(play, play.observe())["members"]}
+        world.tick()
+        world.stuck = frozenset({5})
+    roles = {member["id"]: member["role"] for member in told(world, world.observe())["members"]}
     assert roles[4] in ("joining", "unknown")
-    play.edit(replicas=1)
-    roles = {member["id"]: member["role"] for member in told(play, play.observe())["members"]}
+    world.edit(replicas=1)
+    roles = {member["id"]: member["role"] for member in told(world, world.observe())["members"]}
     assert roles[2] == "leaving"
 
 
 def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
-    play = at_rest()
-    first = told(play, play.observe())["conditions"]
-    play.raw["status"]["conditions"] = [{**c, "lastTransitionTime": "2020-01-01T00:00:00Z"} for c in first]
-    again = told(play, play.observe())["conditions"]
+    world = at_rest()
+    first = told(world, world.observe())["conditions"]
+    world.raw["status"]["conditions"] = [{**c, "lastTransitionTime": "2020-01-01T00:00:00Z"} for c in first]
+    again = told(world, world.observe())["conditions"]
     assert {c["lastTransitionTime"] for c in again} == {"2020-01-01T00:00:00Z"}
 
 
 def test_transaction_ids_alone_are_no_other_status() -> None:
-    play = at_rest()
-    before = told(play, play.observe())
-    play.tick()
-    after = told(play, play.observe())
+    world = at_rest()
+    before = told(world, world.observe())
+    world.tick()
+    after = told(world, world.observe())
     assert not differs(before, after)
     assert zxid_differs(before, after)
 
 
 def test_events_tell_transitions_and_nothing_else() -> None:
-    play = at_rest()
-    first = told(play, play.observe())["conditions"]
+    world = at_rest()
+    first = told(world, world.observe())["conditions"]
     assert transition_notices(first, first) == ()
-    changed = told(play, silence(play.observe(), 1, for_s=30.0))["conditions"]
+    changed = told(world, silence(world.observe(), 1, for_s=30.0))["conditions"]
     assert {(notice.type, notice.reason) for notice in transition_notices(first, changed)} == {
         ("Warning", "MemberDown")
     }

@@ -21,13 +21,13 @@ from zkoperator.ensemble.status.events import transition_notices
 
 
 def a_change_that_waits_for_a_leader_is_not_nothing_to_do() -> None:
-    play = at_rest()
-    play.edit(replicas=5)
+    world = at_rest()
+    world.edit(replicas=5)
     for _ in range(2):
-        play.tick()
-    moment = planned(play, dark(play.observe(), 1, 2, 3, for_s=1.0))
+        world.tick()
+    moment = planned(world, dark(world.observe(), 1, 2, 3, for_s=1.0))
     assert (moment.settled, moment.reason) == (False, ClusterReason.SCALING_UP)
-    lasting = planned(play, dark(play.observe(), 1, 2, 3, for_s=10.0))
+    lasting = planned(world, dark(world.observe(), 1, 2, 3, for_s=10.0))
     assert lasting.reason is ClusterReason.BLOCKED
     assert "3 voters are to become 5: 0 members say they lead" in lasting.message
 
@@ -37,12 +37,12 @@ def _without_a_leader_nothing_is_to_be_done(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_was_said_of_an_older_spec_is_not_said_again() -> None:
-    play = at_rest()
-    play.raw["status"]["conditions"] = list(told(play, play.observe()).values())
-    blink = dark(play.observe(), 1, for_s=1.0)
-    assert told(play, blink)["Ready"]["status"] == "True"
-    play.edit(replicas=3)
-    assert told(play, blink)["Ready"]["status"] == "False"
+    world = at_rest()
+    world.raw["status"]["conditions"] = list(told(world, world.observe()).values())
+    blink = dark(world.observe(), 1, for_s=1.0)
+    assert told(world, blink)["Ready"]["status"] == "True"
+    world.edit(replicas=3)
+    assert told(world, blink)["Ready"]["status"] == "False"
 
 
 def _said_of_any_spec(patch: pytest.MonkeyPatch) -> None:
@@ -63,12 +63,12 @@ def _said_of_any_spec(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_pod_that_does_not_end_is_blocked_in_the_end() -> None:
-    play = at_rest()
-    observed = play.observe()
+    world = at_rest()
+    observed = world.observe()
     pods = {**observed.pods, 1: replace(observed.pods[1], deleting=True)}
-    soon = planned(play, replace(dark(observed, 1, for_s=10.0), pods=pods))
+    soon = planned(world, replace(dark(observed, 1, for_s=10.0), pods=pods))
     assert soon.reason is ClusterReason.REPAIRING
-    late = planned(play, replace(dark(observed, 1, for_s=200.0), pods=pods))
+    late = planned(world, replace(dark(observed, 1, for_s=200.0), pods=pods))
     assert late.reason is ClusterReason.BLOCKED
     assert "2 of 3 voters that are needed serve; missing: main-zk-0" in late.message
 
@@ -81,10 +81,10 @@ def _patience_without_end(patch: pytest.MonkeyPatch) -> None:
 
 
 def founders_that_do_not_start_say_why() -> None:
-    play = Simulation(raw_cluster(3, image=BAD))
+    world = Simulation(raw_cluster(3, image=BAD))
     for _ in range(6):
-        play.tick()
-    message = told(play, play.observe())["Ready"]["message"]
+        world.tick()
+    message = told(world, world.observe())["Ready"]["message"]
     assert "0 of 3 first members serve" in message
     assert "main-zk-0, main-zk-1, main-zk-2: ImagePullBackOff; check spec.image" in message
 
@@ -108,11 +108,11 @@ def _seen(pod: PodView, running: bool) -> PodView:
 
 
 def a_crash_loop_is_told_once() -> None:
-    play = at_rest()
-    play.edit(config={"tickTime": "3000"})
-    new = first_restarted(play)
-    observed = replace(dark(play.observe(), new, for_s=10.0), leaderless_s=0.0)
-    play.raw["status"]["conditions"] = [
+    world = at_rest()
+    world.edit(config={"tickTime": "3000"})
+    new = first_restarted(world)
+    observed = replace(dark(world.observe(), new, for_s=10.0), leaderless_s=0.0)
+    world.raw["status"]["conditions"] = [
         Condition(
             type="Progressing",
             status=Truth.TRUE,
@@ -124,7 +124,7 @@ def a_crash_loop_is_told_once() -> None:
     ]
     before: list[dict[str, Any]] = []
     for running in (False, True, False, True):
-        now = told(play, replace(observed, pods={**observed.pods, new: _seen(observed.pods[new], running)}))
+        now = told(world, replace(observed, pods={**observed.pods, new: _seen(observed.pods[new], running)}))
         assert now["Degraded"]["reason"] == "PodFailing"
         assert now["Progressing"]["reason"] == "Blocked"
         assert before == [] or transition_notices(before, list(now.values())) == ()
@@ -136,19 +136,19 @@ def _running_is_well(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_outage_says_what_keeps_the_members_from_starting() -> None:
-    play = at_rest(1)
-    play.edit(image=BAD)
-    first_restarted(play)
-    now = told(play, replace(play.observe(), leaderless_s=60.0))
+    world = at_rest(1)
+    world.edit(image=BAD)
+    first_restarted(world)
+    now = told(world, replace(world.observe(), leaderless_s=60.0))
     assert now["Degraded"]["reason"] == "QuorumLost"
     for kind in ("Ready", "Degraded"):
         assert "main-zk-0: ImagePullBackOff; check spec.image" in now[kind]["message"]
 
 
 def a_new_object_that_is_refused_is_told_in_events() -> None:
-    play = Simulation(raw_cluster(3))
+    world = Simulation(raw_cluster(3))
     foreign = {"metadata": {"name": "main-zk", "ownerReferences": []}}
-    now = told(play, replace(play.observe(), children={Child.CLIENT_SERVICE: foreign}))
+    now = told(world, replace(world.observe(), children={Child.CLIENT_SERVICE: foreign}))
     assert {notice.reason for notice in transition_notices((), list(now.values()))} == {"ForeignObject"}
 
 
@@ -157,11 +157,11 @@ def _a_first_status_says_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_new_warning_is_told_once() -> None:
-    play = at_rest(3)
-    before = list(told(play, play.observe()).values())
-    play.edit(replicas=4)
-    play.settle()
-    now = list(told(play, play.observe()).values())
+    world = at_rest(3)
+    before = list(told(world, world.observe()).values())
+    world.edit(replicas=4)
+    world.settle()
+    now = list(told(world, world.observe()).values())
     assert [(notice.type, "4 voters survive" in notice.note) for notice in transition_notices(before, now)] == [
         ("Warning", True)
     ]
@@ -173,10 +173,10 @@ def _warnings_are_no_news(patch: pytest.MonkeyPatch) -> None:
 
 
 def members_warn_of_the_version_that_the_tag_does_not_tell() -> None:
-    play = at_rest(3, image="registry.example/zookeeper@sha256:0123")
-    observed = play.observe()
+    world = at_rest(3, image="registry.example/zookeeper@sha256:0123")
+    observed = world.observe()
     old = {m: replace(answer, version="3.9.3") for m in observed.pods if (answer := observed.serving(m)) is not None}
-    assert "ZOOKEEPER-4925" in told(play, replace(observed, answers=old))["Degraded"]["message"]
+    assert "ZOOKEEPER-4925" in told(world, replace(observed, answers=old))["Degraded"]["message"]
 
 
 def _only_tags_warn(patch: pytest.MonkeyPatch) -> None:
@@ -184,12 +184,12 @@ def _only_tags_warn(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_paused_cluster_that_lacks_nothing_is_ready() -> None:
-    play = at_rest(3, paused=False)
-    play.edit(paused=True)
-    now = told(play, play.observe())
+    world = at_rest(3, paused=False)
+    world.edit(paused=True)
+    now = told(world, world.observe())
     assert (now["Ready"]["status"], now["Progressing"]["reason"]) == ("True", "Paused")
-    play.edit(replicas=5)
-    assert told(play, play.observe())["Ready"]["status"] == "False"
+    world.edit(replicas=5)
+    assert told(world, world.observe())["Ready"]["status"] == "False"
 
 
 def _paused_is_never_ready(patch: pytest.MonkeyPatch) -> None:
@@ -197,14 +197,14 @@ def _paused_is_never_ready(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_voter_that_another_client_removed_is_repaired_and_not_called_growth() -> None:
-    play = at_rest(3)
-    play.raw["status"]["conditions"] = list(told(play, play.observe()).values())
-    assert play.committed is not None
-    play.reconfigure_by_hand(tuple(server for server in play.committed.servers if server.id != 3))
-    reasons = {play.tick().reason for _ in range(5)}
+    world = at_rest(3)
+    world.raw["status"]["conditions"] = list(told(world, world.observe()).values())
+    assert world.committed is not None
+    world.reconfigure_by_hand(tuple(server for server in world.committed.servers if server.id != 3))
+    reasons = {world.tick().reason for _ in range(5)}
     assert reasons & {ClusterReason.REPAIRING, ClusterReason.SCALING_UP} == {ClusterReason.REPAIRING}
-    play.edit(replicas=4)
-    assert play.tick().reason is ClusterReason.SCALING_UP
+    world.edit(replicas=4)
+    assert world.tick().reason is ClusterReason.SCALING_UP
 
 
 def _what_is_missing_is_growth(patch: pytest.MonkeyPatch) -> None:
@@ -212,12 +212,12 @@ def _what_is_missing_is_growth(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_restart_that_is_asked_for_no_more_restarts_nothing() -> None:
-    play = at_rest(3)
+    world = at_rest(3)
     for text, restarts in (("once", 3), ("", 0), ("once", 0), ("twice", 3)):
-        play.restarts.clear()
-        play.raw["metadata"]["annotations"] = {"zkoperator.dev/restart": text} if text else {}
-        play.settle()
-        assert len(play.restarts) == restarts
+        world.restarts.clear()
+        world.raw["metadata"]["annotations"] = {"zkoperator.dev/restart": text} if text else {}
+        world.settle()
+        assert len(world.restarts) == restarts
 
 
 def _the_last_restart_is_forgotten(patch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.models.ensemble_data_guards import again, records
 from tests.support.models.ensemble_guards import Guard, at_rest, planned, told
 from tests.support.models.ensemble_simulation import UID, Simulation, raw_cluster
-from tests.unit.ensemble.guards_of_data import again, records
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import TAKE_OVER, TEMPLATE
 from zkoperator.ensemble.observe import pod_view as views
@@ -20,13 +20,13 @@ _CONSENT = {TAKE_OVER: "uid-of-the-original"}
 
 
 def the_claims_of_members_name_their_ensemble() -> None:
-    play = at_rest()
-    assert {claim.ensemble for claim in play.claims.values()} == {UID}
+    world = at_rest()
+    assert {claim.ensemble for claim in world.claims.values()} == {UID}
     # A cluster from before there were such notes, whose members serve on.
-    play.claims = {member: replace(claim, ensemble="") for member, claim in play.claims.items()}
-    play.settle()
-    assert {claim.ensemble for claim in play.claims.values()} == {UID}
-    assert play.restarts == []
+    world.claims = {member: replace(claim, ensemble="") for member, claim in world.claims.items()}
+    world.settle()
+    assert {claim.ensemble for claim in world.claims.values()} == {UID}
+    assert world.restarts == []
 
 
 def _claims_name_nothing(patch: pytest.MonkeyPatch) -> None:
@@ -34,12 +34,12 @@ def _claims_name_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_ensemble_keeps_the_mark_of_its_volumes_when_its_object_is_made_again() -> None:
-    play = again(at_rest())
-    play.raw["metadata"]["uid"] = "uid-of-the-second-object"
-    assert records(play) == [RecordBootstrap(3, complete=True, ensemble=UID)]
-    play.settle()
-    assert {claim.ensemble for claim in play.claims.values()} == {UID}
-    assert play.children[Child.CONFIG_MAP]["data"]["ensemble"] == UID
+    world = again(at_rest())
+    world.raw["metadata"]["uid"] = "uid-of-the-second-object"
+    assert records(world) == [RecordBootstrap(3, complete=True, ensemble=UID)]
+    world.settle()
+    assert {claim.ensemble for claim in world.claims.values()} == {UID}
+    assert world.children[Child.CONFIG_MAP]["data"]["ensemble"] == UID
 
 
 def _marks_are_those_of_the_object(patch: pytest.MonkeyPatch) -> None:
@@ -47,16 +47,16 @@ def _marks_are_those_of_the_object(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_mark_is_asked_for_that_nobody_noted() -> None:
-    play = again(at_rest())
-    play.claims = {member: replace(claim, ensemble="") for member, claim in play.claims.items()}
-    play.settle()
-    assert play.children[Child.CONFIG_MAP]["data"]["ensemble"] == ""
+    world = again(at_rest())
+    world.claims = {member: replace(claim, ensemble="") for member, claim in world.claims.items()}
+    world.settle()
+    assert world.children[Child.CONFIG_MAP]["data"]["ensemble"] == ""
 
 
 def claims_of_two_ensembles_are_not_taken_up_as_one() -> None:
-    play = again(at_rest())
-    play.claims[2] = replace(play.claims[2], ensemble="uid-of-another")
-    plan = planned(play, play.observe())
+    world = again(at_rest())
+    world.claims[2] = replace(world.claims[2], ensemble="uid-of-another")
+    plan = planned(world, world.observe())
     assert plan.steps == ()
     assert "data-main-zk-1 of ensemble uid-of-another" in plan.message
 
@@ -71,16 +71,16 @@ def _ensembles_are_not_compared(patch: pytest.MonkeyPatch) -> None:
 def consent_is_told_to_members_until_the_ensemble_has_data_of_its_own() -> None:
     raw = raw_cluster()
     raw["metadata"]["annotations"] = _CONSENT
-    play = Simulation(raw)
-    while Child.CONFIG_MAP not in play.children:
-        play.tick()
-    assert play.children[Child.CONFIG_MAP]["data"]["take-over"] == "uid-of-the-original"
-    play.settle()
-    assert play.children[Child.CONFIG_MAP]["data"]["take-over"] == ""
-    assert play.restarts == []
+    world = Simulation(raw)
+    while Child.CONFIG_MAP not in world.children:
+        world.tick()
+    assert world.children[Child.CONFIG_MAP]["data"]["take-over"] == "uid-of-the-original"
+    world.settle()
+    assert world.children[Child.CONFIG_MAP]["data"]["take-over"] == ""
+    assert world.restarts == []
     assert (
         "kubectl -n demo annotate zk main zkoperator.dev/take-over-"
-        in told(play, play.observe())["Degraded"]["message"]
+        in told(world, world.observe())["Degraded"]["message"]
     )
 
 
@@ -89,16 +89,16 @@ def _consent_is_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_member_that_refuses_its_volume_starts_anew_when_a_person_has_spoken() -> None:
-    play = Simulation(raw_cluster())
-    play.stuck = frozenset({1, 2, 3})
+    world = Simulation(raw_cluster())
+    world.stuck = frozenset({1, 2, 3})
     for _ in range(3):
-        play.tick()
-    before = play.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
-    play.raw["metadata"]["annotations"] = _CONSENT
-    play.tick()
-    after = play.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
+        world.tick()
+    before = world.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
+    world.raw["metadata"]["annotations"] = _CONSENT
+    world.tick()
+    after = world.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
     assert after != before
-    assert [step for step in planned(play, play.observe()).steps if isinstance(step, RestartPod)]
+    assert [step for step in planned(world, world.observe()).steps if isinstance(step, RestartPod)]
 
 
 def _consent_is_in_no_template(patch: pytest.MonkeyPatch) -> None:
@@ -114,20 +114,20 @@ WAITING: Manifest = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-
 STARTED: Manifest = {"running": {}}
 
 
-def _after(play: Simulation, state: Manifest, *, started: bool) -> PodView:
-    pod = play._pod_manifest(play.pods[1])
+def _after(world: Simulation, state: Manifest, *, started: bool) -> PodView:
+    pod = world._pod_manifest(world.pods[1])
     container = {"name": "zookeeper", "state": state, "lastState": ENDED, "restartCount": 1, "started": started}
     pod["status"]["containerStatuses"] = [container]
     return views.pod_view(1, pod)
 
 
 def the_last_words_of_a_member_reach_the_status() -> None:
-    play = at_rest()
-    observed = play.observe()
+    world = at_rest()
+    observed = world.observe()
     for state in (WAITING, ENDED, STARTED):
-        pods = {**observed.pods, 1: _after(play, state, started=False)}
-        assert WORDS in told(play, replace(observed, pods=pods))["Degraded"]["message"]
-    assert _after(play, STARTED, started=True).trouble == "", "once it serves they are of the past"
+        pods = {**observed.pods, 1: _after(world, state, started=False)}
+        assert WORDS in told(world, replace(observed, pods=pods))["Degraded"]["message"]
+    assert _after(world, STARTED, started=True).trouble == "", "once it serves they are of the past"
 
 
 def _nobody_listens(patch: pytest.MonkeyPatch) -> None:

@@ -37,42 +37,42 @@ from zkoperator.kube.port import Manifest
 
 
 def a_bad_image_and_a_reboot_take_one_member_at_most() -> None:
-    play = at_rest()
-    play.edit(image=BAD)
-    while not any(pod.image == BAD for pod in play.pods.values()):
-        play.tick()
-    old = next(member for member, pod in play.pods.items() if pod.image != BAD and member != play.leader)
-    play.crash(old, ticks=6)
+    world = at_rest()
+    world.edit(image=BAD)
+    while not any(pod.image == BAD for pod in world.pods.values()):
+        world.tick()
+    old = next(member for member, pod in world.pods.items() if pod.image != BAD and member != world.leader)
+    world.crash(old, ticks=6)
     for _ in range(12):
-        play.tick()
-        assert sum(pod.image == BAD for pod in play.pods.values()) == 1
-    assert play.leader is not None
-    play.edit(image=GOOD)
-    play.settle()
+        world.tick()
+        assert sum(pod.image == BAD for pod in world.pods.values()) == 1
+    assert world.leader is not None
+    world.edit(image=GOOD)
+    world.settle()
 
 
 def founders_with_a_bad_image_are_replaced_one_by_one() -> None:
-    play = Simulation(raw_cluster(3, image=BAD))
+    world = Simulation(raw_cluster(3, image=BAD))
     for _ in range(6):
-        play.tick()
-    play.edit(image=GOOD)
-    first = first_restarted(play)
+        world.tick()
+    world.edit(image=GOOD)
+    first = first_restarted(world)
     for _ in range(6):
-        play.tick()
-        assert play.restarts == [first]
-    play.stuck = frozenset()
-    play.settle()
-    assert (play.founded, sorted(play.restarts)) == (1, [1, 2, 3])
+        world.tick()
+        assert world.restarts == [first]
+    world.stuck = frozenset()
+    world.settle()
+    assert (world.founded, sorted(world.restarts)) == (1, [1, 2, 3])
 
 
 def two_pods_that_an_older_operator_broke_are_both_replaced() -> None:
-    play = at_rest()
+    world = at_rest()
     for member in (1, 2):
-        template = play.pods[member].template
+        template = world.pods[member].template
         annotations = {**template["metadata"]["annotations"], "zkoperator.dev/template": "older"}
-        play.pods[member].template = {**template, "metadata": {"annotations": annotations}}
-        play.crash(member, ticks=100)
-    play.settle()
+        world.pods[member].template = {**template, "metadata": {"annotations": annotations}}
+        world.crash(member, ticks=100)
+    world.settle()
 
 
 def _second_ones_at_will(patch: pytest.MonkeyPatch) -> None:
@@ -112,13 +112,13 @@ class Admitted(Simulation):
 
 
 def admission_that_changes_pods_rolls_nothing() -> None:
-    play = at_rest(3, Admitted)
-    assert play.restarts == []
-    assert told(play, play.observe())["Degraded"]["reason"] == "Healthy"
-    play.edit(image="zookeeper:3.9.6")
-    assert planned(play, play.observe()).reason is ClusterReason.UPGRADING
-    play.settle()
-    assert sorted(play.restarts) == [1, 2, 3]
+    world = at_rest(3, Admitted)
+    assert world.restarts == []
+    assert told(world, world.observe())["Degraded"]["reason"] == "Healthy"
+    world.edit(image="zookeeper:3.9.6")
+    assert planned(world, world.observe()).reason is ClusterReason.UPGRADING
+    world.settle()
+    assert sorted(world.restarts) == [1, 2, 3]
 
 
 def _images_are_compared(patch: pytest.MonkeyPatch) -> None:
@@ -138,20 +138,20 @@ def _retention(when_deleted: str) -> dict[str, Any]:
 
 
 def claims_are_released_though_nobody_leads() -> None:
-    play = at_rest(storage=_retention("Delete"))
-    assert all(claim.owners == (UID,) for claim in play.claims.values())
-    play.dark = frozenset({1, 2, 3})
-    play.edit(storage=_retention("Retain"))
-    play.tick()
-    assert all(claim.owners == () and claim.membership == MEMBER for claim in play.claims.values())
+    world = at_rest(storage=_retention("Delete"))
+    assert all(claim.owners == (UID,) for claim in world.claims.values())
+    world.dark = frozenset({1, 2, 3})
+    world.edit(storage=_retention("Retain"))
+    world.tick()
+    assert all(claim.owners == () and claim.membership == MEMBER for claim in world.claims.values())
 
 
 def claims_of_an_ensemble_that_was_never_founded_go_with_it() -> None:
-    play = Simulation(raw_cluster(3, image=BAD, storage=_retention("Delete")))
+    world = Simulation(raw_cluster(3, image=BAD, storage=_retention("Delete")))
     for _ in range(6):
-        play.tick()
-    assert len(play.claims) == 3
-    assert all(claim.owners == (UID,) and claim.membership == "" for claim in play.claims.values())
+        world.tick()
+    assert len(world.claims) == 3
+    assert all(claim.owners == (UID,) and claim.membership == "" for claim in world.claims.values())
 
 
 def _only_a_leader_releases_claims(patch: pytest.MonkeyPatch) -> None:
@@ -163,11 +163,11 @@ def _only_a_leader_releases_claims(patch: pytest.MonkeyPatch) -> None:
 
 
 def members_learn_a_new_password_before_the_membership_changes() -> None:
-    play = at_rest()
-    play.password = "new"
-    play.edit(replicas=5)
-    play.settle()
-    assert len(play.restarts) == 3
+    world = at_rest()
+    world.password = "new"
+    world.edit(replicas=5)
+    world.settle()
+    assert len(world.restarts) == 3
 
 
 def _the_password_does_not_matter(patch: pytest.MonkeyPatch) -> None:
@@ -178,19 +178,19 @@ def _the_password_does_not_matter(patch: pytest.MonkeyPatch) -> None:
 
 
 def some_kept_claims_are_enough_to_bring_the_ensemble_back_by_hand() -> None:
-    play = Simulation(raw_cluster(3))
+    world = Simulation(raw_cluster(3))
     committed = Configuration(256, tuple(server_of(NAMES, member) for member in (1, 2, 3)))
-    play.committed, play.acknowledged, play.founded = committed, 7, 1
-    play.disks[1] = Disk(committed, 7)
-    play.claims[1] = ClaimView(NAMES.claim(1), "kept", "1", 1, MEMBER)
+    world.committed, world.acknowledged, world.founded = committed, 7, 1
+    world.disks[1] = Disk(committed, 7)
+    world.claims[1] = ClaimView(NAMES.claim(1), "kept", "1", 1, MEMBER)
     for _ in range(6):
-        play.tick()
-    assert set(play.pods) == {1, 2, 3}
-    assert play.children[Child.CONFIG_MAP]["data"]["members"].count("server.") == 3
-    assert play.plan is not None and not play.plan.settled
-    play.disks[2] = Disk(committed, 0)  # docs/recovery.md
-    play.settle()
-    assert (play.founded, play.acknowledged > 7) == (1, True)
+        world.tick()
+    assert set(world.pods) == {1, 2, 3}
+    assert world.children[Child.CONFIG_MAP]["data"]["members"].count("server.") == 3
+    assert world.plan is not None and not world.plan.settled
+    world.disks[2] = Disk(committed, 0)  # docs/recovery.md
+    world.settle()
+    assert (world.founded, world.acknowledged > 7) == (1, True)
 
 
 def _only_kept_claims_count(patch: pytest.MonkeyPatch) -> None:
@@ -205,17 +205,17 @@ def _only_kept_claims_count(patch: pytest.MonkeyPatch) -> None:
 
 
 def _ephemeral(replicas: int) -> None:
-    play = at_rest(replicas, storage={"type": "Ephemeral"})
-    play.edit(config={"tickTime": "3000"})
+    world = at_rest(replicas, storage={"type": "Ephemeral"})
+    world.edit(config={"tickTime": "3000"})
     for _ in range(8):
-        play.tick()
-    assert play.restarts == []
-    assert play.plan is not None
-    assert play.plan.reason is ClusterReason.BLOCKED
-    assert "scale to 3 first" in play.plan.message
-    play.edit(replicas=3)
-    play.settle()
-    assert sorted(play.restarts) == list(range(1, replicas + 1))
+        world.tick()
+    assert world.restarts == []
+    assert world.plan is not None
+    assert world.plan.reason is ClusterReason.BLOCKED
+    assert "scale to 3 first" in world.plan.message
+    world.edit(replicas=3)
+    world.settle()
+    assert sorted(world.restarts) == list(range(1, replicas + 1))
 
 
 def the_only_copy_of_the_data_is_not_restarted() -> None:
@@ -234,12 +234,12 @@ def _pods_hold_no_data(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_voter_that_was_given_another_port_gets_its_own_back() -> None:
-    play = at_rest()
-    assert play.committed is not None
+    world = at_rest()
+    assert world.committed is not None
     moved = replace(server_of(NAMES, 1), client="0.0.0.0:2182")
-    play.reconfigure_by_hand((moved, *(server for server in play.committed.servers if server.id != 1)))
-    play.settle()
-    assert play.committed.find(1) == server_of(NAMES, 1)
+    world.reconfigure_by_hand((moved, *(server for server in world.committed.servers if server.id != 1)))
+    world.settle()
+    assert world.committed.find(1) == server_of(NAMES, 1)
 
 
 def _whoever_is_repaired_must_answer(patch: pytest.MonkeyPatch) -> None:
@@ -255,12 +255,12 @@ def _synced_must_be_those_that_answer(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_member_that_only_we_cannot_ask_is_not_broken() -> None:
-    play = at_rest(2)
-    play.edit(image=BETTER)
-    play.dark = frozenset({1})
+    world = at_rest(2)
+    world.edit(image=BETTER)
+    world.dark = frozenset({1})
     for _ in range(5):
-        play.tick()
-    assert play.restarts == []
+        world.tick()
+    assert world.restarts == []
 
 
 def _more_in_sync_than_answer_is_well(patch: pytest.MonkeyPatch) -> None:
@@ -268,13 +268,13 @@ def _more_in_sync_than_answer_is_well(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_member_beyond_a_gap_gets_no_pod_for_it() -> None:
-    play = at_rest()
-    assert play.committed is not None
-    play.reconfigure_by_hand((*play.committed.servers, server_of(NAMES, 9)))
+    world = at_rest()
+    assert world.committed is not None
+    world.reconfigure_by_hand((*world.committed.servers, server_of(NAMES, 9)))
     for _ in range(4):
-        play.tick()
-        assert len(play.pods) == 3
-    play.settle()
+        world.tick()
+        assert len(world.pods) == 3
+    world.settle()
 
 
 def _every_member_gets_a_pod(patch: pytest.MonkeyPatch) -> None:
