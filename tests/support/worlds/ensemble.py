@@ -183,7 +183,7 @@ class EnsembleWorld(Simulation):
             self._stop(member)
             del self.pods[member]
         claims = {claim["metadata"]["name"] for claim in self.api.every(PERSISTENT_VOLUME_CLAIMS)}
-        for member in [member for member in self.disks if NAMES.claim(member) not in claims]:
+        for member in [m for m in self.disks if NAMES.claim(m) not in claims and not self._ephemeral]:
             del self.disks[member]
 
     def _controllers(self) -> None:
@@ -199,7 +199,9 @@ class EnsembleWorld(Simulation):
                 self._make_pod(member, live)
 
     def _make_pod(self, member: int, live: Manifest) -> None:
-        if self.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(member)) is None:
+        if self._ephemeral:
+            self.disks.pop(member, None)
+        elif self.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(member)) is None:
             claim = {"name": NAMES.claim(member), "namespace": "demo", "labels": NAMES.selector}
             kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
             self.api.put(PERSISTENT_VOLUME_CLAIMS, {**kind, "metadata": claim})

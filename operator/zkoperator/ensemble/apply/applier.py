@@ -11,7 +11,7 @@ from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, owner_of
+from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, is_orphan, owner_of
 from zkoperator.ensemble.observe.pod_view import PodView, Running, pod_view
 from zkoperator.ensemble.plan.drift import covers, repair_patch
 from zkoperator.ensemble.plan.refused_step import ForeignObjectError
@@ -29,6 +29,7 @@ from zkoperator.ensemble.plan.steps import (
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, UnsafeError
 from zkoperator.kube.port import (
+    CONFIG_MAPS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     SECRETS,
@@ -65,7 +66,7 @@ class Applier:
             case CreateSecret():
                 await self._create_secret(cluster)
             case ApplyChild():
-                await self._apply_child(cluster, step)
+                await self._apply_child(cluster, observed, step)
             case NoteOnClaim():
                 await self._annotate_claim(cluster, step)
             case DeleteClaim():
@@ -106,6 +107,7 @@ class Applier:
         if any("deletionTimestamp" in meta for meta in named):
             raise ConflictError("a claim is being deleted")
         if step.complete:
+            await self._require_own_record(cluster, observed)
             if {claim.uid for claim in observed.claims.values()} - {meta["uid"] for meta in named}:
                 raise ConflictError("claims have gone since they were observed")
             return
@@ -122,6 +124,15 @@ class Applier:
                     "have its volume used"
                 )
 
+    async def _require_own_record(self, cluster: ValidatedCluster, observed: Observed) -> None:
+        """Without claims that say so, the ensemble is known to exist from its ConfigMap: one that the operator made."""
+        if any(claim.membership for claim in observed.claims.values()):
+            return
+        live = await self._api.get(CONFIG_MAPS, cluster.names.namespace, cluster.names.config_map)
+        if live is None:
+            raise ConflictError("the ConfigMap of the ensemble has gone since it was observed")
+        _refuse_unless_ours(cluster, "ConfigMap", live)
+
     async def _create_secret(self, cluster: ValidatedCluster) -> None:
         names = cluster.names
         live = await self._api.get(SECRETS, names.namespace, names.secret)
@@ -134,10 +145,11 @@ class Applier:
         manifest = secret(cluster, secrets.token_urlsafe(_PASSWORD_BYTES))
         await self._api.create(SECRETS, names.namespace, manifest)
 
-    async def _apply_child(self, cluster: ValidatedCluster, step: ApplyChild) -> None:
+    async def _apply_child(self, cluster: ValidatedCluster, observed: Observed, step: ApplyChild) -> None:
         resource, manifest, namespace = step.child.resource, step.manifest, cluster.names.namespace
         name = manifest["metadata"]["name"]
         if step.uid:
+            await self._require_no_stranger(cluster, observed, step)
             wanted = _with_metadata(manifest, uid=step.uid, resourceVersion=step.resource_version)
         else:
             live = await self._api.get(resource, namespace, name)
@@ -151,6 +163,16 @@ class Applier:
             # What others added stays theirs under server-side apply; a merge patch takes it away.
             patch, version = repair_patch(applied, manifest), applied["metadata"]["resourceVersion"]
             await self._api.patch(resource, namespace, name, patch, resource_version=version)
+
+    async def _require_no_stranger(self, cluster: ValidatedCluster, observed: Observed, step: ApplyChild) -> None:
+        """An object without an owner is taken up only if the operator made it, which the informers do not tell."""
+        known = observed.children.get(step.child)
+        if known is None or owner_of(cluster, known) is Owner.US:
+            return
+        live = await self._api.get(step.child.resource, cluster.names.namespace, known["metadata"]["name"])
+        if live is None or live["metadata"]["resourceVersion"] != step.resource_version:
+            raise ConflictError(f"{step.child.title} {known['metadata']['name']} has changed since it was observed")
+        _refuse_unless_ours(cluster, step.child.title, live)
 
     async def _restore_labels(self, resource: Resource, live: Manifest, manifest: Manifest) -> None:
         """A child that is ours and was not observed has lost the labels by which it is followed, or is quite new."""
@@ -243,5 +265,7 @@ def _refuse_unless_ours(cluster: ValidatedCluster, kind: str, live: Manifest) ->
             return
         case Owner.PREDECESSOR:
             raise ConflictError(f"{kind} {name} of the earlier cluster is still there")
-        case Owner.OTHERS:
+        case Owner.NOBODY if is_orphan(cluster, live):
+            return
+        case _:
             raise ForeignObjectError(f"{kind} {name} {NOT_OURS}")

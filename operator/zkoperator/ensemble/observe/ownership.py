@@ -1,10 +1,15 @@
-"""Whose an object is that bears one of our names. Nothing is ever adopted."""
+"""Whose an object is that bears one of our names.
+
+What somebody else made is never adopted. What the operator made itself is taken up again when it has lost its owner:
+`kubectl delete --cascade=orphan` leaves the children of a cluster behind on purpose.
+"""
 
 from enum import StrEnum
 from typing import Any
 
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import password_in
+from zkoperator.ensemble.model.names import MANAGER
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
@@ -17,13 +22,25 @@ class Owner(StrEnum):
 
     US = "us"
     PREDECESSOR = "a deleted cluster of the same name"
+    NOBODY = "nobody: it has our labels and no owner"
     OTHERS = "somebody else"
 
 
 def owner_of(cluster: ValidatedCluster, manifest: Manifest) -> Owner:
     """Return whose the object is, by the uid of its controller."""
-    controllers = [ref for ref in manifest["metadata"].get("ownerReferences", ()) if ref.get("controller")]
-    return _owner(cluster, controllers[0]) if controllers else Owner.OTHERS
+    meta = manifest["metadata"]
+    references = meta.get("ownerReferences") or ()
+    controllers = [ref for ref in references if ref.get("controller")]
+    if controllers:
+        return _owner(cluster, controllers[0])
+    labelled = cluster.names.labels.items() <= (meta.get("labels") or {}).items()
+    return Owner.NOBODY if labelled and not references else Owner.OTHERS
+
+
+def is_orphan(cluster: ValidatedCluster, live: Manifest) -> bool:
+    """Tell whether the operator made this object, which must be as the API server has it, and nobody owns it now."""
+    managers = {entry.get("manager") for entry in live["metadata"].get("managedFields") or ()}
+    return owner_of(cluster, live) is Owner.NOBODY and MANAGER in managers
 
 
 def _owner(cluster: ValidatedCluster, controller: dict[str, Any]) -> Owner:
@@ -36,12 +53,14 @@ def _owner(cluster: ValidatedCluster, controller: dict[str, Any]) -> Owner:
 def ownership_of(manifest: Manifest) -> Manifest:
     """Return of an object what tells whose it is, and nothing that is in it."""
     meta = manifest["metadata"]
-    return {"metadata": {"name": meta["name"], "ownerReferences": meta.get("ownerReferences") or []}}
+    told = {"name": meta["name"], "labels": meta.get("labels") or {}}
+    return {"metadata": told | {"ownerReferences": meta.get("ownerReferences") or []}}
 
 
 def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
     """Return the superuser's password, None where the Secret holds none or is not ours."""
-    return password_in(manifest) if owner_of(cluster, manifest) is Owner.US else None
+    ours = owner_of(cluster, manifest) is Owner.US or is_orphan(cluster, manifest)
+    return password_in(manifest) if ours else None
 
 
 def foreign_object(cluster: ValidatedCluster, observed: Observed) -> str:

@@ -5,7 +5,9 @@ belonged to an ensemble. With such claims the ensemble is taken up from its volu
 """
 
 from zkoperator.api.cluster import StorageType
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.ownership import Owner, owner_of
 from zkoperator.ensemble.plan.claim_steps import LEFT, MEMBER
 from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
 from zkoperator.ensemble.validate import UNKNOWN_ENSEMBLE, ValidatedCluster
@@ -57,9 +59,20 @@ def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootst
     claimed = [claim.member for claim in observed.claims.values() if claim.membership != LEFT]
     if any(claim.membership == MEMBER for claim in observed.claims.values()):
         return RecordBootstrap(max(claimed), complete=True, ensemble=next(iter(_ensembles(observed)), UNKNOWN_ENSEMBLE))
+    if (ensemble := _left_behind(cluster, observed)) and observed.recorded:
+        return RecordBootstrap(max(server.id for server in observed.recorded), complete=True, ensemble=ensemble)
     # Nobody noted with which mark an operator that ended early has let members start.
     ensemble = UNKNOWN_ENSEMBLE if claimed else ""
     return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False, ensemble=ensemble)
+
+
+def _left_behind(cluster: ValidatedCluster, observed: Observed) -> str:
+    """Return the ensemble whose ConfigMap was left without its cluster, empty when there is none that was founded."""
+    config = observed.children.get(Child.CONFIG_MAP)
+    if config is None or owner_of(cluster, config) is not Owner.NOBODY:
+        return ""
+    data = config.get("data") or {}
+    return "" if data.get("bootstrap") else data.get("ensemble") or UNKNOWN_ENSEMBLE
 
 
 def _ensembles(observed: Observed) -> dict[str, str]:
