@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.models.ensemble_simulation import NAMES, raw_cluster, valid
-from tests.support.worlds.ensemble import KEY, Stage, stage
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
 from zkoperator.ensemble.apply import applier
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import secret
@@ -17,66 +17,68 @@ _EPHEMERAL = {"type": "Ephemeral"}
 _NONE = {"replicas": 0}
 
 
-def _children(play: Stage) -> list[Manifest]:
-    found = [play.api.peek(child.resource, "demo", child.name_of(NAMES)) for child in Child]
+def _children(world: EnsembleWorld) -> list[Manifest]:
+    found = [world.api.peek(child.resource, "demo", child.name_of(NAMES)) for child in Child]
     return [manifest for manifest in found if manifest is not None]
 
 
-def _orphan(play: Stage) -> None:
+def _orphan(world: EnsembleWorld) -> None:
     """Delete the cluster as `--cascade=orphan` does: the garbage collector takes the owners off its children first."""
     for child in (*((child.resource, child.name_of(NAMES)) for child in Child), (SECRETS, NAMES.secret)):
-        play.api.edit(child[0], "demo", child[1], {"metadata": {"ownerReferences": None}}, manager="gc")
-    play.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+        world.api.edit(child[0], "demo", child[1], {"metadata": {"ownerReferences": None}}, manager="gc")
+    world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
 
 
-def _make_again(play: Stage) -> None:
-    play.api.put(ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **play.raw})
-    play.start_operator()
+def _make_again(world: EnsembleWorld) -> None:
+    world.api.put(
+        ZOOKEEPER_CLUSTERS, {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperCluster", **world.raw}
+    )
+    world.start_operator()
 
 
-async def orphans_are_taken_up(play: Stage) -> None:
-    await play.rest()
-    uids = {manifest["metadata"]["uid"] for manifest in (*_children(play), *play.api.every(PODS))}
-    acknowledged = play.acknowledged
-    _orphan(play)
-    _make_again(play)
+async def orphans_are_taken_up(world: EnsembleWorld) -> None:
+    await world.rest()
+    uids = {manifest["metadata"]["uid"] for manifest in (*_children(world), *world.api.every(PODS))}
+    acknowledged = world.acknowledged
+    _orphan(world)
+    _make_again(world)
     for _ in range(5):
-        await play.turn()
-        assert (play.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {})["data"]["bootstrap"] == "", "one may found"
-    await play.rest()
-    owner = (play.cluster() or {})["metadata"]["uid"]
-    assert uids == {manifest["metadata"]["uid"] for manifest in (*_children(play), *play.api.every(PODS))}
-    assert {ref["uid"] for child in _children(play) for ref in child["metadata"]["ownerReferences"]} == {owner}
-    assert play.founded == 1
-    assert play.acknowledged > acknowledged
-    assert (play.cluster() or {})["status"]["bootstrap"]["complete"] is True
+        await world.turn()
+        assert (world.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {})["data"]["bootstrap"] == "", "one may found"
+    await world.rest()
+    owner = (world.cluster() or {})["metadata"]["uid"]
+    assert uids == {manifest["metadata"]["uid"] for manifest in (*_children(world), *world.api.every(PODS))}
+    assert {ref["uid"] for child in _children(world) for ref in child["metadata"]["ownerReferences"]} == {owner}
+    assert world.founded == 1
+    assert world.acknowledged > acknowledged
+    assert (world.cluster() or {})["status"]["bootstrap"]["complete"] is True
 
 
 async def test_a_cluster_that_is_made_again_takes_up_what_was_left_and_replaces_no_pod() -> None:
-    await orphans_are_taken_up(stage(3))
+    await orphans_are_taken_up(ensemble_world(3))
 
 
 async def test_an_ensemble_on_ephemeral_volumes_is_taken_up_by_its_config_map_and_not_founded_again() -> None:
-    await orphans_are_taken_up(stage(3, storage=_EPHEMERAL))
+    await orphans_are_taken_up(ensemble_world(3, storage=_EPHEMERAL))
 
 
 async def test_it_can_be_done_twice() -> None:
-    play = stage(1)
+    world = ensemble_world(1)
     for _ in range(2):
-        await orphans_are_taken_up(play)
+        await orphans_are_taken_up(world)
 
 
 async def somebody_elses_object_with_our_labels_is_refused(resource: Any, name: str) -> None:
-    play = stage(1)
+    world = ensemble_world(1)
     metadata = {"name": name, "namespace": "demo", "labels": NAMES.labels}
     kind = {"apiVersion": resource.api_version, "kind": resource.kind}
     content = {"data": secret(valid(raw_cluster()), "guessed")["data"]} if resource is SECRETS else {"spec": _NONE}
-    before = play.api.put(resource, {**kind, "metadata": metadata, **content}, manager="somebody")
+    before = world.api.put(resource, {**kind, "metadata": metadata, **content}, manager="somebody")
     for _ in range(4):
-        await play.turn()
-    degraded = play.condition("Degraded")
+        await world.turn()
+    degraded = world.condition("Degraded")
     assert (degraded["reason"], name in degraded["message"]) == ("ForeignObject", True)
-    assert play.api.peek(resource, "demo", name) == before
+    assert world.api.peek(resource, "demo", name) == before
 
 
 _FOREIGN = [(SERVICES, NAMES.client_service), (SECRETS, NAMES.secret), (STATEFUL_SETS, NAMES.stateful_set)]
@@ -88,18 +90,18 @@ async def test_an_object_that_somebody_else_made_is_not_taken_up(resource: Any, 
 
 
 async def a_config_map_that_somebody_made_proves_no_ensemble() -> None:
-    play = stage(1)
+    world = ensemble_world(1)
     metadata = {"name": NAMES.config_map, "namespace": "demo", "labels": NAMES.labels}
     line = f"server.1={NAMES.host(1)}:2888:3888:participant;0.0.0.0:2181\n"
     made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"members": line, "bootstrap": ""}}
-    play.api.put(CONFIG_MAPS, made, manager="velero")
+    world.api.put(CONFIG_MAPS, made, manager="velero")
     for _ in range(4):
-        await play.turn()
-    assert play.condition("Degraded")["reason"] == "ForeignObject"
-    assert "bootstrap" not in (play.cluster() or {})["status"]
-    play.api.remove(CONFIG_MAPS, "demo", NAMES.config_map)
-    await play.rest()
-    assert play.founded == 1
+        await world.turn()
+    assert world.condition("Degraded")["reason"] == "ForeignObject"
+    assert "bootstrap" not in (world.cluster() or {})["status"]
+    world.api.remove(CONFIG_MAPS, "demo", NAMES.config_map)
+    await world.rest()
+    assert world.founded == 1
 
 
 async def test_a_config_map_of_somebody_else_proves_no_ensemble() -> None:
@@ -113,7 +115,7 @@ async def test_without_orphans_they_are_called_foreign(monkeypatch: pytest.Monke
     monkeypatch.setattr(ownership, "is_orphan", lambda *_: False)
     monkeypatch.setattr(applier, "is_orphan", lambda *_: False)
     with pytest.raises(AssertionError):
-        await orphans_are_taken_up(stage(1))
+        await orphans_are_taken_up(ensemble_world(1))
 
 
 @pytest.mark.parametrize(("resource", "name"), _FOREIGN)
@@ -130,7 +132,7 @@ async def test_without_a_look_at_the_field_manager_a_stranger_is_taken_up(
 async def test_without_the_config_map_an_ephemeral_ensemble_is_founded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(founding, "_left_behind", lambda *_: "")
     with pytest.raises(AssertionError):
-        await orphans_are_taken_up(stage(3, storage=_EPHEMERAL))
+        await orphans_are_taken_up(ensemble_world(3, storage=_EPHEMERAL))
 
 
 async def test_without_a_look_at_the_config_map_itself_anybodys_proves_an_ensemble(
