@@ -7,7 +7,7 @@ from typing import Any
 from zkoperator.api.sync import Mode, Pending
 from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.differences import Difference, held, rows
-from zkoperator.cli.view.live_plan import add_reach, look
+from zkoperator.cli.view.live_plan import add_reach_flags, make_fresh_plan
 from zkoperator.cli.view.objects import annotate, fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
 from zkoperator.cli.view.summary import SyncSummary, sync_summary
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sync", help="name of the ConfigSync")
     parser.add_argument("--plan", metavar="HASH", help="approve only if this is still the plan (see --show)")
     parser.add_argument("--show", action="store_true", help="show what waits, key by key, and change nothing")
-    add_reach(parser)
+    add_reach_flags(parser)
     add_connection(parser)
     add_output(parser)
 
@@ -58,7 +58,7 @@ async def _act(
     if not arguments.show:
         await annotate(api, CONFIG_SYNCS, raw, APPROVE_ANNOTATION, pending.hash)
         return None
-    sync, plan = await look(api, raw, arguments)
+    sync, plan = await make_fresh_plan(api, raw, arguments)
     check_plan(sync, plan, pending)
     return held(plan)
 
@@ -84,11 +84,11 @@ def check_plan(sync: ValidatedSync, plan: Plan, pending: Pending) -> None:
         raise InvalidError((FieldError(sync.name, message),))
 
 
-def text(pending: Pending, waiting: tuple[Difference, ...] | None, look: Style) -> str:
+def text(pending: Pending, waiting: tuple[Difference, ...] | None, colours: Style) -> str:
     """Return what was approved or, with what waits, what an approval would let run."""
     if waiting is None:
         return f"approved, {pending_text(pending)}"
-    return f"{pending_text(pending)}\n{rows(waiting, look) if waiting else 'none of this needs an approval'}"
+    return f"{pending_text(pending)}\n{rows(waiting, colours) if waiting else 'none of this needs an approval'}"
 
 
 def _json(arguments: argparse.Namespace, pending: Pending, waiting: tuple[Difference, ...] | None) -> dict[str, Any]:

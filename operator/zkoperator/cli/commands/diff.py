@@ -5,7 +5,7 @@ import asyncio
 
 from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.differences import differences, text
-from zkoperator.cli.view.live_plan import add_reach, look
+from zkoperator.cli.view.live_plan import add_reach_flags, make_fresh_plan
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
 from zkoperator.kube.port import CONFIG_SYNCS
@@ -17,7 +17,7 @@ HELP = "show what a ConfigSync would write where, without values"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("sync", help="name of the ConfigSync")
-    add_reach(parser)
+    add_reach_flags(parser)
     add_connection(parser)
     add_output(parser)
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _run(arguments: argparse.Namespace) -> int:
     async with connect(arguments) as api:
         raw = await fetch(api, CONFIG_SYNCS, namespace_of(arguments), arguments.sync)
-        sync, plan = await look(api, raw, arguments)
+        sync, plan = await make_fresh_plan(api, raw, arguments)
     found = differences(plan, sync.mode, sync.status)
     if wants_json(arguments):
         print_json(found.to_json())

@@ -1,4 +1,4 @@
-"""`status`: ensembles and syncs at a summary, or everything about one of them; also as a live view."""
+"""`status`: a table of both kinds, or everything about one object; also as a live view."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
 
 NAME = "status"
-HELP = "show ensembles and syncs at a summary"
+HELP = "show a summary of ensembles and ConfigSyncs"
 
 _EVERY_S = 2.0
 _CLEAR = "\x1b[H\x1b[2J"
@@ -37,25 +37,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show it once, or until interrupted. The exit status is 0 whatever the objects' state is."""
+    """Show the objects once, or until interrupted."""
     return asyncio.run(_run(arguments))
 
 
 async def _run(arguments: argparse.Namespace) -> int:
     async with connect(arguments) as api:
-        shown = await _look(api, arguments, "")
+        shown = await _show(api, arguments, "")
         while arguments.watch:
             await asyncio.sleep(_EVERY_S)
             try:
-                shown = await _look(api, arguments, shown)
+                shown = await _show(api, arguments, shown)
             except TransientError as error:
                 print(f"{error}; looking again", file=sys.stderr)
     return 0
 
 
-async def _look(api: KubeClient, arguments: argparse.Namespace, shown: str) -> str:
-    """Show everything once and return what is on the screen now."""
-    found = await _glances(api, arguments)
+async def _show(api: KubeClient, arguments: argparse.Namespace, shown: str) -> str:
+    """Show everything once; return what is on the screen now."""
+    found = await _summaries(api, arguments)
     if wants_json(arguments):
         values = [to_json(summary) for summary in found]
         if arguments.watch:
@@ -69,7 +69,7 @@ async def _look(api: KubeClient, arguments: argparse.Namespace, shown: str) -> s
     return _print_changed(text, shown)
 
 
-async def _glances(api: KubeClient, arguments: argparse.Namespace) -> list[ClusterSummary | SyncSummary]:
+async def _summaries(api: KubeClient, arguments: argparse.Namespace) -> list[ClusterSummary | SyncSummary]:
     namespace = "" if arguments.all_namespaces else namespace_of(arguments)
     clusters, syncs = await asyncio.gather(api.list(ZOOKEEPER_CLUSTERS, namespace), api.list(CONFIG_SYNCS, namespace))
     found: list[ClusterSummary | SyncSummary] = [cluster_summary(raw) for raw in clusters.items]
@@ -85,19 +85,19 @@ async def _glances(api: KubeClient, arguments: argparse.Namespace) -> list[Clust
 
 
 def page(
-    found: Sequence[ClusterSummary | SyncSummary], arguments: argparse.Namespace, look: Style, now: datetime
+    found: Sequence[ClusterSummary | SyncSummary], arguments: argparse.Namespace, colours: Style, now: datetime
 ) -> str:
-    """Return the whole text."""
+    """Return the whole output as text."""
     clusters = [summary for summary in found if isinstance(summary, ClusterSummary)]
     syncs = [summary for summary in found if isinstance(summary, SyncSummary)]
     if arguments.name is not None:
-        details = [*(cluster_detail(c, look, now) for c in clusters), *(sync_detail(s, look, now) for s in syncs)]
+        details = [*(cluster_detail(c, colours, now) for c in clusters), *(sync_detail(s, colours, now) for s in syncs)]
         return "\n\n".join(details)
     parts = []
     if clusters:
-        parts.append(cluster_table(clusters, look, namespaced=arguments.all_namespaces))
+        parts.append(cluster_table(clusters, colours, namespaced=arguments.all_namespaces))
     if syncs:
-        parts.append(sync_table(syncs, look, namespaced=arguments.all_namespaces))
+        parts.append(sync_table(syncs, colours, namespaced=arguments.all_namespaces))
     return "\n\n".join(parts) or "no ZooKeeperCluster and no ConfigSync here; -A looks into all namespaces"
 
 

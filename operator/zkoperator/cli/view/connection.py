@@ -1,4 +1,4 @@
-"""What every command that talks to a cluster has in common: its flags, the client and the namespace."""
+"""What commands that use a cluster have in common: flags, client and namespace."""
 
 import argparse
 import os
@@ -16,11 +16,11 @@ from zkoperator.settings import Settings, read_settings, variable_of
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DEADLINE_S = 15.0
 _FIELD_MANAGER = "kubectl-zk"
-"""What a person does with this command is told apart from what the operator does."""
+"""Distinguishes the writes of people who use this command from those of the operator."""
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that kubectl has for the same."""
+    """Add the flags of kubectl for namespace, kubeconfig and context."""
     parser.add_argument("-n", "--namespace", metavar="NAME", help="namespace; default: that of the current context")
     parser.add_argument(
         "--kubeconfig", metavar="FILE", help="kubeconfig; default: $KUBECONFIG, the pod's, ~/.kube/config"
@@ -29,7 +29,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def assumed_settings(default_image: str | None = None) -> Settings:
-    """Return the operator's settings as far as they can be told from here: in its pod they are its own."""
+    """Return the operator's settings: the real ones in its pod, the defaults elsewhere."""
     known = [variable_of("default_image"), variable_of("cluster_domain")]
     environ = {name: os.environ[name] for name in known if name in os.environ}
     return read_settings({"default_image": default_image}, environ)
@@ -46,7 +46,7 @@ async def connect(arguments: argparse.Namespace) -> AsyncIterator[KubeClient]:
 
 
 def namespace_of(arguments: argparse.Namespace) -> str:
-    """Return the namespace: the flag's, else the context's, else the pod's, else `default`."""
+    """Return the namespace from the flag, else the context, else the pod, else `default`."""
     if arguments.namespace:
         return str(arguments.namespace)
     return _of_context(arguments.kubeconfig, arguments.context) or _of_pod() or "default"

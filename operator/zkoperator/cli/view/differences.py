@@ -1,4 +1,4 @@
-"""What `diff` shows of a ConfigSync: which key would be written where, by hashes, never by values. Pure."""
+"""What `diff` shows of a ConfigSync: which key would be written where, as hashes, never values. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -12,12 +12,10 @@ from zkoperator.api.sync import ConfigSyncStatus, Mode
 from zkoperator.cli.view.summary import condition_of
 from zkoperator.cli.view.terminal import Colour, Style, printable, table
 from zkoperator.mirror.model.names import zxid_text
-from zkoperator.mirror.plan.decisions import Decision
+from zkoperator.mirror.plan.decisions import Decision, short_hash
 from zkoperator.mirror.plan.merge import Action
 from zkoperator.mirror.plan.plan import Plan
 
-_SHORT_HASH: Final = 12
-"""Hexadecimal digits, as in `status.conflicts`."""
 _CONFLICT: Final = "conflict"
 _FLAPPING: Final = "held for a while: both sides keep reverting one another"
 _NOTHING_TO_ADD: Final = (SyncReason.SYNCING, SyncReason.PAUSED, SyncReason.DRY_RUN)
@@ -25,7 +23,7 @@ _NOTHING_TO_ADD: Final = (SyncReason.SYNCING, SyncReason.PAUSED, SyncReason.DRY_
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One key. The hashes are empty where the key is absent; `held` says that it waits for an approval."""
+    """One key that differs. The hash of a side without the key is ""; `held` means that it waits for an approval."""
 
     key: str
     path: str
@@ -35,20 +33,20 @@ class Difference:
     held: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the value as JSON types."""
         return {to_camel(key): value for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """All of a ConfigSync.
+    """The differences of a whole ConfigSync.
 
     Args:
-        zxid, equal: the state that was compared, and the keys that are equal there; empty and None where a plan was
-            stopped before anything was compared.
-        held: what waits for an approval.
-        stopped: why nothing would be written at all.
-        notes: why the operator may do otherwise.
+        zxid: of the state that was compared; "" when the plan stopped before anything was compared.
+        equal: the number of keys that are equal in that state; None when nothing was compared.
+        held: which changes wait for an approval, as a text.
+        stopped: why nothing would be written at all, "" if something would.
+        notes: why the operator may act differently.
     """
 
     zxid: str
@@ -60,14 +58,14 @@ class Differences:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the value as JSON types."""
         whole = {to_camel(key): value for key, value in asdict(self).items()}
         items = [item.to_json() for item in self.differences]
         return {**whole, "differences": items, "problems": list(self.problems), "notes": list(self.notes)}
 
 
 def differences(plan: Plan, mode: Mode, status: ConfigSyncStatus) -> Differences:
-    """Return what the plan of an active pass would do."""
+    """Return what the plan of a pass in mode Active would change."""
     carried = [item for item in plan.carried if item.action in _ARROWS]
     pending, is_known = plan.pending, plan.zxid > 0
     waits = f"{_count(plan)} wait for approval (plan {pending.hash})" if pending is not None else ""
@@ -83,7 +81,7 @@ def differences(plan: Plan, mode: Mode, status: ConfigSyncStatus) -> Differences
 
 
 def held(plan: Plan) -> tuple[Difference, ...]:
-    """Return what an approval would let run."""
+    """Return the changes that wait for an approval."""
     return tuple(
         _difference(item, f"{_verb(item)}, once approved", held=True) for item in plan.held if item.action in _ARROWS
     )
@@ -105,7 +103,7 @@ def _count(plan: Plan) -> str:
 
 
 def _notes(plan: Plan, mode: Mode, status: ConfigSyncStatus) -> Iterator[str]:
-    """Say what only the operator decides or knows: its mode, and what it met when it tried."""
+    """Yield what the plan does not know: the mode, and errors that the operator met when it wrote."""
     if mode is not Mode.ACTIVE:
         yield f"spec.mode is {mode}: nothing is written until it is {Mode.ACTIVE}"
     ready = condition_of(status.conditions, SyncCondition.READY)
@@ -114,7 +112,7 @@ def _notes(plan: Plan, mode: Mode, status: ConfigSyncStatus) -> Iterator[str]:
 
 
 def _explained(plan: Plan) -> set[str]:
-    """Return the reasons that what is shown gives already."""
+    """Return the reasons that the rest of the output explains already."""
     reasons: set[str] = {*_NOTHING_TO_ADD, *(problem.reason for problem in plan.problems)}
     reasons |= {plan.stop} if plan.stop is not None else set()
     reasons |= {SyncReason.CONFLICT, SyncReason.BASE_LOST} if plan.conflicts else set()
@@ -124,7 +122,7 @@ def _explained(plan: Plan) -> set[str]:
 
 
 def text(shown: Differences, style: Style) -> str:
-    """Return it for people."""
+    """Return the differences as text."""
     parts = [f"{shown.equal} keys are equal at zxid {shown.zxid}"] if shown.equal is not None else []
     if shown.differences:
         parts.append(rows(shown.differences, style))
@@ -140,7 +138,7 @@ _ARROWS = {Action.TO_CONFIG_MAP: "-->", Action.TO_ZOOKEEPER: "<--"}
 
 
 def rows(items: Iterable[Difference], style: Style) -> str:
-    """Return one line a key."""
+    """Return a table with one line for each key."""
     lines = [
         (
             printable(item.key),
@@ -173,8 +171,4 @@ def _change(source: bytes | None, target: bytes | None) -> str:
 
 
 def _difference(item: Decision, action: str, *, held: bool = False) -> Difference:
-    return Difference(item.key, item.path, action, _hash(item.zookeeper), _hash(item.config_map), held)
-
-
-def _hash(digest: bytes | None) -> str:
-    return digest.hex()[:_SHORT_HASH] if digest is not None else ""
+    return Difference(item.key, item.path, action, short_hash(item.zookeeper), short_hash(item.config_map), held)

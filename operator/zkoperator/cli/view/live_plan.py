@@ -34,13 +34,13 @@ from zkoperator.zk.subtree_feed import SubtreeFeed
 _NO_LEDGER = Ledger(version=0, czxid=0, mzxid=0)
 
 
-def add_reach(parser: argparse.ArgumentParser) -> None:
+def add_reach_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say how to reach the ensemble."""
     parser.add_argument("--hosts", metavar="HOST:PORT,...", help="reach the ensemble here, as through a forwarded port")
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help="for reading the subtree (10)")
 
 
-async def look(api: KubeClient, raw: Manifest, arguments: argparse.Namespace) -> tuple[ValidatedSync, Plan]:
+async def make_fresh_plan(api: KubeClient, raw: Manifest, arguments: argparse.Namespace) -> tuple[ValidatedSync, Plan]:
     """Return the ConfigSync, and what a pass would do with it now if its mode were Active.
 
     Raises:
@@ -68,8 +68,8 @@ def reachable(sync: ValidatedSync, hosts: str | None) -> ValidatedSync:
 
 def flapping_keys(sync: ValidatedSync) -> frozenset[str]:
     """Return the keys that the operator holds for flapping, as far as its report has them: only it remembers."""
-    told = condition_of(sync.status.conditions, SyncCondition.READY)
-    if told is None or told.reason != SyncReason.FLAPPING:
+    reported = condition_of(sync.status.conditions, SyncCondition.READY)
+    if reported is None or reported.reason != SyncReason.FLAPPING:
         return frozenset()
     return frozenset(item.key for item in sync.status.conflicts)
 
@@ -102,9 +102,9 @@ async def _first_snapshot(zk: Zk, place: Endpoint, sync: ValidatedSync, argument
 async def _follow(feed: SubtreeFeed, following: asyncio.Task[None], changed: asyncio.Event) -> Snapshot:
     """Wait for the first snapshot; raise what ended the feed before there was one."""
     while (snapshot := feed.snapshot()) is None:
-        news = asyncio.create_task(changed.wait())
-        await asyncio.wait((following, news), return_when=asyncio.FIRST_COMPLETED)
-        news.cancel()
+        waiting_for_change = asyncio.create_task(changed.wait())
+        await asyncio.wait((following, waiting_for_change), return_when=asyncio.FIRST_COMPLETED)
+        waiting_for_change.cancel()
         changed.clear()
         if following.done():
             following.result()

@@ -1,4 +1,4 @@
-"""What `plan` says of a cluster: the next steps in words, and what blocks them. Pure."""
+"""The text of `plan`: the next steps for a cluster, and what blocks them. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,11 +27,12 @@ from zkoperator.ensemble.plan.steps import (
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The next pass. `observed` is False when it is what the operator reported last, as nobody could be asked.
+    """What the next pass would do.
 
     Args:
-        image: that the plan took for the operator's default; empty where the cluster names one itself.
-        elsewhere: the command that gives a fresh look, where this is none.
+        observed: False when the members could not be asked and this is the operator's last report.
+        image: the image that was assumed as the operator's default; "" where the cluster names one itself.
+        elsewhere: the command that observes the members, if `observed` is False.
     """
 
     cluster: str
@@ -44,7 +45,7 @@ class Forecast:
     elsewhere: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the value as JSON types."""
         return {
             "cluster": self.cluster,
             "observed": self.observed,
@@ -57,15 +58,15 @@ class Forecast:
 
 
 def forecast(names: Names, observed: Observed, plan: Plan, image: str = "") -> Forecast:
-    """Return what the next pass would do, from a fresh observation."""
+    """Return what the next pass would do, from a new observation."""
     verdict = gate(observed)
-    told = f"{'open' if verdict.open else 'closed'}: {verdict.why}"
+    gate_text = f"{'open' if verdict.open else 'closed'}: {verdict.why}"
     steps = tuple(describe(step, names) for step in plan.steps)
-    return Forecast(names.cluster, True, plan.reason, plan.message, steps, told, image)
+    return Forecast(names.cluster, True, plan.reason, plan.message, steps, gate_text, image)
 
 
 def reported(name: str, namespace: str, status: ZooKeeperClusterStatus | None) -> Forecast:
-    """Return what the operator reported last; None for a status that cannot be read."""
+    """Return what the operator reported last; `status` is None when it cannot be read."""
     elsewhere = in_cluster("plan", name, namespace, operator=status.operator if status is not None else None)
     known = {condition.type: condition for condition in (status.conditions if status is not None else ())}
     progressing = known.get(ClusterCondition.PROGRESSING)
@@ -79,7 +80,7 @@ def reported(name: str, namespace: str, status: ZooKeeperClusterStatus | None) -
 
 
 def describe(step: Step, names: Names) -> str:
-    """Return one step in words."""
+    """Return one step as a text."""
     match step:
         case RecordBootstrap(members, complete):
             return f"record that {members} members {'have founded' if complete else 'may found'} the ensemble"
@@ -108,7 +109,7 @@ def _reconfigure(joining: list[str], leaving: list[str], voters: int) -> str:
 
 
 def text(shown: Forecast, style: Style) -> str:
-    """Return it for people."""
+    """Return the forecast as text."""
     colour = Colour.BAD if shown.reason == ClusterReason.BLOCKED else None
     lines = [f"{style.paint(shown.reason, colour)}: {printable(shown.message)}"]
     lines += [f"  {number}. {printable(step)}" for number, step in enumerate(shown.steps, start=1)]

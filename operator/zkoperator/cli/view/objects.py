@@ -1,4 +1,4 @@
-"""Reading one object by name for a command, and changing one of its annotations under its version."""
+"""Reads one object by name, and changes one of its annotations if the object has not changed."""
 
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.client import KubeClient
@@ -9,7 +9,7 @@ async def fetch(api: KubeClient, resource: Resource, namespace: str, name: str) 
     """Return the object.
 
     Raises:
-        InvalidError: when there is none; says how to look for it.
+        InvalidError: there is none; the message says how to look for it.
     """
     found = await api.get(resource, namespace, name)
     if found is None:
@@ -19,12 +19,12 @@ async def fetch(api: KubeClient, resource: Resource, namespace: str, name: str) 
 
 
 def annotation(raw: Manifest, key: str) -> str:
-    """Return an annotation, empty when there is none."""
+    """Return an annotation, "" when there is none."""
     return str((raw["metadata"].get("annotations") or {}).get(key, ""))
 
 
 async def annotate(api: KubeClient, resource: Resource, raw: Manifest, key: str, value: str) -> None:
-    """Set an annotation if the object is still as it was read; `ConflictError` when it is not."""
+    """Set an annotation; `ConflictError` when the object has changed since it was read."""
     meta = raw["metadata"]
     patch = {"metadata": {"annotations": {key: value}}}
     await api.patch(resource, meta["namespace"], meta["name"], patch, resource_version=meta["resourceVersion"])

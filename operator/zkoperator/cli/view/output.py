@@ -1,4 +1,4 @@
-"""Where commands print: text for people, JSON for programs."""
+"""The output of commands: text for people, JSON for programs."""
 
 import argparse
 import json
@@ -11,14 +11,14 @@ from zkoperator.cli.view.terminal import Style, wants_colours
 
 
 def add_output(parser: argparse.ArgumentParser, people: str = "text") -> None:
-    """Add `-o json`; `people` is what people get."""
+    """Add `-o json`; `people` is the name of the other format."""
     parser.add_argument(
         "-o", "--output", choices=(people, "json"), default=people, help=f"{people} for people, json for programs"
     )
 
 
 def wants_json(arguments: argparse.Namespace) -> bool:
-    """Tell whether a program reads."""
+    """Return whether JSON was asked for."""
     return bool(arguments.output == "json")
 
 
@@ -38,5 +38,5 @@ def json_line(value: Any) -> str:
 
 
 def kubernetes_list(items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return objects as the one that kubectl takes and gives for several."""
+    """Return the objects as one object of kind List, as kubectl does."""
     return {"apiVersion": "v1", "kind": "List", "items": list(items)}

@@ -1,4 +1,4 @@
-"""What there is to see of each object, taken from the raw object: the input of `views.py` and of `-o json`. Pure."""
+"""What `status` shows of each object, read from its manifest: the input of `tables.py` and of `-o json`. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -20,7 +20,7 @@ OUTDATED = "the newest spec was not looked at yet"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What both kinds have in common. `healthy` is None while it is not known."""
+    """What both kinds have in common. `healthy` is None while that is unknown."""
 
     kind: str
     namespace: str
@@ -67,7 +67,7 @@ def condition_of(conditions: tuple[Condition, ...], kind: str) -> Condition | No
 
 
 def cluster_summary(raw: Mapping[str, Any]) -> ClusterSummary:
-    """Return what there is to see of a ZooKeeperCluster."""
+    """Return the summary of a ZooKeeperCluster."""
     status = _status(ZooKeeperClusterStatus, raw)
     ready = condition_of(status.conditions, ClusterCondition.READY)
     available = condition_of(status.conditions, ClusterCondition.AVAILABLE)
@@ -87,7 +87,7 @@ def cluster_summary(raw: Mapping[str, Any]) -> ClusterSummary:
 
 
 def sync_summary(raw: Mapping[str, Any]) -> SyncSummary:
-    """Return what there is to see of a ConfigSync."""
+    """Return the summary of a ConfigSync."""
     status = _status(ConfigSyncStatus, raw)
     spec = raw.get("spec") or {}
     return SyncSummary(
@@ -105,7 +105,7 @@ def sync_summary(raw: Mapping[str, Any]) -> SyncSummary:
 
 
 def to_json(summary: ClusterSummary | SyncSummary) -> dict[str, Any]:
-    """Return it as plain values, in the names and the order of the API."""
+    """Return the summary as JSON types, with field names as in the API."""
     return {to_camel(field.name): _plain(getattr(summary, field.name)) for field in fields(summary)}
 
 
@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
 
 
 def _status(model: type[S], raw: Mapping[str, Any]) -> S:
-    """Return the status, or an empty one when another version of the operator wrote it in another way."""
+    """Return the status, an empty one if it cannot be read (another version of the operator may have written it)."""
     parsed = parse(model, raw.get("status") or {})
     return model() if isinstance(parsed, tuple) else parsed
 

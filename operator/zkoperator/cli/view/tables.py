@@ -1,4 +1,4 @@
-"""How `status` shows objects to people: tables of many, everything about one. Pure."""
+"""The text of `status`: a table of many objects, or everything about one. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,7 +11,7 @@ from zkoperator.cli.view.terminal import Colour, Style, age, printable, table
 
 
 def cluster_table(summaries: Iterable[ClusterSummary], style: Style, *, namespaced: bool) -> str:
-    """Return one line a cluster."""
+    """Return a table with one line for each cluster."""
     head = ("CLUSTER", "STATE", "SERVING", "LEADER", "VERSION", "REASON", "MESSAGE")
     rows = [
         (
@@ -29,7 +29,7 @@ def cluster_table(summaries: Iterable[ClusterSummary], style: Style, *, namespac
 
 
 def sync_table(summaries: Iterable[SyncSummary], style: Style, *, namespaced: bool) -> str:
-    """Return one line a sync."""
+    """Return a table with one line for each ConfigSync."""
     head = ("SYNC", "STATE", "ZNODES", "", "CONFIGMAP", "KEYS", "REASON", "MESSAGE")
     rows = [
         (
@@ -71,7 +71,7 @@ def cluster_detail(summary: ClusterSummary, style: Style, now: datetime) -> str:
 
 
 def sync_detail(summary: SyncSummary, style: Style, now: datetime) -> str:
-    """Return everything about one sync."""
+    """Return everything about one ConfigSync."""
     title = style.paint(f"ConfigSync {summary.namespace}/{summary.name}", Colour.STRONG)
     head = f"{title}  {_state(summary, style)}"
     facts = [
@@ -89,7 +89,7 @@ def sync_detail(summary: SyncSummary, style: Style, now: datetime) -> str:
 
 
 def pending_text(pending: Pending) -> str:
-    """Return a plan that is not carried out in one line."""
+    """Return a plan that waits, in one line."""
     counts = f"{pending.creates} to create, {pending.updates} to change, {pending.deletes} to delete"
     return f"not carried out: {counts} (plan {pending.hash})" if pending.hash else f"not carried out: {counts}"
 

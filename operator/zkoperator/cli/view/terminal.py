@@ -1,4 +1,4 @@
-"""How things look on a terminal: tables, ages, colours. Pure; whether there are colours is the caller's to say."""
+"""Tables, ages and colours for a terminal. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ _GAP = "  "
 
 
 class Colour(StrEnum):
-    """SGR parameters of the few colours that are used, each for one meaning."""
+    """The colours that are used, each for one meaning, as SGR parameters."""
 
     GOOD = "32"
     WAITING = "33"
@@ -22,7 +22,7 @@ class Colour(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Paints, or leaves everything as it is."""
+    """Paints text, or returns it unchanged when `colours` is False."""
 
     colours: bool
 
@@ -32,12 +32,12 @@ class Style:
 
 
 def wants_colours(*, is_terminal: bool, environ: Mapping[str, str]) -> bool:
-    """Tell whether to paint: only on a terminal that can, and not where `NO_COLOR` is set (no-color.org)."""
+    """Return whether to use colours: on a terminal with colours, unless `NO_COLOR` is set (no-color.org)."""
     return is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return aligned columns, without white space at the ends of lines. Cells may be painted."""
+    """Return a table with aligned columns, without trailing white space. Cells may be painted."""
     lines = [list(head), *map(list, rows)]
     widths = [max(_width(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
@@ -54,7 +54,7 @@ def _padded(cell: str, width: int) -> str:
 
 
 def age(since: str, now: datetime) -> str:
-    """Return how long ago an RFC 3339 time was, in its one or two largest units; empty for no time."""
+    """Return how long ago an RFC 3339 time was, in its largest unit; "" for no time."""
     if not since:
         return ""
     seconds = max(0, int((now - datetime.fromisoformat(since)).total_seconds()))
@@ -65,5 +65,5 @@ def age(since: str, now: datetime) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text from the cluster without control characters: names of znodes may contain escape sequences."""
+    """Return the text without control characters, because names of znodes may contain escape sequences."""
     return "".join(character if character.isprintable() else "?" for character in text)
