@@ -21,9 +21,9 @@ from tests.support.fakes import kube as fake_kube
 from tests.support.waiting import eventually
 from tests.support.worlds.mirror import NAMESPACE, World
 from zkoperator.kube.port import CONFIG_SYNCS
-from zkoperator.mirror.memory import Memory
+from zkoperator.mirror.observe.resource import ResourceState
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.mirror.status.reporter import Reporter
+from zkoperator.mirror.status.reporter import Reporter, ReportState, StatusWrite
 from zkoperator.zk.port import Create, Set
 
 SYNCS = int(os.environ.get("BENCH_SYNCS", "10000"))
@@ -50,19 +50,21 @@ async def fill(world: World, first: int, last: int) -> None:
 
 
 class Ready:
-    """The ConfigSyncs that this process knows to be in sync: whatever it tells, or need not tell, passes here."""
+    """The ConfigSyncs that this process knows to be in sync: every status, written or not, passes here."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
-        self._tell = Reporter.write_status
+        self._write_status = Reporter.write_status
 
     def watch(self) -> None:
-        ready, tell = self.names, self._tell
+        ready, write_status = self.names, self._write_status
 
-        async def noted(self: Reporter, memory: Memory, status: dict[str, Any]) -> float | None:
-            if memory.raw is not None and status["conditions"][0]["status"] == "True":
-                ready.add(memory.raw["metadata"]["name"])
-            return await tell(self, memory, status)
+        async def noted(
+            self: Reporter, resource: ResourceState, report: ReportState, status: dict[str, Any]
+        ) -> StatusWrite:
+            if status["conditions"][0]["status"] == "True":
+                ready.add(resource.raw["metadata"]["name"])
+            return await write_status(self, resource, report, status)
 
         Reporter.write_status = noted  # type: ignore[method-assign]
 

@@ -47,10 +47,10 @@ def no_znode_version(patch: pytest.MonkeyPatch) -> None:
 def no_resource_version(patch: pytest.MonkeyPatch) -> None:
     """Write the ConfigMap over any version."""
 
-    async def send(self: Any, step: Any, values: Any, sync: Any, memory: Any) -> Any:
+    async def send(self: Any, step: Any, values: Any, sync: Any, sides: Any) -> Any:
         if isinstance(step, pull.CreateConfigMap):
             return await self._api.create(CONFIG_MAPS, sync.namespace, pull.manifest(step, values, sync.name))
-        patch_ = pull.merge_patch(step, values, memory.target.places())
+        patch_ = pull.merge_patch(step, values, sides.config_map.binary_keys())
         return await self._api.patch(CONFIG_MAPS, sync.namespace, sync.config_map, patch_)
 
     patch.setattr(apply.Applier, "_send", send)
@@ -108,10 +108,10 @@ def base_after_the_data(patch: pytest.MonkeyPatch) -> None:
     """Write the ConfigMap's data first and its base in a second request."""
     original = apply.Applier._send
 
-    async def send(self: Any, step: Any, values: Any, sync: Any, memory: Any) -> Any:
+    async def send(self: Any, step: Any, values: Any, sync: Any, sides: Any) -> Any:
         if isinstance(step, pull.CreateConfigMap):
-            return await original(self, step, values, sync, memory)
-        whole = pull.merge_patch(step, values, memory.target.places())
+            return await original(self, step, values, sync, sides)
+        whole = pull.merge_patch(step, values, sides.config_map.binary_keys())
         data = {key: value for key, value in whole.items() if key != "metadata"}
         where = (CONFIG_MAPS, sync.namespace, sync.config_map)
         written = await self._api.patch(*where, data, resource_version=step.resource_version)
@@ -125,10 +125,10 @@ def base_before_the_data(patch: pytest.MonkeyPatch) -> None:
     """Write the base first: a crash in between pushes the old value back."""
     original = apply.Applier._send
 
-    async def send(self: Any, step: Any, values: Any, sync: Any, memory: Any) -> Any:
+    async def send(self: Any, step: Any, values: Any, sync: Any, sides: Any) -> Any:
         if isinstance(step, pull.CreateConfigMap):
-            return await original(self, step, values, sync, memory)
-        whole = pull.merge_patch(step, values, memory.target.places())
+            return await original(self, step, values, sync, sides)
+        whole = pull.merge_patch(step, values, sides.config_map.binary_keys())
         where = (CONFIG_MAPS, sync.namespace, sync.config_map)
         written = await self._api.patch(*where, {"metadata": whole["metadata"]}, resource_version=step.resource_version)
         data = {key: value for key, value in whole.items() if key != "metadata"}
@@ -141,9 +141,9 @@ def ledger_after_the_data(patch: pytest.MonkeyPatch) -> None:
     """Push the data in one transaction and the ledger in another."""
     original = apply.Applier._push
 
-    async def push_twice(self: Any, step: Any, memory: Any) -> Any:
-        await memory.tree.zk.multi(step.operations[:-1])
-        return await original(self, replace(step, operations=step.operations[-1:], expected_czxid={}), memory)
+    async def push_twice(self: Any, step: Any, sides: Any) -> Any:
+        await sides.subscription.subtree.zk.multi(step.operations[:-1])
+        return await original(self, replace(step, operations=step.operations[-1:], expected_czxid={}), sides)
 
     patch.setattr(apply.Applier, "_push", push_twice)
 
@@ -171,8 +171,8 @@ def picture_older_than_the_push(patch: pytest.MonkeyPatch) -> None:
             kept[id(self)] = fresh
         return before or fresh
 
-    async def recent(_self: Any, tree: Any, _content: Any, _memory: Any) -> Snapshot | None:
-        found: Snapshot | None = tree.snapshot()
+    async def recent(_self: Any, subtree: Any, _base: Any, _cache: Any) -> Snapshot | None:
+        found: Snapshot | None = subtree.snapshot()
         return found
 
     patch.setattr(feed.SubtreeFeed, "snapshot", snapshot)
@@ -228,8 +228,8 @@ def stale_config_map(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(observe.Observer, "_read_config_map", _stored)
 
 
-async def _stored(self: Any, sync: Any, memory: Any, stored: Any) -> Any:
-    memory.target.must_read = False
+async def _stored(self: Any, sync: Any, cache: Any, stored: Any) -> Any:
+    cache.must_read = False
     if stored is not None:
         return stored
     return await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
@@ -239,12 +239,12 @@ def unknown_outcome_taken_for_success(patch: pytest.MonkeyPatch) -> None:
     """Go on as if a push whose answer was lost had happened."""
     original = apply.Applier._push
 
-    async def hopeful(self: Any, step: Any, memory: Any) -> tuple[str, ...]:
+    async def hopeful(self: Any, step: Any, sides: Any) -> tuple[str, ...]:
         try:
-            overwritten: tuple[str, ...] = await original(self, step, memory)
+            overwritten: tuple[str, ...] = await original(self, step, sides)
         except ZkOperatorError:
-            memory.ledger = replace(step.ledger, version=step.ledger.version + 1)
-            memory.ledger_is_known = memory.ledger_is_mine = True
+            sides.ledger.ledger = replace(step.ledger, version=step.ledger.version + 1)
+            sides.ledger.is_known = sides.ledger.is_mine = True
             return ()
         return overwritten
 

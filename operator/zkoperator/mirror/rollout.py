@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from zkoperator.mirror.apply.rollout import Restarter
-from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.plan.plan import Plan
-from zkoperator.mirror.status.reporter import Reporter, written_status
+from zkoperator.mirror.state import SyncState
+from zkoperator.mirror.status.reporter import Reporter
 from zkoperator.mirror.status.rollouts import content_now, known_rollouts
-from zkoperator.mirror.status.status import Told, status_of_rollouts
+from zkoperator.mirror.status.status import StatusInput, status_of_rollouts
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
 
 
 class Rollouts:
@@ -23,23 +24,25 @@ class Rollouts:
         self._clock = clock
 
     def with_content(
-        self, told: Told, plan: Plan, sync: ValidatedSync, memory: Memory, manifest: Mapping[str, Any] | None
-    ) -> Told:
+        self, given: StatusInput, plan: Plan, sync: ValidatedSync, state: SyncState, manifest: Mapping[str, Any] | None
+    ) -> StatusInput:
         """Add what the workloads are to run with; while nothing is synchronised, that stays as it was."""
-        previous = written_status(memory).content
+        previous = state.resource.status().content
         if plan.stop is not None or manifest is None:
-            return replace(told, content=previous)
-        state, content = memory.rollout, memory.target.content(manifest)
-        state.see(content, sync.selection, sync.generation, self._clock.now_s())
-        now = content_now(previous, state.content, state.former, manifest, told.now)
-        return replace(told, content=now, former=state.former)
+            return replace(given, content=previous)
+        rollout, content = state.rollout, state.sides.config_map.content(manifest)
+        rollout.see(content, sync.selection, sync.generation, self._clock.now_s())
+        now = content_now(previous, rollout.content, rollout.former, manifest, given.now)
+        return replace(given, content=now, former=rollout.former)
 
-    async def carry_out(self, sync: ValidatedSync, memory: Memory, told: Told) -> float | None:
+    async def carry_out(self, sync: ValidatedSync, state: SyncState, given: StatusInput) -> LookAgain:
         """Restart what has to be restarted and report it; return when to look again."""
-        if told.content is None:
-            return None
-        done = await self._restarter.restart(sync, memory, told.content, known_rollouts(written_status(memory)))
+        if given.content is None:
+            return WHEN_WOKEN
+        resource = state.resource
+        known = known_rollouts(resource.status())
+        done = await self._restarter.restart(sync, resource, state.rollout, given.content, known)
         if done.entries:
-            status = status_of_rollouts(done.entries, written_status(memory), told)
-            await self._reporter.write_status(memory, status)
-        return done.again_s
+            status = status_of_rollouts(done.entries, resource.status(), given)
+            await self._reporter.write_status(resource, state.report, status)
+        return done.again

@@ -13,8 +13,9 @@ from tests.support.fakes.zk import FakeZkConnector, FakeZkServer
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
-from zkoperator.mirror.apply.claims import Claimant, Standing, rival_of, take_ledger
+from zkoperator.mirror.apply.claims import take_ledger
 from zkoperator.mirror.model.names import CLAIMS
+from zkoperator.mirror.observe.claims import Claimant, Standing, rival_of
 from zkoperator.zk.port import OPEN_ACL, Create, Credential, Set, Zk, ZkConnector
 
 

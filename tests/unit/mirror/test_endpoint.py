@@ -11,7 +11,7 @@ from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, World, running
 from zkoperator.kube.port import SECRETS
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe import endpoint as places
-from zkoperator.mirror.observe.endpoint import Endpoints
+from zkoperator.mirror.observe.endpoint import EndpointFinder
 from zkoperator.mirror.observe.host_policy import Permission, permission_of, protected_reason
 from zkoperator.mirror.observe.subtree import Endpoint
 from zkoperator.mirror.settings import MirrorSettings
@@ -73,7 +73,7 @@ async def test_a_name_allowed_by_a_pattern_is_connected_to_by_its_checked_addres
     async def resolve(_: Address) -> tuple[str, ...]:
         return resolved
 
-    found_by = Endpoints(world.kube, MirrorSettings(allowed_hosts=("*.example.org",)), resolve)
+    found_by = EndpointFinder(world.kube, MirrorSettings(allowed_hosts=("*.example.org",)), resolve)
     place = await found_by.find(validate(_sync("zk.example.org")))
     if found is None:
         assert isinstance(place, Waiting)

@@ -11,9 +11,9 @@ from tests.support.fakes.zk_tree import Tree
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World, running
 from tests.unit.mirror.test_restored import backup, put_back
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
-from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.model.names import CLAIMS
 from zkoperator.mirror.model.waiting import Waiting
+from zkoperator.mirror.observe.both_sides import BothSides
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.observer import Observer
 from zkoperator.mirror.plan import push
@@ -97,7 +97,7 @@ async def test_a_secret_that_goes_first_does_not_stop_the_deletion_on_a_connecti
         key = world.sync(zookeeper=SOURCE, onDelete="DeleteZnodes")
         await world.until_in_sync()
         await world.quiet()
-        world.reconciler._memories[key].place_s = float("-inf")
+        world.reconciler._states.of(key).sides.subscription.doubt_endpoint()
         world.kube.remove(SECRETS, NAMESPACE, "shop-zk")
         world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
         await world.until(lambda: _is_gone(world))
@@ -148,9 +148,9 @@ async def test_a_ledger_that_is_lost_again_and_again_does_not_make_the_end_flood
     await world.until_in_sync()
     observe = Observer.observe
 
-    async def forgetful(self: Observer, sync: ValidatedSync, memory: Memory) -> Observed | Waiting:
-        memory.forget_ledger()
-        return await observe(self, sync, memory)
+    async def forgetful(self: Observer, sync: ValidatedSync, sides: BothSides) -> Observed | Waiting:
+        sides.ledger.forget()
+        return await observe(self, sync, sides)
 
     monkeypatch.setattr(Observer, "observe", forgetful)
     before = world.zk.served["multi"]

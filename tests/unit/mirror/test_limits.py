@@ -306,8 +306,8 @@ async def test_a_pass_that_is_cancelled_while_it_stops_following_gives_the_sessi
     world.tree(a="1")
     key = world.sync()
     await world.until_in_sync()
-    await world.quiet()
-    detaching = asyncio.create_task(world.reconciler._observer.detach(world.reconciler._memories[key]))
+    await world.quiet()  # a pass that is under way would follow the subtree again
+    detaching = asyncio.create_task(world.reconciler._observer.detach(world.reconciler._states.of(key).sides))
     await asyncio.sleep(0)
     detaching.cancel()
     await asyncio.wait((detaching,))

@@ -4,9 +4,8 @@ import json
 
 from tests.support.waiting import eventually
 from tests.support.worlds.mirror import World, config_sync
-from zkoperator.mirror.memory import new_memory
 from zkoperator.mirror.model.config_map import fold_managers, managers_of
-from zkoperator.mirror.settings import MirrorSettings
+from zkoperator.mirror.observe.resource import ResourceState
 from zkoperator.zk.port import Set
 
 
@@ -15,8 +14,8 @@ async def test_one_that_is_in_sync_keeps_no_objects_and_goes_on_when_something_h
     key = world.sync()
 
     async def rests() -> bool:
-        memory = world.reconciler._memories.get(key)
-        return memory is not None and memory.tree is not None and memory.sync is None and memory._raw is None
+        state = world.reconciler._states.find(key)
+        return state is not None and state.sides.subscription.subtree is not None and state.resource.is_compact()
 
     await eventually(lambda: world.data() == {"color": b"red"})
     await eventually(rests)
@@ -26,14 +25,14 @@ async def test_one_that_is_in_sync_keeps_no_objects_and_goes_on_when_something_h
 
 
 def test_what_rests_is_the_same_when_it_is_asked_for() -> None:
-    memory = new_memory(MirrorSettings())
+    resource = ResourceState()
     raw = config_sync("shop", {"zookeeper": {"path": "/apps/shop"}, "größe": ["1", None]})
-    memory.saw(raw)
-    memory.rest()
-    memory.rest()
-    assert memory.raw == raw
-    memory.saw(config_sync("other", {}))
-    assert memory.raw == config_sync("other", {})
+    resource.saw(raw)
+    resource.compact()
+    resource.compact()
+    assert resource.raw == raw
+    resource.saw(config_sync("other", {}))
+    assert resource.raw == config_sync("other", {})
 
 
 def test_folded_managers_say_the_same() -> None:

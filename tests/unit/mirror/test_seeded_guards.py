@@ -21,10 +21,9 @@ from zkoperator.controller import status_writer
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror import finalize as ending
-from zkoperator.mirror import memory, reconcile
+from zkoperator.mirror import reconcile
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION
-from zkoperator.mirror.observe import observer as observe
-from zkoperator.mirror.observe import subtree as trees
+from zkoperator.mirror.observe import observer, resource, subtree
 from zkoperator.mirror.plan import decisions, guard, merge, plan, refusal, steps
 
 Scenario = Callable[[World], Awaitable[None]]
@@ -58,18 +57,18 @@ def _without_flapping(state: Any, rules: Any) -> Any:
     return _DECIDE(replace(state, flaps=False), rules)
 
 
-async def _silence(_self: Any, _sync: Any, _memory: Any) -> None:
+async def _silence(_self: Any, _sync: Any, _state: Any) -> None:
     return None
 
 
-async def _current_before_the_answer(self: Any, key: Any, memory: Any) -> Any:
-    memory.is_stale = False
+async def _current_before_the_answer(self: Any, key: Any, resource: Any) -> Any:
+    resource.is_stale = False
     return await self._api.get(CONFIG_SYNCS, *key)
 
 
-async def _current_whatever_was_heard(self: Any, key: Any, memory: Any) -> Any:
+async def _current_whatever_was_heard(self: Any, key: Any, resource: Any) -> Any:
     found = await self._api.get(CONFIG_SYNCS, *key)
-    memory.is_stale = False
+    resource.is_stale = False
     return found
 
 
@@ -163,7 +162,7 @@ BUGS = (
     Bug(
         "silence while all writes fail",
         reconcile.MirrorReconciler,
-        "_tell_failing",
+        "_report_failing",
         _silence,
         policies.test_writes_that_all_fail_are_told,
     ),
@@ -198,20 +197,20 @@ BUGS = (
     Bug(
         "a read that failed taken for an answer",
         reconcile.MirrorReconciler,
-        "_ask",
+        "_get",
         _current_before_the_answer,
         partial(stale.test_a_paused_config_sync_writes_nothing_though_its_first_read_failed, error=TransientError("")),
     ),
     Bug(
         "an answer that hides what came after it",
         reconcile.MirrorReconciler,
-        "_ask",
+        "_get",
         _current_whatever_was_heard,
         stale.test_a_change_that_is_told_while_the_config_sync_is_read_is_not_lost,
     ),
     Bug(
         "a name taken for an identity",
-        memory.Memory,
+        resource.ResourceState,
         "is_of_another",
         lambda *_: False,
         stale.test_a_config_sync_that_was_replaced_between_two_passes_inherits_no_ledger,
@@ -232,7 +231,7 @@ BUGS = (
     ),
     Bug(
         "no look at what a push was refused at",
-        trees.Subtree,
+        subtree.Subtree,
         "verify_at",
         _no_look,
         again.test_a_parent_that_hides_a_child_stays_and_the_others_go_on,
@@ -260,14 +259,14 @@ BUGS = (
     ),
     Bug(
         "a living owner offered to others",
-        observe.Observer,
+        observer.Observer,
         "_owner_is_gone",
         _gone_whoever_it_is,
         handover.test_what_a_living_config_sync_owns_is_never_offered,
     ),
     Bug(
         "a moved owner taken for a living one",
-        observe,
+        observer,
         "config_map_name_of",
         lambda _: "",
         handover.test_a_living_owner_that_has_left_is_one_that_can_be_taken_over,

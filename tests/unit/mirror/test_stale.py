@@ -73,7 +73,7 @@ async def test_a_deleted_config_sync_writes_nothing_though_its_first_read_failed
     world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
     await world.until(lambda: bool(met))
     world.node("a", "2")
-    await world.until(lambda: not world.reconciler._memories)
+    await world.until(lambda: not len(world.reconciler._states))
     await world.quiet()
     assert world.data() == DATA
 

@@ -13,14 +13,15 @@ from zkoperator.cli.view.summary import condition_of
 from zkoperator.errors import FieldError, InvalidError, TransientError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import CONFIG_MAPS, Manifest
-from zkoperator.mirror.apply.claimants import Claimants
-from zkoperator.mirror.apply.claims import read_ledger, rival_of
 from zkoperator.mirror.model.config_map import content_of
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import decode_base
 from zkoperator.mirror.model.waiting import Waiting
+from zkoperator.mirror.observe.claimants import Claimants
+from zkoperator.mirror.observe.claims import rival_of
 from zkoperator.mirror.observe.config_map_cache import value_of
-from zkoperator.mirror.observe.endpoint import Endpoints
+from zkoperator.mirror.observe.endpoint import EndpointFinder
+from zkoperator.mirror.observe.ledger_cache import read_ledger
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.subtree import Endpoint
 from zkoperator.mirror.plan.plan import Plan, make_plan
@@ -78,7 +79,7 @@ async def _place(api: KubeClient, sync: ValidatedSync) -> Endpoint:
     """Find the ensemble. Whoever runs the command connects for themselves, so the hosts it names are allowed."""
     domain = assumed_settings().cluster_domain
     settings = MirrorSettings(allowed_hosts=sync.source.hosts, cluster_domain=domain)
-    found = await Endpoints(api, settings).find(sync)
+    found = await EndpointFinder(api, settings).find(sync)
     if isinstance(found, Waiting):
         raise InvalidError((FieldError(sync.name, f"{found.reason}: {found.message}"),))
     return found

@@ -1,7 +1,7 @@
 """Restarting the workloads of a ConfigSync once its content has settled. I/O."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,55 +9,64 @@ from zkoperator.api.reasons import SyncReason
 from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.errors import ForbiddenError, InvalidError
 from zkoperator.kube.port import KubeApi, NoSuchKindError
-from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.model.meter import UNMETERED, Meter
 from zkoperator.mirror.model.rollout import (
     DONE,
     RESOURCES,
     PendingMarks,
     RestartLimits,
+    RolloutState,
     reason_without_restart,
     restart_patch,
     waiting_workloads,
 )
+from zkoperator.mirror.observe.resource import ResourceState
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.mirror.status.reporter import Reporter
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
 from zkoperator.runtime.wall_clock import time_text
 
+EmitEvent = Callable[[ResourceState, str, str, str], Awaitable[None]]
+"""Creates an Event about the ConfigSync: resource, reason, note, action."""
+
 _AT_ONCE = 4
-_AGAIN_S = 60.0
+_AGAIN = LookAgain(60.0)
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutPass:
-    """What one pass found out: entries of workloads that were looked at, and when to look again (None: not needed)."""
+    """What one pass has found: the entries of the workloads that it has looked at, and when to look again."""
 
     entries: Mapping[Workload, WorkloadRollout]
-    again_s: float | None
+    again: LookAgain
 
 
 class Restarter:
     """Restarts for all ConfigSyncs of a process, few at a time: a change of many must not restart all at once."""
 
     def __init__(
-        self, api: KubeApi, settings: MirrorSettings, clock: Clock, reporter: Reporter, meter: Meter = UNMETERED
+        self, api: KubeApi, settings: MirrorSettings, clock: Clock, emit_event: EmitEvent, meter: Meter = UNMETERED
     ) -> None:
         self._api = api
         self._meter = meter
         self._settings = settings
         self._clock = clock
-        self._reporter = reporter
+        self._emit_event = emit_event
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._limits = RestartLimits(settings.rollout_interval_s, settings.rollout_burst, settings.rollout_period_s)
         self._pending = PendingMarks(settings.rollout_interval_s)
 
     async def restart(
-        self, sync: ValidatedSync, memory: Memory, content: RolledContent, known: Mapping[Workload, WorkloadRollout]
+        self,
+        sync: ValidatedSync,
+        resource: ResourceState,
+        state: RolloutState,
+        content: RolledContent,
+        known: Mapping[Workload, WorkloadRollout],
     ) -> RolloutPass:
         """Restart what does not run with this content. `known`: what the status says of each workload."""
-        state, now_s = memory.rollout, self._clock.now_s()
+        now_s = self._clock.now_s()
         due = waiting_workloads(sync.rollout, known, content.hash)
         for workload in sync.rollout:
             if workload in due:
@@ -66,26 +75,26 @@ class Restarter:
             else:
                 self._pending.settle(sync.namespace, workload, sync.name)
         if due and (wait_s := state.wait_s(now_s, settle_s=self._settings.settle_s)) > 0:
-            return RolloutPass({}, wait_s)
-        found = {workload: await self._one(sync, memory, workload, content, known.get(workload)) for workload in due}
+            return RolloutPass({}, LookAgain(wait_s))
+        found = {workload: await self._one(sync, resource, workload, content, known.get(workload)) for workload in due}
         entries = {workload: entry for workload, entry in found.items() if isinstance(entry, WorkloadRollout)}
-        waits = [entry for entry in found.values() if isinstance(entry, float)]
-        waits += [_AGAIN_S for entry in entries.values() if entry.reason not in DONE]
-        return RolloutPass(entries, min(waits, default=None))
+        looks = [entry for entry in found.values() if isinstance(entry, LookAgain)]
+        looks += [_AGAIN for entry in entries.values() if entry.reason not in DONE]
+        return RolloutPass(entries, min(looks, default=WHEN_WOKEN))
 
     async def _one(
         self,
         sync: ValidatedSync,
-        memory: Memory,
+        resource: ResourceState,
         workload: Workload,
         content: RolledContent,
         known: WorkloadRollout | None,
-    ) -> WorkloadRollout | float:
-        """Return what became of it, or in how many seconds it is its turn."""
+    ) -> WorkloadRollout | LookAgain:
+        """Return what became of the workload, or when it is its turn."""
         if (wait_s := self._pending.wait_s(sync.namespace, workload, self._clock.now_s())) > 0:
-            return wait_s
+            return LookAgain(wait_s)
         async with self._turns:
-            outcome = await self._restart(sync, memory, workload, content, known)
+            outcome = await self._restart(sync, resource, workload, content, known)
         if isinstance(outcome, WorkloadRollout):
             self._pending.settle(sync.namespace, workload, sync.name)
         return outcome
@@ -93,30 +102,30 @@ class Restarter:
     async def _restart(
         self,
         sync: ValidatedSync,
-        memory: Memory,
+        resource: ResourceState,
         workload: Workload,
         content: RolledContent,
         known: WorkloadRollout | None,
-    ) -> WorkloadRollout | float:
-        resource = RESOURCES[workload.kind]
+    ) -> WorkloadRollout | LookAgain:
+        kind = RESOURCES[workload.kind]
         failed = partial(_failed, workload, known)
         try:
-            found = await self._api.get(resource, sync.namespace, workload.name)
+            found = await self._api.get(kind, sync.namespace, workload.name)
             if found is None:
                 return failed(SyncReason.WORKLOAD_NOT_FOUND)
             reason = reason_without_restart(found, known, content, sync.name)
             if reason is None:
                 now_s = self._clock.now_s()
                 if (wait_s := self._limits.wait_s(sync.namespace, workload, now_s)) > 0:
-                    return wait_s
+                    return LookAgain(wait_s)
                 self._limits.restarts(sync.namespace, workload, now_s)
                 self._meter.requested("workload")
                 patch = restart_patch(self._pending.marks(sync.namespace, workload))
-                if await self._api.patch(resource, sync.namespace, workload.name, patch) is None:
+                if await self._api.patch(kind, sync.namespace, workload.name, patch) is None:
                     return failed(SyncReason.WORKLOAD_NOT_FOUND)
                 reason = SyncReason.ROLLED_OUT
                 note = f"{workload.kind} {workload.name} restarts with the content of ConfigMap {sync.config_map}"
-                await self._reporter.emit_event(memory, "RolledOut", note, "Rollout")
+                await self._emit_event(resource, "RolledOut", note, "Rollout")
         except NoSuchKindError:
             return failed(SyncReason.KIND_NOT_SERVED)
         except (ForbiddenError, InvalidError):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from zkoperator.api.reasons import SyncReason
+from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,13 +12,13 @@ class Waiting:
 
     Args:
         reason, message: for the condition Ready.
-        again_s: seconds after which to look again; None: an event will wake us.
-        connected: whether the ensemble answers; None: as told before.
-        silent: too short-lived to be told: what was told last stays.
+        again: when to look again.
+        connected: whether the ensemble answers; None: unknown, the condition stays as it is.
+        silent: likely to end soon, so that the status stays as it is.
     """
 
     reason: SyncReason
     message: str
-    again_s: float | None = None
+    again: LookAgain = WHEN_WOKEN
     connected: bool | None = None
     silent: bool = False

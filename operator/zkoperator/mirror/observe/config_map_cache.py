@@ -70,8 +70,8 @@ class ConfigMapCache:
             known = self._content = content_of(manifest)
         return known
 
-    def places(self) -> dict[str, bool]:
-        """Return for every key of the last content whether it stands in `binaryData`."""
+    def binary_keys(self) -> dict[str, bool]:
+        """Return whether each key of the last content is in `binaryData`."""
         return {key: held.binary for key, held in self._content.keys.items()} if self._content is not None else {}
 
     def base(self, content: Content) -> Base | None:

@@ -1,4 +1,4 @@
-"""Where the subtree of a ConfigSync is: members, credential and root, or why it cannot be said. I/O.
+"""Where the subtree of a ConfigSync is: members, credential and root, or why that is not known. I/O.
 
 Everything is looked up in the ConfigSync's own namespace: there is no field by which it could name another one.
 """
@@ -17,6 +17,7 @@ from zkoperator.mirror.observe.host_policy import Permission, permission_of, pro
 from zkoperator.mirror.observe.subtree import Endpoint
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.runtime.outcome import LookAgain
 from zkoperator.zk import resolver
 from zkoperator.zk.hosts import Address, parse_hosts
 from zkoperator.zk.port import Credential
@@ -34,8 +35,8 @@ async def resolve(address: Address) -> tuple[str, ...]:
         return ()
 
 
-class Endpoints:
-    """Finds ensembles. `resolve` is the name service."""
+class EndpointFinder:
+    """Finds the ensembles of ConfigSyncs. `resolve` asks the name service."""
 
     def __init__(self, api: KubeApi, settings: MirrorSettings, resolve: Resolve = resolve) -> None:
         self._api = api
@@ -43,7 +44,7 @@ class Endpoints:
         self._resolve = resolve
 
     async def find(self, sync: ValidatedSync) -> Endpoint | Waiting:
-        """Return the place, or the reason why there is none."""
+        """Return the endpoint, or the reason why there is none."""
         hosts = await self._cluster_hosts(sync) if sync.source.cluster is not None else await self._outside(sync)
         if isinstance(hosts, Waiting):
             return hosts
@@ -101,7 +102,7 @@ class Endpoints:
         return Credential(username, password)
 
     def _wait(self, reason: SyncReason, message: str) -> Waiting:
-        return Waiting(reason, message, self._settings.retry_s, connected=False)
+        return Waiting(reason, message, LookAgain(self._settings.retry_s), connected=False)
 
 
 def _entry(secret: dict[str, Any] | None, key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How long it takes to read a subtree, and when the oldest change of it that is not written yet was heard of. I/O."""
+"""How long it takes to read a subtree, and how long its oldest change that is not written yet has waited. I/O."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,8 @@ class ReadTimer:
         self._reason = "start"
         self._reading_since_s: float | None = None
         self._removers: tuple[Callable[[], None], ...] = ()
-        self.news = LatencyClock()
+        self.changes = LatencyClock()
+        """Of changes that the ConfigMap does not have yet."""
 
     def start(self) -> None:
         """Begin to listen."""
@@ -29,13 +30,13 @@ class ReadTimer:
         )
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         for remove in self._removers:
             remove()
         self._removers = ()
 
-    def seen(self) -> None:
-        """There is a snapshot: if the whole subtree was read for it, tell how long that took."""
+    def read_ended(self) -> None:
+        """There is a snapshot: if the whole subtree was read for it, count how long that took."""
         if self._reading_since_s is not None:
             self._meter.read(self._reason, self._now_s() - self._reading_since_s)
             self._reading_since_s = None
@@ -43,7 +44,7 @@ class ReadTimer:
 
     def _heard(self, _: ZnodeEvent) -> None:
         self._meter.heard()
-        self.news.heard(self._now_s())
+        self.changes.heard(self._now_s())
 
     def _state_changed(self, state: ConnectionState) -> None:
         if state is ConnectionState.CONNECTED:

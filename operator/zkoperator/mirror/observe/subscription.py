@@ -1,4 +1,4 @@
-"""Following the subtree of each ConfigSync where it is now, on a session shared with all others. I/O."""
+"""Following the subtree of each ConfigSync at its present endpoint, on a session that all of them share. I/O."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,24 +7,25 @@ from weakref import WeakKeyDictionary
 from zkoperator.api.reasons import SyncReason
 from zkoperator.errors import ForbiddenError, TooLargeError, ZkOperatorError
 from zkoperator.kube.port import KubeApi
-from zkoperator.mirror.apply.claims import release_claim
-from zkoperator.mirror.memory import Memory
 from zkoperator.mirror.model.meter import Meter
 from zkoperator.mirror.model.waiting import Waiting
-from zkoperator.mirror.observe.endpoint import Endpoints
+from zkoperator.mirror.observe.both_sides import BothSides
+from zkoperator.mirror.observe.endpoint import EndpointFinder
 from zkoperator.mirror.observe.read_timer import ReadTimer
+from zkoperator.mirror.observe.subscription_state import SubscriptionState
 from zkoperator.mirror.observe.subtree import Endpoint, Sessions, Subtree
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.mirror.validate import Source, ValidatedSync
+from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.keys import Key
+from zkoperator.runtime.outcome import LookAgain
 from zkoperator.zk.port import SessionLostError, Zk
 from zkoperator.zk.read_permits import ReadPermits
 from zkoperator.zk.snapshot_builder import SubtreeLimits
 
 
 class Subscriptions:
-    """Follows for all ConfigSyncs of a process. `wake` is called with the key of a tree that changed."""
+    """Follows the subtrees of all ConfigSyncs of a process; calls `wake` with the key of one that changed."""
 
     def __init__(
         self,
@@ -40,115 +41,111 @@ class Subscriptions:
         self._clock = clock
         self._wake = wake
         self._meter = meter
-        self._places = Endpoints(api, settings)
-        self._budget = SubtreeLimits(settings.tree_znodes, settings.tree_bytes)
-        self._turns: WeakKeyDictionary[Zk, ReadPermits] = WeakKeyDictionary()
+        self._endpoints = EndpointFinder(api, settings)
+        self._limits = SubtreeLimits(settings.tree_znodes, settings.tree_bytes)
+        self._permits: WeakKeyDictionary[Zk, ReadPermits] = WeakKeyDictionary()
 
-    async def follow(self, sync: ValidatedSync, memory: Memory) -> Waiting | None:
-        """Follow the subtree where it is now, or return why that cannot be.
+    async def follow(self, sync: ValidatedSync, sides: BothSides) -> Waiting | None:
+        """Follow the subtree at its present endpoint, or return why that cannot be.
 
-        Raises whatever has ended the tree and is no error of the ensemble's.
+        Raises whatever has ended the subscription and is no error of the ensemble.
         """
-        tree = memory.tree if memory.source == sync.source else None
-        if tree is not None and (waiting := await self._ended(tree, memory)) is not None:
+        state = sides.subscription
+        subtree = state.subtree if state.source == sync.source else None
+        if subtree is not None and (waiting := await self._ended(subtree, sides)) is not None:
             return waiting
-        if tree is not None and tree.failure is None and not self._must_look(sync, memory, tree):
+        if subtree is not None and subtree.failure is None and not self._must_look_up(sync, state, subtree):
             return None
-        place = await self._places.find(sync)
-        memory.is_refused = False
-        if tree is not None and tree.failure is None and _may_stay(tree, place):
-            memory.place_s = self._clock.now_s()
+        endpoint = await self._endpoints.find(sync)
+        state.is_refused = False
+        if subtree is not None and subtree.failure is None and _may_stay(subtree, endpoint):
+            state.endpoint_s = self._clock.now_s()
             return None
-        if isinstance(place, Waiting):
-            await self.detach(memory)
-            return place
-        await self._move(sync, memory, place)
+        if isinstance(endpoint, Waiting):
+            await self.detach(sides)
+            return endpoint
+        await self._move(sync, sides, endpoint)
         return None
 
-    async def detach(self, memory: Memory) -> None:
+    async def detach(self, sides: BothSides) -> None:
         """Stop following, and give the session back."""
-        tree, memory.tree = memory.tree, None
-        memory.forget_ledger()
-        if tree is not None:
+        subtree, sides.subscription.subtree = sides.subscription.subtree, None
+        sides.ledger.forget()
+        if subtree is not None:
             try:
-                await tree.close()
+                await subtree.close()
             finally:
-                # Nobody knows of the lease any more, should this pass be cancelled meanwhile.
-                await self._sessions.release(tree.zk)
+                # Nobody knows of the lease any more if this pass is cancelled meanwhile.
+                await self._sessions.release(subtree.zk)
 
-    def verify(self, memory: Memory, tree: Subtree) -> None:
-        """Look at what nobody tells of: permissions, and whether the watch has told everything."""
-        now_s, snapshot = self._clock.now_s(), tree.snapshot()
-        if now_s - memory.rechecked_s >= self._settings.reread_s:
-            memory.rechecked_s = memory.asked_again_s = now_s
-            tree.verify(everything=True)
-        elif snapshot is not None and snapshot.unreadable and now_s - memory.asked_again_s >= self._settings.retry_s:
-            memory.asked_again_s = now_s
-            tree.verify(everything=False)
+    def verify(self, state: SubscriptionState, subtree: Subtree) -> None:
+        """Look at what no event announces: permissions, and whether the watch has reported everything."""
+        now_s, snapshot = self._clock.now_s(), subtree.snapshot()
+        if now_s - state.verified_s >= self._settings.reread_s:
+            state.verified_s = state.unreadable_verified_s = now_s
+            subtree.verify(everything=True)
+        elif (
+            snapshot is not None
+            and snapshot.unreadable
+            and now_s - state.unreadable_verified_s >= self._settings.retry_s
+        ):
+            state.unreadable_verified_s = now_s
+            subtree.verify(everything=False)
 
-    async def _ended(self, tree: Subtree, memory: Memory) -> Waiting | None:
-        """Tell of a tree that cannot be followed, and begin anew when it is time."""
-        failure = tree.failure
+    async def _ended(self, subtree: Subtree, sides: BothSides) -> Waiting | None:
+        """Report a subtree that cannot be followed, and begin anew when it is time."""
+        state, failure = sides.subscription, subtree.failure
         if failure is not None and not isinstance(failure, ZkOperatorError):
-            await self.detach(memory)
+            await self.detach(sides)
             raise failure
         if failure is None or isinstance(failure, SessionLostError):
             return None
-        longest_s = self._settings.retry_s * 2.0 ** min(memory.follow_failures, 20)
-        again_s = memory.place_s + min(longest_s, self._settings.reread_s) - self._clock.now_s()
+        longest_s = self._settings.retry_s * 2.0 ** min(state.failures, 20)
+        again_s = state.endpoint_s + min(longest_s, self._settings.reread_s) - self._clock.now_s()
         if again_s <= 0:
-            memory.follow_failures += 1
+            state.failures += 1
             return None
-        return _cannot_follow(failure, again_s)
+        return _cannot_follow(failure, LookAgain(again_s))
 
-    def _must_look(self, sync: ValidatedSync, memory: Memory, tree: Subtree) -> bool:
-        """Whether the place may have changed: soon where something is wrong, now and then where nothing is."""
-        age_s, snapshot = self._clock.now_s() - memory.place_s, tree.snapshot()
-        if sync.deleting and tree.is_connected:
+    def _must_look_up(self, sync: ValidatedSync, state: SubscriptionState, subtree: Subtree) -> bool:
+        """Whether the endpoint may have changed: soon where something is wrong, now and then where nothing is."""
+        age_s, snapshot = self._clock.now_s() - state.endpoint_s, subtree.snapshot()
+        if sync.deleting and subtree.is_connected:
             return False
-        is_well = tree.is_connected and not memory.is_refused and (snapshot is None or not snapshot.unreadable)
+        is_well = subtree.is_connected and not state.is_refused and (snapshot is None or not snapshot.unreadable)
         return age_s >= (self._settings.reread_s if is_well else self._settings.retry_s)
 
-    async def _move(self, sync: ValidatedSync, memory: Memory, place: Endpoint) -> None:
-        if memory.tree is not None and memory.source is not None and memory.source != sync.source:
-            await self._give_claim_back(memory.tree, memory.source, sync)
-        await self.detach(memory)
-        zk = await self._sessions.lease(place.hosts, place.credential)
-        watch = ReadTimer(zk, place.root, self._meter, self._clock.now_s)
-        turns = self._turns.setdefault(zk, ReadPermits(self._settings.tree_reads))
+    async def _move(self, sync: ValidatedSync, sides: BothSides, endpoint: Endpoint) -> None:
+        await self.detach(sides)
+        zk = await self._sessions.lease(endpoint.hosts, endpoint.credential)
+        timer = ReadTimer(zk, endpoint.root, self._meter, self._clock.now_s)
+        permits = self._permits.setdefault(zk, ReadPermits(self._settings.tree_reads))
         wake = partial(self._wake, Key(sync.namespace, sync.name))
-        memory.tree = Subtree(place, zk, turns, self._budget, wake, watch)
-        memory.source = sync.source
-        memory.place_s = memory.rechecked_s = memory.asked_again_s = self._clock.now_s()
-        memory.forget_refusals()
-
-    async def _give_claim_back(self, tree: Subtree, source: Source, sync: ValidatedSync) -> None:
-        """Let others push to where the spec has pointed before, if the ensemble answers. See `Claimants`."""
-        is_elsewhere = (source.root, source.ensemble) != (sync.source.root, sync.source.ensemble)
-        if not is_elsewhere or not tree.is_connected:
-            return
-        try:
-            await release_claim(tree.zk, source.root, sync.uid)
-        except ZkOperatorError:
-            return
+        state = sides.subscription
+        state.subtree = Subtree(endpoint, zk, permits, self._limits, wake, timer)
+        state.source = sync.source
+        state.endpoint_s = state.verified_s = state.unreadable_verified_s = self._clock.now_s()
+        state.is_refused = False
+        sides.backlog.forget_refusals()
 
 
-def _cannot_follow(failure: ZkOperatorError, again_s: float) -> Waiting:
+def _cannot_follow(failure: ZkOperatorError, again: LookAgain) -> Waiting:
     if isinstance(failure, TooLargeError):
-        return Waiting(SyncReason.TOO_LARGE, f"{failure}; nothing is written while it is", again_s)
+        return Waiting(SyncReason.TOO_LARGE, f"{failure}; nothing is written while it is", again)
     message = f"the ensemble cannot be followed: {failure}"
     if isinstance(failure, ForbiddenError):
         message += (
             "; name a Secret with a username and password that it knows in spec.zookeeper.credentialsSecret "
             "(SASL is not supported)"
         )
-        return Waiting(SyncReason.FORBIDDEN, message, again_s, connected=False)
-    return Waiting(SyncReason.DISCONNECTED, message, again_s, connected=False)
+        return Waiting(SyncReason.FORBIDDEN, message, again, connected=False)
+    return Waiting(SyncReason.DISCONNECTED, message, again, connected=False)
 
 
-def _may_stay(tree: Subtree, place: Endpoint | Waiting) -> bool:
-    """A connection that works is kept while names cannot be resolved or members change, not with another identity."""
-    if isinstance(place, Waiting):
-        return place.reason is SyncReason.DISCONNECTED and tree.is_connected
-    is_same = (tree.place.credential, tree.place.root) == (place.credential, place.root)
-    return is_same and (tree.is_connected or tree.place.hosts == place.hosts)
+def _may_stay(subtree: Subtree, found: Endpoint | Waiting) -> bool:
+    """Keep a connection that works while names cannot be resolved or members change, but not for another identity."""
+    if isinstance(found, Waiting):
+        return found.reason is SyncReason.DISCONNECTED and subtree.is_connected
+    present = subtree.endpoint
+    is_same = (present.credential, present.root) == (found.credential, found.root)
+    return is_same and (subtree.is_connected or present.hosts == found.hosts)

@@ -1,4 +1,4 @@
-"""The subtree of one ConfigSync on a shared session: which session, which feed, and its orderly end. I/O."""
+"""The subtree of one ConfigSync on a shared session: the session, the feed and their orderly end. I/O."""
 
 import asyncio
 from collections.abc import Callable
@@ -38,34 +38,34 @@ class Subtree:
     """One subtree that is followed: a leased session and the feed that runs on it.
 
     Args:
-        place: what is followed.
+        endpoint: what is followed.
         zk: the session.
-        turns: bounds how many trees of the session are read at once.
-        budget: a larger tree is not followed.
-        on_change: called when there is another snapshot, or none any more, or never one again.
-        watch: takes the time of what happens here.
+        permits: bounds how many subtrees of the session are read at once.
+        limits: a larger subtree is not followed.
+        on_change: called when there is a new snapshot, when the snapshot is lost, and when there will never be one.
+        timer: measures how long reads take and how long changes wait.
     """
 
     def __init__(
         self,
-        place: Endpoint,
+        endpoint: Endpoint,
         zk: Zk,
-        turns: ReadPermits,
-        budget: SubtreeLimits,
+        permits: ReadPermits,
+        limits: SubtreeLimits,
         on_change: Callable[[], None],
-        watch: ReadTimer,
+        timer: ReadTimer,
     ) -> None:
-        self.place = place
+        self.endpoint = endpoint
         self.zk = zk
-        self.watch = watch
+        self.timer = timer
         self.failure: BaseException | None = None
-        """What ended it: it will never have a snapshot again."""
+        """What ended the feed, so that there will never be a snapshot again; None while it runs."""
         self.losses = 0
-        """How often a snapshot was lost with its connection."""
+        """How often the snapshot was lost with the connection."""
         self._on_change = on_change
-        self._feed = SubtreeFeed(zk, place.root, on_change=self._changed, permits=turns, limits=budget)
+        self._feed = SubtreeFeed(zk, endpoint.root, on_change=self._changed, permits=permits, limits=limits)
         self._checking: asyncio.Task[None] | None = None
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"tree {place.root}")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"subtree {endpoint.root}")
         self._task.add_done_callback(self._ended)
 
     @property
@@ -86,15 +86,15 @@ class Subtree:
         self._feed.forget_values()
 
     def verify(self, *, everything: bool) -> None:
-        """Begin to look at what no watch tells of, unless that is still going on; see `zk/verification.py`."""
+        """Begin to look at what no watch reports, unless that is still going on; see `zk/verification.py`."""
         if self._checking is None or self._checking.done():
-            work = verify(self.zk, self.place.root, self._feed, everything=everything)
-            self._checking = asyncio.get_running_loop().create_task(work, name=f"verify {self.place.root}")
+            work = verify(self.zk, self.endpoint.root, self._feed, everything=everything)
+            self._checking = asyncio.get_running_loop().create_task(work, name=f"verify {self.endpoint.root}")
             self._checking.add_done_callback(self._checked)
 
     async def verify_at(self, path: str) -> None:
-        """Look at a znode that a write was refused at; if it is not as known, the whole subtree is read again."""
-        await verify_at(self.zk, self.place.root, self._feed, path)
+        """Look at the znode at which a write was refused; if it is not as known, read the whole subtree again."""
+        await verify_at(self.zk, self.endpoint.root, self._feed, path)
 
     async def close(self) -> None:
         """Stop following. The lease of the session is the caller's."""
@@ -104,20 +104,20 @@ class Subtree:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
-        self.watch.start()
+        self.timer.start()
         try:
             await self._feed.run()
         finally:
-            self.watch.stop()
+            self.timer.stop()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        """Nothing may end a tree in silence: it would be awaited for ever."""
+        """Report every end: a pass would wait for the next snapshot for ever."""
         if not task.cancelled():
             self.failure = task.exception()
             self._on_change()
 
     def _checked(self, task: asyncio.Task[Any]) -> None:
-        """A connection that was lost is dealt with elsewhere; anything unexpected ends the tree."""
+        """Let anything unexpected end the subtree; a lost connection is dealt with elsewhere."""
         if not task.cancelled() and not isinstance(task.exception(), ZkOperatorError | None):
             self._ended(task)
 
@@ -125,5 +125,5 @@ class Subtree:
         if self._feed.snapshot() is None:
             self.losses += 1
         else:
-            self.watch.seen()
+            self.timer.read_ended()
         self._on_change()

@@ -66,8 +66,13 @@ class Plan:
     zxid: int = 0
 
     @property
+    def claims_ledger(self) -> bool:
+        """Whether the plan only claims the ledger; the next pass plans the rest."""
+        return any(isinstance(step, ClaimLedger) for step in self.steps)
+
+    @property
     def doubtful(self) -> frozenset[Decision]:
-        """Differences of two sides that are none if somebody else has pushed one of them: that is the base then."""
+        """Differences that may come from a push of another process, whose ledger would then be the base."""
         return frozenset((*self.conflicts, *self.settled))
 
 

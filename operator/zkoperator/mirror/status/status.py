@@ -27,16 +27,18 @@ _LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "base", "content")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a pass has to tell beside its plan.
+class StatusInput:
+    """What the status says beside the plan of the pass.
 
     Args:
+        generation: of the ConfigSync that was acted on.
+        config_map: name of the ConfigMap, "" when it is not known.
         now: the wall clock, RFC 3339.
         wrote: whether the pass has written to either side.
-        paths: key -> path, for conflicts.
         managers: key -> field manager that last wrote it in the ConfigMap.
         config_map_uid: of the ConfigMap as it is now, "" when there is none.
         newest: the zxid of the last change within the subtree, None when that is not known or the pass has written.
+        has_ledger: whether the ConfigSync has a ledger on the ensemble.
         notes: sentences for the message of Ready.
         workloads, content: those of `spec.rollout`, and what they are to run with.
         former: the hash of the same values under another selection of keys, "" when there is none.
@@ -63,61 +65,63 @@ class _Ready:
     message: str
 
 
-def status_of_plan(plan: Plan, previous: ConfigSyncStatus, told: Told) -> dict[str, Any]:
+def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -> dict[str, Any]:
     """Return the status after a pass whose plan was carried out."""
-    ready = _ready(plan, told)
+    ready = _ready(plan, given)
     conflicts = (*plan.conflicts, *plan.flapping)
     held = plan.pending if plan.stop is None or plan.stop is SyncReason.SOURCE_REGRESSED else None
     conditions = (
-        _condition(SyncCondition.READY, ready.status, ready.reason, ready.message, previous, told),
-        _condition(SyncCondition.CONNECTED, Truth.TRUE, SyncReason.CONNECTED, "the ensemble answers", previous, told),
-        _conflicted(conflicts, previous, told),
-        _deletions_held(held.deletes if held is not None else 0, held.hash if held is not None else "", previous, told),
+        _condition(SyncCondition.READY, ready.status, ready.reason, ready.message, previous, given),
+        _condition(SyncCondition.CONNECTED, Truth.TRUE, SyncReason.CONNECTED, "the ensemble answers", previous, given),
+        _conflicted(conflicts, previous, given),
+        _deletions_held(
+            held.deletes if held is not None else 0, held.hash if held is not None else "", previous, given
+        ),
     )
     known = plan.zxid > 0
-    rollouts = _rollouts(previous, {}, told)
+    rollouts = _rollouts(previous, {}, given)
     status = ConfigSyncStatus(
-        observed_generation=told.generation,
-        config_map=told.config_map,
-        zxid=_zxid(plan, previous, told),
+        observed_generation=given.generation,
+        config_map=given.config_map,
+        zxid=_zxid(plan, previous, given),
         keys=plan.keys if known else previous.keys,
         bytes=plan.bytes if known else previous.bytes,
-        last_sync_time=told.now if told.wrote else previous.last_sync_time,
+        last_sync_time=given.now if given.wrote else previous.last_sync_time,
         conflict_count=len(conflicts),
-        conflicts=tuple(_conflict(item, previous, told) for item in conflicts[:MAX_CONFLICTS]),
+        conflicts=tuple(_conflict(item, previous, given) for item in conflicts[:MAX_CONFLICTS]),
         pending=_pending(plan),
-        base=_base(plan.base, told) if plan.stop is None else previous.base,
-        content=told.content,
+        base=_base(plan.base, given) if plan.stop is None else previous.base,
+        content=given.content,
         rollouts=rollouts,
-        conditions=(*conditions, *_rolled_out(rollouts, previous, told)),
+        conditions=(*conditions, *_rolled_out(rollouts, previous, given)),
     )
     return status.manifest()
 
 
-def status_of_waiting(waiting: Waiting, previous: ConfigSyncStatus, told: Told) -> dict[str, Any]:
+def status_of_waiting(waiting: Waiting, previous: ConfigSyncStatus, given: StatusInput) -> dict[str, Any]:
     """Return the status while nothing can be planned: counts and conflicts stay as they were last known."""
-    conditions = [_condition(SyncCondition.READY, Truth.FALSE, waiting.reason, waiting.message, previous, told)]
+    conditions = [_condition(SyncCondition.READY, Truth.FALSE, waiting.reason, waiting.message, previous, given)]
     if waiting.connected is False:
         conditions.append(
-            _condition(SyncCondition.CONNECTED, Truth.FALSE, waiting.reason, waiting.message, previous, told)
+            _condition(SyncCondition.CONNECTED, Truth.FALSE, waiting.reason, waiting.message, previous, given)
         )
-    return _with_conditions(previous, conditions, told)
+    return _with_conditions(previous, conditions, given)
 
 
 def status_of_rollouts(
-    found: Mapping[Workload, WorkloadRollout], previous: ConfigSyncStatus, told: Told
+    found: Mapping[Workload, WorkloadRollout], previous: ConfigSyncStatus, given: StatusInput
 ) -> dict[str, Any]:
     """Return the status after workloads were looked at."""
-    rollouts = _rollouts(previous, found, told)
-    status = previous.model_copy(update={"rollouts": rollouts, "content": told.content})
-    return _with_conditions(status, _rolled_out(rollouts, previous, told), told)
+    rollouts = _rollouts(previous, found, given)
+    status = previous.model_copy(update={"rollouts": rollouts, "content": given.content})
+    return _with_conditions(status, _rolled_out(rollouts, previous, given), given)
 
 
-def status_of_errors(errors: Iterable[FieldError], previous: ConfigSyncStatus, told: Told) -> dict[str, Any]:
+def status_of_errors(errors: Iterable[FieldError], previous: ConfigSyncStatus, given: StatusInput) -> dict[str, Any]:
     """Return the status of an object that cannot be acted on: every error by its field."""
     message = _clip("; ".join(map(str, errors)))
-    ready = _condition(SyncCondition.READY, Truth.FALSE, SyncReason.INVALID_SPEC, message, previous, told)
-    return _with_conditions(previous, [ready], told)
+    ready = _condition(SyncCondition.READY, Truth.FALSE, SyncReason.INVALID_SPEC, message, previous, given)
+    return _with_conditions(previous, [ready], given)
 
 
 def differs_now(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -125,15 +129,15 @@ def differs_now(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return _without_lagging(old) != _without_lagging(new)
 
 
-def _ready(plan: Plan, told: Told) -> _Ready:
+def _ready(plan: Plan, given: StatusInput) -> _Ready:
     if plan.stop is not None:
         return _Ready(Truth.FALSE, plan.stop, plan.message)
     reason, message = _open_reason(plan)
     if reason is not None:
-        return _Ready(Truth.FALSE, reason, _clip(". ".join((message, *told.notes))))
+        return _Ready(Truth.FALSE, reason, _clip(". ".join((message, *given.notes))))
     if plan.more:
-        return _Ready(Truth.FALSE, SyncReason.SYNCING, _clip(". ".join(("more is being written", *told.notes))))
-    message = ". ".join((f"{plan.keys} keys are equal on both sides", *told.notes))
+        return _Ready(Truth.FALSE, SyncReason.SYNCING, _clip(". ".join(("more is being written", *given.notes))))
+    message = ". ".join((f"{plan.keys} keys are equal on both sides", *given.notes))
     return _Ready(Truth.TRUE, SyncReason.IN_SYNC, _clip(message))
 
 
@@ -170,49 +174,56 @@ def _held_message(deletes: int, name: str) -> str:
     return f"{deletes} deletions wait; to let them run, annotate with {APPROVE_ANNOTATION}={name}"
 
 
-def _conflicted(conflicts: tuple[Decision, ...], previous: ConfigSyncStatus, told: Told) -> Condition:
+def _conflicted(conflicts: tuple[Decision, ...], previous: ConfigSyncStatus, given: StatusInput) -> Condition:
     if not conflicts:
-        return _condition(SyncCondition.CONFLICTED, Truth.FALSE, SyncReason.NO_CONFLICT, "", previous, told)
-    managers = sorted({told.managers[item.key] for item in conflicts if item.key in told.managers})
+        return _condition(SyncCondition.CONFLICTED, Truth.FALSE, SyncReason.NO_CONFLICT, "", previous, given)
+    managers = sorted({given.managers[item.key] for item in conflicts if item.key in given.managers})
     message = _names(conflicts) + (f"; the ConfigMap was written by {', '.join(managers[:_NAMED])}" if managers else "")
-    return _condition(SyncCondition.CONFLICTED, Truth.TRUE, SyncReason.CONFLICT, _clip(message), previous, told)
+    return _condition(SyncCondition.CONFLICTED, Truth.TRUE, SyncReason.CONFLICT, _clip(message), previous, given)
 
 
-def _deletions_held(deletes: int, name: str, previous: ConfigSyncStatus, told: Told) -> Condition:
+def _deletions_held(deletes: int, name: str, previous: ConfigSyncStatus, given: StatusInput) -> Condition:
     if not deletes:
-        return _condition(SyncCondition.DELETIONS_HELD, Truth.FALSE, SyncReason.NOTHING_HELD, "", previous, told)
+        return _condition(SyncCondition.DELETIONS_HELD, Truth.FALSE, SyncReason.NOTHING_HELD, "", previous, given)
     message = _held_message(deletes, name)
-    return _condition(SyncCondition.DELETIONS_HELD, Truth.TRUE, SyncReason.DELETIONS_HELD, message, previous, told)
+    return _condition(SyncCondition.DELETIONS_HELD, Truth.TRUE, SyncReason.DELETIONS_HELD, message, previous, given)
 
 
 def _condition(
-    type_: SyncCondition, status: Truth, reason: SyncReason, message: str, previous: ConfigSyncStatus, told: Told
+    type_: SyncCondition,
+    status: Truth,
+    reason: SyncReason,
+    message: str,
+    previous: ConfigSyncStatus,
+    given: StatusInput,
 ) -> Condition:
-    builder = ConditionBuilder(previous.conditions, told.generation, told.now)
+    builder = ConditionBuilder(previous.conditions, given.generation, given.now)
     return builder.build(type_, status, reason, _clip(message))
 
 
 def _rollouts(
-    previous: ConfigSyncStatus, found: Mapping[Workload, WorkloadRollout], told: Told
+    previous: ConfigSyncStatus, found: Mapping[Workload, WorkloadRollout], given: StatusInput
 ) -> tuple[WorkloadRollout, ...]:
-    new = told.content.hash if told.content is not None else ""
-    return rollouts_now(known_rollouts(previous), told.workloads, told.former, new, found)
+    new = given.content.hash if given.content is not None else ""
+    return rollouts_now(known_rollouts(previous), given.workloads, given.former, new, found)
 
 
-def _rolled_out(rollouts: tuple[WorkloadRollout, ...], previous: ConfigSyncStatus, told: Told) -> list[Condition]:
-    condition = rolled_out(rollouts, ConditionBuilder(previous.conditions, told.generation, told.now))
+def _rolled_out(
+    rollouts: tuple[WorkloadRollout, ...], previous: ConfigSyncStatus, given: StatusInput
+) -> list[Condition]:
+    condition = rolled_out(rollouts, ConditionBuilder(previous.conditions, given.generation, given.now))
     return [condition] if condition is not None else []
 
 
-def _conflict(item: Decision, previous: ConfigSyncStatus, told: Told) -> Conflict:
+def _conflict(item: Decision, previous: ConfigSyncStatus, given: StatusInput) -> Conflict:
     before = next((known for known in previous.conflicts if known.key == item.key), None)
     return Conflict(
         key=item.key,
         path=item.path,
-        since=before.since if before is not None else told.now,
+        since=before.since if before is not None else given.now,
         zookeeper=short_hash(item.zookeeper),
         config_map=short_hash(item.config_map),
-        manager=told.managers.get(item.key, before.manager if before is not None else ""),
+        manager=given.managers.get(item.key, before.manager if before is not None else ""),
     )
 
 
@@ -223,7 +234,7 @@ def _pending(plan: Plan) -> Pending | None:
     return Pending(creates=pending.creates, updates=pending.updates, deletes=pending.deletes, hash=pending.hash)
 
 
-def _zxid(plan: Plan, previous: ConfigSyncStatus, told: Told) -> str:
+def _zxid(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -> str:
     """Return the state that both sides have; one that was only read again keeps its name, and costs no write.
 
     A restarted operator reads everything again, and other subtrees have moved the ensemble's zxid meanwhile.
@@ -231,26 +242,26 @@ def _zxid(plan: Plan, previous: ConfigSyncStatus, told: Told) -> str:
     if plan.zxid <= 0 or plan.stop is not None:
         return previous.zxid
     before = zxid_of(previous.zxid)
-    is_unchanged = told.newest is not None and told.newest <= before <= plan.zxid and before > 0
-    same = (previous.keys, previous.bytes, previous.base) == (plan.keys, plan.bytes, _base(plan.base, told))
+    is_unchanged = given.newest is not None and given.newest <= before <= plan.zxid and before > 0
+    same = (previous.keys, previous.bytes, previous.base) == (plan.keys, plan.bytes, _base(plan.base, given))
     return previous.zxid if is_unchanged and same else zxid_text(plan.zxid)
 
 
-def _base(base: Base | None, told: Told) -> SyncBase | None:
+def _base(base: Base | None, given: StatusInput) -> SyncBase | None:
     if base is None:
         return None
     digest = hashlib.sha256(repr((base.zxid, base.root_czxid, len(base.digests))).encode()).hexdigest()[:16]
-    return SyncBase(config_map_uid=told.config_map_uid, digest=digest, ledger=told.has_ledger)
+    return SyncBase(config_map_uid=given.config_map_uid, digest=digest, ledger=given.has_ledger)
 
 
-def _with_conditions(previous: ConfigSyncStatus, changed: list[Condition], told: Told) -> dict[str, Any]:
+def _with_conditions(previous: ConfigSyncStatus, changed: list[Condition], given: StatusInput) -> dict[str, Any]:
     types = {item.type for item in changed}
     kept = [item for item in previous.conditions if item.type not in types]
     order = [str(kind) for kind in SyncCondition]
     conditions = sorted([*changed, *kept], key=lambda item: order.index(item.type) if item.type in order else 99)
     update = {
-        "observed_generation": told.generation,
-        "config_map": told.config_map or previous.config_map,
+        "observed_generation": given.generation,
+        "config_map": given.config_map or previous.config_map,
         "conditions": tuple(conditions),
     }
     return previous.model_copy(update=update).manifest()

@@ -1,4 +1,4 @@
-"""Whether the ConfigSync of a claim still pushes: only the Kubernetes that it lives in can tell. I/O.
+"""Whether the ConfigSync of a claim still pushes, as the Kubernetes in which it lives says. I/O.
 
 One ensemble may serve several Kubernetes clusters, and none of them knows the ConfigSyncs of the others. A cluster is
 told from others by the certificate authority that every namespace has in its ConfigMap `kube-root-ca.crt`, as nothing
@@ -9,8 +9,8 @@ import hashlib
 
 from zkoperator.errors import ForbiddenError, InvalidError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
-from zkoperator.mirror.apply.claims import Claimant, Standing
 from zkoperator.mirror.model.names import CLAIMS
+from zkoperator.mirror.observe.claims import Claimant, Standing
 from zkoperator.mirror.validate import ValidatedSync, validate
 
 _AUTHORITY = "kube-root-ca.crt"
@@ -29,7 +29,7 @@ class Claimants:
         return Claimant(sync.namespace, sync.name, sync.uid, cluster, sync.source.ensemble)
 
     def described(self, rival: Claimant) -> str:
-        """Return what a condition says of it, with the way out where nobody here can see whether it still exists."""
+        """Return the text for a condition; it names the way out where nobody here can see whether the rival exists."""
         if rival.cluster == self._cluster:
             return str(rival)
         claims = f"the znode below {CLAIMS} that names it"
@@ -52,7 +52,7 @@ class Claimants:
         return Standing.PUSHES if _still_pushes(sync, claimant, root) else Standing.ELSEWHERE
 
     async def _identity(self, namespace: str) -> str:
-        """Return what tells this Kubernetes from others, "" where no namespace has been given its authority."""
+        """Return what tells this Kubernetes from others, "" where the namespace has no ConfigMap of the authority."""
         if not self._cluster:
             found = await self._api.get(CONFIG_MAPS, namespace, _AUTHORITY)
             authority = str(((found or {}).get("data") or {}).get("ca.crt", ""))
@@ -61,6 +61,6 @@ class Claimants:
 
 
 def _still_pushes(sync: ValidatedSync, claimant: Claimant, root: str) -> bool:
-    """Whether the ConfigSync would claim this again. One whose ensemble goes by another name now has to claim anew."""
+    """Whether the ConfigSync would make this claim again. One that names its ensemble differently now claims anew."""
     has_moved = sync.source.root != root or claimant.ensemble not in ("", sync.source.ensemble)
     return sync.writes_znodes and not has_moved

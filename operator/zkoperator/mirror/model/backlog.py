@@ -1,0 +1,35 @@
+"""What a ConfigSync has not written yet: keys that were refused, pushes that failed or were split, held keys. Pure."""
+
+from dataclasses import dataclass, field
+
+from zkoperator.mirror.model.debounce import Burst
+from zkoperator.mirror.model.flapping import FlapLog
+from zkoperator.mirror.model.skipped_keys import SkippedKeys
+
+
+@dataclass(slots=True)
+class Backlog:
+    """The applier adds to it, the reconciler notes what was carried out, and the observer shows it to the planner."""
+
+    burst: Burst
+    """When the next change of the subtree is written to the ConfigMap."""
+    flaps: FlapLog
+    """What was written for each key lately, and the keys that are held for flapping."""
+    refused: SkippedKeys = field(default_factory=SkippedKeys)
+    """Keys that the ensemble did not let the operator write."""
+    unfit: SkippedKeys = field(default_factory=SkippedKeys)
+    """Keys that the API server did not accept."""
+    kept: SkippedKeys = field(default_factory=SkippedKeys)
+    """Parents that the ensemble did not let the operator delete with their last child."""
+    push_failures: int = 0
+    """Large pushes in a row whose connection was lost or that were refused for their size."""
+    parts: int = 0
+    """Transactions that the last push was split into; 0 when one was enough."""
+    is_splitting: bool = False
+    """Some of these transactions are still to come."""
+
+    def forget_refusals(self) -> None:
+        """Try everything again, as on a new session, which may have another identity."""
+        self.push_failures = 0
+        for refusals in (self.refused, self.unfit, self.kept):
+            refusals.clear()

@@ -1,0 +1,55 @@
+"""The ledger and the claim of one ConfigSync: what this process knows of them, and how it reads them. I/O."""
+
+from dataclasses import dataclass
+
+from zkoperator.mirror.model.ledger import Ledger, decode_ledger
+from zkoperator.mirror.model.merge_base import Base
+from zkoperator.mirror.model.names import ledger_path
+from zkoperator.mirror.plan.decisions import Decision
+from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.zk.port import NoNodeError, Zk
+
+
+@dataclass(slots=True)
+class LedgerCache:
+    """The observer fills it by reading, the applier by claiming and pushing."""
+
+    ledger: Ledger | None = None
+    """The ledger as last read or written; None when there was none, or while nothing is known."""
+    is_known: bool = False
+    """`ledger` need not be read again."""
+    is_mine: bool = False
+    """This process has fenced the ledger on the present session."""
+    losses: int = 0
+    """How often the subtree had lost its connection when the ledger was last read."""
+    claimed_by: str = ""
+    """The ConfigSync that pushes to an overlapping subtree, "" when none does."""
+    claimed_until_s: float = float("-inf")
+    """`claimed_by` is believed until then, in monotonic seconds."""
+    doubted: frozenset[Decision] = frozenset()
+    """The differences for which the ledger has been read again already."""
+
+    def doubt(self) -> None:
+        """Have the ledger read again; it stays ours if nobody has written it."""
+        self.is_known = False
+
+    def forget(self) -> None:
+        """Have the ledger read and fenced again before the next push."""
+        self.ledger = None
+        self.is_known = False
+        self.is_mine = False
+
+
+def needs_ledger(sync: ValidatedSync, base: Base | None) -> bool:
+    """Whether the ledger is part of the base: also of one that pushes no more, until the annotation has everything."""
+    return sync.writes_znodes or (base is not None and base.ledger_czxid != 0)
+
+
+async def read_ledger(zk: Zk, uid: str) -> Ledger | None:
+    """Return the ledger as it is now; None when there is none, or when its data is not a ledger."""
+    try:
+        node = await zk.get(ledger_path(uid))
+    except NoNodeError:
+        return None
+    stat = node.stat
+    return decode_ledger(node.data, version=stat.version, czxid=stat.czxid, mzxid=stat.mzxid)
