@@ -42,6 +42,7 @@ class ClusterReason(StrEnum):
     FOREIGN_OBJECT = "ForeignObject"
     POD_FAILING = "PodFailing"
     UNSCHEDULABLE = "Unschedulable"
+    CLAIMS_TERMINATING = "ClaimsTerminating"
     FORBIDDEN = "Forbidden"
     UNKNOWN = "Unknown"
 

@@ -66,6 +66,26 @@ def volumes_are_not_taken_up_by_pods_that_do_not_mount_them() -> None:
     assert [step for step in planned(world, world.observe()).steps if type(step).__name__ == "NoteOnClaim"] == []
 
 
+def no_member_is_restarted_while_claims_are_being_deleted() -> None:
+    play = at_rest()
+    play.claims = {member: replace(claim, deleting=True) for member, claim in play.claims.items()}
+    play.edit(config={"tickTime": "3000"})
+    for _ in range(3):
+        play.tick()
+    plan = planned(play, play.observe())
+    assert play.restarts == []
+    assert "deletion was asked for" in plan.message
+    assert told(play, play.observe())["Degraded"]["reason"] == "ClaimsTerminating"
+    asked = play.observe()
+    pods = {**asked.pods, 2: replace(asked.pods[2], restart="new-volume")}
+    (step,) = planned(play, replace(asked, pods=pods)).disruptive
+    assert isinstance(step, RestartPod) and step.member == 2
+
+
+def _claims_that_are_going_do_not_matter(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(roll, "_held", lambda *_: None)
+
+
 def a_claim_that_is_going_does_not_keep_the_ensemble_from_being_founded() -> None:
     world = Simulation(raw_cluster(3))
     world.tick()
@@ -161,6 +181,7 @@ GUARDS = (
     Guard(a_claim_that_is_going_does_not_keep_the_ensemble_from_being_founded, _every_claim_must_be_noted),
     Guard(a_container_that_ended_does_not_take_the_only_copy_along, _broken_pods_hold_nothing),
     Guard(the_only_member_is_not_restarted_while_its_claim_is_going, _broken_pods_hold_nothing),
+    Guard(no_member_is_restarted_while_claims_are_being_deleted, _claims_that_are_going_do_not_matter),
     Guard(no_member_is_restarted_while_the_others_elect, _an_election_takes_no_time),
     Guard(founders_that_the_spec_does_not_ask_for_are_told_with_the_way_out, _founders_are_what_the_spec_says),
 )

@@ -20,7 +20,8 @@ class Observed:
     A member without an entry in `answers` has no pod with an address. `recorded` are the members in the ConfigMap.
     `secret_id` identifies the superuser's password, None while there is no usable Secret; `secret` is the Secret
     without its data, None when it does not exist or was not read; `refused` says which read the API server forbids,
-    empty when none. `downtime_s` are the seconds for which members have not served, `leaderless_s` those
+    empty when none. `creation_failure` says why a pod of the StatefulSet cannot be created, empty while that is not
+    known. `downtime_s` are the seconds for which members have not served, `leaderless_s` those
     without exactly one leader, both since this process observes.
     """
 
@@ -32,14 +33,16 @@ class Observed:
     secret_id: str | None = None
     secret: Manifest | None = None
     refused: str = ""
+    creation_failure: str = ""
     downtime_s: Mapping[int, float] = field(default_factory=dict)
     leaderless_s: float = 0.0
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""
-        return self.answers.get(
-            member, Silent("its pod has no address yet" if member in self.pods else "it has no pod")
-        )
+        if member in self.answers:
+            return self.answers[member]
+        absent = f"it has no pod: {self.creation_failure}" if self.creation_failure else "it has no pod"
+        return Silent("its pod has no address yet" if member in self.pods else absent)
 
     def serving(self, member: int) -> Serving | None:
         """Return the member's answer when it serves."""
@@ -47,12 +50,16 @@ class Observed:
         return answer if isinstance(answer, Serving) else None
 
     def troubles(self, members: Iterable[int]) -> str:
-        """Return why pods of these members do not run: each reason once, after the names of the pods."""
+        """Return why pods of these members do not exist or run: each reason once, after the names of the pods."""
         pods: dict[str, list[str]] = {}
-        for pod in (self.pods[member] for member in sorted(members) if member in self.pods):
+        wanted = sorted(members)
+        for pod in (self.pods[member] for member in wanted if member in self.pods):
             if pod.trouble:
                 pods.setdefault(pod.trouble, []).append(pod.name)
-        return "; ".join(f"{', '.join(names)}: {trouble}" for trouble, names in pods.items())
+        texts = [f"{', '.join(names)}: {trouble}" for trouble, names in pods.items()]
+        if self.creation_failure and any(member not in self.pods for member in wanted):
+            texts.append(self.creation_failure)
+        return "; ".join(texts)
 
     @cached_property
     def leaders(self) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from zkoperator.ensemble.model.configuration import Server, parse_servers
 from zkoperator.ensemble.model.names import CLIENT_PORT, Names
 from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, read_answer
 from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
+from zkoperator.ensemble.observe.creation_failure import AbsenceState, CreationFailureReader
 from zkoperator.ensemble.observe.downtime import Downtime
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import ownership_of, password_of
@@ -63,6 +64,8 @@ class ObserverState:
     """The Secret when it was last read and could be used."""
     downtime: Downtime = field(default_factory=Downtime)
     """Since when members have not served."""
+    absence: AbsenceState = field(default_factory=AbsenceState)
+    """Since when a pod has been absent, and why."""
 
 
 class Observer:
@@ -80,6 +83,7 @@ class Observer:
         self._store = store
         self._probe = probe
         self._now_s = now_s
+        self._creation_failures = CreationFailureReader(api, now_s)
 
     async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> Observed:
         """Return what is known now. A member that does not answer is Silent; a failing API raises.
@@ -100,6 +104,9 @@ class Observer:
             secret_id=superuser.secret_id,
             secret=superuser.secret,
             refused=superuser.refused,
+            creation_failure=await self._creation_failures.read(
+                children.get(Child.STATEFUL_SET), len(pods), state.absence
+            ),
         )
         return state.downtime.timed(observed, self._now_s())
 

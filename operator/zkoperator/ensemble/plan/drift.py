@@ -1,7 +1,9 @@
 """Whether a live object is as its manifest asks, though the API server has filled in defaults."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from zkoperator.ensemble.model.names import MANAGER
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.kube.port import Manifest
 
@@ -19,7 +21,21 @@ _METADATA = ("labels", "annotations", "ownerReferences")
 
 def covers(live: Manifest, desired: Manifest) -> bool:
     """Tell whether everything in the manifest stands in the live object, and nothing was added that changes it."""
-    return all(_covers(_content(live).get(key), value, key) for key, value in _content(desired).items())
+    return next(_changes(_content(live), _content(desired)), None) is None
+
+
+def changed_fields(live: Manifest, desired: Manifest) -> tuple[str, ...]:
+    """Return the paths of the fields in which the live object differs, `spec.replicas` for example."""
+    return tuple(_changes(_content(live), _content(desired)))
+
+
+def editors(live: Manifest) -> tuple[str, ...]:
+    """Return the field managers that have written to the object since the operator did, without writers of status."""
+    entries = [entry for entry in live["metadata"].get("managedFields") or () if entry.get("subresource") != "status"]
+    since = max((str(entry.get("time", "")) for entry in entries if entry.get("manager") == MANAGER), default="")
+    # RFC 3339 in UTC: later times are larger texts.
+    found = (entry["manager"] for entry in entries if str(entry.get("time", "")) >= since)
+    return tuple(sorted({manager for manager in found if manager != MANAGER}))
 
 
 def repair_patch(live: Manifest, desired: Manifest) -> Manifest:
@@ -35,23 +51,39 @@ def _content(manifest: Manifest) -> dict[str, Any]:
     return {**content, "metadata": {key: metadata[key] for key in _METADATA if key in metadata}}
 
 
-def _covers(live: Any, desired: Any, key: str) -> bool:
+def _changes(live: dict[str, Any], desired: dict[str, Any]) -> Iterator[str]:
+    for key, value in desired.items():
+        yield from _changed(live.get(key), value, key, key)
+
+
+def _changed(live: Any, desired: Any, key: str, path: str) -> Iterator[str]:
     match desired:
         case dict():
-            there = live or {}
-            return (
-                isinstance(there, dict)
-                and (key not in _WHOLE or desired.keys() <= there.keys())
-                and not _strays(there, desired, key)
-                and all(_covers(there.get(part), value, part) for part, value in desired.items())
-            )
+            yield from _changed_parts(live or {}, desired, key, path)
         case list():
-            same_length = isinstance(live or [], list) and len(live or []) == len(desired)
-            return same_length and all(_covers(*pair, key) for pair in zip(live or [], desired, strict=True))
+            there = live or []
+            if not isinstance(there, list) or len(there) != len(desired):
+                yield path
+                return
+            for number, (found, wanted) in enumerate(zip(there, desired, strict=True)):
+                yield from _changed(found, wanted, key, f"{path}[{number}]")
         case None | "":
-            return live in (None, "")
+            if live not in (None, ""):
+                yield path
         case _:
-            return live == desired or _equal_amounts(live, desired)
+            if live != desired and not _equal_amounts(live, desired):
+                yield path
+
+
+def _changed_parts(live: Any, desired: dict[str, Any], key: str, path: str) -> Iterator[str]:
+    if not isinstance(live, dict):
+        yield path
+        return
+    missing = desired.keys() - live.keys() if key in _WHOLE else frozenset()
+    yield from sorted(f"{path}.{part}" for part in (*missing, *_strays(live, desired, key)))
+    for part, value in desired.items():
+        if part not in missing:
+            yield from _changed(live.get(part), value, part, f"{path}.{part}")
 
 
 def _strays(live: dict[str, Any], desired: dict[str, Any], key: str) -> frozenset[str]:

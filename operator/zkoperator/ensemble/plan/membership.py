@@ -113,7 +113,7 @@ def _waiting(cluster: ValidatedCluster, observed: Observed, missing: tuple[int, 
     troubles = observed.troubles(missing)
     told = troubles or f"{_names(cluster, missing)} to serve as non-voters"
     if not troubles and any(member not in observed.pods for member in missing):
-        told += f"; if no pods appear, kubectl describe statefulset {cluster.names.stateful_set}"
+        told += f"; if no pods appear: kubectl describe statefulset {cluster.names.stateful_set}"
     return Proposal(reason, f"waiting for {told}")
 
 

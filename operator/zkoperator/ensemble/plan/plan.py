@@ -106,8 +106,7 @@ def _founding(cluster: ValidatedCluster, observed: Observed) -> Proposal:
     serving = sum(observed.serving(member) is not None for member in observed.voters)
     message = f"{serving} of {len(observed.voters)} first members serve"
     missing = [cluster.names.pod(member) for member in sorted(observed.voters) if member not in observed.pods]
-    if missing and observed.replicas is not None:
-        # Quota and admission refuse pods and claims to the StatefulSet controller, which tells its own object only.
+    if missing and observed.replicas is not None and not observed.creation_failure:
         message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
     if troubles := observed.troubles(observed.voters):
         message += f"; {troubles}"

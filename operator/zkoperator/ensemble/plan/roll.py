@@ -15,6 +15,7 @@ from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.plan.gate import Verdict, gate, gate_for_broken_pod
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.steps import RestartPod
+from zkoperator.ensemble.plan.terminating_claims import MIN_VOTERS, claims_message, terminating_claims
 from zkoperator.ensemble.validate import ValidatedCluster
 
 _ROLLS = (ClusterReason.BOOTSTRAPPING, ClusterReason.ROLLING_RESTART, ClusterReason.UPGRADING)
@@ -25,6 +26,10 @@ def replace_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | No
     outdated = {
         m: why for m, pod in sorted(observed.pods.items()) if not pod.deleting and (why := _why(cluster, observed, pod))
     }
+    if chosen := _chosen(observed, outdated):
+        outdated = chosen
+    elif (held := _held(cluster, observed, outdated)) is not None:
+        return held
     updated = _updated(cluster, observed, frozenset(outdated))
     broken = {m: _may_go_broken(cluster, observed, m, updated) for m in outdated if observed.serving(m) is None}
     for member, verdict in broken.items():
@@ -34,6 +39,21 @@ def replace_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | No
     if serving:
         return _replace_serving(cluster, observed, outdated, min(serving, key=lambda member: _rank(observed, member)))
     return next((_waiting(cluster, observed.pods[m], outdated[m], verdict.why) for m, verdict in broken.items()), None)
+
+
+def _held(cluster: ValidatedCluster, observed: Observed, outdated: dict[int, str]) -> Proposal | None:
+    """Hold every restart while claims are being deleted, if any is due."""
+    going = terminating_claims(observed)
+    if not going or not outdated or not cluster.is_founded or len(observed.voters) < MIN_VOTERS:
+        return None
+    member = next(iter(outdated))
+    return _waiting(cluster, observed.pods[member], outdated[member], claims_message(cluster, going))
+
+
+def _chosen(observed: Observed, outdated: dict[int, str]) -> dict[int, str]:
+    """Return the members whose new volume a person has asked for, pod by pod."""
+    going = terminating_claims(observed)
+    return {member: why for member, why in outdated.items() if member in going and observed.pods[member].restart}
 
 
 def _may_go_broken(cluster: ValidatedCluster, observed: Observed, member: int, updated: frozenset[int]) -> Verdict:

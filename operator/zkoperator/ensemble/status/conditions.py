@@ -12,6 +12,7 @@ from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import Running
 from zkoperator.ensemble.plan.gate import Verdict
 from zkoperator.ensemble.plan.plan import Plan
+from zkoperator.ensemble.plan.terminating_claims import claims_message, terminating_claims
 from zkoperator.ensemble.validate import ValidatedCluster
 
 Found = tuple[ClusterCondition, Truth, ClusterReason, str]
@@ -134,6 +135,10 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
         return _diverged(facts)
     if facts.cluster.is_founded and not facts.quorum_serves and observed.leaderless_s > ELECTION_S:
         return _lost(facts)
+    if (going := terminating_claims(observed)) and facts.cluster.is_founded:
+        return ClusterReason.CLAIMS_TERMINATING, claims_message(facts.cluster, going)
+    if observed.creation_failure:
+        return ClusterReason.POD_FAILING, observed.creation_failure
     for member, pod in sorted(observed.pods.items()):
         if pod.trouble:
             reason = ClusterReason.UNSCHEDULABLE if pod.unschedulable else ClusterReason.POD_FAILING
