@@ -5,6 +5,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -14,9 +15,13 @@ from zkoperator.errors import ConflictError, InvalidError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     EVENTS,
+    POD_DISRUPTION_BUDGETS,
+    PODS,
     SECRETS,
     STATEFUL_SETS,
+    BudgetSpentError,
     Manifest,
+    ManyBudgetsError,
     NoSuchKindError,
     Resource,
     WatchEvent,
@@ -392,6 +397,87 @@ class TestDeleting:
 
         await eventually(collected, within_s=60)
         assert await data_of(world, "free") is not None
+
+
+class TestEvicting:
+    async def test_a_budget_is_spent_by_the_eviction_that_it_lets_pass(self, world: KubeWorld) -> None:
+        await self.guarded(world, 2, minAvailable=1)
+        assert await world.api.evict(world.namespace, "a") is True
+        assert await world.api.get(PODS, world.namespace, "a") is None
+        # Nobody has counted again: a deletion in its place would let the next one pass.
+        with pytest.raises(BudgetSpentError, match="budget guard needs 1 healthy"):
+            await world.api.evict(world.namespace, "b")
+        assert await world.api.get(PODS, world.namespace, "b") is not None
+
+    async def test_what_is_gone_cannot_be_evicted(self, world: KubeWorld) -> None:
+        assert await world.api.evict(world.namespace, "a") is False
+
+    async def test_a_pod_without_a_budget_is_evicted(self, world: KubeWorld) -> None:
+        await self.pod(world, "a")
+        assert await world.api.evict(world.namespace, "a") is True
+        assert await world.api.get(PODS, world.namespace, "a") is None
+
+    async def test_another_uid_or_version_is_a_conflict_and_evicts_nothing(self, world: KubeWorld) -> None:
+        pod = await self.pod(world, "a")
+        await world.api.patch(PODS, world.namespace, "a", {"metadata": {"labels": {"b": "c"}}})
+        for stale in ({"uid": str(uuid4())}, {"resource_version": pod["metadata"]["resourceVersion"]}):
+            with pytest.raises(ConflictError):
+                await world.api.evict(world.namespace, "a", **stale)
+        assert await world.api.get(PODS, world.namespace, "a") is not None
+
+    async def test_nobody_is_evicted_past_two_budgets(self, world: KubeWorld) -> None:
+        await self.guarded(world, 2, minAvailable=1)
+        await self.budget(world, "other", minAvailable=0)
+        with pytest.raises(ManyBudgetsError):
+            await world.api.evict(world.namespace, "a")
+
+    @pytest.mark.parametrize(("policy", "goes"), [("AlwaysAllow", True), ("IfHealthyBudget", False)])
+    async def test_a_pod_that_is_not_ready_goes_past_a_budget_only_where_that_says_so(
+        self, world: KubeWorld, policy: str, goes: bool
+    ) -> None:
+        await self.guarded(world, 0, minAvailable=0, unhealthyPodEvictionPolicy=policy)
+        await self.pod(world, "a", ready=False)
+        world.count_budgets()
+        if goes:
+            assert await world.api.evict(world.namespace, "a") is True
+            return
+        with pytest.raises(BudgetSpentError):
+            await world.api.evict(world.namespace, "a")
+
+    @classmethod
+    async def guarded(cls, world: KubeWorld, pods: int, **spec: Any) -> None:
+        """Make ready pods a, b, c... and a budget for them that has been counted."""
+        for name in "abc"[:pods]:
+            await cls.pod(world, name)
+        await cls.budget(world, "guard", **spec)
+
+        async def is_counted() -> bool:
+            world.count_budgets()
+            status = (await cls.status(world)) or {}
+            return status.get("observedGeneration") == 1 and status.get("currentHealthy") == pods
+
+        await eventually(is_counted, within_s=60)
+
+    @staticmethod
+    async def status(world: KubeWorld) -> Manifest | None:
+        found = await world.api.get(POD_DISRUPTION_BUDGETS, world.namespace, "guard")
+        return None if found is None else found.get("status")
+
+    @staticmethod
+    async def budget(world: KubeWorld, name: str, **spec: Any) -> None:
+        manifest = {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": "zk"}}, **spec}}
+        await world.api.create(POD_DISRUPTION_BUDGETS, world.namespace, manifest)
+
+    @staticmethod
+    async def pod(world: KubeWorld, name: str, *, ready: bool = True) -> Manifest:
+        spec = {"containers": [{"name": "zookeeper", "image": "none"}], "automountServiceAccountToken": False}
+        manifest = {"metadata": {"name": name, "labels": {"app": "zk"}}, "spec": spec}
+        await world.api.create(PODS, world.namespace, manifest)
+        ready_now = {"type": "Ready", "status": "True" if ready else "False"}
+        status = {"phase": "Running", "conditions": [ready_now]}
+        made = await world.api.patch(PODS, world.namespace, name, {"status": status}, subresource="status")
+        assert made is not None
+        return made
 
 
 class TestWatching:

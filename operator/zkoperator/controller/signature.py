@@ -114,6 +114,12 @@ class SignedApi:
             resource, namespace, name, uid=uid, resource_version=resource_version, grace_period_s=grace_period_s
         )
 
+    async def evict(
+        self, namespace: str, name: str, *, uid: str | None = None, resource_version: str | None = None
+    ) -> bool:
+        """Evict a pod."""
+        return await self._api.evict(namespace, name, uid=uid, resource_version=resource_version)
+
     def _unsigned_event(self, resource: Resource, seen: WatchEvent) -> WatchEvent:
         if seen.type != "DELETED":
             return WatchEvent(seen.type, self._unsigned(resource, seen.object))

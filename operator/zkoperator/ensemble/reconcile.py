@@ -11,7 +11,7 @@ from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.observer import Observer, Store
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, SOON_S, Plan, make_plan
-from zkoperator.ensemble.plan.refused_step import plan_after_refusal
+from zkoperator.ensemble.plan.refused_step import plan_after_refusal, waiting_for_budget
 from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
 from zkoperator.ensemble.state import ClusterState
 from zkoperator.ensemble.status.meter import UNMETERED, Meter, cause_of
@@ -26,7 +26,7 @@ from zkoperator.errors import (
     UnsafeError,
     ZkOperatorError,
 )
-from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, KubeApi, Manifest
+from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, BudgetSpentError, KubeApi, Manifest
 from zkoperator.logs import about
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
@@ -122,24 +122,27 @@ class EnsembleReconciler:
         try:
             for step in plan.steps:
                 state.repairs.check(cluster.meta.generation, step, self._now_s())
-                await self._step(cluster, observed, step)
+                how = await self._step(cluster, observed, step)
                 state.repairs.record(cluster.meta.generation, step, self._now_s())
-                await self._reporter.report_step(cluster.meta, step)
+                await self._reporter.report_step(cluster.meta, step, how)
         except ConflictError as error:
             extra = about("ZooKeeperCluster", cluster.meta.namespace, cluster.meta.name)
             _log.debug("looking again: %s", error, extra=extra)
             state.conflicts += 1
             return plan_after_refusal(plan, error) if state.conflicts > _MAX_CONFLICTS else None
+        except BudgetSpentError as error:
+            state.conflicts = 0
+            return waiting_for_budget(cluster, plan, error, state.budget_waited_s(self._now_s()))
         except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
             state.conflicts = 0
             return plan_after_refusal(plan, error)
-        state.conflicts = 0
+        state.conflicts, state.budget_spent_at_s = 0, None
         return None if any(isinstance(step, RecordBootstrap) for step in plan.steps) else plan
 
-    async def _step(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> None:
+    async def _step(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
         began_s, result = self._now_s(), Outcome.SUCCESS
         try:
-            await self._applier.apply(cluster, observed, step)
+            return await self._applier.apply(cluster, observed, step)
         except ZkOperatorError as error:
             result = classify(error)[0]
             raise

@@ -15,9 +15,17 @@ class ClusterState:
     """Whether the last plan had nothing to do; the cluster is then read from the store of the informers."""
     conflicts: int = 0
     """Passes in a row that ended with a conflict."""
+    budget_spent_at_s: float | None = None
+    """When the disruption budget refused the first of a row of evictions, None while it refuses none."""
     observer: ObserverState = field(default_factory=ObserverState)
     """What the observer remembers between observations."""
     repairs: RepairCounts = field(default_factory=RepairCounts)
     """How often each child was repaired."""
     report: ReportState = field(default_factory=ReportState)
     """When the status was written last."""
+
+    def budget_waited_s(self, now_s: float) -> float:
+        """Return for how long evictions have been refused, the one at this moment included."""
+        if self.budget_spent_at_s is None:
+            self.budget_spent_at_s = now_s
+        return now_s - self.budget_spent_at_s

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from zkoperator.errors import TransientError, UnknownOutcomeError
-from zkoperator.kube.failures import Request, is_missing, translate, translate_watch_error
+from zkoperator.kube.failures import Request, is_missing, translate, translate_eviction, translate_watch_error
 from zkoperator.kube.line_buffer import LineBuffer
 from zkoperator.kube.nesting import shallow
-from zkoperator.kube.port import GoneError, Listing, Manifest, Resource, WatchEvent
+from zkoperator.kube.port import PODS, GoneError, Listing, Manifest, Resource, WatchEvent
 from zkoperator.kube.session import Fence, no_fence
 from zkoperator.kube.transport import Answer, Call, Transport
 
@@ -151,17 +151,35 @@ class KubeClient:
     ) -> bool:
         """Delete; dependents follow in the background."""
         request = Request("delete", resource, namespace, name)
-        preconditions = {"uid": uid, "resourceVersion": resource_version}
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
             "gracePeriodSeconds": grace_period_s,
-            "preconditions": {name: value for name, value in preconditions.items() if value is not None},
+            "preconditions": _preconditions(uid, resource_version),
         }
         answer = await self._send(request, "DELETE", {}, options)
         if is_missing(answer.code, answer.body):
             return False
+        _object(request, answer)
+        return True
+
+    async def evict(
+        self, namespace: str, name: str, *, uid: str | None = None, resource_version: str | None = None
+    ) -> bool:
+        """Evict a pod."""
+        request = Request("create", PODS, namespace, name, "eviction")
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": {"preconditions": _preconditions(uid, resource_version)},
+        }
+        answer = await self._send(request, "POST", {}, eviction)
+        if is_missing(answer.code, answer.body):
+            return False
+        if (refused := translate_eviction(request, answer.code, answer.body)) is not None:
+            raise refused
         _object(request, answer)
         return True
 
@@ -180,6 +198,11 @@ class KubeClient:
             deadline_s=self._deadline_s * (4 if request.verb == "list" else 1),
             before=self._before_write if request.is_write else no_fence,
         )
+
+
+def _preconditions(uid: str | None, resource_version: str | None) -> dict[str, str]:
+    given = {"uid": uid, "resourceVersion": resource_version}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _typed(resource: Resource, manifest: Manifest) -> Manifest:

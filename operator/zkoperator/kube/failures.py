@@ -16,13 +16,21 @@ from zkoperator.errors import (
     UnknownOutcomeError,
     ZkOperatorError,
 )
-from zkoperator.kube.port import GoneError, Manifest, NoSuchKindError, Resource
+from zkoperator.kube.port import (
+    BudgetSpentError,
+    GoneError,
+    Manifest,
+    ManyBudgetsError,
+    NoSuchKindError,
+    Resource,
+)
 
 _ECHO = re.compile(r"(Invalid value|Unsupported value|Duplicate value): ")
 _BY_ROLE = re.compile(r"User \"[^\"]*\" cannot [a-z]+ resource")
 _MALFORMED_CODES = frozenset({400, 405, 415, 422})
 _MALFORMED_SIGN, _TOO_LARGE_SIGN = "failed to create typed patch object", "request is too large"
 """Texts of internal errors (500) for which the object is the cause: its schema, or etcd's limit of 1.5 MiB."""
+_BUDGET, _MANY_BUDGETS_SIGN = "DisruptionBudget", "more than one PodDisruptionBudget"
 _LONGEST_RETRY_AFTER_S = 60.0
 """A longer wait, which a proxy in maintenance may ask for, is cut to this."""
 _OPAQUE = frozenset({"configmaps", "secrets"})
@@ -96,6 +104,17 @@ def _failed(request: Request, code: int, retry_after_s: float | None) -> Transie
         # The server or proxy that failed may have forwarded the write.
         return UnknownOutcomeError(f"{request}: HTTP {code}", retry_after_s=retry_after_s)
     return TransientError(f"{request}: HTTP {code}", retry_after_s=retry_after_s)
+
+
+def translate_eviction(request: Request, code: int, body: bytes) -> TransientError | None:
+    """Return what a budget has against an eviction; None for any other answer, a 429 of an overloaded server too."""
+    status = _status(body)
+    said = [str(cause.get("message")) for cause in _causes(status) if cause.get("reason") == _BUDGET]
+    if code == 429 and said:
+        return BudgetSpentError("; ".join(said))
+    if code == 500 and _MANY_BUDGETS_SIGN in str(status.get("message")):
+        return ManyBudgetsError(f"{request}: more than one PodDisruptionBudget covers it")
+    return None
 
 
 def translate_watch_error(request: Request, status: Manifest) -> TransientError:

@@ -56,6 +56,14 @@ class NoSuchKindError(TransientError):
     """The server does not serve this kind: its CustomResourceDefinition is not installed yet. Worth a slow retry."""
 
 
+class BudgetSpentError(TransientError):
+    """An eviction is refused for now: a PodDisruptionBudget has none left. The message has the server's numbers."""
+
+
+class ManyBudgetsError(TransientError):
+    """An eviction is refused whatever the numbers: more than one PodDisruptionBudget covers the pod."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """All pages of one LIST, and the collection's resourceVersion from which a watch may start."""
@@ -141,3 +149,13 @@ class KubeApi(Protocol):
         grace_period_s: int | None = None,
     ) -> bool:
         """Delete under the given preconditions. False when there was nothing; `ConflictError` for another uid."""
+
+    async def evict(
+        self, namespace: str, name: str, *, uid: str | None = None, resource_version: str | None = None
+    ) -> bool:
+        """Delete a pod by the Eviction API, which takes the disruption from its budget in the same moment.
+
+        False when there was no such pod. `BudgetSpentError` when its budget allows no disruption now,
+        `ManyBudgetsError` when it has several; `ConflictError` for another uid or version, after which the budget
+        counts the pod as disrupted for up to two minutes.
+        """

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
+from tests.support.fakes import disruption
 from tests.support.fakes import kube_rules as fake_rules
 from tests.support.fakes.field_ownership import (
     copy,
@@ -23,7 +24,17 @@ from tests.support.fakes.field_ownership import (
 from tests.support.fakes.kube_history import Change, KindHistory, event_for, has_fields, selected
 from tests.support.fakes.kube_rules import ApiObject
 from zkoperator.errors import ConflictError, FieldError, ForbiddenError, InvalidError, TransientError
-from zkoperator.kube.port import GoneError, Listing, Manifest, NoSuchKindError, Resource, WatchEvent
+from zkoperator.kube.port import (
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    STATEFUL_SETS,
+    GoneError,
+    Listing,
+    Manifest,
+    NoSuchKindError,
+    Resource,
+    WatchEvent,
+)
 
 Write = Callable[[Manifest | None], Manifest | None]
 US = "zkoperator"
@@ -42,7 +53,7 @@ class Operation:
     @property
     def is_write(self) -> bool:
         """Whether it changes the world."""
-        return self.verb in {"create", "apply", "patch", "delete"}
+        return self.verb in {"create", "apply", "patch", "delete", "evict"}
 
 
 Hook = Callable[[Operation], None]
@@ -177,6 +188,18 @@ class FakeKube:
         self.after(operation)
         return True
 
+    async def evict(
+        self, namespace: str, name: str, *, uid: str | None = None, resource_version: str | None = None
+    ) -> bool:
+        """Delete a pod and take the disruption from its budget at once; budgets are counted by `count_budgets`."""
+        operation = Operation("evict", PODS, namespace, name)
+        await self._enter(operation)
+        if self.peek(PODS, namespace, name) is None:
+            return False
+        self.evict_as_other(namespace, name, uid, resource_version)
+        self.after(operation)
+        return True
+
     # The hands of others.
 
     def peek(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
@@ -215,6 +238,27 @@ class FakeKube:
     def remove(self, resource: Resource, namespace: str, name: str) -> None:
         """Delete an object as somebody else."""
         self._delete(resource, self._kind(resource).objects[(namespace, name)])
+
+    def evict_as_other(
+        self, namespace: str, name: str, uid: str | None = None, resource_version: str | None = None
+    ) -> None:
+        """Evict a pod as somebody else, a drain for one. `BudgetSpentError` when its budget allows none."""
+        pod = self._kind(PODS).objects[(namespace, name)]
+        budget = disruption.covering(self.every(POD_DISRUPTION_BUDGETS), pod.manifest)
+        status = disruption.spent(budget, pod.manifest) if budget is not None else {}
+        if budget is not None and status:
+            where = POD_DISRUPTION_BUDGETS, namespace, budget["metadata"]["name"]
+            self.edit(*where, {"status": status}, subresource="status", manager="kube-apiserver")
+        disruption.require(pod.manifest, uid, resource_version)
+        self._delete(PODS, pod)
+
+    def count_budgets(self) -> None:
+        """Do what the disruption controller does: see what is there, and tell what may go."""
+        pods, sets = self.every(PODS), self.every(STATEFUL_SETS)
+        for budget in self.every(POD_DISRUPTION_BUDGETS):
+            where = POD_DISRUPTION_BUDGETS, budget["metadata"]["namespace"], budget["metadata"]["name"]
+            status = disruption.counted(budget, pods, sets)
+            self.edit(*where, {"status": status}, subresource="status", manager="kube-controller-manager")
 
     def collect_garbage(self) -> None:
         """Do what the garbage collector does: delete whatever has owners, all of which are gone."""

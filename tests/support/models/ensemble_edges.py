@@ -55,11 +55,11 @@ async def until(
     applier, caught = world.operator._applier, list[tuple[Edge, S]]()
     go_on = applier.apply
 
-    async def watch(cluster: ValidatedCluster, observed: Observed, step: Step) -> None:
+    async def watch(cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
         if isinstance(step, kind) and which(step):
             caught.append((Edge(world, cluster, observed), step))
             raise ConflictError("held back")
-        await go_on(cluster, observed, step)
+        return await go_on(cluster, observed, step)
 
     applier.apply = watch  # type: ignore[method-assign]
     for _ in range(turns):

@@ -90,6 +90,8 @@ class EnsembleWorld(Simulation):
     writes: int = 0
     kill_at: tuple[int, bool] | None = None
     """Kill at this write (from 0), after it took effect or before."""
+    counts_budgets: bool = True
+    """Whether the disruption controller keeps up with everybody else."""
     made: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -113,7 +115,7 @@ class EnsembleWorld(Simulation):
     def _write_is_done(self, operation: Operation) -> None:
         if operation.is_write:
             self._count(after=True)
-            if operation.resource is not EVENTS and operation.verb in ("create", "delete"):
+            if operation.resource is not EVENTS and operation.verb in ("create", "delete", "evict"):
                 self.made.append(f"{operation.verb} {operation.resource.plural}/{operation.name}")
 
     def _count(self, *, after: bool) -> None:
@@ -135,6 +137,8 @@ class EnsembleWorld(Simulation):
         self._elect()
         self._write()
         self._tell_kubernetes()
+        if self.counts_budgets:
+            self.api.count_budgets()
         if isinstance(self.store, Lagging):
             self.store.look()
 

@@ -56,6 +56,7 @@ class KubeWorld:
     namespace: str
     edit: Callable[[Resource, str, Manifest], Awaitable[None]]
     collect_garbage: Callable[[], None]
+    count_budgets: Callable[[], None]
 
 
 @asynccontextmanager
@@ -77,7 +78,7 @@ async def real_world(server: ApiServer, namespace: str) -> AsyncIterator[KubeWor
         async def edit(resource: Resource, name: str, patch: Manifest) -> None:
             await outsider.merge(f"{collection(resource, namespace)}/{name}", patch)
 
-        yield KubeWorld(api, namespace, edit, lambda: None)
+        yield KubeWorld(api, namespace, edit, lambda: None, lambda: None)
 
 
 @asynccontextmanager
@@ -90,7 +91,7 @@ async def fake_world() -> AsyncIterator[KubeWorld]:
         await asyncio.sleep(0)
         fake.edit(resource, "contract", name, patch)
 
-    yield KubeWorld(fake, "contract", edit, fake.collect_garbage)
+    yield KubeWorld(fake, "contract", edit, fake.collect_garbage, fake.count_budgets)
 
 
 async def install(client: ApiClient, definition: Manifest) -> None:

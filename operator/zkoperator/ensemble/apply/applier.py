@@ -37,6 +37,7 @@ from zkoperator.kube.port import (
     ZOOKEEPER_CLUSTERS,
     KubeApi,
     Manifest,
+    ManyBudgetsError,
     Resource,
 )
 
@@ -58,8 +59,11 @@ class Applier:
         self._api = api
         self._membership = membership
 
-    async def apply(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> None:
-        """Execute one step. Any error means: look again before anything else."""
+    async def apply(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
+        """Execute one step. Any error means: look again before anything else.
+
+        Returns how it was done where that is worth telling, else nothing.
+        """
         match step:
             case RecordBootstrap():
                 await self._record(cluster, observed, step)
@@ -77,9 +81,10 @@ class Applier:
             case RemovePods():
                 await self._remove_pods(cluster, observed, step)
             case RestartPod():
-                await self._restart(cluster, observed, step)
+                return await self._restart(cluster, observed, step)
             case _:
                 assert_never(step)
+        return ""
 
     async def _record(self, cluster: ValidatedCluster, observed: Observed, step: RecordBootstrap) -> None:
         meta = cluster.meta
@@ -221,10 +226,22 @@ class Applier:
         manifest = _with_metadata(step.manifest, uid=step.uid, resourceVersion=step.resource_version)
         await self._api.apply(STATEFUL_SETS, cluster.names.namespace, manifest)
 
-    async def _restart(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> None:
+    async def _restart(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> str:
         await self._require_unchanged_cluster(cluster)
         version = await self._require_unchanged_pods(cluster, observed, step)
-        await self._api.delete(PODS, cluster.names.namespace, step.name, uid=step.uid, resource_version=version)
+        why = step.unguarded or await self._evict(cluster, step, version)
+        if why:
+            namespace = cluster.names.namespace
+            await self._api.delete(PODS, namespace, step.name, uid=step.uid, resource_version=version)
+        return f"deleted rather than evicted: {why}" if why else ""
+
+    async def _evict(self, cluster: ValidatedCluster, step: RestartPod, version: str) -> str:
+        """Evict the pod. Returns why nobody at all can evict it, in which case it is still there."""
+        try:
+            await self._api.evict(cluster.names.namespace, step.name, uid=step.uid, resource_version=version)
+        except ManyBudgetsError:
+            return "more than one PodDisruptionBudget covers it (kubectl get pdb), which lets no eviction pass"
+        return ""
 
     async def _require_unchanged_cluster(self, cluster: ValidatedCluster) -> None:
         """A plan made from a stale object must not take anything away, nor give it to a cluster that is gone."""
@@ -250,8 +267,8 @@ class Applier:
         return versions[step.member]
 
 
-def _gate_facts(pod: PodView | None) -> tuple[str, str, bool, Running] | None:
-    return (pod.uid, pod.ip, pod.deleting, pod.running) if pod is not None else None
+def _gate_facts(pod: PodView | None) -> tuple[str, str, bool, Running, bool] | None:
+    return (pod.uid, pod.ip, pod.deleting, pod.running, pod.ready) if pod is not None else None
 
 
 def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:

@@ -44,6 +44,11 @@ class Desired:
     bootstrap_token: str = ""
     secret_id: str = ""
 
+    @property
+    def voters(self) -> int:
+        """How many of the servers vote."""
+        return sum(server.voting for server in self.servers)
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -83,7 +88,7 @@ class Child(Enum):
         "PodDisruptionBudget",
         POD_DISRUPTION_BUDGETS,
         lambda names: names.disruption_budget,
-        lambda cluster, desired: disruption_budget(cluster, sum(server.voting for server in desired.servers)),
+        lambda cluster, desired: disruption_budget(cluster, desired.voters),
     )
     NETWORK_POLICY = _Entry(
         "NetworkPolicy",

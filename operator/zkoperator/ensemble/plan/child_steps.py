@@ -52,6 +52,11 @@ def _numbered(cluster: ValidatedCluster, count: int) -> tuple[Server, ...]:
     return tuple(server_of(cluster.names, member) for member in range(1, count + 1))
 
 
+def voters_of_budget(cluster: ValidatedCluster, observed: Observed) -> int:
+    """Return for how many voters the disruption budget is."""
+    return _desired(cluster, observed).voters
+
+
 def stateful_set_of(cluster: ValidatedCluster, observed: Observed, pods: int) -> Manifest:
     """Return the StatefulSet with this many pods."""
     return Child.STATEFUL_SET.build(cluster, replace(_desired(cluster, observed), pods=pods))

@@ -1,8 +1,15 @@
 """What a plan becomes when one of its steps was refused. Pure."""
 
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.model.names import selector_text
+from zkoperator.ensemble.observe.downtime import RETURN_S
 from zkoperator.ensemble.plan.plan import BLOCKED_S, Plan
+from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ForbiddenError, InvalidError, UnsafeError, ZkOperatorError
+from zkoperator.kube.port import BudgetSpentError
+
+BUDGET_S = 0.5
+"""Seconds between attempts at an eviction: the kubelet and the disruption controller need so long to see a member."""
 
 _REFUSED_S = 10.0
 """Seconds between attempts at what only a person can change."""
@@ -10,6 +17,16 @@ _REFUSED_S = 10.0
 
 class ForeignObjectError(UnsafeError):
     """An object with one of our names belongs to somebody else; it is never taken over."""
+
+
+def waiting_for_budget(cluster: ValidatedCluster, plan: Plan, error: BudgetSpentError, waited_s: float) -> Plan:
+    """Return the plan to report while the disruption budget refuses an eviction: who is away now is not our doing."""
+    told = f"{plan.message}: waiting for the disruption budget: {error}"
+    if waited_s < RETURN_S:
+        return Plan((), plan.reason, told, BUDGET_S)
+    pods = f"kubectl get pods -l {selector_text(cluster.names.selector)}"
+    advice = f"kubectl get pdb {cluster.names.disruption_budget} has the numbers, {pods} who is away"
+    return Plan((), ClusterReason.BLOCKED, f"{told}; {advice}", BLOCKED_S)
 
 
 def plan_after_refusal(plan: Plan, error: ZkOperatorError) -> Plan:

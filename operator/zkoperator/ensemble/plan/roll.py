@@ -6,12 +6,14 @@ from dataclasses import replace
 from zkoperator.api.cluster import StorageType
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.build.children import Child
+from zkoperator.ensemble.build.disruption_budget import spare_members
 from zkoperator.ensemble.build.statefulset import revision
 from zkoperator.ensemble.model.names import TEMPLATE
 from zkoperator.ensemble.observe.answers import Mode
 from zkoperator.ensemble.observe.downtime import RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import PodView
+from zkoperator.ensemble.plan.child_steps import voters_of_budget
 from zkoperator.ensemble.plan.gate import Verdict, gate, gate_for_broken_pod
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.steps import RestartPod
@@ -34,7 +36,7 @@ def replace_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | No
     broken = {m: _may_go_broken(cluster, observed, m, updated) for m in outdated if observed.serving(m) is None}
     for member, verdict in broken.items():
         if verdict.open:
-            return _restart(cluster, observed.pods[member], outdated[member], harmless=True)
+            return _restart(cluster, observed, member, outdated[member], harmless=True)
     serving = [member for member in outdated if member not in broken]
     if serving:
         return _replace_serving(cluster, observed, outdated, min(serving, key=lambda member: _rank(observed, member)))
@@ -72,7 +74,7 @@ def _replace_serving(cluster: ValidatedCluster, observed: Observed, outdated: di
         return _waiting(cluster, pod, outdated[member], why)
     verdict = gate(observed, excluded=_excluded_voters(observed, member))
     if verdict.open:
-        return _restart(cluster, pod, outdated[member], harmless=False)
+        return _restart(cluster, observed, member, outdated[member], harmless=False)
     return _waiting(cluster, pod, outdated[member], verdict.why, _returning(cluster, observed))
 
 
@@ -191,9 +193,21 @@ def _reason(cluster: ValidatedCluster, pod: PodView) -> ClusterReason:
     return ClusterReason.UPGRADING if pod.image != cluster.image else ClusterReason.ROLLING_RESTART
 
 
-def _restart(cluster: ValidatedCluster, pod: PodView, why: str, *, harmless: bool) -> Proposal:
-    step = RestartPod(pod.member, pod.name, pod.uid, why, harmless)
+def _restart(cluster: ValidatedCluster, observed: Observed, member: int, why: str, *, harmless: bool) -> Proposal:
+    pod = observed.pods[member]
+    step = RestartPod(member, pod.name, pod.uid, why, harmless, _unguarded(cluster, observed, pod))
     return Proposal(_reason(cluster, pod), f"restarting {pod.name}: {why}", step)
+
+
+def _unguarded(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
+    """Say why a pod is not evicted but deleted. Neither lets an eviction by somebody else take a second member.
+
+    The budget does not count a pod that is not ready, and refuses it while others are not ready either; and where it
+    can spare nobody it lets nobody else pass.
+    """
+    if not pod.ready:
+        return "it is not ready"
+    return "" if spare_members(voters_of_budget(cluster, observed)) else "the disruption budget can spare no member"
 
 
 def _waiting(cluster: ValidatedCluster, pod: PodView, why: str, blocked: str, coming: str = "") -> Proposal:

@@ -74,13 +74,17 @@ class RemovePods:
 
 @dataclass(frozen=True, slots=True)
 class RestartPod:
-    """Delete one pod; the StatefulSet makes it anew. `harmless` when its server is not part of the quorum now."""
+    """Evict one pod; the StatefulSet makes it anew. `harmless` when its server is not part of the quorum now.
+
+    `unguarded` says why it is deleted instead, past its disruption budget; empty for an eviction.
+    """
 
     member: int
     name: str
     uid: str
     why: str
     harmless: bool
+    unguarded: str = ""
 
 
 Step = RecordBootstrap | CreateSecret | ApplyChild | NoteOnClaim | DeleteClaim | Reconfigure | RemovePods | RestartPod

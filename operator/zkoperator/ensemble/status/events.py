@@ -64,8 +64,8 @@ def _is_bad(condition: RawCondition) -> bool:
             return condition["reason"] in _BAD
 
 
-def step_notice(step: Step) -> Notice | None:
-    """Return the notice of a step that was carried out, None for one that is not worth telling."""
+def step_notice(step: Step, how: str = "") -> Notice | None:
+    """Return the notice of a step that was carried out in such a way, None for one that is not worth telling."""
     match step:
         case RecordBootstrap(members, False):
             return Notice("Normal", "Bootstrap", f"the ensemble may be founded by {members} members", "Bootstrap")
@@ -77,6 +77,7 @@ def step_notice(step: Step) -> Notice | None:
         case RemovePods(removed=removed):
             return Notice("Normal", "PodsRemoved", f"removed the pods of members {list(removed)}", "Scale")
         case RestartPod(name=name, why=why):
-            return Notice("Normal", "MemberRestarted", f"restarting {name}: {why}", "Restart")
+            told = f"restarting {name}: {why}" + (f"; {how}" if how else "")
+            return Notice("Normal", "MemberRestarted", told, "Restart")
         case _:
             return None

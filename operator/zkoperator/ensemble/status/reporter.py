@@ -57,9 +57,9 @@ class Reporter:
         for notice in transition_notices(old.get("conditions") or (), new["conditions"]):
             await self._report(ObjectMeta.model_validate(meta), notice)
 
-    async def report_step(self, meta: ObjectMeta, step: Step) -> None:
-        """Report a step that was carried out, if it is of a kind that gets an Event."""
-        notice = step_notice(step)
+    async def report_step(self, meta: ObjectMeta, step: Step, how: str) -> None:
+        """Report a step that was carried out, if it is of a kind that gets an Event, and how where that is said."""
+        notice = step_notice(step, how)
         if notice is not None:
             await self._report(meta, notice)
 

@@ -132,17 +132,30 @@ async def test_a_pod_that_runs_by_now_is_not_deleted_as_one_that_waits() -> None
     assert alive(edge.world)[step.name] == step.uid
 
 
-async def test_a_pod_that_changes_at_the_last_moment_is_not_deleted() -> None:
+async def test_a_pod_that_is_ready_by_now_is_not_deleted_past_its_budget() -> None:
     edge, step = await about_to(RestartPod)
-    meanwhile(edge.world, "delete", PODS, lambda: _pod_status(edge.world, step.name, phase="Running"))
-    assert isinstance(await edge.take(step), ConflictError)
+    late = replace(edge.observed.pods[step.member], ready=False)
+    edge.observed = replace(edge.observed, pods={**edge.observed.pods, step.member: late})
+    assert isinstance(await edge.take(replace(step, unguarded="it is not ready")), ConflictError)
     assert alive(edge.world)[step.name] == step.uid
 
 
-async def test_a_pod_that_came_at_the_last_moment_is_not_deleted() -> None:
+WAYS = {"evict": "", "delete": "the disruption budget can spare no member"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_pod_that_changes_at_the_last_moment_is_not_restarted(way: str) -> None:
     edge, step = await about_to(RestartPod)
-    meanwhile(edge.world, "delete", PODS, lambda: made_again(edge.world, PODS, step.name))
-    assert isinstance(await edge.take(step), ConflictError)
+    meanwhile(edge.world, way, PODS, lambda: _pod_status(edge.world, step.name, phase="Running"))
+    assert isinstance(await edge.take(replace(step, unguarded=WAYS[way])), ConflictError)
+    assert alive(edge.world)[step.name] == step.uid
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_pod_that_came_at_the_last_moment_is_not_restarted(way: str) -> None:
+    edge, step = await about_to(RestartPod)
+    meanwhile(edge.world, way, PODS, lambda: made_again(edge.world, PODS, step.name))
+    assert isinstance(await edge.take(replace(step, unguarded=WAYS[way])), ConflictError)
     assert alive(edge.world)[step.name] not in ("", step.uid)
 
 
@@ -454,15 +467,28 @@ SEEDS = (
         (_another("not running"), test_a_pod_that_runs_by_now_is_not_deleted_as_one_that_waits),
     ),
     Seed(
+        "whether a pod is ready", _judged_without(4), (test_a_pod_that_is_ready_by_now_is_not_deleted_past_its_budget,)
+    ),
+    Seed(
+        "the version of what is evicted",
+        request_without("evict", "resource_version"),
+        (claim_with(test_a_pod_that_changes_at_the_last_moment_is_not_restarted, "evict"),),
+    ),
+    Seed(
+        "the uid and version of what is evicted",
+        request_without("evict", "uid", "resource_version"),
+        (claim_with(test_a_pod_that_came_at_the_last_moment_is_not_restarted, "evict"),),
+    ),
+    Seed(
         "the version of what is deleted",
         request_without("delete", "resource_version"),
-        (test_a_pod_that_changes_at_the_last_moment_is_not_deleted,),
+        (claim_with(test_a_pod_that_changes_at_the_last_moment_is_not_restarted, "delete"),),
     ),
     Seed(
         "the uid and version of what is deleted",
         request_without("delete", "uid", "resource_version"),
         (
-            test_a_pod_that_came_at_the_last_moment_is_not_deleted,
+            claim_with(test_a_pod_that_came_at_the_last_moment_is_not_restarted, "delete"),
             test_a_claim_that_came_at_the_last_moment_is_kept,
         ),
     ),
