@@ -5,9 +5,11 @@ from itertools import product
 import pytest
 
 from zkoperator.api.sync import AdoptionPolicy, ConflictPolicy, Direction
+from zkoperator.mirror.model.decision import Action
 from zkoperator.mirror.model.merge_base import Detached, Side
-from zkoperator.mirror.plan.guard import Limits, must_hold
-from zkoperator.mirror.plan.merge import Action, KeyState, Rules, decide
+from zkoperator.mirror.model.rules import DeletionLimits, Rules
+from zkoperator.mirror.plan.guard import must_hold
+from zkoperator.mirror.plan.merge import KeyState, decide
 
 A, B, C = b"a" * 12, b"b" * 12, b"c" * 12
 NONE, REC, FOR, DET = Action.NOTHING, Action.RECORD, Action.FORGET, Action.DETACH
@@ -104,9 +106,9 @@ def test_nothing_equal_is_ever_written_and_nothing_is_deleted_that_one_side_edit
 
 
 def test_the_guard_holds_by_number_and_by_share() -> None:
-    limits = Limits(max_keys=50, max_percent=30)
+    limits = DeletionLimits(max_keys=50, max_percent=30)
     assert not must_hold(4, 4, limits)
     assert must_hold(5, 10, limits)
     assert not must_hold(5, 100, limits)
     assert must_hold(51, 10_000, limits)
-    assert must_hold(1, 10_000, Limits(max_keys=0, max_percent=100))
+    assert must_hold(1, 10_000, DeletionLimits(max_keys=0, max_percent=100))

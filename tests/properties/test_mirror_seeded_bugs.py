@@ -16,13 +16,13 @@ from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.mirror.apply import applier as apply
 from zkoperator.mirror.apply import claims as ledgers
 from zkoperator.mirror.model.config_map import Content
+from zkoperator.mirror.model.decision import Action
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import encode_base
 from zkoperator.mirror.model.names import claim_path
 from zkoperator.mirror.observe import config_map_cache as target
 from zkoperator.mirror.observe import observer as observe
 from zkoperator.mirror.plan import decisions, merge, plan, pull, push, steps
-from zkoperator.mirror.plan.merge import Action
 from zkoperator.zk import subtree_feed as feed
 from zkoperator.zk.port import Set
 from zkoperator.zk.snapshot import Snapshot

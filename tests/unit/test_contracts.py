@@ -19,6 +19,7 @@ SEEDS = {
     "ensemble/plan/plan.py": ["zkoperator.ensemble.observe.observer"],
     "errors.py": ["zkoperator.api.cluster"],
     "health.py": ["zkoperator.active_replica", "zkoperator.app"],
+    "mirror/model/names.py": ["zkoperator.mirror.validate"],
     "mirror/plan/plan.py": [
         "aiohttp",
         "kazoo",

@@ -13,6 +13,7 @@ from zkoperator.mirror.apply.rollout import Restarter
 from zkoperator.mirror.finalize import Finalizer
 from zkoperator.mirror.model.backlog import Backlog
 from zkoperator.mirror.model.config_map import Content, managers_of
+from zkoperator.mirror.model.decision import short_hash
 from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION
 from zkoperator.mirror.model.waiting import Waiting
@@ -21,7 +22,6 @@ from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.observer import ConfigMaps, Observer
 from zkoperator.mirror.observe.resource import ResourceState
 from zkoperator.mirror.observe.subtree import Sessions
-from zkoperator.mirror.plan.decisions import short_hash
 from zkoperator.mirror.plan.plan import Plan, make_plan
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 from zkoperator.mirror.plan.push import PushMulti

@@ -11,9 +11,8 @@ from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
+from zkoperator.mirror.model.rules import DeletionLimits, Rules
 from zkoperator.mirror.model.selection import Selection
-from zkoperator.mirror.plan.guard import Limits
-from zkoperator.mirror.plan.merge import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class ValidatedSync:
     source: Source
     rules: Rules
     adoption: AdoptionPolicy
-    limits: Limits
+    limits: DeletionLimits
     selection: Selection
     ephemerals: bool
     rollout: tuple[Workload, ...]
@@ -142,7 +141,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         ),
         rules=Rules(spec.direction, spec.conflict_policy, retain=spec.deletion_policy is DeletionPolicy.RETAIN),
         adoption=spec.adoption_policy,
-        limits=Limits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
+        limits=DeletionLimits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
         selection=Selection(zookeeper.path, spec.keys.include, spec.keys.exclude),
         ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE,
         rollout=spec.rollout,

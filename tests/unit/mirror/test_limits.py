@@ -13,10 +13,11 @@ from zkoperator.errors import FieldError, InvalidError, TooLargeError
 from zkoperator.kube.port import CONFIG_MAPS, Manifest, Resource
 from zkoperator.mirror.model.config_map import Content, Held
 from zkoperator.mirror.model.ledger import Ledger
+from zkoperator.mirror.model.push_limits import MAX_REQUEST_BYTES, PushLimits
 from zkoperator.mirror.model.selected_znodes import select_znodes
 from zkoperator.mirror.model.selection import Selection
 from zkoperator.mirror.plan.pull import STORED_LIMIT, fit_values
-from zkoperator.mirror.plan.push import MAX_REQUEST_BYTES, Edit, PushInput, PushLimits, plan_push
+from zkoperator.mirror.plan.push import Edit, PushInput, plan_push
 from zkoperator.runtime.outcome import Outcome, Pass
 from zkoperator.zk.codes import Subject, error_of
 from zkoperator.zk.port import Acl, Children, Committed, ConnectionState, Create, Delete, MultiError, Operation, Set

@@ -5,13 +5,12 @@ from itertools import pairwise
 import pytest
 
 from zkoperator.mirror.model.debounce import Burst
+from zkoperator.mirror.model.decision import Action, Decision
 from zkoperator.mirror.model.flapping import MAX_KEYS, FlapLog
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.names import rollout_annotation
 from zkoperator.mirror.model.selection import Selection
 from zkoperator.mirror.observe.config_map_cache import ConfigMapCache
-from zkoperator.mirror.plan.decisions import Decision
-from zkoperator.mirror.plan.merge import Action
 
 
 def test_the_first_change_after_a_pause_goes_at_once() -> None:

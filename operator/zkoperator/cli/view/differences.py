@@ -11,9 +11,8 @@ from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import ConfigSyncStatus, Mode
 from zkoperator.cli.view.summary import condition_of
 from zkoperator.cli.view.terminal import Colour, Style, printable, table
+from zkoperator.mirror.model.decision import Action, Decision, short_hash
 from zkoperator.mirror.model.names import zxid_text
-from zkoperator.mirror.plan.decisions import Decision, short_hash
-from zkoperator.mirror.plan.merge import Action
 from zkoperator.mirror.plan.plan import Plan
 
 _CONFLICT: Final = "conflict"

@@ -15,13 +15,13 @@ from zkoperator.errors import (
 )
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
 from zkoperator.mirror.apply.claims import release, release_claim, take_ledger
+from zkoperator.mirror.model.decision import Problem
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
 from zkoperator.mirror.observe.both_sides import BothSides
 from zkoperator.mirror.observe.claimants import Claimants
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.subtree import Subtree
-from zkoperator.mirror.plan.decisions import Problem
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap, manifest, merge_patch
 from zkoperator.mirror.plan.push import OWN_OPERATIONS, PushMulti
 from zkoperator.mirror.plan.steps import ClaimLedger, Step

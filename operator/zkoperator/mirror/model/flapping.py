@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from zkoperator.mirror.model.decision import Action, Decision
 from zkoperator.mirror.model.merge_base import Side
-from zkoperator.mirror.plan.decisions import Decision
-from zkoperator.mirror.plan.merge import Action
 
 MAX_KEYS = 4_096
 """So many keys are watched for flapping in one ConfigSync at most; beyond that the oldest are forgotten."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from zkoperator.mirror.plan.decisions import Problem
+from zkoperator.mirror.model.decision import Problem
 
 
 @dataclass(slots=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from zkoperator.mirror.model.decision import Decision
 from zkoperator.mirror.model.ledger import Ledger, decode_ledger
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.names import ledger_path
-from zkoperator.mirror.plan.decisions import Decision
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.zk.port import NoNodeError, Zk
 

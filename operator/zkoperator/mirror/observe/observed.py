@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from zkoperator.mirror.model.config_map import Content
+from zkoperator.mirror.model.decision import Problem
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import Base
-from zkoperator.mirror.plan.decisions import Problem
-from zkoperator.mirror.plan.push import PushLimits
+from zkoperator.mirror.model.push_limits import PushLimits
 from zkoperator.zk.port import OPEN_ACL, Acl
 from zkoperator.zk.snapshot import Snapshot
 

@@ -10,6 +10,7 @@ from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.meter import UNMETERED, Meter
+from zkoperator.mirror.model.push_limits import limits_after
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.both_sides import BothSides
 from zkoperator.mirror.observe.config_map_cache import ConfigMapCache, value_of, version_of
@@ -17,7 +18,6 @@ from zkoperator.mirror.observe.ledger_cache import LedgerCache, needs_ledger, re
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.subscription import Subscriptions
 from zkoperator.mirror.observe.subtree import Sessions, Subtree
-from zkoperator.mirror.plan.push import limits_after
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync, config_map_name_of
 from zkoperator.runtime.clock import Clock

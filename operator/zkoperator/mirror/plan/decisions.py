@@ -2,51 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.mirror.model.config_map import Content, Held
+from zkoperator.mirror.model.decision import Action, Decision, Problem, short_hash
 from zkoperator.mirror.model.keys import Unmappable
 from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, HOLLOW, Detached, Side, short
+from zkoperator.mirror.model.rules import Rules
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, selected_path
 from zkoperator.mirror.model.selection import Selection
-from zkoperator.mirror.plan.merge import Action, KeyState, Rules, decide
+from zkoperator.mirror.plan.merge import KeyState, decide
 from zkoperator.mirror.plan.push import MAX_VALUE_BYTES, blocked_by
 
-_SHOWN_CHARACTERS: Final = 12
-
-
 _REFUSED_READ: Final = "the ensemble refuses to show this znode; its ACL must admit spec.zookeeper.credentialsSecret"
-
-
-class Problem(NamedTuple):
-    """A key (or path) that cannot be synchronised; everything else goes on."""
-
-    reason: SyncReason
-    name: str
-    message: str
-
-
-class Decision(NamedTuple):
-    """One key for which something has to happen."""
-
-    key: str
-    path: str
-    action: Action
-    zookeeper: bytes | None
-    config_map: bytes | None
-
-    @property
-    def is_deletion(self) -> bool:
-        """Whether carrying it out deletes the key on one side."""
-        if self.action is Action.TO_CONFIG_MAP:
-            return self.zookeeper is None
-        return self.action is Action.TO_ZOOKEEPER and self.config_map is None
-
-
-def short_hash(digest: bytes | None) -> str:
-    """Return a digest as status shows it, "" for an absent value."""
-    return "" if digest is None else digest.hex()[:_SHOWN_CHARACTERS]
 
 
 @dataclass(slots=True)

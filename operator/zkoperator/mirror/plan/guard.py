@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from zkoperator.mirror.model.decision import Decision
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, HOLLOW, Base, Side, short
-from zkoperator.mirror.plan.decisions import Decision
+from zkoperator.mirror.model.rules import DeletionLimits
 from zkoperator.zk.snapshot import Snapshot
 
 SMALL_PLAN: Final = 5
@@ -32,14 +32,6 @@ class BaseState(StrEnum):
     KNOWN = "known"
     FIRST = "first"
     LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The deletion guard of the spec: keys, and per cent of all keys."""
-
-    max_keys: int
-    max_percent: int
 
 
 def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None, ensemble: str) -> History:
@@ -98,7 +90,7 @@ def _newest_above(path: str, snapshot: Snapshot) -> int:
     return snapshot.zxid
 
 
-def must_hold(deletions: int, keys: int, limits: Limits) -> bool:
+def must_hold(deletions: int, keys: int, limits: DeletionLimits) -> bool:
     """Whether so many deletions of so many keys wait for approval."""
     if deletions > limits.max_keys:
         return True

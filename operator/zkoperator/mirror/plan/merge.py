@@ -5,48 +5,11 @@ it against an independent model.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from zkoperator.api.sync import AdoptionPolicy, ConflictPolicy, Direction
+from zkoperator.api.sync import AdoptionPolicy
+from zkoperator.mirror.model.decision import Action
 from zkoperator.mirror.model.merge_base import Detached, Side
-
-
-class Action(StrEnum):
-    """What has to happen for a key. A write of an absent value is a deletion."""
-
-    NOTHING = "nothing"
-    RECORD = "record"
-    """Both sides are equal: only the base moves."""
-    FORGET = "forget"
-    """Both sides are absent: only the base moves."""
-    DETACH = "detach"
-    """Deleted on one side, kept on the other: only the base moves."""
-    TO_CONFIG_MAP = "to_config_map"
-    TO_ZOOKEEPER = "to_zookeeper"
-    CONFLICT = "conflict"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How differences of this ConfigSync are settled.
-
-    `adoption` is set for keys of a first synchronisation only; afterwards, and after a lost base, `conflicts` decides.
-    """
-
-    direction: Direction
-    conflicts: ConflictPolicy
-    adoption: AdoptionPolicy | None = None
-    retain: bool = False
-
-    @property
-    def pulls(self) -> bool:
-        """Whether znodes are copied to the ConfigMap."""
-        return self.direction is not Direction.CONFIG_MAP_TO_ZOOKEEPER
-
-    @property
-    def pushes(self) -> bool:
-        """Whether the ConfigMap is copied to znodes."""
-        return self.direction is not Direction.ZOOKEEPER_TO_CONFIG_MAP
+from zkoperator.mirror.model.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)

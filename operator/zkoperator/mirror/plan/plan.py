@@ -5,13 +5,14 @@ from typing import Final
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
+from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import Ledger, effective_digests, pushed_since
 from zkoperator.mirror.model.merge_base import Base, Detached, Side
+from zkoperator.mirror.model.rules import Rules
 from zkoperator.mirror.model.selected_znodes import select_znodes
 from zkoperator.mirror.observe.observed import Observed
-from zkoperator.mirror.plan.decisions import Decision, Decisions, MergeInput, Problem, decide_all
+from zkoperator.mirror.plan.decisions import Decisions, MergeInput, decide_all
 from zkoperator.mirror.plan.guard import BaseState, History, history_of, is_reverted, must_hold, plan_hash
-from zkoperator.mirror.plan.merge import Action, Rules
 from zkoperator.mirror.plan.refusal import refusal_of
 from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps
 from zkoperator.mirror.validate import ValidatedSync

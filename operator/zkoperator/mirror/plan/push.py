@@ -13,21 +13,19 @@ from zkoperator.mirror.model.keys import key_of
 from zkoperator.mirror.model.ledger import Ledger, encode_ledger, next_push
 from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, HOLLOW, short
 from zkoperator.mirror.model.names import claim_path, ledger_path
+from zkoperator.mirror.model.push_limits import PushLimits
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, is_session_owned
 from zkoperator.zk.paths import join
 from zkoperator.zk.port import OPEN_ACL, Acl, Check, Create, Delete, Operation, Set
-from zkoperator.zk.request_sizes import REQUEST_LIMIT_BYTES, multi_bytes
+from zkoperator.zk.request_sizes import multi_bytes
 from zkoperator.zk.snapshot import Znode, digest_of
 
-MAX_REQUEST_BYTES: Final = 700_000
-"""A larger edit is split; the server's own limit is for the whole request."""
 MAX_VALUE_BYTES: Final = 900_000
 """The largest value that is sent to ZooKeeper at all."""
 MAX_KEYS: Final = 1_000
 """An edit of more keys is split."""
 OWN_OPERATIONS: Final = 2
 """Every transaction ends with these: the check of the claim and the set of the ledger."""
-_SMALLEST_SPLIT: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +35,6 @@ class Edit:
     key: str
     path: str
     value: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class PushLimits:
-    """What the ensemble takes, as far as it is known.
-
-    Args:
-        split_bytes: a larger transaction is split, down to a single key.
-        request_bytes: a single key whose transaction is larger is left out.
-        kept: absolute paths of parents that may not be deleted with their last child.
-    """
-
-    split_bytes: int = MAX_REQUEST_BYTES
-    request_bytes: int = REQUEST_LIMIT_BYTES
-    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +86,6 @@ class PushInput:
     acl: tuple[Acl, ...] = OPEN_ACL
     limits: PushLimits = field(default_factory=PushLimits)
     digests: Mapping[str, bytes] = field(default_factory=dict)
-
-
-def limits_after(failures: int, *, kept: frozenset[str] = frozenset()) -> PushLimits:
-    """Return the limits after so many large transactions in a row that came to nothing: each time half as large."""
-    return PushLimits(max(_SMALLEST_SPLIT, MAX_REQUEST_BYTES >> failures), kept=kept)
 
 
 def blocked_by(path: str, selected: SelectedZnodes) -> str | None:

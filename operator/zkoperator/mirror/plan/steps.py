@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from zkoperator.api.reasons import SyncReason
+from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes
 from zkoperator.mirror.observe.observed import Observed
-from zkoperator.mirror.plan.decisions import Decision, Decisions, Problem
+from zkoperator.mirror.plan.decisions import Decisions
 from zkoperator.mirror.plan.guard import BaseState
-from zkoperator.mirror.plan.merge import Action
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap, fit_base, fit_values, fits_annotation
 from zkoperator.mirror.plan.push import Edit, PushInput, PushMulti, plan_push
 from zkoperator.mirror.validate import ValidatedSync

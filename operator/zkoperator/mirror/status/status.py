@@ -11,10 +11,10 @@ from zkoperator.api.sync import MAX_CONFLICTS, ConfigSyncStatus, Conflict, Pendi
 from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.controller.conditions import ConditionBuilder, clip
 from zkoperator.errors import FieldError
+from zkoperator.mirror.model.decision import Decision, Problem, short_hash
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION, zxid_of, zxid_text
 from zkoperator.mirror.model.waiting import Waiting
-from zkoperator.mirror.plan.decisions import Decision, Problem, short_hash
 from zkoperator.mirror.plan.guard import BaseState
 from zkoperator.mirror.plan.plan import Plan
 from zkoperator.mirror.status.rollouts import known_rollouts, rolled_out, rollouts_now

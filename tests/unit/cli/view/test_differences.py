@@ -8,8 +8,7 @@ from zkoperator.api.sync import ConfigSyncStatus, Mode
 from zkoperator.cli.view.differences import Differences, text
 from zkoperator.cli.view.differences import differences as of_plan
 from zkoperator.cli.view.terminal import Style
-from zkoperator.mirror.plan.decisions import Decision, Problem
-from zkoperator.mirror.plan.merge import Action
+from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.plan.plan import PendingPlan, Plan
 
 PLAIN = Style(colours=False)

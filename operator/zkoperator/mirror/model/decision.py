@@ -1,0 +1,53 @@
+"""What has to happen for one key, and why it may be impossible. Pure."""
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from zkoperator.api.reasons import SyncReason
+
+_SHOWN_CHARACTERS: Final = 12
+
+
+class Action(StrEnum):
+    """What has to happen for a key. A write of an absent value is a deletion."""
+
+    NOTHING = "nothing"
+    RECORD = "record"
+    """Both sides are equal: only the base moves."""
+    FORGET = "forget"
+    """Both sides are absent: only the base moves."""
+    DETACH = "detach"
+    """Deleted on one side, kept on the other: only the base moves."""
+    TO_CONFIG_MAP = "to_config_map"
+    TO_ZOOKEEPER = "to_zookeeper"
+    CONFLICT = "conflict"
+
+
+class Problem(NamedTuple):
+    """A key (or path) that cannot be synchronised; everything else goes on."""
+
+    reason: SyncReason
+    name: str
+    message: str
+
+
+class Decision(NamedTuple):
+    """One key for which something has to happen."""
+
+    key: str
+    path: str
+    action: Action
+    zookeeper: bytes | None
+    config_map: bytes | None
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether carrying it out deletes the key on one side."""
+        if self.action is Action.TO_CONFIG_MAP:
+            return self.zookeeper is None
+        return self.action is Action.TO_ZOOKEEPER and self.config_map is None
+
+
+def short_hash(digest: bytes | None) -> str:
+    """Return a digest as status shows it, "" for an absent value."""
+    return "" if digest is None else digest.hex()[:_SHOWN_CHARACTERS]
