@@ -1,38 +1,37 @@
-"""A fresh look at both sides of a ConfigSync: the plan of an active pass, of which nothing is carried out. I/O."""
+"""Observes both sides of a ConfigSync as a pass does, and plans; nothing of the plan is carried out. I/O."""
 
 import argparse
 import asyncio
 from dataclasses import replace
-from functools import partial
 
 from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import Mode
 from zkoperator.cli.view.command_line import in_cluster
 from zkoperator.cli.view.connection import assumed_settings
 from zkoperator.cli.view.summary import condition_of
-from zkoperator.errors import FieldError, InvalidError, TransientError
-from zkoperator.kube.client import KubeClient
-from zkoperator.kube.port import CONFIG_MAPS, Manifest
-from zkoperator.mirror.model.config_map import content_of
+from zkoperator.errors import FieldError, InvalidError, TransientError, UnsafeError
+from zkoperator.kube.port import KubeApi, Manifest
 from zkoperator.mirror.model.ledger import Ledger
-from zkoperator.mirror.model.merge_base import decode_base
 from zkoperator.mirror.model.waiting import Waiting
+from zkoperator.mirror.observe.both_sides import BothSides
 from zkoperator.mirror.observe.claimants import Claimants
 from zkoperator.mirror.observe.claims import rival_of
-from zkoperator.mirror.observe.config_map_cache import value_of
-from zkoperator.mirror.observe.endpoint import EndpointFinder
-from zkoperator.mirror.observe.ledger_cache import read_ledger
 from zkoperator.mirror.observe.observed import Observed
-from zkoperator.mirror.observe.subtree import Endpoint
+from zkoperator.mirror.observe.observer import Observer
 from zkoperator.mirror.plan.plan import Plan, make_plan
 from zkoperator.mirror.settings import MirrorSettings
+from zkoperator.mirror.state import new_state
 from zkoperator.mirror.validate import ValidatedSync, validate
-from zkoperator.zk.pool import SessionConnector
-from zkoperator.zk.port import Zk
-from zkoperator.zk.snapshot import Snapshot
-from zkoperator.zk.subtree_feed import SubtreeFeed
+from zkoperator.runtime.clock import MONOTONIC
+from zkoperator.runtime.keys import Key
+from zkoperator.zk.pool import SessionConnector, SessionPool
+from zkoperator.zk.port import Zk, ZkConnector
+from zkoperator.zk.session import SessionSettings
 
 _NO_LEDGER = Ledger(version=0, czxid=0, mzxid=0)
+_UNKNOWN_YET = (SyncReason.SYNCING, SyncReason.DISCONNECTED)
+"""Reasons for which the ensemble may answer a moment later."""
+_LONGEST_WAIT_S = 1.0
 
 
 def add_reach_flags(parser: argparse.ArgumentParser) -> None:
@@ -41,26 +40,109 @@ def add_reach_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help="for reading the subtree (10)")
 
 
-async def make_fresh_plan(api: KubeClient, raw: Manifest, arguments: argparse.Namespace) -> tuple[ValidatedSync, Plan]:
+def refuse_writes() -> None:
+    """Stop a write to ZooKeeper: the commands that plan only read."""
+    raise UnsafeError("this command writes nothing to ZooKeeper")
+
+
+_READ_ONLY = SessionConnector(settings=SessionSettings(before_write=refuse_writes))
+
+
+async def make_fresh_plan(
+    api: KubeApi, raw: Manifest, arguments: argparse.Namespace, connector: ZkConnector = _READ_ONLY
+) -> tuple[ValidatedSync, Plan]:
     """Return the ConfigSync, and what a pass would do with it now if its mode were Active.
 
     Raises:
-        InvalidError: when it cannot be acted on.
-        TransientError: when the ensemble cannot be read from here; says how it can.
+        InvalidError: the ConfigSync cannot be acted on.
+        TransientError: the ensemble cannot be read from here; the message says how it can.
     """
     sync = validate(raw)
     active = reachable(sync, arguments.hosts)
-    place = await _place(api, active)
-    zk = await SessionConnector().open(place.hosts, place.credential)
+    sessions = SessionPool(connector)
+    look = _Look(api, sessions, active)
     try:
-        snapshot = await _first_snapshot(zk, place, sync, arguments)
-        return sync, make_plan(active, await _observe(api, zk, active, snapshot))
+        async with asyncio.timeout(arguments.timeout):
+            return sync, make_plan(active, await look.observe())
+    except TimeoutError as error:
+        raise TransientError(_out_of_reach(look.hosts, sync, arguments.command.NAME)) from error
     finally:
-        await zk.close()
+        await sessions.close()
+
+
+class _Look:
+    """One observation of both sides, with the observer of the operator.
+
+    Args:
+        api: the Kubernetes API.
+        sessions: of the ensemble; the caller closes them.
+        sync: the ConfigSync, in mode Active.
+    """
+
+    def __init__(self, api: KubeApi, sessions: SessionPool, sync: ValidatedSync) -> None:
+        # People who run the command connect for themselves, so the hosts that they name are allowed.
+        settings = MirrorSettings(allowed_hosts=sync.source.hosts, cluster_domain=assumed_settings().cluster_domain)
+        self._api = api
+        self._sync = sync
+        self._sides: BothSides = new_state(settings).sides
+        self._changed = asyncio.Event()
+        self.hosts: tuple[str, ...] = ()
+        """The members of the ensemble, once they are known."""
+        self._observer = Observer(api, sessions, _NoStore(), settings, MONOTONIC, lambda _: self._changed.set())
+
+    async def observe(self) -> Observed:
+        """Return both sides once the subtree is read, as a pass of the operator would have them."""
+        try:
+            seen = await self._first()
+        finally:
+            await self._observer.detach(self._sides)
+        sync = self._sync
+        return replace(
+            seen,
+            # A push would begin with a ledger of its own; what it would write is the same.
+            ledger=seen.ledger or (_NO_LEDGER if sync.pushes else None),
+            ledger_is_mine=True,
+            flapping=flapping_keys(sync),
+        )
+
+    async def _first(self) -> Observed:
+        while True:
+            self._changed.clear()
+            seen = await self._observer.observe(self._sync, self._sides)
+            subtree = self._sides.subscription.subtree
+            self.hosts = subtree.endpoint.hosts if subtree is not None else ()
+            if isinstance(seen, Observed):
+                return replace(seen, claimed_by=await self._rival(subtree.zk if subtree is not None else None, seen))
+            if subtree is None or seen.reason not in _UNKNOWN_YET:
+                raise InvalidError((FieldError(self._sync.name, f"{seen.reason}: {seen.message}"),))
+            await self._wait(seen)
+
+    async def _wait(self, waiting: Waiting) -> None:
+        """Wait until the subtree changes, at most as long as a pass of the operator would."""
+        try:
+            async with asyncio.timeout(min(waiting.again.after_s, _LONGEST_WAIT_S)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _rival(self, zk: Zk | None, seen: Observed) -> str:
+        """Return who pushes to an overlapping subtree; a ConfigSync with a ledger has claimed its own already."""
+        if zk is None or not self._sync.pushes or seen.ledger is not None:
+            return ""
+        claimants = Claimants(self._api)
+        rival = await rival_of(zk, self._sync.source.root, await claimants.claimant(self._sync), claimants.standing)
+        return str(rival) if rival is not None else ""
+
+
+class _NoStore:
+    """A store that knows no ConfigMap, so that the observer reads it."""
+
+    def get(self, key: Key) -> Manifest | None:
+        """Return None."""
 
 
 def reachable(sync: ValidatedSync, hosts: str | None) -> ValidatedSync:
-    """Return the sync as one that would write, at the given hosts if there are any."""
+    """Return the sync in mode Active, at the given hosts if there are any."""
     active = replace(sync, mode=Mode.ACTIVE)
     if hosts is None:
         return active
@@ -68,78 +150,18 @@ def reachable(sync: ValidatedSync, hosts: str | None) -> ValidatedSync:
 
 
 def flapping_keys(sync: ValidatedSync) -> frozenset[str]:
-    """Return the keys that the operator holds for flapping, as far as its report has them: only it remembers."""
+    """Return the keys that the operator holds for flapping, from its report: nobody else knows them."""
     reported = condition_of(sync.status.conditions, SyncCondition.READY)
     if reported is None or reported.reason != SyncReason.FLAPPING:
         return frozenset()
     return frozenset(item.key for item in sync.status.conflicts)
 
 
-async def _place(api: KubeClient, sync: ValidatedSync) -> Endpoint:
-    """Find the ensemble. Whoever runs the command connects for themselves, so the hosts it names are allowed."""
-    domain = assumed_settings().cluster_domain
-    settings = MirrorSettings(allowed_hosts=sync.source.hosts, cluster_domain=domain)
-    found = await EndpointFinder(api, settings).find(sync)
-    if isinstance(found, Waiting):
-        raise InvalidError((FieldError(sync.name, f"{found.reason}: {found.message}"),))
-    return found
-
-
-async def _first_snapshot(zk: Zk, place: Endpoint, sync: ValidatedSync, arguments: argparse.Namespace) -> Snapshot:
-    """Read the subtree once, whole."""
-    changed = asyncio.Event()
-    feed = SubtreeFeed(zk, place.root, on_change=changed.set)
-    following = asyncio.create_task(feed.run())
-    try:
-        async with asyncio.timeout(arguments.timeout):
-            return await _follow(feed, following, changed)
-    except TimeoutError as error:
-        raise TransientError(_out_of_reach(place, sync, arguments.command.NAME)) from error
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-
-
-async def _follow(feed: SubtreeFeed, following: asyncio.Task[None], changed: asyncio.Event) -> Snapshot:
-    """Wait for the first snapshot; raise what ended the feed before there was one."""
-    while (snapshot := feed.snapshot()) is None:
-        waiting_for_change = asyncio.create_task(changed.wait())
-        await asyncio.wait((following, waiting_for_change), return_when=asyncio.FIRST_COMPLETED)
-        waiting_for_change.cancel()
-        changed.clear()
-        if following.done():
-            following.result()
-    return snapshot
-
-
-def _out_of_reach(place: Endpoint, sync: ValidatedSync, command: str) -> str:
+def _out_of_reach(hosts: tuple[str, ...], sync: ValidatedSync, command: str) -> str:
     service = f"{sync.source.cluster or 'NAME'}-zk"
+    where = f"at {','.join(hosts)} " if hosts else ""
     return (
-        f"the ensemble at {','.join(place.hosts)} cannot be read from here; run the command in the cluster "
+        f"the ensemble {where}cannot be read from here; run the command in the cluster "
         f"({in_cluster(command, sync.name, sync.namespace, operator=sync.status.operator)}), or forward a port "
         f"(kubectl port-forward -n {sync.namespace} svc/{service} 2181) and add --hosts 127.0.0.1:2181"
     )
-
-
-async def _observe(api: KubeClient, zk: Zk, sync: ValidatedSync, snapshot: Snapshot) -> Observed:
-    manifest = await api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
-    content = content_of(manifest) if manifest is not None else None
-    base = decode_base(content.base_text) if content is not None else None
-    ledger = await read_ledger(zk, sync.uid)
-    return Observed(
-        snapshot=snapshot,
-        content=content,
-        base=base,
-        value_of=partial(value_of, manifest if manifest is not None else {}),
-        # A push would begin with a ledger of its own; what it would write is the same.
-        ledger=ledger or (_NO_LEDGER if sync.pushes else None),
-        ledger_is_mine=True,
-        claimed_by=await _rival(api, zk, sync) if sync.pushes and ledger is None else "",
-        flapping=flapping_keys(sync),
-    )
-
-
-async def _rival(api: KubeClient, zk: Zk, sync: ValidatedSync) -> str:
-    rivals = Claimants(api)
-    rival = await rival_of(zk, sync.source.root, await rivals.claimant(sync), rivals.standing)
-    return str(rival) if rival is not None else ""
