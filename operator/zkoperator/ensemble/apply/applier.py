@@ -13,7 +13,7 @@ from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, is_orphan, owner_of
 from zkoperator.ensemble.observe.pod_view import PodView, Running, pod_view
-from zkoperator.ensemble.plan.drift import covers, repair_patch
+from zkoperator.ensemble.plan.drift import covers, edit_of, repair_patch
 from zkoperator.ensemble.plan.refused_step import ForeignObjectError
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
@@ -70,7 +70,7 @@ class Applier:
             case CreateSecret():
                 await self._create_secret(cluster)
             case ApplyChild():
-                await self._apply_child(cluster, observed, step)
+                return await self._apply_child(cluster, observed, step)
             case NoteOnClaim():
                 await self._annotate_claim(cluster, step)
             case DeleteClaim():
@@ -150,24 +150,28 @@ class Applier:
         manifest = secret(cluster, secrets.token_urlsafe(_PASSWORD_BYTES))
         await self._api.create(SECRETS, names.namespace, manifest)
 
-    async def _apply_child(self, cluster: ValidatedCluster, observed: Observed, step: ApplyChild) -> None:
+    async def _apply_child(self, cluster: ValidatedCluster, observed: Observed, step: ApplyChild) -> str:
+        """Make or repair the child; return whose edit was taken back, empty when none was."""
         resource, manifest, namespace = step.child.resource, step.manifest, cluster.names.namespace
-        name = manifest["metadata"]["name"]
+        name, edit = manifest["metadata"]["name"], ""
         if step.uid:
             await self._require_no_stranger(cluster, observed, step)
+            live = await self._api.get(resource, namespace, name)
+            edit = edit_of(live, manifest) if live is not None else ""
             wanted = _with_metadata(manifest, uid=step.uid, resourceVersion=step.resource_version)
         else:
             live = await self._api.get(resource, namespace, name)
             if live is not None:
                 _refuse_unless_ours(cluster, step.child.title, live)
                 await self._restore_labels(resource, live, manifest)
-                return
+                return ""
             wanted = _with_metadata(manifest, resourceVersion=_NEVER)
         applied = await self._api.apply(resource, namespace, wanted)
         if not covers(applied, manifest):
             # What others added stays theirs under server-side apply; a merge patch takes it away.
             patch, version = repair_patch(applied, manifest), applied["metadata"]["resourceVersion"]
             await self._api.patch(resource, namespace, name, patch, resource_version=version)
+        return edit
 
     async def _require_no_stranger(self, cluster: ValidatedCluster, observed: Observed, step: ApplyChild) -> None:
         """An object without an owner is taken up only if the operator made it, which the informers do not tell."""

@@ -29,13 +29,16 @@ def changed_fields(live: Manifest, desired: Manifest) -> tuple[str, ...]:
     return tuple(_changes(_content(live), _content(desired)))
 
 
-def editors(live: Manifest) -> tuple[str, ...]:
-    """Return the field managers that have written to the object since the operator did, without writers of status."""
-    entries = [entry for entry in live["metadata"].get("managedFields") or () if entry.get("subresource") != "status"]
-    since = max((str(entry.get("time", "")) for entry in entries if entry.get("manager") == MANAGER), default="")
-    # RFC 3339 in UTC: later times are larger texts.
-    found = (entry["manager"] for entry in entries if str(entry.get("time", "")) >= since)
-    return tuple(sorted({manager for manager in found if manager != MANAGER}))
+def edit_of(live: Manifest, desired: Manifest) -> str:
+    """Return who changed which fields of the object, empty when what differs was changed by nobody else.
+
+    The field managers are those of `metadata.managedFields`: an edit makes its author the owner of the field.
+    """
+    changed = changed_fields(live, desired)
+    entries = [each for each in live["metadata"].get("managedFields") or () if each.get("manager") != MANAGER]
+    found = {(each["manager"], path) for each in entries for path in changed if _owns(each.get("fieldsV1"), path)}
+    managers, fields = (", ".join(sorted({edit[part] for edit in found})) for part in (0, 1))
+    return f"{managers} changed {fields}" if found else ""
 
 
 def repair_patch(live: Manifest, desired: Manifest) -> Manifest:
@@ -49,6 +52,13 @@ def _content(manifest: Manifest) -> dict[str, Any]:
     content = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind", "status", "metadata")}
     metadata = manifest.get("metadata", {})
     return {**content, "metadata": {key: metadata[key] for key in _METADATA if key in metadata}}
+
+
+def _owns(owned: Any, path: str) -> bool:
+    """Whether the field of `fieldsV1` is there; owners of list items are not looked for further than the list."""
+    for part in path.partition("[")[0].split("."):
+        owned = owned.get(f"f:{part}") if isinstance(owned, dict) else None
+    return owned is not None
 
 
 def _changes(live: dict[str, Any], desired: dict[str, Any]) -> Iterator[str]:

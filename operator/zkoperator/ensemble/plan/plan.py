@@ -10,6 +10,7 @@ from zkoperator.ensemble.plan.claim_steps import claim_steps
 from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.plan.proposal import Proposal
+from zkoperator.ensemble.plan.restart_request import restart_request
 from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_has_other_password, replace_pods
 from zkoperator.ensemble.plan.steps import Reconfigure, RemovePods, RestartPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -47,8 +48,7 @@ class Plan:
 
 def make_plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
     """Return what to do next. A paused cluster gets a plan without steps that says what would be done."""
-    # A restart that was asked for once is not asked for again by taking the annotation away.
-    plan = _plan(replace(cluster, restart=cluster.restart or observed.restarted), observed)
+    plan = _plan(replace(cluster, restart=restart_request(cluster.restart, observed)), observed)
     if not cluster.spec.paused:
         return plan
     held = "" if plan.settled else plan.message

@@ -155,6 +155,8 @@ def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
     if pod.revision != revision(cluster, observed.secret_id or ""):
         if pod.image != cluster.image:
             return f"the image changes from {pod.image} to {cluster.image}"
+        if pod.restarted != cluster.restart:
+            return "a restart of all members was asked for"
         return "its configuration is not the spec's"
     if observed.serving(pod.member) is None and pod.template != observed.template_annotation(TEMPLATE):
         return "it does not serve, and its template is older than the spec"

@@ -7,7 +7,8 @@ from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.controller.conditions import RawCondition, transitions
 from zkoperator.controller.events import Notice
-from zkoperator.ensemble.plan.steps import Reconfigure, RecordBootstrap, RemovePods, RestartPod, Step
+from zkoperator.ensemble.model.names import Names
+from zkoperator.ensemble.plan.steps import ApplyChild, Reconfigure, RecordBootstrap, RemovePods, RestartPod, Step
 from zkoperator.ensemble.status.conditions import WARNING
 
 _BAD = tuple(
@@ -64,20 +65,28 @@ def _is_bad(condition: RawCondition) -> bool:
             return condition["reason"] in _BAD
 
 
-def step_notice(step: Step, how: str = "") -> Notice | None:
+def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
     """Return the notice of a step that was carried out in such a way, None for one that is not worth telling."""
     match step:
+        case ApplyChild(child) if how:
+            told = f"{child.title} {child.name_of(names)}: {how}; it is taken back: change the ZooKeeperCluster instead"
+            return Notice("Warning", "EditTakenBack", told, "Repair")
         case RecordBootstrap(members, False):
             return Notice("Normal", "Bootstrap", f"the ensemble may be founded by {members} members", "Bootstrap")
         case RecordBootstrap(members, True):
             return Notice("Normal", "Bootstrap", f"the ensemble of {members} first members is founded", "Bootstrap")
         case Reconfigure(joining, leaving, _, voters):
-            told = f"added {[server.id for server in joining]}, removed {list(leaving)}, voters {sorted(voters)}"
+            parts = (("added", [server.id for server in joining]), ("removed", leaving), ("voters", sorted(voters)))
+            told = ", ".join(f"{verb} {_pods(names, members)}" for verb, members in parts if members)
             return Notice("Normal", "Reconfigured", told, "Reconfigure")
         case RemovePods(removed=removed):
-            return Notice("Normal", "PodsRemoved", f"removed the pods of members {list(removed)}", "Scale")
+            return Notice("Normal", "PodsRemoved", f"removed pods {_pods(names, removed)}", "Scale")
         case RestartPod(name=name, why=why):
             told = f"restarting {name}: {why}" + (f"; {how}" if how else "")
             return Notice("Normal", "MemberRestarted", told, "Restart")
         case _:
             return None
+
+
+def _pods(names: Names, members: Iterable[int]) -> str:
+    return ", ".join(names.pod(member) for member in members)

@@ -8,6 +8,7 @@ from zkoperator.api.meta import ObjectMeta
 from zkoperator.controller.event_recorder import EventRecorder
 from zkoperator.controller.events import Notice
 from zkoperator.controller.status_writer import StatusWriter
+from zkoperator.ensemble.model.names import Names
 from zkoperator.ensemble.plan.steps import Step
 from zkoperator.ensemble.status.events import step_notice, transition_notices
 from zkoperator.ensemble.status.meter import UNMETERED, Meter
@@ -59,7 +60,7 @@ class Reporter:
 
     async def report_step(self, meta: ObjectMeta, step: Step, how: str) -> None:
         """Report a step that was carried out, if it is of a kind that gets an Event, and how where that is said."""
-        notice = step_notice(step, how)
+        notice = step_notice(Names(meta.namespace, meta.name), step, how)
         if notice is not None:
             await self._report(meta, notice)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.support.models.ensemble_simulation import Simulation, raw_cluster, valid
+from tests.support.models.ensemble_simulation import NAMES, Simulation, raw_cluster, valid
 from zkoperator.controller.events import build_event
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.observe.answers import NotServing, Silent
@@ -131,10 +131,10 @@ def test_events_tell_transitions_and_nothing_else() -> None:
 
 
 def test_steps_that_take_something_away_are_told_and_others_are_not() -> None:
-    notice = step_notice(RestartPod(1, "main-zk-0", "u", "the image changes", harmless=False))
+    notice = step_notice(NAMES, RestartPod(1, "main-zk-0", "u", "the image changes", harmless=False))
     assert notice is not None
     assert notice.note == "restarting main-zk-0: the image changes"
-    assert step_notice(ApplyChild(Child.DISRUPTION_BUDGET, {})) is None
+    assert step_notice(NAMES, ApplyChild(Child.DISRUPTION_BUDGET, {})) is None
     manifest = build_event("ZooKeeperCluster", valid(raw_cluster()).meta, notice, "2026-01-02T03:04:05.000000Z")
     assert manifest["regarding"]["uid"] == "uid-of-main"
     assert len(manifest["metadata"]["name"]) < 253
