@@ -20,8 +20,8 @@ from bench.figures import Figure, percentile
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
 from tests.support.machines.api_client import ApiClient
+from tests.support.worlds.live_mirror import install
 from tests.support.worlds.mirror_servers import RealOperator, config_sync
-from tests.support.worlds.mirror_stage import install
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi
@@ -38,7 +38,7 @@ VALUE = "v" * 100
 
 
 @dataclass
-class Stage:
+class LiveWorld:
     """Servers, a writer on each side, and a watcher on each side."""
 
     api_server: ApiServer
@@ -69,7 +69,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[Stage]:
+async def world() -> AsyncIterator[LiveWorld]:
     with Ensemble(1) as ensemble, ApiServer() as server:
         ensemble.start()
         server.start()
@@ -77,7 +77,7 @@ async def stage() -> AsyncIterator[Stage]:
         async with ApiClient(server.kubeconfig) as http:
             await install(http)
             zk = connect(ensemble.hosts.split(","))
-            made = Stage(server, ensemble.hosts, KubeClient(transport), http, zk)
+            made = LiveWorld(server, ensemble.hosts, KubeClient(transport), http, zk)
             watcher = asyncio.create_task(made.watch_config_maps())
             try:
                 yield made
@@ -88,7 +88,7 @@ async def stage() -> AsyncIterator[Stage]:
                 await transport.close()
 
 
-async def add_sync(on: Stage, name: str, **spec: Any) -> None:
+async def add_sync(on: LiveWorld, name: str, **spec: Any) -> None:
     """A ConfigSync on `/<name>` with one key `k`, already in sync."""
     await on.zk.create(Create(f"/{name}", b""))
     first = on.expect(name, f"{name} 0")
@@ -100,7 +100,7 @@ async def add_sync(on: Stage, name: str, **spec: Any) -> None:
     await asyncio.wait_for(first, 120)
 
 
-async def bare_pull(on: Stage, zk: Zk) -> Callable[[], None]:
+async def bare_pull(on: LiveWorld, zk: Zk) -> Callable[[], None]:
     """Event, getData, PATCH: the floor of a pull."""
     await on.zk.create(Create("/bare", b""))
     await on.zk.create(Create("/bare/k", b""))
@@ -121,7 +121,7 @@ async def bare_pull(on: Stage, zk: Zk) -> Callable[[], None]:
     return remove
 
 
-async def bare_push(on: Stage, zk: Zk) -> asyncio.Task[None]:
+async def bare_push(on: LiveWorld, zk: Zk) -> asyncio.Task[None]:
     """Watch line, set: the floor of a push."""
     await on.zk.create(Create("/bare-push", b""))
     await on.zk.create(Create("/bare-push/k", b""))
@@ -141,7 +141,7 @@ async def bare_push(on: Stage, zk: Zk) -> asyncio.Task[None]:
     return asyncio.create_task(copy())
 
 
-async def sample(on: Stage, where: str, value: str, write: Callable[[], Awaitable[Any]]) -> float:
+async def sample(on: LiveWorld, where: str, value: str, write: Callable[[], Awaitable[Any]]) -> float:
     """Milliseconds from the writer's call to the moment at which a watcher has the value."""
     future = on.expect(where, value)
     began = time.perf_counter()
@@ -151,7 +151,7 @@ async def sample(on: Stage, where: str, value: str, write: Callable[[], Awaitabl
     return (arrived - began) * 1e3
 
 
-async def pull_latency(on: Stage) -> tuple[list[float], list[float]]:
+async def pull_latency(on: LiveWorld) -> tuple[list[float], list[float]]:
     ours: list[float] = []
     floor: list[float] = []
     for number in range(1, SAMPLES + 1):
@@ -162,7 +162,7 @@ async def pull_latency(on: Stage) -> tuple[list[float], list[float]]:
     return ours, floor
 
 
-async def push_latency(on: Stage) -> tuple[list[float], list[float]]:
+async def push_latency(on: LiveWorld) -> tuple[list[float], list[float]]:
     watcher = connect(on.hosts.split(","))
 
     async def read(path: str) -> None:
@@ -192,7 +192,7 @@ async def push_latency(on: Stage) -> tuple[list[float], list[float]]:
     return ours, floor
 
 
-async def sustained(on: Stage) -> tuple[float, float]:
+async def sustained(on: LiveWorld) -> tuple[float, float]:
     """Changes a second when every tree changes once a round: ours, and PATCHes by hand with as many in flight."""
     names = [f"tree-{number}" for number in range(TREES)]
     turns = asyncio.Semaphore(IN_FLIGHT)
@@ -228,7 +228,7 @@ async def sustained(on: Stage) -> tuple[float, float]:
     return TREES * ROUNDS / ours_s, TREES * ROUNDS / floor_s
 
 
-async def idle(operator: RealOperator, on: Stage) -> float:
+async def idle(operator: RealOperator, on: LiveWorld) -> float:
     """Requests to either side in five quiet seconds."""
     await asyncio.sleep(8)
     counted = 0
@@ -246,7 +246,7 @@ async def idle(operator: RealOperator, on: Stage) -> float:
     return float(counted)
 
 
-async def shell_latency(on: Stage) -> list[float]:
+async def shell_latency(on: LiveWorld) -> list[float]:
     """A watch that walks the tree again for each event and pipes a manifest into kubectl."""
     loop = asyncio.get_running_loop()
     await on.zk.create(Create("/shell", b""))
@@ -283,7 +283,7 @@ async def shell_latency(on: Stage) -> list[float]:
 
 async def run() -> list[Figure]:
     """Measure everything once."""
-    async with stage() as on:
+    async with world() as on:
         operator = await RealOperator(on.api_server.kubeconfig, NAMESPACE, on.hosts).start()
         bare_zk = connect(on.hosts.split(","))
         try:

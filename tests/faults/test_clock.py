@@ -8,11 +8,11 @@ import pytest
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble, Member, ZooKeeperServer
-from tests.faults.conftest import Following, follow
 from tests.support.faults import faketime
 from tests.support.faults.crash import quiet
 from tests.support.machines.api_client import Manifest
 from tests.support.waiting import eventually
+from tests.support.worlds.following import Following, follow
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.site import site as open_site
 from tests.support.worlds.workloads import data_is, edit, ready, znodes_are

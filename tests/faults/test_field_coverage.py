@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from tests.faults.conftest import Following
 from tests.support.models.schema_objects import leaves, narrowed, objects, spec_schema
 from tests.support.waiting import eventually
+from tests.support.worlds.following import Following
 from tests.support.worlds.site import Site
 from tests.support.worlds.workloads import data_is
 from zkoperator.ensemble.build.render import render

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from testbed.api import ApiServer
 from testbed.rest import ApiError, Rest
 from testbed.zookeepers import Ensemble
-from tests.faults.conftest import follow
 from tests.support.models.schema_objects import objects, spec_schema, spoiled
+from tests.support.worlds.following import follow
 from tests.support.worlds.site import API, definitions, install_crds_with
 from tests.support.worlds.site import site as open_site
 from tests.support.worlds.workloads import data_is, ready

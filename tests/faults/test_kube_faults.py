@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import Following
 from tests.support.faults.crash import quiet
 from tests.support.faults.proxies.rules import (
     Action,
@@ -30,6 +29,7 @@ from tests.support.faults.proxies.rules import (
     Swap,
 )
 from tests.support.waiting import eventually
+from tests.support.worlds.following import Following
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
 

@@ -7,8 +7,8 @@ from typing import Any
 from kazoo.protocol.serialization import Create
 from kazoo.security import OPEN_ACL_UNSAFE
 
-from tests.faults.conftest import Following
 from tests.support.waiting import eventually
+from tests.support.worlds.following import Following
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.workloads import data_is, ready
 

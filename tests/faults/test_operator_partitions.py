@@ -11,7 +11,6 @@ import pytest
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
-from tests.faults.conftest import follow
 from tests.support.faults.crash import quiet
 from tests.support.machines.api_client import Recorder
 from tests.support.machines.namespaces import Network
@@ -19,6 +18,7 @@ from tests.support.machines.operator import OperatorProcess
 from tests.support.models.checkers import check
 from tests.support.models.recorded_run import recorded
 from tests.support.waiting import eventually
+from tests.support.worlds.following import follow
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.site import site as open_site
 from tests.support.worlds.workloads import data_is, edit, ready, znodes_are

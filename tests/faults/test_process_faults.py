@@ -5,7 +5,6 @@ import signal
 
 import pytest
 
-from tests.faults.conftest import Following
 from tests.support.faults.crash import LONG_QUIET_S, QUIET_S, kept, quiet, unexpected, znode_counts
 from tests.support.faults.proxies.journal import Phase, Trap
 from tests.support.machines.api_client import Recorder
@@ -13,6 +12,7 @@ from tests.support.models.checkers import check
 from tests.support.models.recorded_run import recorded
 from tests.support.models.zk_log import CLOSE_SESSION, read_log
 from tests.support.waiting import eventually
+from tests.support.worlds.following import Following
 from tests.support.worlds.site import Site
 from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import pytest
 
-from tests.faults.test_stopping import holder, leased
 from tests.support.faults.crash import unexpected
 from tests.support.machines.operator import OperatorProcess
 from tests.support.waiting import eventually
+from tests.support.worlds.replicas import holder, leased
 from tests.support.worlds.site import Plot, Site
 
 SYNCS = 30

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-from tests.faults.conftest import Following
 from tests.support.faults.proxies.credentials import Upstream
 from tests.support.faults.proxies.kube import KubeProxy
 from tests.support.faults.proxies.rules import Delay, Hold, Kube, Rule, Zk
 from tests.support.machines.operator import OperatorProcess
 from tests.support.machines.testbed import ApiServerFactory
 from tests.support.waiting import eventually
+from tests.support.worlds.following import Following
+from tests.support.worlds.replicas import holder, leased
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.workloads import data_is
 
@@ -24,17 +25,6 @@ GRACE_S = 30.0
 async def stops(operator: OperatorProcess) -> None:
     code = await asyncio.to_thread(operator.stop, within_s=GRACE_S)
     assert code == 0, operator.tail()
-
-
-def leased(plot: Plot, identity: str) -> dict[str, str]:
-    lease = {"ZKOPERATOR_LEASE": "true", "ZKOPERATOR_NAMESPACE": plot.namespace, "ZKOPERATOR_IDENTITY": identity}
-    return plot.settings | lease
-
-
-async def holder(plot: Plot) -> str:
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{plot.namespace}/leases/zkoperator"
-    lease = await plot.site.kube.find(path) or {}
-    return str((lease.get("spec") or {}).get("holderIdentity") or "").rpartition("_")[0]
 
 
 def catches_sigterm(pid: int) -> bool:

@@ -10,10 +10,10 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 
-from tests.faults.test_stopping import holder, leased
 from tests.support.faults.proxies.rules import Hold, Kube, Nth, Rule
 from tests.support.machines.operator import OperatorProcess
 from tests.support.waiting import eventually
+from tests.support.worlds.replicas import holder, leased
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.workloads import data_is
 

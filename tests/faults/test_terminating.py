@@ -1,8 +1,8 @@
 """A namespace is deleted with both kinds in it, while the operator watches."""
 
-from tests.faults.conftest import Following
 from tests.support.faults.crash import quiet
 from tests.support.waiting import eventually
+from tests.support.worlds.following import Following
 from tests.support.worlds.site import Site
 from tests.support.worlds.workloads import Cluster
 

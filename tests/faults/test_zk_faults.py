@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from tests.faults.conftest import Following
 from tests.support.faults.proxies.rules import (
     Action,
     CutReply,
@@ -22,6 +21,7 @@ from tests.support.faults.proxies.rules import (
     ZkEvent,
 )
 from tests.support.waiting import eventually
+from tests.support.worlds.following import Following
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
 

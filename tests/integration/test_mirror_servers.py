@@ -20,8 +20,8 @@ from tests.support.models.checkers import ONE_WAY, TWO_WAY, Run, check, l1_silen
 from tests.support.models.histories import config_map_history, values, zookeeper_history
 from tests.support.models.zk_log import read_log
 from tests.support.waiting import eventually
+from tests.support.worlds.live_mirror import install
 from tests.support.worlds.mirror_servers import RealOperator, config_sync, operator
-from tests.support.worlds.mirror_stage import install
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
 from zkoperator.mirror.model.keys import key_of
 

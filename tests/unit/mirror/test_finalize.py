@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.fakes.zk_tree import Tree
+from tests.support.worlds.backups import backup, put_back
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World, running
-from tests.unit.mirror.test_restored import backup, put_back
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
 from zkoperator.mirror.model.names import CLAIMS
 from zkoperator.mirror.model.waiting import Waiting

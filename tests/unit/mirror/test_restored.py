@@ -1,25 +1,13 @@
 """A backup that was put back, a root that cannot be read or came back: none of it is an order to delete or revert."""
 
-import copy
 from functools import partial
 
 import pytest
 
 from tests.support.fakes.zk_tree import Tree
+from tests.support.worlds.backups import backup, put_back
 from tests.support.worlds.mirror import ROOT, SUPER, World
 from zkoperator.zk.port import Acl, Create, Delete, Set
-
-EPOCH = 1 << 32
-
-
-def backup(world: World) -> Tree:
-    return copy.deepcopy(world.zk.tree)
-
-
-def put_back(world: World, tree: Tree) -> None:
-    """The ensemble goes on from a backup in a new epoch, as a new leader does: its zxids are larger than any before."""
-    tree.zxid = (world.zk.zxid // EPOCH + 1) * EPOCH
-    world.zk.restore(tree)
 
 
 async def _synced(world: World, **spec: object) -> None:

@@ -22,7 +22,7 @@ API = "/apis/zkoperator.dev/v1alpha1"
 MERGE = "application/merge-patch+json"
 
 
-class Stage:
+class LiveWorld:
     """What users do and see. `operator` is started by the test, once its world is laid out."""
 
     def __init__(self, kubeconfig: Path, hosts: str, namespace: str, kube: ApiClient, zk: KazooClient) -> None:
@@ -145,17 +145,17 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(kubeconfig: Path, hosts: str, namespace: str) -> AsyncIterator[Stage]:
+async def live_world(kubeconfig: Path, hosts: str, namespace: str) -> AsyncIterator[LiveWorld]:
     zk = KazooClient(hosts=hosts)
     zk.start(timeout=60)
     try:
         async with ApiClient(kubeconfig) as kube:
             await install(kube)
-            stage = Stage(kubeconfig, hosts, namespace, kube, zk)
+            world = LiveWorld(kubeconfig, hosts, namespace, kube, zk)
             try:
-                yield stage
+                yield world
             finally:
-                await stage.stop()
+                await world.stop()
     finally:
         zk.stop()
         zk.close()
