@@ -122,6 +122,22 @@ class LogLevel(StrEnum):
     DEBUG = "DEBUG"
 
 
+class SingleMember(StrEnum):
+    """What a drain may do to an ensemble of one member."""
+
+    HOLD = "Hold"
+    ALLOW = "Allow"
+
+
+class Disruption(Model):
+    """What others may do to the members, a drain of their nodes above all."""
+
+    single_member: SingleMember = SingleMember.HOLD
+    """With `replicas: 1`, `Hold`: the PodDisruptionBudget refuses each eviction, so that a drain of the member's node
+    waits until somebody deletes the pod. `Allow`: it lets each eviction pass. Clients are then served by nobody until
+    the pod is back, and with Ephemeral storage all data is lost."""
+
+
 class ZooKeeperClusterSpec(Model):
     """The ensemble that is wanted."""
 
@@ -158,6 +174,8 @@ class ZooKeeperClusterSpec(Model):
     """The volume of each member."""
     pod: Pod = Pod()
     """Placement and labels of the members' pods."""
+    disruption: Disruption = Disruption()
+    """What a drain may do to the members. Three and more let one member at a time go, two let none go."""
     paused: bool = False
     """True: the operator observes and reports, and changes nothing."""
 

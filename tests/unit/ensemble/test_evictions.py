@@ -11,10 +11,13 @@ from tests.support.models.ensemble_simulation import BETTER, NAMES
 from tests.support.models.seeds import Seed, claim_with, rewritten
 from tests.support.worlds.ensemble import EnsembleWorld, ensemble_world
 from zkoperator.ensemble.apply import applier
+from zkoperator.ensemble.build import children
+from zkoperator.ensemble.build.disruption_budget import disruption_budget
 from zkoperator.ensemble.plan import roll
 from zkoperator.ensemble.plan.steps import RestartPod
+from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import TransientError
-from zkoperator.kube.port import EVENTS, POD_DISRUPTION_BUDGETS, PODS, BudgetSpentError
+from zkoperator.kube.port import EVENTS, POD_DISRUPTION_BUDGETS, PODS, BudgetSpentError, Manifest
 
 
 async def at_rest(replicas: int, **spec: object) -> EnsembleWorld:
@@ -103,6 +106,27 @@ async def test_an_ensemble_that_can_spare_nobody_is_rolled_all_the_same(replicas
     assert _told(world, "MemberRestarted", "deleted rather than evicted")
 
 
+async def test_a_single_member_says_that_it_holds_its_node_until_the_spec_lets_it_go() -> None:
+    world = await at_rest(1)
+    for kind in ("Ready", "Degraded"):
+        assert "spec.disruption.singleMember" in world.condition(kind)["message"]
+    world.ask_for(disruption={"singleMember": "Allow"})
+    await world.rest()
+    before = alive(world)
+    for kind in ("Ready", "Degraded"):
+        assert "drain" not in world.condition(kind)["message"]
+    assert drain(world) == list(before)
+    await world.rest()
+    assert alive(world) != before
+
+
+async def test_a_single_member_that_is_not_ready_lets_its_node_go_where_the_spec_says_so() -> None:
+    world = await at_rest(1, disruption={"singleMember": "Allow"})
+    world.crash(1, ticks=10)
+    world.move()
+    assert drain(world) == [NAMES.pod(1)]
+
+
 async def test_a_pod_that_is_not_ready_is_replaced_though_the_budget_is_spent() -> None:
     world = await at_rest(3)
     world.ask_for(image="zookeeper:nothing")
@@ -155,6 +179,14 @@ def _told(world: EnsembleWorld, reason: str, words: str) -> bool:
     return any(event["reason"] == reason and words in event["note"] for event in world.api.every(EVENTS))
 
 
+def _counts_ready_members_only(patch: pytest.MonkeyPatch) -> None:
+    def with_the_default_policy(cluster: ValidatedCluster, voters: int) -> Manifest:
+        made = disruption_budget(cluster, voters)
+        return {**made, "spec": {**made["spec"], "unhealthyPodEvictionPolicy": "IfHealthyBudget"}}
+
+    patch.setattr(children, "disruption_budget", with_the_default_policy)
+
+
 SEEDS = (
     Seed(
         "restarts are evictions",
@@ -165,8 +197,13 @@ SEEDS = (
     ),
     Seed(
         "who can spare nobody is rolled past the budget",
-        rewritten(roll, "_unguarded", '"" if spare_members(voters_of_budget(cluster, observed)) else', '"" and'),
+        rewritten(roll, "_unguarded", '"" if spare else', '"" and'),
         (claim_with(test_an_ensemble_that_can_spare_nobody_is_rolled_all_the_same, 1),),
+    ),
+    Seed(
+        "a single member that is not ready is let go too",
+        _counts_ready_members_only,
+        (claim_with(test_a_single_member_that_is_not_ready_lets_its_node_go_where_the_spec_says_so),),
     ),
 )
 

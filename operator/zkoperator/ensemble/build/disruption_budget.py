@@ -1,16 +1,31 @@
 """The PodDisruptionBudget: evictions never take more than the quorum can spare."""
 
+from zkoperator.api.cluster import SingleMember
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
 
-def spare_members(voters: int) -> int:
-    """Return how many members may be away at once: one, or none where one or two voters need all of them."""
-    return min(1, (voters - 1) // 2)
+def spare_members(cluster: ValidatedCluster, voters: int) -> int:
+    """Return how many members may be away at once: one, or none where one or two voters need all of them.
+
+    A single member may be away where the spec allows it. One that is to become several may not: it has the only copy.
+    """
+    return 1 if _may_be_away(cluster, voters) else min(1, (voters - 1) // 2)
 
 
 def disruption_budget(cluster: ValidatedCluster, voters: int) -> Manifest:
     """Return the budget for this many voters."""
-    spec = {"maxUnavailable": spare_members(voters), "selector": {"matchLabels": cluster.names.selector}}
+    spec = {
+        "maxUnavailable": spare_members(cluster, voters),
+        # A member that is not ready may be about to complete a majority. A single one that is allowed to go is not
+        # counted by a budget that needs nobody, and would hold its node for ever.
+        "unhealthyPodEvictionPolicy": "AlwaysAllow" if _may_be_away(cluster, voters) else "IfHealthyBudget",
+        "selector": {"matchLabels": cluster.names.selector},
+    }
     return manifest(cluster, "policy/v1", "PodDisruptionBudget", cluster.names.disruption_budget, spec=spec)
+
+
+def _may_be_away(cluster: ValidatedCluster, voters: int) -> bool:
+    allowed = cluster.spec.disruption.single_member is SingleMember.ALLOW
+    return allowed and voters == cluster.spec.replicas == 1

@@ -6,7 +6,7 @@ Versions and what is wrong with them are from the release notes of ZooKeeper 3.8
 import re
 from collections.abc import Iterable
 
-from zkoperator.api.cluster import StorageType, ZooKeeperClusterSpec
+from zkoperator.api.cluster import SingleMember, StorageType, ZooKeeperClusterSpec
 
 _VERSION = re.compile(r":v?(?P<version>[0-9]+\.[0-9]+\.[0-9]+)(?:[-@].*)?$")
 Version = tuple[int, int, int]
@@ -55,6 +55,20 @@ def warnings_of(spec: ZooKeeperClusterSpec, image: str) -> tuple[str, ...]:
     if spec.replicas % 2 == 0:
         survives, odd = (spec.replicas - 1) // 2, spec.replicas - 1
         found.append(f"{spec.replicas} voters survive the loss of {survives}, no more than {odd} would")
+    if held := held_nodes(spec):
+        found.append(held)
     if spec.storage.type is StorageType.EPHEMERAL:
         found.append("Ephemeral storage is gone with the pod: the data is lost when a majority of the pods is")
     return tuple(found)
+
+
+def held_nodes(spec: ZooKeeperClusterSpec) -> str:
+    """Return why no node that has a member can be drained, empty when one at a time can."""
+    if spec.replicas == 1 and spec.disruption.single_member is SingleMember.HOLD:
+        return (
+            "a single member holds its node: kubectl drain waits until somebody deletes the pod; scale to 3, or set "
+            "spec.disruption.singleMember to Allow where a gap is acceptable"
+        )
+    if spec.replicas == 2:
+        return "2 voters hold their nodes, as both are needed: kubectl drain waits for ever; scale to 3"
+    return ""

@@ -209,7 +209,8 @@ def _unguarded(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> s
     """
     if not pod.ready:
         return "it is not ready"
-    return "" if spare_members(voters_of_budget(cluster, observed)) else "the disruption budget can spare no member"
+    spare = spare_members(cluster, voters_of_budget(cluster, observed))
+    return "" if spare else "the disruption budget can spare no member"
 
 
 def _waiting(cluster: ValidatedCluster, pod: PodView, why: str, blocked: str, coming: str = "") -> Proposal:

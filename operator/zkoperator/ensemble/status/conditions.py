@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zkoperator.api.cluster import Member
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
-from zkoperator.ensemble.model.spec_warnings import observed_warnings
+from zkoperator.ensemble.model.spec_warnings import held_nodes, observed_warnings
 from zkoperator.ensemble.observe.answers import NotServing, Silent
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
@@ -95,6 +95,9 @@ def ready(facts: Facts) -> Found:
         told = f"waiting for the readiness of {', '.join(late)}"
         return ClusterCondition.READY, Truth.FALSE, ClusterReason.APPLYING, told
     told = f"{len(facts.serving)} of {facts.cluster.spec.replicas} voters serve in sync"
+    if held := held_nodes(facts.cluster.spec):
+        # The column Message of `kubectl get zk` is this one: a drain that waits for ever is not understood otherwise.
+        told += f"; {WARNING}{held}"
     return ClusterCondition.READY, Truth.TRUE, ClusterReason.IN_SYNC, told
 
 

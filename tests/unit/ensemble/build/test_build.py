@@ -171,6 +171,16 @@ def test_a_users_labels_never_replace_ours() -> None:
     assert template["metadata"]["annotations"]["note"] == "b"
 
 
+def test_a_single_member_lets_its_node_go_only_where_the_spec_says_so() -> None:
+    allowed = {"disruption": {"singleMember": "Allow"}}
+    budgets = [disruption_budget(cluster(replicas=1, **spec), 1)["spec"] for spec in ({}, allowed)]
+    assert [budget["maxUnavailable"] for budget in budgets] == [0, 1]
+    # A budget that needs nobody lets no pod pass that is not ready: such a member would hold its node all the same.
+    assert [budget["unhealthyPodEvictionPolicy"] for budget in budgets] == ["IfHealthyBudget", "AlwaysAllow"]
+    growing = disruption_budget(cluster(replicas=3, **allowed), 1)["spec"]
+    assert (growing["maxUnavailable"], growing["unhealthyPodEvictionPolicy"]) == (0, "IfHealthyBudget")
+
+
 @pytest.mark.parametrize(("voters", "unavailable"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (9, 1)])
 def test_the_budget_follows_from_the_quorum(voters: int, unavailable: int) -> None:
     assert disruption_budget(cluster(), voters)["spec"]["maxUnavailable"] == unavailable
