@@ -56,7 +56,7 @@ async def test_while_it_stands_by(site: Site) -> None:
 async def test_before_the_definitions_are_installed(api_servers: ApiServerFactory, tmp_path: Path) -> None:
     server = await asyncio.to_thread(api_servers)
     with OperatorProcess(server.kubeconfig, tmp_path / "operator.log") as operator:
-        await eventually(lambda: "kubectl apply -f crds/" in operator.log.read_text(), within_s=90)
+        await eventually(lambda: "python -m zkoperator crds | kubectl apply" in operator.log.read_text(), within_s=90)
         await stops(operator)
 
 

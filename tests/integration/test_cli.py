@@ -182,7 +182,10 @@ def test_an_empty_namespace_and_a_wrong_name_say_where_else_to_look(command: Com
 def test_resolve_leaves_the_decision_on_the_sync(command: Command, rest: Rest, namespace: str) -> None:
     status = {"conflicts": [{"key": "db__pool"}, {"key": "a"}], "conflictCount": 2}
     create(rest, namespace, "ConfigSync", "shop", sync_spec(), status)
-    assert command("resolve", "shop", "db__pool=zookeeper") == "db__pool: the value of the znode is kept\n"
+    assert (
+        command("resolve", "shop", "db__pool=zookeeper")
+        == "db__pool: the operator was asked to keep the value of the znode\n"
+    )
     command("resolve", "shop", "a=configmap")
     assert annotations(rest, namespace, "shop")["zkoperator.dev/resolve"] == "a=configmap,db__pool=zookeeper"
 
@@ -197,7 +200,7 @@ def test_approve_names_the_plan_that_waits(command: Command, rest: Rest, namespa
     pending = {"creates": 0, "updates": 0, "deletes": 60, "hash": "h1"}
     create(rest, namespace, "ConfigSync", "shop", sync_spec(), {"pending": pending})
     assert "the plan that waits is h1 now" in command("approve", "shop", "--plan", "h0", status=1)
-    assert command("approve", "shop", "--plan", "h1").startswith("approved, ")
+    assert command("approve", "shop", "--plan", "h1").startswith("approved: ")
     assert annotations(rest, namespace, "shop") == {"zkoperator.dev/approve-deletions": "h1"}
 
 

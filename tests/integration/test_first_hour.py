@@ -59,7 +59,7 @@ async def test_without_the_definitions_it_says_how_to_install_them_and_goes_on_o
 ) -> None:
     server = await asyncio.to_thread(api_servers)
     with operator(server.kubeconfig, tmp_path) as running:
-        await says(running, "kubectl apply -f crds/")
+        await says(running, "python -m zkoperator crds | kubectl apply")
         rest = server.rest()
         await asyncio.to_thread(install_crds_with, rest)
         rest.close()
@@ -71,13 +71,13 @@ async def test_a_role_that_is_too_narrow_is_named_with_the_file_that_has_the_who
 ) -> None:
     kubeconfig = await asyncio.to_thread(api_server.user_kubeconfig, "newcomer")
     with operator(kubeconfig, tmp_path) as running:
-        await says(running, "may not list", "manifests/operator/rbac.yaml")
+        await says(running, "may not list", "add it to a Role of this user")
 
 
 async def test_a_lease_that_may_not_be_written_is_named(api_server: ApiServer, namespace: str, tmp_path: Path) -> None:
     kubeconfig = await asyncio.to_thread(api_server.user_kubeconfig, "newcomer")
     with operator(kubeconfig, tmp_path, lease="true", namespace=namespace) as running:
-        await says(running, f"cannot read or write the lease {namespace}/zkoperator", "manifests/operator/rbac.yaml")
+        await says(running, f"cannot read or write the lease {namespace}/zkoperator", "add it to a Role of this user")
 
 
 async def test_an_operator_whose_own_namespace_is_missing_names_it(api_server: ApiServer, tmp_path: Path) -> None:

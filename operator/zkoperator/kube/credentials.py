@@ -18,8 +18,11 @@ from typing_extensions import override
 
 from zkoperator.errors import FieldError, InvalidError, TransientError
 
-_MALFORMED = (ConfigException, yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError)
+MALFORMED = (ConfigException, yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError)
 """What the loaders raise for files that are malformed or half written; they document only the first one."""
+
+
+_SERVICE_ACCOUNT = "the service account of this pod"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +114,27 @@ class CredentialSource:
             self._fill(configuration)
         except OSError as error:
             raise TransientError(f"cannot read Kubernetes credentials: {error}") from error
-        except _MALFORMED as error:
+        except MALFORMED as error:
             if self._configuration is not None:
                 # It was usable before, so somebody is writing it now.
                 raise TransientError(f"cannot read Kubernetes credentials: {_reason(error)}") from error
-            raise InvalidError((FieldError("kubeconfig", _advice(_reason(error))),)) from error
+            raise InvalidError((FieldError(self._origin(), _advice(_reason(error))),)) from error
         return configuration
 
-    def _fill(self, configuration: Configuration) -> None:
+    def _origin(self) -> str:
+        """Return the file that is read, or the service account."""
         path = self._kubeconfig or os.environ.get("KUBECONFIG")
         if not path and SERVICE_HOST_ENV_NAME in os.environ:
+            return _SERVICE_ACCOUNT
+        return path or str(Path("~/.kube/config").expanduser())
+
+    def _fill(self, configuration: Configuration) -> None:
+        origin = self._origin()
+        if origin is _SERVICE_ACCOUNT:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             return
         load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=path or str(Path("~/.kube/config").expanduser()),
+            config_file=origin,
             context=self._context,
             client_configuration=configuration,
             persist_config=False,
@@ -134,7 +144,7 @@ class CredentialSource:
         """Return the credentials of a configuration, and keep it if it has any."""
         try:
             authorization = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        except (OSError, *_MALFORMED) as error:
+        except (OSError, *MALFORMED) as error:
             raise TransientError(f"cannot renew Kubernetes credentials: {_reason(error)}") from error
         if configuration.host.startswith("https") and not authorization and not configuration.cert_file:
             # The package only logs the failure of an exec plugin, and an anonymous user would be refused for ever.
@@ -171,8 +181,10 @@ def _reason(error: Exception) -> str:
     """Return what is wrong without quoting the file: messages of the package contain whole entries."""
     if isinstance(error, OSError):
         return str(error)
-    return str(error).partition("{")[0].strip() if isinstance(error, ConfigException) else type(error).__name__
+    if isinstance(error, yaml.YAMLError):
+        return "it is not YAML"
+    return str(error).partition("{")[0].strip(" .") if isinstance(error, ConfigException) else type(error).__name__
 
 
 def _advice(reason: str) -> str:
-    return f"{reason}; set KUBECONFIG to a readable file, or run in a pod with a service account"
+    return f"{reason}; name a kubeconfig that works, as with KUBECONFIG, or run in a pod with a service account"

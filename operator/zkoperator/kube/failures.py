@@ -33,6 +33,11 @@ _MALFORMED_SIGN, _TOO_LARGE_SIGN = "failed to create typed patch object", "reque
 _BUDGET, _MANY_BUDGETS_SIGN = "DisruptionBudget", "more than one PodDisruptionBudget"
 _LONGEST_RETRY_AFTER_S = 60.0
 """A longer wait, which a proxy in maintenance may ask for, is cut to this."""
+_INSTALL = (
+    "install its CustomResourceDefinition; ours with kubectl exec -n zkoperator-system deploy/zkoperator -- "
+    "python -m zkoperator crds | kubectl apply --server-side -f -"
+)
+_GRANT = "; add it to a Role of this user; for the operator, the chart and the manifests of its version have it"
 _OPAQUE = frozenset({"configmaps", "secrets"})
 
 
@@ -78,7 +83,7 @@ def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkO
             return ForbiddenError(f"may not {request}: {message}{_advice(message)}")
         case 404 if _is_unknown_kind(status):
             crd = f"{request.resource.plural}.{request.resource.api_version}"
-            return NoSuchKindError(f"the API server does not serve {crd}: install it, ours by kubectl apply -f crds/")
+            return NoSuchKindError(f"the API server does not serve {crd}: {_INSTALL}")
         case 404:
             return TransientError(f"{request}: {message}")
         case 410:
@@ -96,7 +101,7 @@ def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkO
 
 def _advice(message: str) -> str:
     """Return what to do about a missing permission; other refusals (quota, Pod Security) say it themselves."""
-    return "; grant it as in manifests/operator/rbac.yaml" if _BY_ROLE.search(message) else ""
+    return _GRANT if _BY_ROLE.search(message) else ""
 
 
 def _failed(request: Request, code: int, retry_after_s: float | None) -> TransientError:

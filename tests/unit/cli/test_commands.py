@@ -77,3 +77,43 @@ def test_crds_and_docs_write_files(tmp_path: Path) -> None:
     assert main(["docs", "--write", str(tmp_path)]) == 0
     assert {path.name for path in (tmp_path / "new").iterdir()} == {path.name for path in (ROOT / "crds").iterdir()}
     assert "# ConfigSync" in (tmp_path / "reference-configsync.md").read_text()
+
+
+@pytest.mark.parametrize("text", ["{", "- 1", "a: b: c", "contexts: 5"])
+@pytest.mark.parametrize("words", [["status"], ["diff", "shop"]], ids=lambda words: words[0])
+def test_a_kubeconfig_that_is_none_is_named_without_a_traceback(
+    words: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(text)
+    assert main([*words, "--kubeconfig", str(file)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {file}: ") and "name a kubeconfig that works" in line
+
+
+def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "nowhere"
+    assert main(["status", "--kubeconfig", str(file)]) == 1
+    message = capsys.readouterr().err
+    assert str(file) in message and ".;" not in message
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "soon", "inf", "nan"])
+def test_a_timeout_that_is_none_is_wrong_usage(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["diff", "shop", "--timeout", seconds])
+    assert ended.value.code == 2
+    assert "write a number of seconds larger than 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["resolve", "shop", "a=foo"], ["run", "--workers", "abc"]], ids=lambda w: w[0])
+def test_arguments_that_cannot_be_used_are_wrong_usage(words: list[str]) -> None:
+    assert main(words) == 2
+
+
+def test_the_help_of_run_names_every_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for default in ("default: 16", "default: 8080", "default: true", "default: cluster.local", "default: 0.0.0.0"):
+        assert default in shown

@@ -11,7 +11,7 @@ from zkoperator.cli.view.live_plan import add_reach_flags, make_fresh_plan
 from zkoperator.cli.view.objects import annotate, fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
 from zkoperator.cli.view.summary import SyncSummary, sync_summary
-from zkoperator.cli.view.tables import pending_text
+from zkoperator.cli.view.tables import counts_text, pending_text
 from zkoperator.cli.view.terminal import Style
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.client import KubeClient
@@ -87,7 +87,7 @@ def check_plan(sync: ValidatedSync, plan: Plan, pending: Pending) -> None:
 def text(pending: Pending, waiting: tuple[Difference, ...] | None, colours: Style) -> str:
     """Return what was approved or, with what waits, what an approval would let run."""
     if waiting is None:
-        return f"approved, {pending_text(pending)}"
+        return f"approved: {counts_text(pending)}; the operator carries this out now, see `status`"
     return f"{pending_text(pending)}\n{rows(waiting, colours) if waiting else 'none of this needs an approval'}"
 
 

@@ -8,6 +8,7 @@ from zkoperator.cli.view.differences import differences, text
 from zkoperator.cli.view.live_plan import add_reach_flags, make_fresh_plan
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
+from zkoperator.cli.view.usage import UNSETTLED, add_exit_code
 from zkoperator.kube.port import CONFIG_SYNCS
 
 NAME = "diff"
@@ -18,12 +19,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("sync", help="name of the ConfigSync")
     add_reach_flags(parser)
+    add_exit_code(parser, "when the two sides differ, or nothing could be compared")
     add_connection(parser)
     add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read both sides, merge and print. The exit status is 0 whether or not they differ."""
+    """Read both sides, merge and print."""
     return asyncio.run(_run(arguments))
 
 
@@ -36,4 +38,4 @@ async def _run(arguments: argparse.Namespace) -> int:
         print_json(found.to_json())
     else:
         print(text(found, style()))
-    return 0
+    return UNSETTLED if arguments.exit_code and not found.is_equal else 0

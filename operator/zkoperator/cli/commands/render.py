@@ -9,16 +9,17 @@ from typing import Any
 import yaml
 
 from zkoperator.api.cluster import ZooKeeperCluster
+from zkoperator.api.meta import API_VERSION
 from zkoperator.api.parse import parse_strict
 from zkoperator.cli.view.generated_files import to_yaml
 from zkoperator.cli.view.output import add_output, kubernetes_list, print_json, wants_json
 from zkoperator.ensemble.build.render import render
-from zkoperator.ensemble.validate import Defaults, validate
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.settings import DEFAULT_IMAGE
 
 NAME = "render"
-HELP = "print the objects that the operator would make for a ZooKeeperCluster in a file"
+HELP = "print the objects, without the Secret, that the operator would make for a ZooKeeperCluster in a file"
 
 _KIND = "ZooKeeperCluster"
 
@@ -34,9 +35,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the children of every cluster in the file."""
-    text = sys.stdin.read() if arguments.file == "-" else read(Path(arguments.file))
+    text, name = _input(arguments.file)
     defaults = Defaults(arguments.default_image, arguments.cluster_domain)
-    children = [child for raw in clusters_in(text) for child in children_of(raw, arguments.namespace, defaults)]
+    clusters = [parse_cluster(raw, arguments.namespace, defaults) for raw in clusters_in(text, name)]
+    for cluster in clusters:
+        for warning in cluster.warnings:
+            print(f"warning: {cluster.meta.namespace}/{cluster.meta.name}: {warning}", file=sys.stderr)
+    children = [_unowned(child) for cluster in clusters for child in render(cluster)]
     if wants_json(arguments):
         print_json(kubernetes_list(children))
     else:
@@ -56,44 +61,56 @@ def read(path: Path) -> str:
         raise InvalidError((FieldError(str(path), f"cannot be read: {error}"),)) from error
 
 
-def clusters_in(text: str) -> list[dict[str, Any]]:
-    """Return the ZooKeeperClusters of a manifest, those in Lists included.
+def _input(file: str) -> tuple[str, str]:
+    """Return the text and its name for messages."""
+    return (sys.stdin.read(), "standard input") if file == "-" else (read(Path(file)), file)
+
+
+def clusters_in(text: str, name: str) -> list[dict[str, Any]]:
+    """Return the ZooKeeperClusters of a manifest, those in Lists included; `name` is where the text comes from.
 
     Raises:
-        InvalidError: when it is no YAML or has none.
+        InvalidError: the text is not YAML, or has no ZooKeeperCluster.
     """
     try:
         documents = list(yaml.safe_load_all(text))
     except yaml.YAMLError as error:
-        raise InvalidError((FieldError("file", f"is not YAML: {error}"),)) from error
-    found = [item for document in documents for item in _objects(document) if item.get("kind") == _KIND]
+        raise InvalidError((FieldError(name, f"is not YAML: {error}"),)) from error
+    found = [item for document in documents for item in _objects(document, name) if item.get("kind") == _KIND]
     if not found:
-        raise InvalidError((FieldError("file", f"has no object of kind {_KIND}"),))
+        raise InvalidError((FieldError(name, f"has no object of kind {_KIND}"),))
     return found
 
 
-def _objects(document: Any) -> Iterator[dict[str, Any]]:
+def _objects(document: Any, name: str) -> Iterator[dict[str, Any]]:
     if not isinstance(document, dict):
         return
     if document.get("kind") == "List":
-        for item in document.get("items") or []:
-            yield from _objects(item)
+        items = document.get("items") or []
+        if not isinstance(items, list):
+            raise InvalidError((FieldError(name, "items of a List: write a list of objects"),))
+        for item in items:
+            yield from _objects(item, name)
     else:
         yield document
 
 
-def children_of(raw: dict[str, Any], namespace: str, defaults: Defaults) -> list[dict[str, Any]]:
-    """Return the objects of one cluster.
+def parse_cluster(raw: dict[str, Any], namespace: str, defaults: Defaults) -> ValidatedCluster:
+    """Return one cluster, in this namespace unless it names another one.
 
     Raises:
         InvalidError: with all errors of the object, typos included.
     """
-    meta = {"namespace": namespace, **(raw.get("metadata") or {})}
-    placed = {**raw, "metadata": meta}
+    if raw.get("apiVersion") != API_VERSION:
+        raise InvalidError((FieldError("apiVersion", f"write {API_VERSION}, not {raw.get('apiVersion')}"),))
+    meta = raw.get("metadata") or {}
+    if not isinstance(meta, dict):
+        raise InvalidError((FieldError("metadata", "write an object with a name"),))
+    placed = {**raw, "metadata": {"namespace": namespace, **meta}}
     parsed = parse_strict(ZooKeeperCluster, placed)
     if isinstance(parsed, tuple):
         raise InvalidError(parsed)
-    return [_unowned(child) for child in render(validate(placed, defaults))]
+    return validate(placed, defaults)
 
 
 def _unowned(child: dict[str, Any]) -> dict[str, Any]:

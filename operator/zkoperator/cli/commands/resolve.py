@@ -8,6 +8,7 @@ from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.objects import annotate, annotation, fetch
 from zkoperator.cli.view.output import add_output, print_json, wants_json
 from zkoperator.cli.view.summary import SyncSummary, sync_summary
+from zkoperator.cli.view.usage import UsageError
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror.model.names import RESOLVE_ANNOTATION
@@ -15,7 +16,7 @@ from zkoperator.mirror.model.names import RESOLVE_ANNOTATION
 NAME = "resolve"
 HELP = "settle conflicts of a ConfigSync: KEY=zookeeper keeps the znode's value, KEY=configmap the ConfigMap's"
 
-SIDES = ("zookeeper", "configmap")
+_SIDE_NAMES = {"zookeeper": "the znode", "configmap": "the ConfigMap"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ async def _run(arguments: argparse.Namespace, choices: Mapping[str, str]) -> int
         print_json({"sync": arguments.sync, "resolve": dict(choices)})
     else:
         for key, side in choices.items():
-            print(f"{key}: the value of {'the znode' if side == 'zookeeper' else 'the ConfigMap'} is kept")
+            print(f"{key}: the operator was asked to keep the value of {_SIDE_NAMES[side]}")
     return 0
 
 
@@ -51,18 +52,18 @@ def parse_choices(words: Sequence[str]) -> dict[str, str]:
     """Return key -> side.
 
     Raises:
-        InvalidError: with every word that is none.
+        UsageError: with every word that is not a choice.
     """
     choices: dict[str, str] = {}
     errors: list[FieldError] = []
     for word in words:
         key, _, side = word.rpartition("=")
-        if not key or side.lower() not in SIDES:
+        if not key or side.lower() not in _SIDE_NAMES:
             errors.append(FieldError(word, "write KEY=zookeeper or KEY=configmap"))
         elif choices.setdefault(key, side.lower()) != side.lower():
             errors.append(FieldError(key, "choose one side"))
     if errors:
-        raise InvalidError(tuple(errors))
+        raise UsageError(tuple(errors))
     return choices
 
 

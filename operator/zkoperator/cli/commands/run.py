@@ -3,7 +3,10 @@
 import argparse
 import dataclasses
 import os
+from typing import Any
 
+from zkoperator.cli.view.usage import UsageError
+from zkoperator.errors import InvalidError
 from zkoperator.logs import configure_logs
 from zkoperator.settings import Settings, flag_of, read_settings, variable_of
 
@@ -14,16 +17,26 @@ HELP = "run the operator"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add one flag for each setting."""
     for option in dataclasses.fields(Settings):
-        meaning = f"{option.metadata['meaning']} (variable {variable_of(option.name)})"
+        meaning = f"{option.metadata['meaning']}{_default(option.default)} (variable {variable_of(option.name)})"
         parser.add_argument(flag_of(option.name), dest=option.name, metavar="VALUE", help=meaning)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until a signal ends it."""
     flags = {option.name: getattr(arguments, option.name) for option in dataclasses.fields(Settings)}
-    settings = read_settings(flags, os.environ)
+    try:
+        settings = read_settings(flags, os.environ)
+    except InvalidError as error:
+        raise UsageError(error.errors) from error
     configure_logs(log_format=settings.log_format, level=settings.log_level)
     # Imported here so that every other command starts without the libraries of the operator.
     from zkoperator.app import run as operate
 
     return operate(settings)
+
+
+def _default(value: Any) -> str:
+    """Return the default as people write it; settings without a value explain that in their meaning."""
+    if value in ("", ()):
+        return ""
+    return f"; default: {str(value).lower() if isinstance(value, bool) else value}"

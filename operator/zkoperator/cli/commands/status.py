@@ -11,6 +11,7 @@ from zkoperator.cli.view.output import add_output, json_line, print_json, style,
 from zkoperator.cli.view.summary import ClusterSummary, SyncSummary, cluster_summary, sync_summary, to_json
 from zkoperator.cli.view.tables import cluster_detail, cluster_table, sync_detail, sync_table
 from zkoperator.cli.view.terminal import Style
+from zkoperator.cli.view.usage import UNSETTLED, add_exit_code
 from zkoperator.errors import FieldError, InvalidError, TransientError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"look again every {_EVERY_S:g} s until interrupted; with -o json one line a change",
     )
+    add_exit_code(parser, "unless all objects that are shown are ready (not with --watch)")
     add_connection(parser)
     add_output(parser)
 
@@ -43,19 +45,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _run(arguments: argparse.Namespace) -> int:
     async with connect(arguments) as api:
-        shown = await _show(api, arguments, "")
+        shown, is_ready = await _show(api, arguments, "")
         while arguments.watch:
             await asyncio.sleep(_EVERY_S)
             try:
-                shown = await _show(api, arguments, shown)
+                shown, is_ready = await _show(api, arguments, shown)
             except TransientError as error:
                 print(f"{error}; looking again", file=sys.stderr)
-    return 0
+    return UNSETTLED if arguments.exit_code and not is_ready else 0
 
 
-async def _show(api: KubeClient, arguments: argparse.Namespace, shown: str) -> str:
-    """Show everything once; return what is on the screen now."""
+async def _show(api: KubeClient, arguments: argparse.Namespace, shown: str) -> tuple[str, bool]:
+    """Show everything once; return what is on the screen now, and whether all of it is ready."""
     found = await _summaries(api, arguments)
+    return _print(found, arguments, shown), all(summary.healthy is True for summary in found)
+
+
+def _print(found: Sequence[ClusterSummary | SyncSummary], arguments: argparse.Namespace, shown: str) -> str:
     if wants_json(arguments):
         values = [to_json(summary) for summary in found]
         if arguments.watch:

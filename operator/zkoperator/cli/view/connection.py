@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from kubernetes.config import ConfigException, list_kube_config_contexts
+from kubernetes.config import list_kube_config_contexts
 
 from zkoperator.kube.client import KubeClient
-from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.credentials import MALFORMED, CredentialSource
 from zkoperator.kube.transport import Transport
 from zkoperator.settings import Settings, read_settings, variable_of
 
@@ -57,7 +57,8 @@ def _of_context(kubeconfig: str | None, name: str | None) -> str:
         contexts, current = list_kube_config_contexts(  # type: ignore[no-untyped-call]
             kubeconfig or os.environ.get("KUBECONFIG")
         )
-    except (ConfigException, OSError):
+    except (OSError, *MALFORMED):
+        # Opening the client reports it, with the name of the file.
         return ""
     chosen = next((context for context in contexts if context["name"] == name), current)
     return str((chosen or {}).get("context", {}).get("namespace") or "")

@@ -56,6 +56,11 @@ class Differences:
     stopped: str
     notes: tuple[str, ...]
 
+    @property
+    def is_equal(self) -> bool:
+        """Return whether everything was compared and is equal on both sides."""
+        return not (self.differences or self.problems or self.held or self.stopped)
+
     def to_json(self) -> dict[str, Any]:
         """Return the value as JSON types."""
         whole = {to_camel(key): value for key, value in asdict(self).items()}

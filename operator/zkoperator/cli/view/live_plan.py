@@ -9,6 +9,7 @@ from zkoperator.api.sync import Mode
 from zkoperator.cli.view.command_line import in_cluster
 from zkoperator.cli.view.connection import assumed_settings
 from zkoperator.cli.view.summary import condition_of
+from zkoperator.cli.view.usage import seconds
 from zkoperator.errors import FieldError, InvalidError, TransientError, UnsafeError
 from zkoperator.kube.port import KubeApi, Manifest
 from zkoperator.mirror.model.ledger import Ledger
@@ -37,7 +38,7 @@ _LONGEST_WAIT_S = 1.0
 def add_reach_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say how to reach the ensemble."""
     parser.add_argument("--hosts", metavar="HOST:PORT,...", help="reach the ensemble here, as through a forwarded port")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help="for reading the subtree (10)")
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, default=10.0, help="for reading the subtree (10)")
 
 
 def refuse_writes() -> None:

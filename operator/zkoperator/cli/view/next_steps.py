@@ -60,7 +60,9 @@ class Forecast:
 def forecast(names: Names, observed: Observed, plan: Plan, image: str = "") -> Forecast:
     """Return what the next pass would do, from a new observation."""
     verdict = gate(observed)
-    gate_text = f"{'open' if verdict.open else 'closed'}: {verdict.why}"
+    # Before the ensemble is founded there is no quorum to protect, and the gate does not decide anything.
+    is_gated = plan.reason is not ClusterReason.BOOTSTRAPPING
+    gate_text = f"{'open' if verdict.open else 'closed'}: {verdict.why}" if is_gated else ""
     steps = tuple(describe(step, names) for step in plan.steps)
     return Forecast(names.cluster, True, plan.reason, plan.message, steps, gate_text, image)
 

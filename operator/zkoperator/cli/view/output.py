@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,7 +25,9 @@ def wants_json(arguments: argparse.Namespace) -> bool:
 
 def style() -> Style:
     """Return the style of the standard output."""
-    return Style(wants_colours(is_terminal=sys.stdout.isatty(), environ=os.environ))
+    is_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if is_terminal else None
+    return Style(wants_colours(is_terminal=is_terminal, environ=os.environ), width)
 
 
 def print_json(value: Any) -> None:

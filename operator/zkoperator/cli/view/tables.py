@@ -25,7 +25,7 @@ def cluster_table(summaries: Iterable[ClusterSummary], style: Style, *, namespac
         )
         for summary in summaries
     ]
-    return table(head, rows)
+    return table(head, rows, style.width)
 
 
 def sync_table(summaries: Iterable[SyncSummary], style: Style, *, namespaced: bool) -> str:
@@ -44,7 +44,7 @@ def sync_table(summaries: Iterable[SyncSummary], style: Style, *, namespaced: bo
         )
         for summary in summaries
     ]
-    return table(head, rows)
+    return table(head, rows, style.width)
 
 
 _ARROWS = {"TwoWay": "<->", "ZooKeeperToConfigMap": "-->", "ConfigMapToZooKeeper": "<--"}
@@ -90,8 +90,13 @@ def sync_detail(summary: SyncSummary, style: Style, now: datetime) -> str:
 
 def pending_text(pending: Pending) -> str:
     """Return a plan that waits, in one line."""
+    return f"not carried out: {counts_text(pending)}"
+
+
+def counts_text(pending: Pending) -> str:
+    """Return how many keys a plan changes, and its hash."""
     counts = f"{pending.creates} to create, {pending.updates} to change, {pending.deletes} to delete"
-    return f"not carried out: {counts} (plan {pending.hash})" if pending.hash else f"not carried out: {counts}"
+    return f"{counts} (plan {pending.hash})" if pending.hash else counts
 
 
 def _conflicts(summary: SyncSummary, now: datetime) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _GAP = "  "
+_SHORTEST_CELL = 20
 
 
 class Colour(StrEnum):
@@ -22,9 +23,15 @@ class Colour(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Paints text, or returns it unchanged when `colours` is False."""
+    """How text is shown.
+
+    Args:
+        colours: whether text is painted.
+        width: columns of the terminal, None for an output of any width.
+    """
 
     colours: bool
+    width: int | None = None
 
     def paint(self, text: str, colour: Colour | None) -> str:
         """Return the text in the colour."""
@@ -36,10 +43,17 @@ def wants_colours(*, is_terminal: bool, environ: Mapping[str, str]) -> bool:
     return is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table with aligned columns, without trailing white space. Cells may be painted."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
+    """Return a table with aligned columns, without trailing white space. Cells may be painted.
+
+    With a `width`, the cells of the last column, which must not be painted, are cut where the line ends.
+    """
     lines = [list(head), *map(list, rows)]
     widths = [max(_width(line[column]) for line in lines) for column in range(len(head))]
+    if width is not None:
+        room = max(width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1), _SHORTEST_CELL)
+        lines = [[*line[:-1], _cut(line[-1], room)] for line in lines]
+        widths[-1] = min(widths[-1], room)
     return "\n".join(
         _GAP.join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
@@ -47,6 +61,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _width(cell: str) -> int:
     return len(_ESCAPE.sub("", cell))
+
+
+def _cut(cell: str, room: int) -> str:
+    return cell if len(cell) <= room else cell[: room - 1] + "…"
 
 
 def _padded(cell: str, width: int) -> str:

@@ -31,6 +31,7 @@ def test_the_first_step_of_a_new_cluster_is_the_record_of_its_founding() -> None
     assert shown.steps == ("record that 3 members may found the ensemble",)
     assert text(shown, PLAIN).startswith("Bootstrapping: recording the first members\n  1. record that 3 members may")
     assert shown.to_json()["observed"] is True
+    assert "gate" not in text(shown, PLAIN), "there is no quorum to protect yet"
 
 
 def test_an_image_that_had_to_be_guessed_is_named() -> None:

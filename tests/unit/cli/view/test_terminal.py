@@ -56,3 +56,10 @@ def test_an_age_is_in_its_largest_sensible_unit(since: str, shown: str) -> None:
 
 def test_names_from_the_cluster_cannot_drive_the_terminal() -> None:
     assert printable("a\x1b[2Jb\nc") == "a?[2Jb?c"
+
+
+def test_a_long_message_is_cut_where_the_line_ends_and_breaks_no_table() -> None:
+    shown = table(("NAME", "MESSAGE"), [("main", "x" * 500), ("a", "y")], width=60)
+    assert [len(line) <= 60 for line in shown.splitlines()] == [True, True, True]
+    assert shown.splitlines()[1].endswith("…")
+    assert len(table(("NAME", "MESSAGE"), [("main", "x" * 500)])) > 500, "a file has room for everything"
