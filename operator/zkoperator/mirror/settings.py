@@ -21,10 +21,10 @@ class MirrorSettings:
         flap_window_s, flap_reverts: so many reverts of one key within the window are flapping,
         flap_hold_s: for which the key is held.
         retry_s: when to look again at what no event announces (a foreign ConfigMap, a claim, a missing permission).
-        failing_s: writes that have failed for so long are told.
-        reread_s: when to look again at what should have been told: the place of the subtree, all of its znodes, values
-            that were too large.
-        tree_reads: trees of one ensemble that are read whole at once.
+        failing_s: once all writes have failed for so long, the status says it.
+        reread_s: when to look again at what events should have announced: the endpoint, all znodes of the subtree,
+            values that were too large.
+        tree_reads: subtrees of one ensemble that are read as a whole at the same time.
         tree_znodes, tree_bytes: a larger subtree is not followed.
     """
 

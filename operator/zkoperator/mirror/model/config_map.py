@@ -37,7 +37,7 @@ class Content:
 
     @property
     def number(self) -> int:
-        """The resourceVersion as a number, 0 when it is none. For a hint only, never for a decision."""
+        """The resourceVersion as a number, 0 when it is not a number. A hint, never the ground of a decision."""
         return int(self.resource_version) if self.resource_version.isdecimal() else 0
 
 
@@ -67,7 +67,7 @@ def values_of(config_map: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def fold_managers(config_map: Manifest) -> Manifest:
-    """Keep `managedFields` as text: as objects they are larger than all the rest, and hardly ever looked at."""
+    """Keep `managedFields` as text: as objects they are larger than all the rest, and are rarely needed."""
     meta = config_map["metadata"]
     return {**config_map, "metadata": {**meta, "managedFields": json.dumps(meta.get("managedFields") or [])}}
 
@@ -94,8 +94,8 @@ def written_at(config_map: Mapping[str, Any]) -> str | None:
 
 def _managed_fields(config_map: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the entries of `managedFields`, the newest last."""
-    told = (config_map.get("metadata") or {}).get("managedFields") or []
-    entries = json.loads(told) if isinstance(told, str) else told
+    found = (config_map.get("metadata") or {}).get("managedFields") or []
+    entries = json.loads(found) if isinstance(found, str) else found
     return sorted(entries, key=lambda item: str(item.get("time", "")))
 
 

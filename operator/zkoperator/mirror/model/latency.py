@@ -1,4 +1,4 @@
-"""Since when one side has news that is not written to the other one yet. Pure."""
+"""How long the oldest change of one side has waited to be written to the other side. Pure."""
 
 from dataclasses import dataclass
 

@@ -59,7 +59,7 @@ class Ledger:
 
     @property
     def resource_number(self) -> int:
-        """The resourceVersion as a number, 0 when it is none. For a hint only."""
+        """The resourceVersion as a number, 0 when it is not a number. A hint only."""
         return int(self.resource_version) if self.resource_version.isdecimal() else 0
 
 

@@ -24,7 +24,7 @@ class SelectedZnodes:
         paths: key -> its path relative to the root, for `keys` and `hollow`.
         hollow: key -> selected znode that has no data but children (or is the root).
         unmappable: selected znodes that would be keys, and can be none.
-        taken: key -> why its path cannot be written although the znode is no key: it is ephemeral.
+        taken: keys of ephemeral znodes that are left out: nothing can be written at their paths.
     """
 
     snapshot: Snapshot

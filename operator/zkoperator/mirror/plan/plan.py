@@ -30,14 +30,14 @@ class PendingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps of one pass, in order, and what is to be told.
+    """The steps of one pass, in order, and what the status says of them.
 
     Args:
         steps: at most one write of each side; a step that fails ends the pass.
         stop: why nothing is done at all, None when the plan is a real one.
-        message: about `stop`, or about what is special.
+        message: of `stop`, for the condition Ready.
         conflicts: keys that wait for a decision.
-        settled: differences that were conflicts, had a policy or a resolution not decided them.
+        settled: differences that would be conflicts if no policy or resolution had decided them.
         flapping: conflicts that are held for flapping.
         problems: keys that cannot be synchronised.
         pending: what waits for approval, or all of a dry run.
