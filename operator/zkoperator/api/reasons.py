@@ -38,7 +38,7 @@ class ClusterReason(StrEnum):
     QUORUM_LOST = "QuorumLost"
     MAJORITY_WIPED = "MajorityWiped"
     INVALID_SPEC = "InvalidSpec"
-    CONFIG_DRIFT = "ConfigDrift"
+    DATA_DIVERGED = "DataDiverged"
     FOREIGN_OBJECT = "ForeignObject"
     POD_FAILING = "PodFailing"
     UNSCHEDULABLE = "Unschedulable"

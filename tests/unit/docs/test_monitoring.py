@@ -66,9 +66,11 @@ def test_an_expression_selects_only_words_that_exist(name: str, expression: str)
             assert set(value.split("|")) <= words[label]
 
 
-def test_the_alert_on_diverged_data_fires_at_the_first_mismatch() -> None:
+def test_the_alert_on_diverged_data_waits_until_a_count_of_the_first_seconds_is_over() -> None:
+    """A burst of some seconds is in the increase of the last 5 minutes for 5 minutes, divergence for longer."""
     rule = next(rule for rule in rules() if rule["alert"] == "ZooKeeperDataDiverged")
-    assert rule["expr"].endswith("(digest_mismatches_count) > 0") and "for" not in rule
+    assert rule["expr"].endswith("(increase(digest_mismatches_count[5m])) > 0")
+    assert rule["for"] == "6m"
 
 
 def test_every_alert_says_how_grave_it_is_and_what_happened() -> None:

@@ -26,7 +26,7 @@ _FIXED = {
     # Peers must find a member whose name does not resolve yet, and a member must wait for its own name.
     "quorumListenOnAllIPs": "true",
     "electionPortBindRetry": "0",
-    "4lw.commands.whitelist": "srvr, mntr, conf",
+    "4lw.commands.whitelist": "srvr, mntr, conf, hash",
     "admin.serverAddress": "127.0.0.1",
     "metricsProvider.className": "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider",
     "metricsProvider.httpPort": str(METRICS_PORT),

@@ -9,6 +9,7 @@ from zkoperator.ensemble.model.configuration import Configuration, Server
 from zkoperator.ensemble.model.names import RESTARTED
 from zkoperator.ensemble.observe.answers import Answer, Mode, Serving, Silent
 from zkoperator.ensemble.observe.claim_view import ClaimView
+from zkoperator.ensemble.observe.divergence import Divergence
 from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.kube.port import Manifest
 
@@ -21,8 +22,9 @@ class Observed:
     `secret_id` identifies the superuser's password, None while there is no usable Secret; `secret` is the Secret
     without its data, None when it does not exist or was not read; `refused` says which read the API server forbids,
     empty when none. `creation_failure` says why a pod of the StatefulSet cannot be created, empty while that is not
-    known. `downtime_s` are the seconds for which members have not served, `leaderless_s` those
-    without exactly one leader, both since this process observes.
+    known. `divergence` says which members hold other data than the leader, None when none is known to. `downtime_s` are
+    the seconds for which members have not served, `leaderless_s` those without exactly one leader, both since this
+    process observes.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -34,6 +36,7 @@ class Observed:
     secret: Manifest | None = None
     refused: str = ""
     creation_failure: str = ""
+    divergence: Divergence | None = None
     downtime_s: Mapping[int, float] = field(default_factory=dict)
     leaderless_s: float = 0.0
 

@@ -14,6 +14,7 @@ from zkoperator.ensemble.model.names import CLIENT_PORT, Names
 from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, read_answer
 from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
 from zkoperator.ensemble.observe.creation_failure import AbsenceState, CreationFailureReader
+from zkoperator.ensemble.observe.divergence import Divergence, MismatchGrowth, groups_of
 from zkoperator.ensemble.observe.downtime import Downtime
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import ownership_of, password_of
@@ -64,6 +65,8 @@ class ObserverState:
     """The Secret when it was last read and could be used."""
     downtime: Downtime = field(default_factory=Downtime)
     """Since when members have not served."""
+    mismatches: MismatchGrowth = field(default_factory=MismatchGrowth)
+    """How many digest mismatches each member has counted."""
     absence: AbsenceState = field(default_factory=AbsenceState)
     """Since when a pod has been absent, and why."""
 
@@ -104,6 +107,7 @@ class Observer:
             secret_id=superuser.secret_id,
             secret=superuser.secret,
             refused=superuser.refused,
+            divergence=await self._divergence(pods, answers, state),
             creation_failure=await self._creation_failures.read(
                 children.get(Child.STATEFUL_SET), len(pods), state.absence
             ),
@@ -142,6 +146,23 @@ class Observer:
             return Silent("it does not answer")
         answer = read_answer(pod.member, srvr, mntr, conf)
         return Silent("another ensemble answers at its address") if _is_foreign(names, pod, answer) else answer
+
+    async def _divergence(
+        self, pods: dict[int, PodView], answers: dict[int, Answer], state: ObserverState
+    ) -> Divergence | None:
+        """Ask for digests only where counts have grown: their answers are long."""
+        members = state.mismatches.growing(answers, self._now_s())
+        if not members:
+            return None
+        serving = [member for member, answer in sorted(answers.items()) if isinstance(answer, Serving)]
+        hashes = await asyncio.gather(*(self._ask_hash(pods[member]) for member in serving))
+        return Divergence(members, groups_of(dict(zip(serving, hashes, strict=True))))
+
+    async def _ask_hash(self, pod: PodView) -> str:
+        try:
+            return await self._probe.ask(pod.ip, CLIENT_PORT, "hash")
+        except TransientError:
+            return ""
 
     async def _superuser(self, cluster: ValidatedCluster, state: ObserverState) -> "_Superuser":
         names, uid, now_s = cluster.names, cluster.meta.uid, self._now_s()

@@ -13,6 +13,7 @@ from zkoperator.ensemble.observe.pod_view import Running
 from zkoperator.ensemble.plan.gate import Verdict
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.plan.terminating_claims import claims_message, terminating_claims
+from zkoperator.ensemble.status.advice import after_divergence, after_lost_quorum, after_wiped_majority
 from zkoperator.ensemble.validate import ValidatedCluster
 
 Found = tuple[ClusterCondition, Truth, ClusterReason, str]
@@ -25,8 +26,6 @@ WIPED_S = 30.0
 
 WARNING = "warning: "
 """How the message of Degraded begins while all is well with a spec that is unwise."""
-
-RECOVERY = "see docs/recovery.md before anything is deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +162,9 @@ def _lost(facts: Facts) -> tuple[ClusterReason, str]:
         # Nothing that they answer says why; a majority that runs and elects nobody has lost its disks, or its network.
         return ClusterReason.MAJORITY_WIPED, (
             f"{told}; {len(idle)} run without electing a leader: unless the network between them is cut, a majority "
-            f"has lost its volumes and waits rather than start empty; {RECOVERY}"
+            f"has lost its volumes and waits rather than start empty; {after_wiped_majority(facts.cluster, idle)}"
         )
-    return ClusterReason.QUORUM_LOST, f"{told}; {RECOVERY}"
+    return ClusterReason.QUORUM_LOST, f"{told}; {after_lost_quorum(facts.cluster)}"
 
 
 def _is_expected_back(facts: Facts, member: int) -> bool:
@@ -185,15 +184,10 @@ def _named(facts: Facts, member: int) -> str:
 
 
 def _diverged(facts: Facts) -> tuple[ClusterReason, str] | None:
-    for member in sorted(facts.serving):
-        answer = facts.observed.serving(member)
-        if answer is not None and (answer.digest_mismatches or 0) > 0:
-            name = facts.cluster.names.pod(member)
-            return ClusterReason.CONFIG_DRIFT, (
-                f"{name} has found {answer.digest_mismatches} transactions whose digest differs from the leader's: "
-                f"its data may have diverged; {RECOVERY}"
-            )
-    return None
+    divergence = facts.observed.divergence
+    if divergence is None:
+        return None
+    return ClusterReason.DATA_DIVERGED, after_divergence(facts.cluster, divergence)
 
 
 def _is_unreachable(observed: Observed, member: int) -> bool:
