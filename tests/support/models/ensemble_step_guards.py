@@ -24,12 +24,14 @@ from zkoperator.ensemble.build.services import client_service
 from zkoperator.ensemble.build.statefulset import revision, stateful_set
 from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
 from zkoperator.ensemble.observe import pod_view as views
+from zkoperator.ensemble.observe.answers import NotServing, Silent
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan import child_steps as desired
 from zkoperator.ensemble.plan import claim_steps as claims
 from zkoperator.ensemble.plan import drift, gate, membership, plan, roll
 from zkoperator.ensemble.plan.claim_steps import MEMBER
+from zkoperator.ensemble.plan.steps import RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -307,7 +309,58 @@ def _additions_are_defaults(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(drift, "_UNASKED", frozenset())
 
 
+# Evidence that a member does not serve
+
+
+def a_member_that_missed_one_answer_is_not_restarted_for_its_template() -> None:
+    world, follower = _with_a_newer_template()
+    for silent_s in (0.0, 5.0, 60.0):
+        assert _restarted(world, _away(world, follower, Silent("it does not answer"), silent_s)) == []
+
+
+def a_member_that_is_known_to_be_away_gets_the_newer_template() -> None:
+    world, follower = _with_a_newer_template()
+    assert _restarted(world, _away(world, follower, NotServing(), 0.0)) == [follower]
+    assert _restarted(world, _away(world, follower, Silent("it does not answer"), 100.0)) == [follower]
+    stopped = _away(world, follower, Silent("it does not answer"), 0.0)
+    pod = replace(stopped.pods[follower], running=views.Running.NO)
+    assert _restarted(world, replace(stopped, pods={**stopped.pods, follower: pod})) == [follower]
+
+
+def _with_a_newer_template() -> tuple[Simulation, int]:
+    world = at_rest()
+    world.edit(imagePullPolicy="Always")
+    world.settle()
+    assert world.restarts == [], "what needs no restart was edited"
+    return world, next(member for member in world.pods if member != world.leader)
+
+
+def _away(world: Simulation, member: int, answer: NotServing | Silent, for_s: float) -> Observed:
+    """Observe a member that neither answers as it should nor is counted by its leader."""
+    observed = world.observe()
+    leader = observed.leader
+    assert leader is not None
+    leading = observed.serving(leader)
+    assert leading is not None
+    answers = {**observed.answers, member: answer, leader: replace(leading, synced=1)}
+    return replace(observed, answers=answers, downtime_s={member: for_s})
+
+
+def _restarted(world: Simulation, observed: Observed) -> list[int]:
+    return [step.member for step in planned(world, observed).steps if isinstance(step, RestartPod)]
+
+
+def _one_look_is_enough(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(roll, "_is_known_away", lambda observed, pod: observed.serving(pod.member) is None)
+
+
+def _nobody_is_known_to_be_away(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(roll, "_is_known_away", lambda *_: False)
+
+
 GUARDS = (
+    Guard(a_member_that_missed_one_answer_is_not_restarted_for_its_template, _one_look_is_enough),
+    Guard(a_member_that_is_known_to_be_away_gets_the_newer_template, _nobody_is_known_to_be_away),
     Guard(a_bad_image_and_a_reboot_take_one_member_at_most, _second_ones_at_will),
     Guard(founders_with_a_bad_image_are_replaced_one_by_one, _second_ones_at_will),
     Guard(founders_with_a_bad_image_are_replaced_one_by_one, _proof_needs_a_quorum),

@@ -105,6 +105,17 @@ class Ensemble:
 
     async def mode(self, pod: Manifest) -> str:
         """What a member itself says that it does: leader, follower, observer; none while it serves nobody; or ''."""
+        answer = await self._srvr(pod)
+        found = re.search("^Mode: (.*)$", answer, re.MULTILINE)
+        return found[1] if found else "none" if "not currently serving" in answer else ""
+
+    async def epoch_led(self, pod: Manifest) -> int:
+        """The epoch in which a member says that it leads, 0 when it does not: each election begins a new one."""
+        answer = await self._srvr(pod)
+        zxid = re.search("^Zxid: (0x[0-9a-f]+)$", answer, re.MULTILINE)
+        return int(zxid[1], 16) >> 32 if zxid and "Mode: leader" in answer else 0
+
+    async def _srvr(self, pod: Manifest) -> str:
         try:
             async with asyncio.timeout(1):
                 reader, writer = await asyncio.open_connection(pod["status"]["podIP"], 2181)
@@ -113,8 +124,7 @@ class Ensemble:
                 writer.close()
         except (OSError, TimeoutError, KeyError):
             return ""
-        found = re.search("^Mode: (.*)$", answer, re.MULTILINE)
-        return found[1] if found else "none" if "not currently serving" in answer else ""
+        return answer
 
     async def delete(self, plural: str, name: str) -> None:
         await self.space.api.delete(self.space.path(plural, name))

@@ -9,10 +9,10 @@ from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.disruption_budget import spare_members
 from zkoperator.ensemble.build.statefulset import revision
 from zkoperator.ensemble.model.names import TEMPLATE
-from zkoperator.ensemble.observe.answers import Mode
+from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.downtime import RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.observe.pod_view import PodView
+from zkoperator.ensemble.observe.pod_view import PodView, Running
 from zkoperator.ensemble.plan.child_steps import voters_of_budget
 from zkoperator.ensemble.plan.gate import Verdict, gate, gate_for_broken_pod
 from zkoperator.ensemble.plan.proposal import Proposal
@@ -158,9 +158,20 @@ def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
         if pod.restarted != cluster.restart:
             return "a restart of all members was asked for"
         return "its configuration is not the spec's"
-    if observed.serving(pod.member) is None and pod.template != observed.template_annotation(TEMPLATE):
+    if pod.template != observed.template_annotation(TEMPLATE) and _is_known_away(observed, pod):
         return "it does not serve, and its template is older than the spec"
     return ""
+
+
+def _is_known_away(observed: Observed, pod: PodView) -> bool:
+    """Tell whether the member is known not to serve. One look without an answer is no such knowledge, many are."""
+    match observed.answer(pod.member):
+        case Serving():
+            return False
+        case NotServing():
+            return True
+        case Silent():
+            return pod.running is Running.NO or observed.downtime_s.get(pod.member, 0.0) > RETURN_S
 
 
 def _owner_uid(observed: Observed) -> str:

@@ -23,10 +23,14 @@ def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: st
     """Return the whole status except `bootstrap`, which only its own step writes. `now` is RFC 3339."""
     facts = facts_of(cluster, observed, plan)
     conditions = [available(facts), ready(facts), progressing(facts), degraded(facts)]
-    return _summary(cluster, observed) | {
-        "members": [member.manifest() for member in facts.members],
-        "conditions": stamped(cluster.status.conditions, conditions, cluster.meta.generation, now),
-    }
+    return (
+        _summary(cluster, observed)
+        | _unseen_leader(facts)
+        | {
+            "members": [member.manifest() for member in facts.members],
+            "conditions": stamped(cluster.status.conditions, conditions, cluster.meta.generation, now),
+        }
+    )
 
 
 def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan) -> Facts:
@@ -98,6 +102,15 @@ def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
         return summary
     # While nobody can tell the committed configuration, the last one known stays in place.
     return summary | {"replicas": len(committed.voters), "configVersion": f"{committed.version:x}"}
+
+
+def _unseen_leader(facts: Facts) -> Status:
+    """Return who led, while all that is known is that it has not answered for a moment."""
+    cluster, observed, before = facts.cluster, facts.observed, facts.cluster.status.leader
+    silent = {cluster.names.pod(member) for member in observed.voters - facts.serving}
+    if observed.leaders or not facts.is_briefly_silent or before not in silent:
+        return {}
+    return {"leader": before, "version": cluster.status.version}
 
 
 def _members(cluster: ValidatedCluster, observed: Observed) -> tuple[Member, ...]:

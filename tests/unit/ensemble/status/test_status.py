@@ -61,6 +61,20 @@ def test_a_moment_of_silence_of_ready_members_changes_nothing_that_was_said() ->
     ]
 
 
+def test_a_leader_that_misses_one_answer_leads_on_until_more_is_known() -> None:
+    world = at_rest()
+    first = told(world, world.observe())
+    world.raw["status"] |= first
+    leader = world.leader
+    assert leader is not None
+    blinking = told(world, silence(world.observe(), leader, for_s=1.0))
+    assert (blinking["leader"], blinking["version"]) == (NAMES.pod(leader), first["version"])
+    assert told(world, silence(world.observe(), leader, for_s=10.0))["leader"] == ""
+    idle = world.observe()
+    idle = replace(idle, answers={**idle.answers, leader: NotServing()}, leaderless_s=1.0)
+    assert told(world, idle)["leader"] == "", "it says itself that it leads nobody"
+
+
 def test_a_majority_that_runs_and_never_elects_is_told_with_the_way_out() -> None:
     world = at_rest()
     observed = replace(world.observe(), answers=dict.fromkeys((1, 2, 3), NotServing()), leaderless_s=60.0)
