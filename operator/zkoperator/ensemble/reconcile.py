@@ -35,10 +35,10 @@ from zkoperator.runtime.wall_clock import time_text
 from zkoperator.zk.port import MemberProbe, ZkConnector
 
 _MAX_CONFLICTS = 10
-"""So many conflicts in a row are no news that arrives a moment late, but something that is not understood."""
+"""More conflicts in a row than a late informer explains; then the conflict is reported."""
 
 _OBSERVATIONS_PER_S = 60.0
-"""At clusters at rest, all taken together: looking costs a process a bounded share of a core however many there are."""
+"""Observations of all settled clusters together, so that their cost is bounded for any number of clusters."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,11 +47,11 @@ class EnsembleReconciler:
     """One pass over one cluster at a time.
 
     Args:
-        api: the Kubernetes API, for writes and for fresh looks.
+        api: the Kubernetes API, for writes and for reads that must be current.
         store: the last known objects, clusters included.
-        probe: asks members for themselves.
+        probe: sends four-letter words to members.
         connector: opens sessions for reconfigurations.
-        defaults: what the operator's settings say of every cluster.
+        defaults: settings of the operator that apply to every cluster.
         clock: monotonic time.
         meter: counts what is done.
     """
@@ -77,10 +77,10 @@ class EnsembleReconciler:
         self._states = KeyedState(ClusterState)
 
     async def reconcile(self, key: Key) -> LookAgain:
-        """Bring the cluster one step nearer to its spec.
+        """Make one pass: observe the cluster, carry out the next steps and write the status.
 
         Returns:
-            When to look again; `WHEN_WOKEN` when there is nothing to look at.
+            When the next pass is due; `WHEN_WOKEN` when the cluster is gone or cannot be observed.
 
         Raises:
             ZkOperatorError: as the loop runner classifies them; the status has been written before.
@@ -117,7 +117,7 @@ class EnsembleReconciler:
     async def _carry_out(
         self, cluster: ValidatedCluster, observed: Observed, plan: Plan, state: ClusterState
     ) -> Plan | None:
-        """Apply the steps. Returns the plan to report, None when what was observed is out of date by now."""
+        """Apply the steps. Return the plan to report, None when the observation is out of date."""
         state.is_settled = plan.settled
         try:
             for step in plan.steps:

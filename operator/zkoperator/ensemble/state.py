@@ -1,4 +1,4 @@
-"""What a process keeps of one cluster between passes. Losing it costs reads, and nothing that was decided."""
+"""The state that a process keeps of one cluster between passes. Its loss costs reads only; decisions are in status."""
 
 from dataclasses import dataclass, field
 

@@ -29,7 +29,7 @@ UNKNOWN_ENSEMBLE = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What the operator's settings say of every cluster."""
+    """Settings of the operator that apply to every cluster."""
 
     image: str
     domain: str = "cluster.local"
@@ -37,10 +37,10 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class ValidatedCluster:
-    """A cluster that can be acted on. Builders and planners take nothing else.
+    """A valid cluster, the input of builders and planners.
 
-    `heap_mib` follows from the memory limit; `image` is the default when the spec names none; `restart` is the text
-    of the restart annotation; `warnings` are sentences about a spec that is valid and unwise.
+    `heap_mib` follows from the memory limit; `image` is the default image if the spec names none; `restart` is the text
+    of the restart annotation; `warnings` are sentences about risks of a valid spec.
     """
 
     names: Names
@@ -89,12 +89,12 @@ class ValidatedCluster:
 
     @property
     def owner(self) -> dict[str, Any]:
-        """The controller reference of every child."""
+        """The owner reference of every child, with the cluster as controller."""
         return {**self.plain_owner, "controller": True}
 
     @property
     def plain_owner(self) -> dict[str, Any]:
-        """A reference for what is deleted with the cluster and controlled by something else, or by nothing."""
+        """The owner reference of objects that are deleted with the cluster but not controlled by it."""
         kind, meta = "ZooKeeperCluster", self.meta
         return {
             "apiVersion": API_VERSION,
@@ -131,9 +131,9 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
 
 
 def minimal_cluster(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster | None:
-    """Return the cluster of an invalid object as far as it can be watched: with the smallest spec of its present size.
+    """Return a cluster with the name and status of an invalid object and a minimal spec of its present size.
 
-    Nothing may be planned by it. None when not even the name and the status can be read.
+    It serves to observe the ensemble; nothing may be planned for it. None when name or status cannot be read.
     """
     bare = parse(ZooKeeperCluster, {**raw, "spec": {}})
     if isinstance(bare, tuple):

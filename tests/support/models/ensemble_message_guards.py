@@ -45,8 +45,8 @@ def what_was_said_of_an_older_spec_is_not_said_again() -> None:
     assert told(world, blink)["Ready"]["status"] == "False"
 
 
-def _said_of_any_spec(patch: pytest.MonkeyPatch) -> None:
-    said = conditions._said
+def _last_of_any_spec(patch: pytest.MonkeyPatch) -> None:
+    last = conditions._last_if_briefly_silent
 
     def whatever(facts: conditions.Facts, kind: Any) -> Any:
         before = tuple(
@@ -54,9 +54,9 @@ def _said_of_any_spec(patch: pytest.MonkeyPatch) -> None:
             for c in facts.cluster.status.conditions
         )
         status = facts.cluster.status.model_copy(update={"conditions": before})
-        return said(replace(facts, cluster=replace(facts.cluster, status=status)), kind)
+        return last(replace(facts, cluster=replace(facts.cluster, status=status)), kind)
 
-    patch.setattr(conditions, "_said", whatever)
+    patch.setattr(conditions, "_last_if_briefly_silent", whatever)
 
 
 # Pods that do not end
@@ -226,7 +226,7 @@ def _the_last_restart_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 GUARDS = (
     Guard(a_change_that_waits_for_a_leader_is_not_nothing_to_do, _without_a_leader_nothing_is_to_be_done),
-    Guard(what_was_said_of_an_older_spec_is_not_said_again, _said_of_any_spec),
+    Guard(what_was_said_of_an_older_spec_is_not_said_again, _last_of_any_spec),
     Guard(a_pod_that_does_not_end_is_blocked_in_the_end, _patience_without_end),
     Guard(founders_that_do_not_start_say_why, _troubles_are_not_told),
     Guard(a_crash_loop_is_told_once, _running_is_well),

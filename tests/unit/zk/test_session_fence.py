@@ -120,7 +120,7 @@ async def test_the_lease_fences_the_sessions_of_an_acting_replica(server: Server
     server.may_take.set()
     acting = ActiveReplica(Settings(), FakeKube(), CredentialSource(None), Metrics(), before_write=lease.require)
     hosts = [await server.start()]
-    for connector in (acting._sessions._connector, acting._ensemble._applier._membership._connector):
+    for connector in (acting._sessions._connector, acting._ensemble._applier._reconfigurer._connector):
         zk = await connector.open(hosts, None)
         try:
             with pytest.raises(TransientError, match="lost"):

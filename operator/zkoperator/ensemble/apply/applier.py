@@ -1,7 +1,7 @@
-"""Carries out steps: the only writing I/O on Kubernetes.
+"""Carries out the steps of a plan by writes to Kubernetes. I/O.
 
-Every write is conditional on what was observed, as it may arrive long after its author has ended; and everything that
-takes something away is preceded by a fresh look.
+Every write is conditional on what was observed, because it may arrive after the process that sent it has ended. Before
+every step that removes something, the cluster and the objects concerned are read again.
 """
 
 import secrets
@@ -43,8 +43,8 @@ from zkoperator.kube.port import (
 
 _PASSWORD_BYTES = 24
 
-_NEVER = "1"
-"""No object has this resourceVersion. Server-side apply under it makes what is not there, and changes nothing."""
+_NO_VERSION = "1"
+"""A resourceVersion that no object has: server-side apply with it can create an object but not change one."""
 
 
 class Applier:
@@ -52,15 +52,15 @@ class Applier:
 
     Args:
         api: the Kubernetes API.
-        membership: reads and changes the committed configuration.
+        reconfigurer: reads and changes the committed configuration.
     """
 
-    def __init__(self, api: KubeApi, membership: Reconfigurer) -> None:
+    def __init__(self, api: KubeApi, reconfigurer: Reconfigurer) -> None:
         self._api = api
-        self._membership = membership
+        self._reconfigurer = reconfigurer
 
     async def apply(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
-        """Execute one step. Any error means: look again before anything else.
+        """Execute one step. After any error the cluster must be observed again before the next step.
 
         Returns how it was done where that is worth telling, else nothing.
         """
@@ -77,7 +77,7 @@ class Applier:
                 await self._delete_claim(cluster, observed, step)
             case Reconfigure():
                 await self._require_unchanged_cluster(cluster)
-                await self._membership.change(cluster, observed, step)
+                await self._reconfigurer.change(cluster, observed, step)
             case RemovePods():
                 await self._remove_pods(cluster, observed, step)
             case RestartPod():
@@ -105,7 +105,7 @@ class Applier:
     async def _require_no_contradicting_claim(
         self, cluster: ValidatedCluster, observed: Observed, step: RecordBootstrap
     ) -> None:
-        """The record is for ever, so the claims that it follows from are looked at once more."""
+        """Read the claims again and refuse a record that they contradict, because the record is never changed."""
         listing = await self._api.list(PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace)
         metas = [claim["metadata"] for claim in listing.items]
         named = [meta for meta in metas if cluster.names.member_of_claim(meta["name"]) is not None]
@@ -165,10 +165,10 @@ class Applier:
                 _refuse_unless_ours(cluster, step.child.title, live)
                 await self._restore_labels(resource, live, manifest)
                 return ""
-            wanted = _with_metadata(manifest, resourceVersion=_NEVER)
+            wanted = _with_metadata(manifest, resourceVersion=_NO_VERSION)
         applied = await self._api.apply(resource, namespace, wanted)
         if not covers(applied, manifest):
-            # What others added stays theirs under server-side apply; a merge patch takes it away.
+            # Server-side apply keeps fields of other managers; a merge patch removes them.
             patch, version = repair_patch(applied, manifest), applied["metadata"]["resourceVersion"]
             await self._api.patch(resource, namespace, name, patch, resource_version=version)
         return edit
@@ -184,7 +184,7 @@ class Applier:
         _refuse_unless_ours(cluster, step.child.title, live)
 
     async def _restore_labels(self, resource: Resource, live: Manifest, manifest: Manifest) -> None:
-        """A child that is ours and was not observed has lost the labels by which it is followed, or is quite new."""
+        """Restore the labels of a child that was not observed because informers select by them."""
         meta, labels = live["metadata"], manifest["metadata"]["labels"]
         if labels.items() <= (meta.get("labels") or {}).items():
             raise ConflictError(f"{resource.kind} {meta['name']} is there, and was not observed yet")
@@ -213,7 +213,7 @@ class Applier:
     async def _delete_claim(self, cluster: ValidatedCluster, observed: Observed, step: DeleteClaim) -> None:
         claim = step.claim
         await self._require_unchanged_cluster(cluster)
-        await self._membership.confirm_absent(cluster, observed, (claim.member,))
+        await self._reconfigurer.confirm_absent(cluster, observed, (claim.member,))
         if await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(claim.member)) is not None:
             raise ConflictError(f"claim {claim.name} is in use")
         await self._api.delete(
@@ -226,7 +226,7 @@ class Applier:
 
     async def _remove_pods(self, cluster: ValidatedCluster, observed: Observed, step: RemovePods) -> None:
         await self._require_unchanged_cluster(cluster)
-        await self._membership.confirm_absent(cluster, observed, step.removed)
+        await self._reconfigurer.confirm_absent(cluster, observed, step.removed)
         manifest = _with_metadata(step.manifest, uid=step.uid, resourceVersion=step.resource_version)
         await self._api.apply(STATEFUL_SETS, cluster.names.namespace, manifest)
 
@@ -248,7 +248,7 @@ class Applier:
         return ""
 
     async def _require_unchanged_cluster(self, cluster: ValidatedCluster) -> None:
-        """A plan made from a stale object must not take anything away, nor give it to a cluster that is gone."""
+        """Refuse the step if the cluster has been changed, replaced or deleted since it was read."""
         live = await self._api.get(ZOOKEEPER_CLUSTERS, cluster.meta.namespace, cluster.meta.name)
         meta = live["metadata"] if live is not None else {}
         same = meta.get("uid") == cluster.meta.uid and meta.get("generation") == cluster.meta.generation
@@ -256,9 +256,9 @@ class Applier:
             raise ConflictError("the cluster has changed since it was observed")
 
     async def _require_unchanged_pods(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> str:
-        """The gate judged pods of the informer's snapshot; each of them must still be as it was judged.
+        """Refuse the step if any pod differs from the informer's snapshot, on which the gate decided.
 
-        Returns the version of the pod that is to go.
+        Returns the resourceVersion of the pod to delete.
         """
         versions: dict[int, str] = {}
         for member in sorted(observed.voters | {step.member}):

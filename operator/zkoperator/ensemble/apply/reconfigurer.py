@@ -1,4 +1,4 @@
-"""Reads and changes the committed configuration by sessions with the superuser's credential."""
+"""Reads and changes the committed configuration of an ensemble by ZooKeeper sessions. I/O."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ CONFIG_PATH = "/zookeeper/config"
 
 
 class Reconfigurer:
-    """The committed configuration of ensembles.
+    """Reads and changes the committed configuration.
 
     Args:
         api: for the superuser's Secret.
@@ -29,11 +29,11 @@ class Reconfigurer:
         self._connector = connector
 
     async def change(self, cluster: ValidatedCluster, observed: Observed, step: Reconfigure) -> None:
-        """Reconfigure from exactly the version that was observed, read the outcome back, commit one more write.
+        """Reconfigure from exactly the observed version, commit one more write, and read the configuration back.
 
         Raises:
-            ConflictError: the configuration is another one by now.
-            TransientError: refused or unknown; look again.
+            ConflictError: the configuration has changed since it was observed.
+            TransientError: refused, or the outcome is unknown.
         """
         credential = await self._credential(cluster)
         leader = observed.leader
@@ -44,7 +44,7 @@ class Reconfigurer:
             if present.version != step.from_version:
                 raise ConflictError(f"the configuration is {present.version:x}, not {step.from_version:x}")
             await _reconfigure(zk, step)
-        # A new session is itself a committed write: after it the new configuration is active, not only agreed on.
+        # The creation of a session is a committed write, after which the new configuration is active.
         staying = [pod.ip for member, pod in sorted(observed.pods.items()) if member in step.voters and pod.ip]
         async with self._session(staying, None) as zk:
             outcome = await _read(zk, cluster.names)
@@ -52,7 +52,7 @@ class Reconfigurer:
             raise ConflictError(f"after the reconfiguration {sorted(outcome.voters)} vote, not {sorted(step.voters)}")
 
     async def confirm_absent(self, cluster: ValidatedCluster, observed: Observed, members: Sequence[int]) -> None:
-        """Read the committed configuration afresh and refuse unless none of the members is in it."""
+        """Read the committed configuration again; raise `ConflictError` if any of the members is in it."""
         voters = [pod.ip for member, pod in sorted(observed.pods.items()) if member in observed.voters and pod.ip]
         async with self._session(voters, None) as zk:
             present = await _read(zk, cluster.names)
@@ -80,12 +80,12 @@ async def _reconfigure(zk: Zk, step: Reconfigure) -> None:
     try:
         await zk.reconfig(joining=lines, leaving=step.leaving, from_config=step.from_version)
     except UnknownOutcomeError:
-        # A leader that leaves drops the connection after the commit; reading back tells what became of it.
+        # A leader that leaves closes the connection after the commit; the configuration is read back anyway.
         return
 
 
 async def _read(zk: Zk, names: Names) -> Configuration:
-    """Return the committed configuration as the leader knows it; that of another ensemble at our address is refused."""
+    """Return the committed configuration of the leader; raise `ConflictError` if it is that of another ensemble."""
     await zk.sync(CONFIG_PATH)
     node = await zk.get(CONFIG_PATH)
     found = parse_configuration(node.data.decode(errors="replace"))

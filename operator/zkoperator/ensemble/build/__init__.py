@@ -1,1 +1,1 @@
-"""Children of a ZooKeeperCluster as manifests: one Kubernetes kind a module, from a validated cluster alone."""
+"""Builds the manifests of the children, one Kubernetes kind in each module. Pure."""

@@ -20,7 +20,7 @@ _LOGBACK = """\
 _QUIET = """\
   <logger name="org.apache.zookeeper.server.NIOServerCnxn" level="WARN"/>
 """
-"""At INFO this logger has a line for each probe, several a second, and nothing else."""
+"""At INFO this logger writes a line for each probe, several a second."""
 
 
 def config_map(cluster: ValidatedCluster, servers: tuple[Server, ...], bootstrap: str) -> Manifest:
@@ -28,8 +28,8 @@ def config_map(cluster: ValidatedCluster, servers: tuple[Server, ...], bootstrap
 
     Args:
         cluster: the validated cluster.
-        servers: the committed members; before there are any, the first members.
-        bootstrap: the word that permits an empty member to found the ensemble, or nothing.
+        servers: the committed members; before founding, the founders.
+        bootstrap: the token that permits an empty member to found the ensemble, or nothing.
     """
     data = {
         "start.sh": start_script(),

@@ -1,4 +1,4 @@
-"""The PodDisruptionBudget: evictions never take more than the quorum can spare."""
+"""The PodDisruptionBudget: evictions leave a quorum."""
 
 from zkoperator.api.cluster import SingleMember
 from zkoperator.ensemble.build.manifest import manifest

@@ -1,4 +1,4 @@
-"""What all children have in common: name, labels and owner."""
+"""The common parts of all children: name, labels and owner."""
 
 from typing import Any
 

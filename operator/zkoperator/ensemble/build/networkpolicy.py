@@ -1,4 +1,4 @@
-"""The NetworkPolicy: quorum and election ports for members only."""
+"""The NetworkPolicy: only members reach the quorum and election ports."""
 
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT
@@ -7,7 +7,7 @@ from zkoperator.kube.port import Manifest
 
 
 def network_policy(cluster: ValidatedCluster) -> Manifest:
-    """Return the policy. Clients and metrics come from anywhere; who may is the namespace owner's to narrow."""
+    """Return the policy, which allows clients and metrics from anywhere."""
     members = [{"podSelector": {"matchLabels": cluster.names.selector}}]
     spec = {
         "podSelector": {"matchLabels": cluster.names.selector},

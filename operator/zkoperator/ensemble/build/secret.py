@@ -10,7 +10,7 @@ from zkoperator.kube.port import Manifest
 
 
 def secret(cluster: ValidatedCluster, password: str) -> Manifest:
-    """Return the Secret: user name, password, and the digest that the members are started with."""
+    """Return the Secret: user name, password, and the digest with which members start."""
     texts = {"username": SUPERUSER, "password": password, "digest": digest(password)}
     data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
     return manifest(cluster, "v1", "Secret", cluster.names.secret, type="Opaque", data=data)
@@ -24,7 +24,7 @@ def digest(password: str) -> str:
 
 
 def password_in(manifest: Manifest) -> str | None:
-    """Return the password of the Secret as it is, None when it holds none or one that its digest does not fit."""
+    """Return the password in the Secret, None when it has none or its digest does not match."""
     data = manifest.get("data") or {}
     try:
         password = base64.b64decode(data["password"]).decode()

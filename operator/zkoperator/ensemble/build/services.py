@@ -9,13 +9,13 @@ from zkoperator.kube.port import Manifest
 
 
 def client_service(cluster: ValidatedCluster) -> Manifest:
-    """Return the Service that leads clients to the members that serve."""
+    """Return the Service that routes clients to ready members."""
     spec = {"type": "ClusterIP", "selector": cluster.names.selector, "ports": [_port("client", CLIENT_PORT)]}
     return manifest(cluster, "v1", "Service", cluster.names.client_service, spec=spec)
 
 
 def members_service(cluster: ValidatedCluster) -> Manifest:
-    """Return the headless Service. Members must find one another before any of them is ready."""
+    """Return the headless Service, with pods that are not ready: members must find one another to start."""
     ports = [
         _port("client", CLIENT_PORT),
         _port("quorum", QUORUM_PORT),

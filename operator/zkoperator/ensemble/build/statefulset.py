@@ -1,4 +1,4 @@
-"""The StatefulSet: pods come in parallel and are replaced only by the operator (`OnDelete`)."""
+"""The StatefulSet: pods start in parallel, and only the operator replaces them (`OnDelete`)."""
 
 import hashlib
 import json
@@ -33,9 +33,9 @@ def stateful_set(cluster: ValidatedCluster, replicas: int, *, bootstrap: str, se
 
     Args:
         cluster: the validated cluster.
-        replicas: pods that are to exist now; the planner decides, as it differs from the spec while members change.
-        bootstrap: the word that permits an empty member to found the ensemble, or nothing.
-        secret_id: what changes with the superuser's password; members learn a new one by a restart.
+        replicas: pods that must exist now, which differs from the spec while members change.
+        bootstrap: the token that permits an empty member to found the ensemble, or nothing.
+        secret_id: digest of the superuser's password; a new password takes effect by a restart.
     """
     spec: dict[str, Any] = {
         "replicas": replicas,
@@ -55,8 +55,8 @@ def stateful_set(cluster: ValidatedCluster, replicas: int, *, bootstrap: str, se
 def revision(cluster: ValidatedCluster, secret_id: str) -> str:
     """Return the digest of everything that needs a restart of a serving member to take effect.
 
-    It is made of the spec, not of the manifest: a newer operator with another template restarts nothing. It is made of
-    what the spec means: a default or an amount that is written in other words restarts nothing either.
+    It is computed from the spec and not from the manifest, so that a newer operator with another template restarts
+    nothing; and from the meaning of the spec, so that a default or an amount in another notation restarts nothing.
     """
     spec = cluster.spec
     return _digest(
@@ -105,7 +105,7 @@ def _pod_spec(cluster: ValidatedCluster) -> dict[str, Any]:
             "runAsUser": _USER,
             "runAsGroup": _USER,
             "fsGroup": _USER,
-            # Volumes of gigabytes are not walked through at each start.
+            # The default would walk through volumes of gigabytes at each start.
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
@@ -151,13 +151,13 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
         },
         "readinessProbe": {
             "exec": {"command": ["sh", "-c", f"echo srvr | nc -w 2 127.0.0.1 {CLIENT_PORT} | grep -q ^Mode:"]},
-            # Starting a process in a container costs a node more than an idle member does: not each second.
+            # An exec probe costs more than an idle member, so it does not run each second.
             "periodSeconds": 2,
             "failureThreshold": 3,
             "timeoutSeconds": 4,
             "successThreshold": 1,
         },
-        # A member that does not serve is not helped by a restart; only one whose port is dead is.
+        # A restart helps only a member whose port is dead, not one that has no quorum.
         "livenessProbe": {
             "tcpSocket": {"port": CLIENT_PORT},
             "periodSeconds": 10,
@@ -165,7 +165,7 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
             "timeoutSeconds": 5,
             "successThreshold": 1,
         },
-        # Time for the Service to forget the member: a client that is sent to one that is gone waits for seconds.
+        # The Service needs a moment to drop the endpoint; a client that is routed to a dead one waits for seconds.
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "1"]}}},
         "volumeMounts": [
             {"name": "data", "mountPath": "/data"},
@@ -180,9 +180,9 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
 def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
     flags = [
         "-Dzookeeper.DigestAuthenticationProvider.superDigest=$(ZK_SUPER_DIGEST)",
-        # A wiped disk must never vote before it has synced.
+        # A member with a wiped disk must not vote before it has synced.
         "-Dzookeeper.db.autocreate=false",
-        # Peers come back with new addresses; the default caches names for 30 s.
+        # Restarted peers have new addresses, and the JVM caches names for 30 s by default.
         "-Dsun.net.inetaddr.ttl=1",
         "-Dsun.net.inetaddr.negative.ttl=0",
         "-Dlogback.configurationFile=/config/logback.xml",
@@ -233,7 +233,7 @@ def _claim_template(cluster: ValidatedCluster) -> Manifest:
 
 
 def _amounts(resources: Resources) -> dict[str, dict[str, str]]:
-    """Return amounts as numbers: 1Gi is 1024Mi."""
+    """Return amounts as numbers, so that 1Gi equals 1024Mi."""
     return {
         kind: {name: str(parse_quantity(amount).normalize()) for name, amount in amounts.items()}
         for kind, amounts in (("requests", resources.requests), ("limits", resources.limits))

@@ -1,4 +1,4 @@
-"""The static part of zoo.cfg: no server lines, no clientPort, no dynamicConfigFile; those are the member's own."""
+"""The static part of zoo.cfg; each member adds server lines, clientPort and dynamicConfigFile itself."""
 
 from collections.abc import Mapping
 
@@ -11,9 +11,9 @@ _DEFAULTS = {
     "tickTime": "2000",
     "initLimit": "10",
     "syncLimit": "5",
-    # A member that came back with a new address is dialled at its old one first, in the next election at the latest.
+    # Peers first connect to the old address of a restarted member, which must fail fast.
     "cnxTimeout": "500",
-    # Votes that were lost while names did not resolve yet are sent again soon; the default waits up to a minute.
+    # Votes that were lost before names resolved are sent again within seconds instead of up to a minute.
     "fastleader.maxNotificationInterval": "2000",
     "autopurge.snapRetainCount": "3",
     "autopurge.purgeInterval": "1",
@@ -23,7 +23,7 @@ _FIXED = {
     "dataDir": DATA_DIR,
     "reconfigEnabled": "true",
     "standaloneEnabled": "false",
-    # Peers must find a member whose name does not resolve yet, and a member must wait for its own name.
+    # A member must listen before its own name resolves, and retry to bind until it does.
     "quorumListenOnAllIPs": "true",
     "electionPortBindRetry": "0",
     "4lw.commands.whitelist": "srvr, mntr, conf, hash",
@@ -35,11 +35,11 @@ _FIXED = {
 
 
 def non_default(config: Mapping[str, str]) -> dict[str, str]:
-    """Return what differs from the defaults."""
+    """Return the entries that differ from the defaults."""
     return {key: value for key, value in config.items() if _DEFAULTS.get(key) != value}
 
 
 def zoo_cfg(cluster: ValidatedCluster) -> str:
-    """Return the file, keys in order. What the user set is from the allow-list, checked for line breaks before."""
+    """Return the file with sorted keys. Validation has checked the entries of the user."""
     entries = {**_DEFAULTS, **cluster.spec.config, **_FIXED}
     return "".join(f"{key}={value}\n" for key, value in sorted(entries.items()))

@@ -1,4 +1,4 @@
-"""What the children of a ZooKeeperCluster are called. Names, labels and annotations are contract."""
+"""Names, labels and annotations of the children of a ZooKeeperCluster. They are part of the public contract. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ SUPERUSER = "super"
 CHILD_LABELS = {"app.kubernetes.io/name": "zookeeper", "app.kubernetes.io/managed-by": MANAGER}
 """Labels that the children of all clusters have; informers follow the objects that have them."""
 CONTAINER = "zookeeper"
-"""The member's own container in its pod, in which others may put more."""
+"""The container of the member; admission may add others to the pod."""
 
 REVISION = "zkoperator.dev/revision"
 """Annotation of a pod: digest of everything that needs a restart to take effect."""
 TEMPLATE = "zkoperator.dev/template"
-"""Annotation of a pod: digest of its whole template, so that a pod that never came up is replaced by a newer one."""
+"""Annotation of a pod: digest of its whole template; a pod that does not serve and has an older one is replaced."""
 MADE_WITH = "zkoperator.dev/secret"
-"""Annotation of a pod: which superuser's password it was made with, by a digest."""
+"""Annotation of a pod: digest of the superuser's password with which it was created."""
 RESTART = "zkoperator.dev/restart"
 """Annotation of the cluster or of one pod: any new text asks for a restart."""
 RESTARTED = "zkoperator.dev/restarted"
 ROLLOUT_RESTARTED = "kubectl.kubernetes.io/restartedAt"
 """What `kubectl rollout restart` writes into a pod template."""
-"""Annotation of a pod: the text of the restart annotation of the cluster that it was made with."""
+"""Annotation of a pod: the cluster's restart annotation when the pod was created."""
 TAKE_OVER = "zkoperator.dev/take-over"
 """Annotation of the cluster: the ensemble, as a member names it, whose data a new ensemble may start with."""
 ENSEMBLE = "zkoperator.dev/ensemble"
@@ -101,7 +101,7 @@ class Names:
         return f"{self.pod(member)}.{self.members_domain}"
 
     def is_host(self, member: int, address: str) -> bool:
-        """Tell whether the address leads to the member's host, under whatever domain the operator knew before."""
+        """Whether the address is that of the member's host, in any cluster domain."""
         return address.startswith(f"{self.pod(member)}.{self.members_service}.{self.namespace}.svc.")
 
     def member_of_claim(self, claim: str) -> int | None:

@@ -1,6 +1,6 @@
-"""What is valid and unwise about a spec, in sentences for conditions and Events.
+"""Warnings about risks of a valid spec, as sentences for conditions and Events. Pure.
 
-Versions and what is wrong with them are from the release notes of ZooKeeper 3.8.5, 3.8.6, 3.9.2 to 3.9.5.
+Versions and their defects are from the release notes of ZooKeeper 3.8.5, 3.8.6, 3.9.2 to 3.9.5.
 """
 
 import re
@@ -18,11 +18,11 @@ _DANGERS: tuple[tuple[Version, Version, str], ...] = (
     ((3, 8, 5), (3, 8, 6), "has CVE-2026-24281 and CVE-2026-24308; use 3.8.6"),
     ((3, 9, 4), (3, 9, 5), "has CVE-2026-24281 and CVE-2026-24308; use 3.9.5"),
 )
-"""From the first version up to, not including, the second."""
+"""First affected version, first version with the fix, and the defect."""
 
 
 def image_version(image: str) -> Version | None:
-    """Return the version in the image's tag, None when the tag does not tell."""
+    """Return the version in the tag of the image, None when the tag names none."""
     found = _VERSION.search(image)
     if found is None:
         return None
@@ -31,13 +31,13 @@ def image_version(image: str) -> Version | None:
 
 
 def version_warnings(image: str) -> tuple[str, ...]:
-    """Return what is known to be dangerous about the version in the image's tag."""
+    """Return the known defects of the version in the tag of the image."""
     version = image_version(image)
     return _dangers(version) if version is not None else ()
 
 
 def observed_warnings(image: str, versions: Iterable[str]) -> tuple[str, ...]:
-    """Return what is known to be dangerous about the versions that members report, unless the tag tells already."""
+    """Return the known defects of the versions that members report, none when the tag of the image has a version."""
     if image_version(image) is not None:
         return ()
     found = (image_version(f":{version}") for version in sorted(set(versions)))

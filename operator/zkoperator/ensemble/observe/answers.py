@@ -1,4 +1,4 @@
-"""What members say of themselves, from the four-letter words `srvr`, `mntr` and `conf`."""
+"""Answers of members to the four-letter words `srvr`, `mntr` and `conf`. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _IDLE = "not currently serving"
 
 
 class Mode(StrEnum):
-    """The part that a serving member plays. A joiner is a follower that does not vote yet."""
+    """The role that a serving member reports. A joiner reports that it is a follower."""
 
     LEADER = "leader"
     FOLLOWER = "follower"
@@ -23,11 +23,11 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The member serves in a quorum, as it says itself.
+    """The member serves as part of a quorum.
 
-    `configuration` is the one it acts on; `synced` and `synced_non_voting` are a leader's counts of followers in sync,
-    the first including the second, and `digest_mismatches` are transactions that it has applied with another result
-    than the leader. None where it does not say.
+    `configuration` is the one that it acts on. `synced` is a leader's count of followers in sync, `synced_non_voting`
+    the part of it that does not vote. `digest_mismatches` counts transactions whose result differs from the leader's.
+    Each is None when the member does not report it.
     """
 
     mode: Mode
@@ -48,12 +48,12 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class NotServing:
-    """The member answers that it serves nobody: it has no quorum."""
+    """The member answers that it does not serve, because it has no quorum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The member did not answer, or not in full: nothing is known of it."""
+    """The member gave no complete answer, so its state is unknown."""
 
     why: str
 
@@ -62,9 +62,9 @@ Answer = Serving | NotServing | Silent
 
 
 def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
-    """Return what the three answers say together. They are asked on their own, so they may disagree.
+    """Return the answer from the three texts, which are asked for separately and may contradict one another.
 
-    Addresses are used again: a server of another ensemble may answer at that of a member, and is not listened to.
+    Addresses are reused: the answer of a server of another ensemble at the member's address is discarded.
     """
     if _IDLE in srvr:
         return NotServing()

@@ -1,4 +1,4 @@
-"""Looks at one cluster: its children in the API, and every member itself by pod address. The only reading I/O."""
+"""Observes one cluster: reads its children from the API and asks every member at the address of its pod. I/O."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,20 +32,20 @@ from zkoperator.kube.port import (
 from zkoperator.zk.port import MemberProbe
 
 MAX_PODS = MAX_REPLICAS + 3
-"""Pods are looked for by name up to this many; a StatefulSet scaled higher by hand is scaled back all the same."""
+"""Highest member id whose pod and claim are read by name."""
 
 TERMINATING_PROBE_S = 0.3
-"""Seconds to wait for a pod that is being stopped: its address is about to lead nowhere, and others come back now."""
+"""Seconds to wait for the answer of a terminating pod, which may never come."""
 
 SECRET_MAX_AGE_S = 60.0
 """Seconds for which a Secret that was read is not read again."""
 
 
 class Store(Protocol):
-    """The last known objects, as informers keep them, or live ones."""
+    """A source of objects: the snapshots of informers, or the API itself."""
 
     async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
-        """Return the object, or None. It is shared and not to be modified."""
+        """Return the object, or None. The object is shared and must not be modified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,9 @@ class Observer:
     """Observes clusters.
 
     Args:
-        api: for what is read by name only.
-        store: where children are read from.
-        probe: asks members.
+        api: the Kubernetes API, for the Secret.
+        store: the source of children, pods and claims.
+        probe: sends four-letter words to members.
         now_s: monotonic time.
     """
 
@@ -89,7 +89,7 @@ class Observer:
         self._creation_failures = CreationFailureReader(api, now_s)
 
     async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> Observed:
-        """Return what is known now. A member that does not answer is Silent; a failing API raises.
+        """Return the observation. A member that does not answer is `Silent`; a failure of the API raises.
 
         Args:
             cluster: the cluster.
@@ -184,7 +184,7 @@ class Observer:
 
 
 def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
-    """Whether no line of the configuration is ours: addresses are used again. A line by hand may name the pod's."""
+    """Whether no line of the configuration names a host of this cluster, or the address of the pod."""
     if not isinstance(answer, Serving) or answer.configuration is None:
         return False
     servers = answer.configuration.servers
@@ -195,7 +195,7 @@ def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Superuser:
-    """What is known of the Secret now, in the words of `Observed`."""
+    """The fields of `Observed` about the Secret."""
 
     secret_id: str | None = None
     secret: Manifest | None = None

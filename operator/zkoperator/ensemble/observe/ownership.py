@@ -27,7 +27,7 @@ class Owner(StrEnum):
 
 
 def owner_of(cluster: ValidatedCluster, manifest: Manifest) -> Owner:
-    """Return whose the object is, by the uid of its controller."""
+    """Return the owner by the controller reference of the object."""
     meta = manifest["metadata"]
     references = meta.get("ownerReferences") or ()
     controllers = [ref for ref in references if ref.get("controller")]
@@ -51,20 +51,20 @@ def _owner(cluster: ValidatedCluster, controller: dict[str, Any]) -> Owner:
 
 
 def ownership_of(manifest: Manifest) -> Manifest:
-    """Return of an object what tells whose it is, and nothing that is in it."""
+    """Return the name and owners of an object without its content."""
     meta = manifest["metadata"]
-    told = {"name": meta["name"], "labels": meta.get("labels") or {}}
-    return {"metadata": told | {"ownerReferences": meta.get("ownerReferences") or []}}
+    identity = {"name": meta["name"], "labels": meta.get("labels") or {}}
+    return {"metadata": identity | {"ownerReferences": meta.get("ownerReferences") or []}}
 
 
 def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
-    """Return the superuser's password, None where the Secret holds none or is not ours."""
+    """Return the superuser's password, None when the Secret has none or belongs to another owner."""
     ours = owner_of(cluster, manifest) is Owner.US or is_orphan(cluster, manifest)
     return password_in(manifest) if ours else None
 
 
 def foreign_object(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return a sentence about an object of somebody else that has one of our names, empty when there is none."""
+    """Return a sentence about an object of another owner that has the name of a child, empty when there is none."""
     for kind, manifest in _named(observed):
         if owner_of(cluster, manifest) is Owner.OTHERS:
             return f"{kind} {manifest['metadata']['name']} {NOT_OURS}"
@@ -72,13 +72,13 @@ def foreign_object(cluster: ValidatedCluster, observed: Observed) -> str:
 
 
 def leftovers(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return a sentence about what a deleted cluster of the same name has left behind, empty when nothing."""
+    """Return a sentence about an object that a deleted cluster of the name left behind, empty when there is none."""
     for kind, manifest in _named(observed):
         if owner_of(cluster, manifest) is Owner.PREDECESSOR:
             return f"waiting for the deletion of {kind} {manifest['metadata']['name']} of the earlier cluster"
     if cluster.status.bootstrap is not None:
         return ""
-    # Until the first record, pods that still run on the volumes may be those of an earlier cluster.
+    # Before the first record, pods that use the volumes may belong to an earlier cluster.
     ours = _set_uid(observed)
     for pod in observed.pods.values():
         if pod.owner_uid != ours:

@@ -24,13 +24,13 @@ _LOG = "its log says why (kubectl logs --previous)"
 _OUT_OF_MEMORY = "OOMKilled"
 _MEMORY = "raise spec.resources.limits.memory"
 _CRASHES = 2
-"""Restarts of a container that has not opened its port yet from which on it is taken to fail each time."""
+"""Restarts after which a container that has not opened its port counts as failing."""
 _CLAIMS = re.compile(r"PersistentVolumeClaim|storageclass", re.IGNORECASE)
 _STORAGE = "create the StorageClass, or a new cluster with another spec.storage.storageClassName (kubectl get sc, pvc)"
 
 
 class Running(StrEnum):
-    """What the kubelet says of the member's container."""
+    """The state of the member's container as the kubelet reports it."""
 
     YES = "running"
     NO = "not running"
@@ -39,10 +39,10 @@ class Running(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """A member's pod. `trouble` says why it does not come up, as Kubernetes gives it: reason and message.
+    """A member's pod. `trouble` is the reason and message for which it does not run, empty when none is known.
 
-    `secret` tells which superuser's password it was made with; empty for pods that bear no mark of it. `restart` is the
-    restart of this pod that is asked for, `restarted` the text of the cluster's annotation that it was made with.
+    `secret` is a digest of the superuser's password with which the pod was created, empty for pods without one.
+    `restart` is the pod's own restart annotation, `restarted` the cluster's when the pod was created.
     """
 
     name: str
@@ -94,7 +94,7 @@ def _controller(meta: dict[str, Any]) -> str:
 
 
 def _ours(containers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Admission may put containers before ours."""
+    """Return the member's container; admission may put others before it."""
     return next((container for container in containers if container.get("name") == CONTAINER), {})
 
 
@@ -113,7 +113,7 @@ def _scheduled(conditions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _trouble(conditions: dict[str, Any], container: dict[str, Any], *, deleting: bool) -> str:
-    """Return reason and message of what keeps the pod from running, empty while nothing is known to."""
+    """Return reason and message of what prevents the pod from running, empty when nothing is known."""
     waiting = (container.get("state") or {}).get("waiting") or {}
     found = _scheduled(conditions) or waiting or ({} if deleting else _failing(container))
     reason = found.get("reason", "")
@@ -121,9 +121,9 @@ def _trouble(conditions: dict[str, Any], container: dict[str, Any], *, deleting:
         return ""
     if reason in (_CRASH_LOOP, _last_end(container).get("reason")) and (words := _last_words(container)):
         return f"{reason}: {words}"
-    told = f"{reason}: {found.get('message', '')}".removesuffix(": ")[:_MESSAGE_LIMIT]
-    advice = _advice(reason, told, _last_end(container))
-    return f"{told}; {advice}" if advice else told
+    message = f"{reason}: {found.get('message', '')}".removesuffix(": ")[:_MESSAGE_LIMIT]
+    advice = _advice(reason, message, _last_end(container))
+    return f"{message}; {advice}" if advice else message
 
 
 def _last_end(container: dict[str, Any]) -> dict[str, Any]:
@@ -137,22 +137,22 @@ def _last_words(container: dict[str, Any]) -> str:
 
 
 def _failing(container: dict[str, Any]) -> dict[str, Any]:
-    """Return how a container ended that fails each time or lacks memory, until it opens its port again.
+    """Return the last end of a container that fails repeatedly or was out of memory, empty once it opens its port.
 
-    Between two failures it runs for a moment, which is no news.
+    A failing container runs for a moment between two failures, which does not count as recovered.
     """
     last = _last_end(container)
     if "running" in (container.get("state") or {}) and container.get("started") is not False:
         return {}
-    told = last.get("reason") == _OUT_OF_MEMORY or bool(_last_words(container))
-    if container.get("restartCount", 0) < _CRASHES and not told:
+    is_explained = last.get("reason") == _OUT_OF_MEMORY or bool(_last_words(container))
+    if container.get("restartCount", 0) < _CRASHES and not is_explained:
         return {}
     return {"reason": last.get("reason", ""), "message": f"exit code {last.get('exitCode')}"}
 
 
-def _advice(reason: str, told: str, last: dict[str, Any]) -> str:
+def _advice(reason: str, message: str, last: dict[str, Any]) -> str:
     if reason in _ADVICE or reason == "Unschedulable":
-        return _ADVICE.get(reason, _STORAGE if _CLAIMS.search(told) else "")
+        return _ADVICE.get(reason, _STORAGE if _CLAIMS.search(message) else "")
     if reason == _OUT_OF_MEMORY:
         return _MEMORY
     if reason not in (_CRASH_LOOP, last.get("reason")):

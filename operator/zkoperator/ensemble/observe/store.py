@@ -1,4 +1,4 @@
-"""Where the reconciler reads objects from: informers while it runs, the API itself for a single look."""
+"""Sources of objects: informers for the running operator, the API itself for a single command. I/O."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from zkoperator.runtime.keys import Key
 
 
 class InformedStore:
-    """The snapshots that informers keep. Nothing in them is fresh enough to delete by."""
+    """The snapshots of informers. They may be out of date, so a deletion needs a read of the API first."""
 
     def __init__(self, informers: Mapping[Resource, Informer]) -> None:
         self._informers = informers
@@ -19,7 +19,7 @@ class InformedStore:
 
 
 class LiveStore:
-    """One request an object, for single looks such as a printed plan."""
+    """One request for each object, as the command `plan` needs it."""
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api

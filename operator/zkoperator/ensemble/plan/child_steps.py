@@ -1,4 +1,4 @@
-"""Which children are to exist now, and which steps bring them there. Nothing here disrupts anybody."""
+"""Which children must exist now, and the steps that create or repair them. None of these steps is disruptive. Pure."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from zkoperator.kube.port import Manifest
 
 
 def wanted_pods(cluster: ValidatedCluster, observed: Observed) -> int:
-    """Return how many pods are to exist: never fewer than the committed members need, whatever the spec says."""
+    """Return how many pods must exist: never fewer than the committed members need, even if the spec asks for fewer."""
     if not cluster.is_founded:
         return cluster.founders
     needed = _last_needed(cluster, observed, known_servers(cluster, observed))
@@ -22,7 +22,7 @@ def wanted_pods(cluster: ValidatedCluster, observed: Observed) -> int:
 def _last_needed(cluster: ValidatedCluster, observed: Observed, servers: tuple[Server, ...]) -> int:
     """Return the last member whose pod is needed.
 
-    Members of ours have no gaps between their ids. One beyond a gap was added by hand: its pod is not made for it.
+    The ids that the operator gives have no gaps. A member beyond a gap was added by hand and gets no pod.
     """
     ours = {server.id for server in servers if cluster.names.is_host(server.id, server.address)}
     last = cluster.spec.replicas
@@ -32,19 +32,19 @@ def _last_needed(cluster: ValidatedCluster, observed: Observed, servers: tuple[S
 
 
 def known_servers(cluster: ValidatedCluster, observed: Observed) -> tuple[Server, ...]:
-    """Return the members for the ConfigMap: committed, else as recorded, else all that may be members.
+    """Return the members for the ConfigMap: the committed ones, else the recorded ones, else all that may be members.
 
-    A cluster that takes up kept claims was never told who votes, and its spec may ask for more members than claims were
-    kept: without their pods and their names nobody could bring back a majority.
+    A cluster that starts from kept claims does not know who votes, and its spec may ask for more members than there are
+    kept claims. A majority can only form if all that may vote have pods and are listed.
     """
     if observed.committed is not None:
         return observed.committed.servers
     if not cluster.is_founded:
         return _numbered(cluster, cluster.founders)
-    told = cluster.status.replicas
-    if observed.recorded and told > 0:
+    replicas = cluster.status.replicas
+    if observed.recorded and replicas > 0:
         return observed.recorded
-    guessed = _numbered(cluster, max(cluster.founders, told or cluster.spec.replicas))
+    guessed = _numbered(cluster, max(cluster.founders, replicas or cluster.spec.replicas))
     return tuple(sorted({server.id: server for server in (*guessed, *observed.recorded)}.values()))
 
 
@@ -63,16 +63,16 @@ def stateful_set_of(cluster: ValidatedCluster, observed: Observed, pods: int) ->
 
 
 def child_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
-    """Return what makes or repairs the children, in the order in which members need them."""
+    """Return the steps that create or repair children, in the order in which the members need them."""
     secret: tuple[Step, ...] = () if observed.secret_id is not None else (CreateSecret(),)
-    # Pods carry a mark of the password, so the StatefulSet waits until there is one.
+    # The pod template contains a digest of the password, so no child is written before the password exists.
     children = Child if observed.secret_id is not None else ()
     desired = _desired(cluster, observed)
     return (*secret, *(step for child in children for step in _step(observed, child, child.build(cluster, desired))))
 
 
 def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
-    """Return what is decided about the children. Replicas are never lowered here: `remove_pods` does that."""
+    """Return what the planner decides about the children. Only `remove_pods` lowers the replicas."""
     return Desired(
         servers=known_servers(cluster, observed),
         pods=max(wanted_pods(cluster, observed), observed.replicas or 0),

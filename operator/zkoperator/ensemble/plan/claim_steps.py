@@ -1,4 +1,4 @@
-"""What becomes of claims: noted while their members belong, kept or deleted by policy after they have left."""
+"""Steps for claims: annotated while their members vote; kept or deleted by policy after the members left. Pure."""
 
 from zkoperator.api.cluster import RetentionPolicy, StorageType
 from zkoperator.ensemble.observe.claim_view import ClaimView
@@ -11,10 +11,10 @@ LEFT = "left"
 
 
 def claim_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
-    """Return what is to be done with claims, once it is on record that they are this cluster's.
+    """Return the steps for all claims; none before status records that the claims belong to this cluster.
 
-    Who belongs to the ensemble is known from its leader only. Whether a claim goes with the cluster is the spec's to
-    say: it is noted without a leader, and before there was one, as the cluster may be deleted at any time.
+    Membership is known only while there is a leader. The owner reference follows from the spec alone and is written
+    without a leader, because the cluster may be deleted at any time.
     """
     if cluster.status.bootstrap is None or cluster.spec.storage.type is StorageType.EPHEMERAL:
         return ()
@@ -27,7 +27,7 @@ def claim_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ..
 
 
 def is_unused(cluster: ValidatedCluster, observed: Observed, claim: ClaimView) -> bool:
-    """Tell whether nobody uses the claim: no committed member, none that is wanted, and no pod."""
+    """Whether the claim is unused: its member is neither committed nor asked for, and there is no pod for it."""
     if observed.committed is None or not cluster.is_founded:
         return False
     unused = observed.committed.find(claim.member) is None and claim.member not in cluster.members

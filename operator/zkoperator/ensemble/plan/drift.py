@@ -1,4 +1,4 @@
-"""Whether a live object is as its manifest asks, though the API server has filled in defaults."""
+"""Compares a live object, into which the API server has filled defaults, with the manifest of the operator. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,19 +8,19 @@ from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.kube.port import Manifest
 
 _WHOLE = frozenset({"selector", "matchLabels", "data", "nodeSelector"})
-"""Maps in which a key that somebody added changes what the object does."""
+"""Maps in which any added key changes what the object does."""
 _UNASKED = frozenset(
     {
         *("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "initContainers", "serviceAccountName"),
         *("serviceAccount", "hostAliases", "envFrom", "args", "externalIPs", "ordinals"),
     }
 )
-"""Keys that no server fills in: where a manifest does not have them, somebody added them, and they change much."""
+"""Keys that the API server never fills in. A key that the manifest does not have was added by another client."""
 _METADATA = ("labels", "annotations", "ownerReferences")
 
 
 def covers(live: Manifest, desired: Manifest) -> bool:
-    """Tell whether everything in the manifest stands in the live object, and nothing was added that changes it."""
+    """Whether the live object has everything in the manifest, and nothing was added that changes what it does."""
     return next(_changes(_content(live), _content(desired)), None) is None
 
 
@@ -42,7 +42,7 @@ def edit_of(live: Manifest, desired: Manifest) -> str:
 
 
 def repair_patch(live: Manifest, desired: Manifest) -> Manifest:
-    """Return the JSON merge patch that also removes what others added, which server-side apply leaves alone."""
+    """Return the JSON merge patch that also removes what other clients added; server-side apply would keep that."""
     content = _content(desired)
     metadata = content.pop("metadata")
     return {"metadata": metadata, **_pruned(_content(live), content)}
@@ -97,7 +97,7 @@ def _changed_parts(live: Any, desired: dict[str, Any], key: str, path: str) -> I
 
 
 def _strays(live: dict[str, Any], desired: dict[str, Any], key: str) -> frozenset[str]:
-    """Return the keys that somebody added to a part of the object and that change what it does."""
+    """Return the keys that were added to this part of the object and that change what it does."""
     added = live.keys() - desired.keys()
     return frozenset(added if key in _WHOLE else (part for part in added & _UNASKED if live[part]))
 

@@ -1,7 +1,7 @@
-"""The one creation of an ensemble: permitted once, recorded in status, withdrawn when a quorum has served.
+"""The founding of an ensemble: permitted once, recorded in status, and withdrawn when a quorum has served. Pure.
 
-The permission needs more than an empty status, which a re-created object has as well: no claim may say that its volume
-belonged to an ensemble. With such claims the ensemble is taken up from its volumes, and nothing is founded.
+An empty status does not suffice for the permission, because a re-created object has one too: no claim may be annotated
+as that of a member. With such claims the ensemble starts from its volumes, and none is founded.
 """
 
 from zkoperator.api.cluster import StorageType
@@ -14,7 +14,7 @@ from zkoperator.ensemble.validate import UNKNOWN_ENSEMBLE, ValidatedCluster
 
 
 def founding_obstacle(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return why the ensemble may neither be founded nor taken up, empty when it may."""
+    """Return why an ensemble can neither be founded nor started from its volumes, empty when it can."""
     if cluster.status.bootstrap is not None:
         return ""
     claims = observed.claims.values()
@@ -33,18 +33,18 @@ def founding_obstacle(cluster: ValidatedCluster, observed: Observed) -> str:
             "an empty ensemble"
         )
     if len(ensembles := _ensembles(observed)) > 1:
-        told = "; ".join(f"{names} of ensemble {ensemble}" for ensemble, names in sorted(ensembles.items()))
-        return f"the claims are those of {len(ensembles)} ensembles: {told}; delete those that are not to be taken up"
+        listed = "; ".join(f"{names} of ensemble {ensemble}" for ensemble, names in sorted(ensembles.items()))
+        return f"the claims are those of {len(ensembles)} ensembles: {listed}; delete those that are not to be taken up"
     return ""
 
 
 def bootstrap_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
-    """Return the record that is due: the permission before anything else, its end after the claims are noted."""
+    """Return the due record: the permission first of all steps, its end once the claims of the voters are annotated."""
     recorded = cluster.status.bootstrap
     if recorded is None:
         return (_first_record(cluster, observed),)
     claims = (observed.claims[member] for member in observed.voters if member in observed.claims)
-    # One that is being deleted is not noted any more, and goes with its pod.
+    # A claim that is being deleted is not annotated any more.
     noted = all(claim.membership == MEMBER or claim.deleting for claim in claims)
     if not cluster.is_founded and observed.committed is not None and noted:
         return (RecordBootstrap(recorded.members, complete=True),)
@@ -52,9 +52,9 @@ def bootstrap_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step
 
 
 def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootstrap:
-    """Return the record. A volume that nobody noted may be a member's all the same: its operator may have ended before.
+    """Return the first record. A claim without annotation may be that of a member whose operator ended too early.
 
-    Without the pods of all that may be members, those that are could never come to a quorum.
+    The members can only reach a quorum if all that may be members have pods.
     """
     claimed = [claim.member for claim in observed.claims.values() if claim.membership != LEFT]
     if any(claim.membership == MEMBER for claim in observed.claims.values()):

@@ -1,4 +1,4 @@
-"""Who votes: growing, shrinking and repairing the committed configuration, one reconfiguration a plan."""
+"""Changes of the committed configuration: growth, shrinking and repair, one reconfiguration in a plan. Pure."""
 
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.build.children import Child
@@ -15,7 +15,7 @@ from zkoperator.ensemble.validate import ValidatedCluster
 
 
 def joining(cluster: ValidatedCluster, committed: Configuration) -> tuple[Server, ...]:
-    """Return the lines that are missing from the configuration, or stand in it with another role or address."""
+    """Return the lines that the configuration lacks, or has with another role or address."""
     wanted = (server_of(cluster.names, member) for member in sorted(cluster.members))
     return tuple(server for server in wanted if committed.find(server.id) != server)
 
@@ -35,7 +35,7 @@ def change_members(cluster: ValidatedCluster, observed: Observed) -> Proposal | 
         return None
     new = tuple(server for server in joiners if server.id not in committed.voters)
     missing = tuple(server.id for server in new if not _serves(observed, server.id))
-    # All joiners come at once: one after another would pass through two voters, where any loss stops all.
+    # All joiners are added at once: one by one, the ensemble would have two voters for a while and survive no loss.
     ready = tuple(server for server in joiners if server not in new or not missing)
     if not ready and not leavers:
         return _waiting(cluster, observed, missing)
@@ -50,7 +50,7 @@ def change_members(cluster: ValidatedCluster, observed: Observed) -> Proposal | 
 
 
 def _leaderless(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
-    """Say that nothing can be changed without a leader, if something is to be changed as far as is known."""
+    """Propose to wait for a leader if the members, as far as they are known, are not those of the spec."""
     voters, wanted, why = observed.voters, cluster.spec.replicas, gate(observed).why
     if cluster.status.replicas == 0:
         reason, patience_s = ClusterReason.BOOTSTRAPPING, RETURN_S
@@ -66,12 +66,12 @@ def _leaderless(cluster: ValidatedCluster, observed: Observed) -> Proposal | Non
 
 
 def _unreachable(observed: Observed, committed: Configuration, repaired: tuple[Server, ...]) -> frozenset[int]:
-    """Return the voters that cannot answer as long as their own lines are wrong."""
+    """Return the voters that do not answer and whose own lines are wrong, which may be why."""
     return frozenset(s.id for s in repaired if s.id in committed.voters and voting(observed, s.id) is None)
 
 
 def remove_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
-    """Propose to end the pods of members that the committed configuration does not have any more."""
+    """Propose to remove the pods of members that have left the committed configuration."""
     wanted, live = wanted_pods(cluster, observed), observed.children.get(Child.STATEFUL_SET)
     if observed.committed is None or live is None or observed.replicas is None or observed.replicas <= wanted:
         return None
@@ -84,7 +84,7 @@ def remove_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | Non
 
 
 def await_departure(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
-    """Say which pods are still to end after a removal."""
+    """Propose to wait for pods that are still terminating after a removal."""
     going = [pod for member, pod in sorted(observed.pods.items()) if member > wanted_pods(cluster, observed)]
     if observed.committed is None or not going:
         return None
@@ -99,22 +99,22 @@ def _serves(observed: Observed, member: int) -> bool:
 
 
 def _was_settled(cluster: ValidatedCluster) -> bool:
-    """Tell whether the configuration was as the present spec asks: what differs now was changed by another client."""
-    told = next((c for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), None)
+    """Whether the configuration already matched this spec, so that another client must have changed it since."""
+    last = next((c for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), None)
     return (
-        told is not None
-        and told.observed_generation == cluster.meta.generation
-        and told.reason in (ClusterReason.SETTLED, ClusterReason.REPAIRING)
+        last is not None
+        and last.observed_generation == cluster.meta.generation
+        and last.reason in (ClusterReason.SETTLED, ClusterReason.REPAIRING)
     )
 
 
 def _waiting(cluster: ValidatedCluster, observed: Observed, missing: tuple[int, ...]) -> Proposal:
     reason = ClusterReason.REPAIRING if _was_settled(cluster) else ClusterReason.SCALING_UP
     troubles = observed.troubles(missing)
-    told = troubles or f"{_names(cluster, missing)} to serve as non-voters"
+    message = troubles or f"{_names(cluster, missing)} to serve as non-voters"
     if not troubles and any(member not in observed.pods for member in missing):
-        told += f"; if no pods appear: kubectl describe statefulset {cluster.names.stateful_set}"
-    return Proposal(reason, f"waiting for {told}")
+        message += f"; if no pods appear: kubectl describe statefulset {cluster.names.stateful_set}"
+    return Proposal(reason, f"waiting for {message}")
 
 
 def _words(

@@ -1,4 +1,4 @@
-"""The next steps, from the validated cluster and what was observed. Pure: the same input gives the same plan."""
+"""Makes the plan: the next steps, from the validated cluster and what was observed. Pure."""
 
 from dataclasses import dataclass, replace
 
@@ -18,15 +18,15 @@ from zkoperator.ensemble.validate import ValidatedCluster
 SOON_S = 0.25
 BLOCKED_S = 1.0
 IDLE_S = 1.5
-"""Members are asked this often when nothing is to be done: a change of roles has no Kubernetes event."""
+"""Seconds between observations of a settled cluster; no Kubernetes event reports that another member leads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Steps in their order, at most one of them disruptive and that one last.
 
-    `reason` and `message` are the words of the condition Progressing. `settled` says that nothing is to be done, be it
-    that the cluster is paused; `held_back` is what would be done if it were not.
+    `reason` and `message` are those of the condition Progressing. `held_back` is the message of the plan that a paused
+    cluster would have, empty when there would be nothing to do.
     """
 
     steps: tuple[Step, ...]
@@ -42,12 +42,12 @@ class Plan:
 
     @property
     def disruptive(self) -> tuple[Step, ...]:
-        """The steps that take something away from the ensemble."""
+        """The steps that restart, remove or reconfigure members."""
         return tuple(step for step in self.steps if isinstance(step, Reconfigure | RemovePods | RestartPod))
 
 
 def make_plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
-    """Return what to do next. A paused cluster gets a plan without steps that says what would be done."""
+    """Return the plan. The plan of a paused cluster has no steps, and its message says what is held back."""
     plan = _plan(replace(cluster, restart=restart_request(cluster.restart, observed)), observed)
     if not cluster.spec.paused:
         return plan
@@ -63,7 +63,7 @@ def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
         return Plan((), ClusterReason.BLOCKED, why, BLOCKED_S)
     calm = (*claim_steps(cluster, observed), *bootstrap_steps(cluster, observed))
     if cluster.status.bootstrap is None:
-        # Nothing may start before the permission, or its absence, is on record.
+        # No member may start before status records whether it may found the ensemble.
         return Plan(calm, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
     calm = (*calm, *child_steps(cluster, observed))
     proposal = _proposal(cluster, observed)
@@ -82,7 +82,7 @@ def _calm(steps: tuple[Step, ...]) -> Plan:
 
 
 def _proposal(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
-    """Return the first disruption that may be taken, else what is awaited, else what is blocked."""
+    """Return the first proposal with a step that may be taken, else one that waits, else one that is blocked."""
     if not cluster.is_founded:
         return _first(replace_pods(cluster, observed), _founding(cluster, observed))
     roll = replace_pods(cluster, observed)

@@ -1,4 +1,4 @@
-"""What one concern wants done next, or what it waits for."""
+"""A proposal of one part of the planner: a disruptive step, or what it waits for. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from zkoperator.ensemble.plan.steps import Disruption
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """At most one disruption, and why.
+    """At most one disruptive step, and its reason.
 
-    `reason` and `message` are the words of the condition Progressing; `blocked` says what stands in the way of the
-    step, with its number, and is empty while the step may be taken or something is merely awaited.
+    `reason` and `message` are those of the condition Progressing. `blocked` says, with numbers, what prevents the step;
+    it is empty when the step may be taken or the proposal only waits.
     """
 
     reason: ClusterReason

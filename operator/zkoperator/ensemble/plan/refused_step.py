@@ -1,4 +1,4 @@
-"""What a plan becomes when one of its steps was refused. Pure."""
+"""The plan to report after one of its steps was refused. Pure."""
 
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.model.names import selector_text
@@ -16,21 +16,21 @@ _REFUSED_S = 10.0
 
 
 class ForeignObjectError(UnsafeError):
-    """An object with one of our names belongs to somebody else; it is never taken over."""
+    """An object with the name of a child belongs to somebody else. The operator never adopts it."""
 
 
 def waiting_for_budget(cluster: ValidatedCluster, plan: Plan, error: BudgetSpentError, waited_s: float) -> Plan:
     """Return the plan to report while the disruption budget refuses an eviction: who is away now is not our doing."""
-    told = f"{plan.message}: waiting for the disruption budget: {error}"
+    message = f"{plan.message}: waiting for the disruption budget: {error}"
     if waited_s < RETURN_S:
-        return Plan((), plan.reason, told, BUDGET_S)
+        return Plan((), plan.reason, message, BUDGET_S)
     pods = f"kubectl get pods -l {selector_text(cluster.names.selector)}"
     advice = f"kubectl get pdb {cluster.names.disruption_budget} has the numbers, {pods} who is away"
-    return Plan((), ClusterReason.BLOCKED, f"{told}; {advice}", BLOCKED_S)
+    return Plan((), ClusterReason.BLOCKED, f"{message}; {advice}", BLOCKED_S)
 
 
 def plan_after_refusal(plan: Plan, error: ZkOperatorError) -> Plan:
-    """Return the plan to report instead: nothing is done, and the error says why."""
+    """Return a plan without steps whose message has the error."""
     match error:
         case ForeignObjectError():
             return Plan((), ClusterReason.FOREIGN_OBJECT, str(error), BLOCKED_S)

@@ -1,4 +1,4 @@
-"""Replacing pods whose revision is not the spec's: those that do not serve first, then followers, the leader last."""
+"""Replaces pods of another revision than the spec's: those that do not serve, then followers, then the leader. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,7 +59,7 @@ def _chosen(observed: Observed, outdated: dict[int, str]) -> dict[int, str]:
 
 
 def _may_go_broken(cluster: ValidatedCluster, observed: Observed, member: int, updated: frozenset[int]) -> Verdict:
-    """Decide whether the pod of a member that does not serve may be replaced. Its data must not go with it."""
+    """Decide whether the pod of a member that does not serve may be replaced without loss of the only copy of data."""
     if not cluster.is_founded:
         return gate_for_broken_pod(observed, member, updated=updated, patience_s=0.0)
     if member not in observed.voters or not _data_goes_with_pod(cluster, observed, member):
@@ -79,12 +79,12 @@ def _replace_serving(cluster: ValidatedCluster, observed: Observed, outdated: di
 
 
 def _updated(cluster: ValidatedCluster, observed: Observed, outdated: frozenset[int]) -> frozenset[int]:
-    """Return the voters whose pods are of the newest revision; one that is still to be made will be, once founded."""
+    """Return the voters whose pods have the newest revision; after founding also those whose pods do not exist yet."""
     return frozenset(m for m in observed.voters - outdated if m in observed.pods or cluster.is_founded)
 
 
 def _only_copy(cluster: ValidatedCluster, observed: Observed, member: int) -> str:
-    """Say why a voter is not restarted whose data goes with its pod: the others could not give it back."""
+    """Return why a voter may not be restarted: its data goes with the pod, and the others have no full copy."""
     if not _data_goes_with_pod(cluster, observed, member) or member not in observed.voters or len(observed.voters) > 2:
         return ""
     ephemeral = cluster.spec.storage.type is StorageType.EPHEMERAL
@@ -103,13 +103,13 @@ def _data_goes_with_pod(cluster: ValidatedCluster, observed: Observed, member: i
 
 
 def leader_has_other_password(observed: Observed) -> bool:
-    """Tell whether the leader was made with another password than the Secret has: it refuses reconfigurations."""
+    """Whether the leader's pod has another password than the Secret, so that it refuses reconfigurations."""
     pod = observed.pods.get(observed.leader) if observed.leader is not None else None
     return pod is not None and pod.secret not in ("", observed.secret_id or "")
 
 
 def await_restarts(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
-    """Say which restarted member is still to come back. Only while the rest of the ensemble is well."""
+    """Propose to wait for members whose pods are terminating."""
     going = [pod for _, pod in sorted(observed.pods.items()) if pod.deleting and pod.member in cluster.members]
     if not going:
         return None
@@ -119,20 +119,20 @@ def await_restarts(cluster: ValidatedCluster, observed: Observed) -> Proposal | 
 
 
 def overdue(observed: Observed, going: Sequence[PodView]) -> str:
-    """Say how many pods do not end in time, with what the gate says of it; empty while they may still end."""
+    """Return which pods terminate for too long, after the gate's reason if it is shut; empty when none does."""
     late = [pod.name for pod in going if observed.downtime_s.get(pod.member, 0.0) > RETURN_S]
     if not late:
         return ""
-    told = (
+    message = (
         f"{len(late)} of {len(observed.pods)} pods do not end ({', '.join(late)}); if the node is gone for good, "
         "kubectl delete pod --force"
     )
     verdict = gate(observed)
-    return told if verdict.open else f"{verdict.why}; {told}"
+    return message if verdict.open else f"{verdict.why}; {message}"
 
 
 def await_return(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
-    """Go on saying what was begun until the last member serves; without such a beginning its absence is a fault."""
+    """Propose to wait until the last member of a restart in progress serves again."""
     begun, coming = _restart_in_progress(cluster), _returning(cluster, observed)
     if begun is None or not coming:
         return None
@@ -140,18 +140,18 @@ def await_return(cluster: ValidatedCluster, observed: Observed) -> Proposal | No
 
 
 def _restart_in_progress(cluster: ValidatedCluster) -> ClusterReason | None:
-    """Return the restart that the operator said to be in progress, None when it said nothing of the kind."""
-    said = next((c.reason for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), "")
-    return ClusterReason(said) if said in _ROLLS else None
+    """Return the reason of Progressing in the last status if it is a restart, else None."""
+    reason = next((c.reason for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), "")
+    return ClusterReason(reason) if reason in _ROLLS else None
 
 
 def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
-    """Return why the pod is to be replaced, empty when it is not."""
+    """Return why the pod must be replaced, empty when it need not be."""
     if pod.owner_uid != _owner_uid(observed):
         return ""
     if pod.restart:
         return f"its restart was asked for: {pod.restart}"
-    # The revision is that of the image as asked for: admission may have put another name in the pod.
+    # Admission may rewrite the image in the pod, so images are compared only after the revisions differ.
     if pod.revision != revision(cluster, observed.secret_id or ""):
         if pod.image != cluster.image:
             return f"the image changes from {pod.image} to {cluster.image}"
@@ -180,7 +180,7 @@ def _owner_uid(observed: Observed) -> str:
 
 
 def _rank(observed: Observed, member: int) -> tuple[int, int]:
-    """Order: members without a vote, followers, the leader; the highest id first among equals."""
+    """Sort key: members without a vote, followers, the leader; within each the highest id first."""
     if member not in observed.voters:
         return 0, -member
     answer = observed.serving(member)
@@ -192,7 +192,7 @@ def _excluded_voters(observed: Observed, member: int) -> frozenset[int]:
 
 
 def _returning(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Name the members that were replaced and do not serve yet, while nothing is known to be wrong with them."""
+    """Return the names of replaced members that do not serve yet, empty when any of them has a fault."""
     current = revision(cluster, observed.secret_id or "")
     away = [m for m in sorted(observed.voters) if observed.serving(m) is None]
     pods = [observed.pods.get(m) for m in away]

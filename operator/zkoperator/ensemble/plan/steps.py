@@ -1,4 +1,4 @@
-"""What a plan consists of: a closed union of frozen steps, ZooKeeper calls included."""
+"""The steps of a plan: a closed union of frozen values. Pure."""
 
 from dataclasses import dataclass
 
@@ -22,12 +22,12 @@ class RecordBootstrap:
 
 @dataclass(frozen=True, slots=True)
 class CreateSecret:
-    """Make the superuser's password, once."""
+    """Create the Secret with the superuser's password, once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyChild:
-    """Bring a child to its manifest: exactly the one that was observed, or a new one when there was none (no `uid`)."""
+    """Apply a child's manifest to exactly the object that was observed, or create the object when `uid` is empty."""
 
     child: Child
     manifest: Manifest
@@ -54,7 +54,7 @@ class DeleteClaim:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigure:
-    """Change the membership from exactly `from_version` so that exactly `voters` vote; then commit one more write."""
+    """Reconfigure from exactly `from_version` to exactly these `voters`, and commit one more write."""
 
     joining: tuple[Server, ...]
     leaving: tuple[int, ...]
@@ -64,7 +64,7 @@ class Reconfigure:
 
 @dataclass(frozen=True, slots=True)
 class RemovePods:
-    """Lower the StatefulSet's replicas. `removed` are the members whose pods go; none of them may be a member."""
+    """Lower the replicas of the StatefulSet. `removed` are the ids of the pods; none may be a member any more."""
 
     manifest: Manifest
     uid: str
@@ -74,7 +74,7 @@ class RemovePods:
 
 @dataclass(frozen=True, slots=True)
 class RestartPod:
-    """Evict one pod; the StatefulSet makes it anew. `harmless` when its server is not part of the quorum now.
+    """Evict one pod; the StatefulSet creates it anew. `harmless` when its server is not part of the quorum now.
 
     `unguarded` says why it is deleted instead, past its disruption budget; empty for an eviction.
     """

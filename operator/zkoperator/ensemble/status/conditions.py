@@ -1,4 +1,4 @@
-"""The four conditions of a cluster. Unknown is said where it is the case: not observed is neither well nor ill."""
+"""The four conditions of a cluster. What was not observed is reported as Unknown. Pure."""
 
 from dataclasses import dataclass
 
@@ -16,21 +16,21 @@ from zkoperator.ensemble.plan.terminating_claims import claims_message, terminat
 from zkoperator.ensemble.status.advice import after_divergence, after_lost_quorum, after_wiped_majority
 from zkoperator.ensemble.validate import ValidatedCluster
 
-Found = tuple[ClusterCondition, Truth, ClusterReason, str]
+ConditionFields = tuple[ClusterCondition, Truth, ClusterReason, str]
 
 _REFUSED = (ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN, ClusterReason.INVALID_SPEC)
-"""Reasons of a plan that only a person can change."""
+"""Reasons of a plan that only a person can resolve."""
 
 WIPED_S = 30.0
-"""Seconds after which a majority that runs without electing anybody is taken to have lost its volumes."""
+"""Seconds without an elected leader after which a running majority is assumed to have lost its volumes."""
 
 WARNING = "warning: "
-"""How the message of Degraded begins while all is well with a spec that is unwise."""
+"""Begin of the message of Degraded when only warnings about the spec are reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the conditions are made of. `verdict` is the gate's for nobody in particular, `serving` are voters."""
+    """The input of the conditions. `verdict` is that of the gate with no member excluded, `serving` are voters."""
 
     cluster: ValidatedCluster
     observed: Observed
@@ -46,12 +46,12 @@ class Facts:
 
     @property
     def quorum_serves(self) -> bool:
-        """Whether one leader and enough voters say that they serve."""
+        """Whether exactly one leader and a majority of the voters serve."""
         return self.observed.committed is not None and len(self.serving) >= self.quorum
 
     @property
     def is_briefly_silent(self) -> bool:
-        """Whether nothing is known but that ready members have not answered for a moment: too little to speak of."""
+        """Whether the only fault is that ready members have not answered for less than an election takes."""
         away = self.observed.voters - self.serving
         return bool(away) and all(
             _is_unreachable(self.observed, member) and self.observed.downtime_s.get(member, 0.0) < ELECTION_S
@@ -60,48 +60,48 @@ class Facts:
 
     @property
     def may_serve(self) -> int:
-        """How many voters may serve: those that do, and those of which nothing is known."""
+        """How many voters may serve: those that do, and those that the operator cannot reach."""
         return sum(
             1 for member in self.observed.voters if member in self.serving or _is_unreachable(self.observed, member)
         )
 
 
-def available(facts: Facts) -> Found:
+def available(facts: Facts) -> ConditionFields:
     """Return whether a quorum serves."""
     count = f"{len(facts.serving)} of {len(facts.observed.voters)} voters serve"
-    if (said := _said(facts, ClusterCondition.AVAILABLE)) is not None:
-        return said
+    if (last := _last_if_briefly_silent(facts, ClusterCondition.AVAILABLE)) is not None:
+        return last
     if facts.quorum_serves:
         leader = facts.cluster.names.pod(facts.observed.leader or 0)
         return ClusterCondition.AVAILABLE, Truth.TRUE, ClusterReason.QUORUM_SERVES, f"{count}, {leader} leads"
     if not facts.cluster.is_founded:
         return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.BOOTSTRAPPING, count
     if facts.may_serve >= facts.quorum:
-        told = f"{count}; {facts.may_serve - len(facts.serving)} do not answer the operator"
-        return ClusterCondition.AVAILABLE, Truth.UNKNOWN, ClusterReason.UNKNOWN, told
+        message = f"{count}; {facts.may_serve - len(facts.serving)} do not answer the operator"
+        return ClusterCondition.AVAILABLE, Truth.UNKNOWN, ClusterReason.UNKNOWN, message
     return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.QUORUM_LOST, f"{count}, {facts.quorum} are needed"
 
 
-def ready(facts: Facts) -> Found:
+def ready(facts: Facts) -> ConditionFields:
     """Return whether the newest spec is in place and every voter serves in sync."""
     if not facts.plan.settled:
         return ClusterCondition.READY, Truth.FALSE, facts.plan.reason, facts.plan.message
-    if (said := _said(facts, ClusterCondition.READY)) is not None:
-        return said
+    if (last := _last_if_briefly_silent(facts, ClusterCondition.READY)) is not None:
+        return last
     if not facts.verdict.open:
         return ClusterCondition.READY, Truth.FALSE, ClusterReason.MEMBER_DOWN, facts.verdict.why
     if late := [member.name for member in facts.members if not member.ready]:
-        told = f"waiting for the readiness of {', '.join(late)}"
-        return ClusterCondition.READY, Truth.FALSE, ClusterReason.APPLYING, told
-    told = f"{len(facts.serving)} of {facts.cluster.spec.replicas} voters serve in sync"
+        message = f"waiting for the readiness of {', '.join(late)}"
+        return ClusterCondition.READY, Truth.FALSE, ClusterReason.APPLYING, message
+    message = f"{len(facts.serving)} of {facts.cluster.spec.replicas} voters serve in sync"
     if held := held_nodes(facts.cluster.spec):
         # The column Message of `kubectl get zk` is this one: a drain that waits for ever is not understood otherwise.
-        told += f"; {WARNING}{held}"
-    return ClusterCondition.READY, Truth.TRUE, ClusterReason.IN_SYNC, told
+        message += f"; {WARNING}{held}"
+    return ClusterCondition.READY, Truth.TRUE, ClusterReason.IN_SYNC, message
 
 
-def _said(facts: Facts, kind: ClusterCondition) -> Found | None:
-    """Return what was said before, while members only blink and it was good, if it was said of the present spec."""
+def _last_if_briefly_silent(facts: Facts, kind: ClusterCondition) -> ConditionFields | None:
+    """Return the last condition if it was true for this spec and members are only briefly silent, else None."""
     before = next((c for c in facts.cluster.status.conditions if c.type == kind.value), None)
     if not facts.is_briefly_silent or before is None or before.status is not Truth.TRUE:
         return None
@@ -110,7 +110,7 @@ def _said(facts: Facts, kind: ClusterCondition) -> Found | None:
     return kind, before.status, ClusterReason(before.reason), before.message
 
 
-def progressing(facts: Facts) -> Found:
+def progressing(facts: Facts) -> ConditionFields:
     """Return what is being done, or what blocks it."""
     plan = facts.plan
     done = plan.reason in (ClusterReason.SETTLED, ClusterReason.PAUSED, *_REFUSED)
@@ -118,15 +118,15 @@ def progressing(facts: Facts) -> Found:
     return ClusterCondition.PROGRESSING, truth, plan.reason, plan.message
 
 
-def degraded(facts: Facts) -> Found:
-    """Return the gravest thing that is wrong."""
+def degraded(facts: Facts) -> ConditionFields:
+    """Return the gravest fault."""
     found = _wrong(facts)
     if found is not None:
         return ClusterCondition.DEGRADED, Truth.TRUE, *found
     versions = (member.version for member in facts.members)
     warnings = (*facts.cluster.warnings, *observed_warnings(facts.cluster.image, versions))
-    told = WARNING + "; ".join(warnings) if warnings else "nothing is known to be wrong"
-    return ClusterCondition.DEGRADED, Truth.FALSE, ClusterReason.HEALTHY, told
+    message = WARNING + "; ".join(warnings) if warnings else "nothing is known to be wrong"
+    return ClusterCondition.DEGRADED, Truth.FALSE, ClusterReason.HEALTHY, message
 
 
 def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
@@ -157,18 +157,18 @@ def _lost(facts: Facts) -> tuple[ClusterReason, str]:
     if facts.may_serve >= facts.quorum:
         return ClusterReason.UNKNOWN, f"{count}; whether a quorum serves is not known"
     idle = [member for member in observed.voters if isinstance(observed.answer(member), NotServing)]
-    told = "; ".join(filter(None, (f"{count}, {facts.quorum} are needed", observed.troubles(observed.voters))))
+    message = "; ".join(filter(None, (f"{count}, {facts.quorum} are needed", observed.troubles(observed.voters))))
     if len(idle) >= facts.quorum and observed.leaderless_s > WIPED_S:
-        # Nothing that they answer says why; a majority that runs and elects nobody has lost its disks, or its network.
+        # Their answers do not say why: a running majority without a leader has lost its disks or its network.
         return ClusterReason.MAJORITY_WIPED, (
-            f"{told}; {len(idle)} run without electing a leader: unless the network between them is cut, a majority "
+            f"{message}; {len(idle)} run without electing a leader: unless the network between them is cut, a majority "
             f"has lost its volumes and waits rather than start empty; {after_wiped_majority(facts.cluster, idle)}"
         )
-    return ClusterReason.QUORUM_LOST, f"{told}; {after_lost_quorum(facts.cluster)}"
+    return ClusterReason.QUORUM_LOST, f"{message}; {after_lost_quorum(facts.cluster)}"
 
 
 def _is_expected_back(facts: Facts, member: int) -> bool:
-    """Tell whether the member is away because the operator restarts it."""
+    """Whether the member does not serve because the operator restarts it."""
     rolling = facts.plan.reason in (
         ClusterReason.BOOTSTRAPPING,
         ClusterReason.ROLLING_RESTART,
@@ -191,7 +191,7 @@ def _diverged(facts: Facts) -> tuple[ClusterReason, str] | None:
 
 
 def _is_unreachable(observed: Observed, member: int) -> bool:
-    """Tell whether a member runs as far as Kubernetes knows, and does not answer the operator."""
+    """Whether the member runs and is ready according to Kubernetes, but does not answer the operator."""
     pod = observed.pods.get(member)
     return (
         isinstance(observed.answer(member), Silent) and pod is not None and pod.running is not Running.NO and pod.ready

@@ -21,11 +21,11 @@ _BAD = tuple(
         ClusterReason.MEMBER_DOWN,
     )
 )
-"""Reasons that are bad news in Ready and Progressing, whose being false is no news by itself."""
+"""Reasons of Ready and Progressing that make a Warning; their status alone does not."""
 
 
 def transition_notices(before: Iterable[RawCondition], after: Iterable[RawCondition]) -> tuple[Notice, ...]:
-    """Return a notice for each condition with another status or reason than before, and for a new warning."""
+    """Return a notice for each condition whose status or reason has changed, and for each new warning."""
     old, new = tuple(before), tuple(after)
     types, messages = {condition["type"] for condition in old}, {condition.get("message") for condition in old}
     changed = [condition["type"] for condition in transitions(old, new)]
@@ -38,7 +38,7 @@ def transition_notices(before: Iterable[RawCondition], after: Iterable[RawCondit
 
 
 def _is_warning(condition: RawCondition) -> bool:
-    """Tell whether the condition warns of a cluster that is well."""
+    """Whether the condition has a warning about the spec."""
     is_degraded = condition["type"] == ClusterCondition.DEGRADED.value
     return is_degraded and str(condition.get("message", "")).startswith(WARNING)
 
@@ -69,21 +69,23 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
     """Return the notice of a step that was carried out in such a way, None for one that is not worth telling."""
     match step:
         case ApplyChild(child) if how:
-            told = f"{child.title} {child.name_of(names)}: {how}; it is taken back: change the ZooKeeperCluster instead"
-            return Notice("Warning", "EditTakenBack", told, "Repair")
+            message = (
+                f"{child.title} {child.name_of(names)}: {how}; it is taken back: change the ZooKeeperCluster instead"
+            )
+            return Notice("Warning", "EditTakenBack", message, "Repair")
         case RecordBootstrap(members, False):
             return Notice("Normal", "Bootstrap", f"the ensemble may be founded by {members} members", "Bootstrap")
         case RecordBootstrap(members, True):
             return Notice("Normal", "Bootstrap", f"the ensemble of {members} first members is founded", "Bootstrap")
         case Reconfigure(joining, leaving, _, voters):
             parts = (("added", [server.id for server in joining]), ("removed", leaving), ("voters", sorted(voters)))
-            told = ", ".join(f"{verb} {_pods(names, members)}" for verb, members in parts if members)
-            return Notice("Normal", "Reconfigured", told, "Reconfigure")
+            message = ", ".join(f"{verb} {_pods(names, members)}" for verb, members in parts if members)
+            return Notice("Normal", "Reconfigured", message, "Reconfigure")
         case RemovePods(removed=removed):
             return Notice("Normal", "PodsRemoved", f"removed pods {_pods(names, removed)}", "Scale")
         case RestartPod(name=name, why=why):
-            told = f"restarting {name}: {why}" + (f"; {how}" if how else "")
-            return Notice("Normal", "MemberRestarted", told, "Restart")
+            message = f"restarting {name}: {why}" + (f"; {how}" if how else "")
+            return Notice("Normal", "MemberRestarted", message, "Restart")
         case _:
             return None
 

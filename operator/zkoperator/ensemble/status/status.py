@@ -34,7 +34,7 @@ def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: st
 
 
 def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan) -> Facts:
-    """Return what the conditions are made of."""
+    """Return the input of the conditions."""
     return Facts(
         cluster=cluster,
         observed=observed,
@@ -46,11 +46,11 @@ def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan) -> Facts
 
 
 def invalid_status(raw: Status, errors: tuple[FieldError, ...], generation: int, now: str) -> Status:
-    """Return the status of an object that cannot be acted on: all errors; the last good state keeps running."""
-    told = clip("; ".join(map(str, errors)), MESSAGE_LIMIT)
+    """Return the status of an invalid object, with all its errors."""
+    message = clip("; ".join(map(str, errors)), MESSAGE_LIMIT)
     wrong = [
-        (ClusterCondition.READY, Truth.FALSE, ClusterReason.INVALID_SPEC, told),
-        (ClusterCondition.DEGRADED, Truth.TRUE, ClusterReason.INVALID_SPEC, told),
+        (ClusterCondition.READY, Truth.FALSE, ClusterReason.INVALID_SPEC, message),
+        (ClusterCondition.DEGRADED, Truth.TRUE, ClusterReason.INVALID_SPEC, message),
     ]
     before = tuple(Condition.model_validate(condition) for condition in raw.get("conditions") or ())
     return {"observedGeneration": generation, "conditions": stamped(before, wrong, generation, now)}
@@ -62,7 +62,7 @@ def stamped(
     generation: int,
     now: str,
 ) -> list[dict[str, Any]]:
-    """Return all conditions; the time of a condition moves only with its status. Those not found stay as they are."""
+    """Return all conditions; those without new fields are kept, and a transition time changes only with the status."""
     builder = ConditionBuilder(before, generation, now)
     built = (builder.build(*condition) for condition in found)
     known = {condition.type: condition for condition in (*before, *built)}
@@ -70,12 +70,12 @@ def stamped(
 
 
 def differs(old: Status, new: Status) -> bool:
-    """Tell whether the new status says anything else than the old one, transaction ids aside."""
+    """Whether the new status differs from the old one in anything but transaction ids."""
     return any(_without_zxid(old.get(key)) != _without_zxid(value) for key, value in new.items())
 
 
 def zxid_differs(old: Status, new: Status) -> bool:
-    """Tell whether any transaction id has moved."""
+    """Whether any transaction id differs."""
     return [m.get("zxid") for m in old.get("members") or ()] != [m.get("zxid") for m in new.get("members") or ()]
 
 
@@ -100,7 +100,7 @@ def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
     }
     if committed is None:
         return summary
-    # While nobody can tell the committed configuration, the last one known stays in place.
+    # While the committed configuration is unknown, status keeps the last known one.
     return summary | {"replicas": len(committed.voters), "configVersion": f"{committed.version:x}"}
 
 

@@ -425,8 +425,8 @@ def _apply_without(*conditions: str) -> Callable[[pytest.MonkeyPatch], None]:
 
 _NOT_OBSERVED = """\
                 await self._restore_labels(resource, live, manifest)
-                return
-            wanted = _with_metadata(manifest, resourceVersion=_NEVER)"""
+                return ""
+            wanted = _with_metadata(manifest, resourceVersion=_NO_VERSION)"""
 
 
 def _changed(kind: type[Step], change: str) -> Claim:
