@@ -6,6 +6,7 @@ from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.model.config_map import content_of
 from zkoperator.mirror.model.ledger import Ledger, effective_digests
+from zkoperator.mirror.model.merge_base import value_digest
 from zkoperator.mirror.model.names import FINALIZER
 from zkoperator.mirror.model.selected_znodes import select_znodes
 from zkoperator.mirror.model.waiting import Waiting
@@ -152,7 +153,7 @@ def _unchanged(sync: ValidatedSync, seen: Observed) -> list[Edit]:
     return [
         Edit(key, selected.paths[key], None)
         for key, znode in selected.keys.items()
-        if known.get(key) == pulled_digest(znode)
+        if value_digest(known.get(key)) == pulled_digest(znode)
     ]
 
 

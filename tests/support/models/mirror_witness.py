@@ -184,7 +184,7 @@ class Witness:
 
 
 def _zk_state(world: World) -> dict[str, bytes]:
-    """The subtree as keys: leaves, and inner znodes that have data."""
+    """The subtree as keys: znodes with data, and empty leaves that never had children."""
     state: dict[str, bytes] = {}
     pending = [""]
     while pending:
@@ -195,7 +195,8 @@ def _zk_state(world: World) -> dict[str, bytes]:
             continue
         names = world.zk.tree.children(full, SUPER).names
         pending += [f"{path}/{name}" if path else name for name in names]
-        if data or (not names and path):
+        had_children = world.zk.tree.get(full, SUPER).stat.cversion > 0
+        if data or (path and not had_children):
             state[path.replace("/", "__") if path else "__root"] = data
     return state
 

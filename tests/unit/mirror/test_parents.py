@@ -2,8 +2,11 @@
 
 import pytest
 
-from tests.support.worlds.mirror import ROOT, World
-from zkoperator.zk.port import Set
+from tests.support.worlds.mirror import NAMESPACE, ROOT, World
+from zkoperator.kube.port import CONFIG_MAPS, DEPLOYMENTS
+from zkoperator.mirror.model.selected_znodes import _CONTAINER_OWNER, is_hollow
+from zkoperator.zk.port import Create, Set
+from zkoperator.zk.snapshot import Znode, digest_of
 
 IN_SYNC = ("True", "InSync")
 
@@ -101,8 +104,9 @@ async def _emptied_parent(world: World) -> None:
 async def test_a_last_child_that_goes_after_its_parents_key_is_no_restored_backup(world: World) -> None:
     await _emptied_parent(world)
     world.drop("a/b")
-    await world.until(lambda: world.data() == {"a": b"", "other": b"1"})
+    await world.until(lambda: world.data() == {"other": b"1"})
     await world.until_in_sync()
+    assert world.at("a") == b""
 
 
 async def test_a_parent_whose_key_was_deleted_goes_with_the_last_child_that_is_deleted(world: World) -> None:
@@ -124,3 +128,123 @@ async def test_an_empty_parent_and_its_child_that_are_deleted_together_are_both_
     await world.until(lambda: world.at("a") is None)
     await world.quiet()
     assert (world.ready(), world.data()) == (IN_SYNC, {"other": b"1"})
+
+
+PULL, TWO_WAY = "ZooKeeperToConfigMap", "TwoWay"
+
+
+async def _lock(world: World, path: str) -> None:
+    """Take a lock as its recipe does, and give it back."""
+    session = await world.connector().open(("main:2181",), None)
+    await session.create(Create(f"{ROOT}/{path}/lock-0000000001", b"", ephemeral=True))
+    await world.quiet()
+    await session.close()
+    await world.quiet()
+
+
+@pytest.mark.parametrize("direction", [PULL, TWO_WAY])
+async def test_a_lock_beside_the_configuration_is_no_key_and_restarts_nothing(world: World, direction: str) -> None:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "i"}]}}
+    meta = {"name": "web", "namespace": NAMESPACE}
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
+    world.kube.put(DEPLOYMENTS, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
+    world.tree(a="1", leader__first="x")
+    world.drop("leader/first")
+    world.sync(direction=direction, rollout=[{"kind": "Deployment", "name": "web"}])
+    await world.until(lambda: world.status().get("rollouts"))
+
+    def writes() -> int:
+        return sum(
+            request.is_write and request.resource in (CONFIG_MAPS, DEPLOYMENTS) for request in world.kube.operations
+        )
+
+    before = writes()
+    for _ in range(3):
+        await _lock(world, "leader")
+        assert world.data() == {"a": b"1"}
+    assert writes() == before
+
+
+async def test_the_last_key_below_a_parent_leaves_no_key_behind(world: World) -> None:
+    world.tree(db__size="1", other="1")
+    world.sync()
+    await world.until_in_sync()
+    world.drop("db/size")
+    await world.until(lambda: world.data() == {"other": b"1"})
+    await world.quiet()
+    assert (world.ready(), world.data(), world.at("db")) == (IN_SYNC, {"other": b"1"}, b"")
+
+
+async def test_an_empty_key_of_the_config_map_stays_whoever_comes_and_goes_below_its_znode(world: World) -> None:
+    world.tree(other="1")
+    world.sync()
+    await world.until_in_sync()
+    world.edit(leader="")
+    await world.until(lambda: world.at("leader") == b"")
+    await world.quiet()
+    await _lock(world, "leader")
+    assert (world.ready(), world.data()) == (IN_SYNC, {"leader": b"", "other": b"1"})
+    await world.restart()
+    await world.quiet()
+    world.edit(leader="x")
+    await world.until(lambda: world.at("leader") == b"x")
+    world.edit(leader=None)
+    await world.until(lambda: world.at("leader") is None)
+
+
+async def test_an_empty_value_that_is_pushed_causes_no_write_of_the_config_map(world: World) -> None:
+    world.tree(a="x", a__b="1", other="1")
+    world.sync()
+    await world.until_in_sync()
+    before = _writes_of_config_maps(world)
+    world.edit(a="", leaf="", new="", new__below="1")
+    await world.until(lambda: (world.at("a"), world.at("leaf"), world.at("new/below")) == (b"", b"", b"1"))
+    await world.quiet()
+    assert _writes_of_config_maps(world) == before
+
+
+def _writes_of_config_maps(world: World) -> int:
+    return sum(request.is_write and request.resource == CONFIG_MAPS for request in world.kube.operations)
+
+
+async def test_an_empty_key_that_the_config_map_had_first_goes_with_its_znode(world: World) -> None:
+    world.tree(other="1")
+    world.sync()
+    await world.until_in_sync()
+    world.edit(flag="")
+    await world.until(lambda: world.at("flag") == b"")
+    await world.quiet()
+    world.drop("flag")
+    await world.until(lambda: world.data() == {"other": b"1"})
+    await world.until_in_sync()
+
+
+async def test_an_empty_key_on_both_sides_at_first_stays_when_its_znode_becomes_a_parent(world: World) -> None:
+    world.tree(leader="", other="1")
+    world.config_map(leader="")
+    world.sync()
+    await world.until_in_sync()
+    await _lock(world, "leader")
+    assert (world.ready(), world.data()) == (IN_SYNC, {"leader": b"", "other": b"1"})
+
+
+async def test_an_empty_leaf_that_gets_children_is_no_key_any_more(world: World) -> None:
+    world.tree(leader="", other="1")
+    world.sync()
+    await world.until_in_sync()
+    assert world.data() == {"leader": b"", "other": b"1"}
+    await _lock(world, "leader")
+    assert (world.ready(), world.data()) == (IN_SYNC, {"other": b"1"})
+
+
+def _znode(*, owner: int = 0, pzxid: int = 5, children: int = 0) -> Znode:
+    return Znode(digest_of(b""), b"", 5, 5, pzxid, 0, children, owner, 0)
+
+
+def test_containers_and_whatever_had_children_are_hollow_while_they_are_empty() -> None:
+    assert is_hollow("leader", _znode(owner=_CONTAINER_OWNER))
+    assert is_hollow("leader", _znode(owner=_CONTAINER_OWNER - (1 << 64)))
+    assert is_hollow("leader", _znode(children=1))
+    assert is_hollow("leader", _znode(pzxid=7))
+    assert not is_hollow("leader", _znode())
+    assert not is_hollow("leader", _znode(owner=_CONTAINER_OWNER)._replace(data_length=1))

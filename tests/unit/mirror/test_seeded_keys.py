@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from tests.support.worlds.mirror import World
-from tests.unit.mirror import test_keys, test_rollout
+from tests.unit.mirror import test_keys, test_parents, test_rollout
 from tests.unit.mirror.test_seeded_guards import Bug
 from zkoperator.api.workloads import WorkloadKind, WorkloadRollout
 from zkoperator.mirror.apply import rollout as apply
-from zkoperator.mirror.model import keys, selected_znodes, selection
+from zkoperator.mirror.model import keys, merge_base, selected_znodes, selection
 from zkoperator.mirror.model import rollout as restarts
+from zkoperator.mirror.plan import decisions, push
 from zkoperator.mirror.status import rollouts, status
 
 _REASON, _HASH, _MARKS = restarts.reason_without_restart, restarts.content_hash, restarts.PendingMarks.marks
@@ -29,6 +30,37 @@ def _by_the_mark_alone(workload: Any, _known: Any, content: Any, sync: str) -> A
 
 
 BUGS = (
+    Bug(
+        "whatever has no children is a key",
+        selected_znodes,
+        "holds_children",
+        lambda znode: znode.num_children > 0,
+        partial(
+            test_parents.test_a_lock_beside_the_configuration_is_no_key_and_restarts_nothing,
+            direction="ZooKeeperToConfigMap",
+        ),
+    ),
+    Bug(
+        "an empty key of the ConfigMap taken for one of a leaf",
+        push,
+        "EMPTY_PUSHED",
+        merge_base.EMPTY_DIGEST,
+        test_parents.test_an_empty_key_of_the_config_map_stays_whoever_comes_and_goes_below_its_znode,
+    ),
+    Bug(
+        "an empty key of both sides taken for one of a leaf",
+        decisions,
+        "_as_recorded",
+        lambda _action, zookeeper, _rules: zookeeper,
+        test_parents.test_an_empty_key_on_both_sides_at_first_stays_when_its_znode_becomes_a_parent,
+    ),
+    Bug(
+        "a pushed empty key that outlives its znode",
+        decisions,
+        "value_digest",
+        lambda digest: None if digest == merge_base.EMPTY_PUSHED else digest,
+        test_parents.test_an_empty_key_that_the_config_map_had_first_goes_with_its_znode,
+    ),
     Bug(
         "restarts decided by the mark alone",
         apply,

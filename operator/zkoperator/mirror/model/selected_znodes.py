@@ -1,7 +1,8 @@
 """A snapshot of the subtree as keys: what is selected, what stands in the way, what is unknown. Pure.
 
-A znode is a key when it is selected and either a leaf or has data of its own. Empty inner znodes (and an empty root)
-only hold others together: they are `hollow`, present without being keys.
+A znode is a key when it is selected and has data, or is an empty leaf that never was anything else. Empty znodes that
+have or had children, empty containers and an empty root only hold others together, or wait for them (the parent of a
+lock): they are `hollow`, present without being keys.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ class SelectedZnodes:
         snapshot: where it comes from; `nodes` there has every znode, selected or not.
         keys: key -> znode of everything that has a counterpart in the ConfigMap.
         paths: key -> its path relative to the root, for `keys` and `hollow`.
-        hollow: key -> selected znode that has no data but children (or is the root).
+        hollow: key -> selected znode that is hollow, see `is_hollow`.
         unmappable: selected znodes that would be keys, and can be none.
         taken: keys of ephemeral znodes that are left out: nothing can be written at their paths.
     """
@@ -49,6 +50,17 @@ def is_session_owned(znode: Znode) -> bool:
     return owner not in (0, _CONTAINER_OWNER) and owner >> 56 != 0xFF
 
 
+def is_hollow(path: str, znode: Znode) -> bool:
+    """Whether the znode has no data and only holds others, or held or is going to hold them."""
+    return znode.data_length == 0 and (path == "" or holds_children(znode))
+
+
+def holds_children(znode: Znode) -> bool:
+    """Whether the znode has or had children, or is a container, which exists for nothing else."""
+    is_container = znode.ephemeral_owner & 0xFFFF_FFFF_FFFF_FFFF == _CONTAINER_OWNER
+    return is_container or znode.num_children > 0 or znode.pzxid > znode.czxid
+
+
 def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool = False) -> SelectedZnodes:
     """Return the keys of a snapshot. `ephemerals`: whether ephemeral znodes are keys."""
     keys: dict[str, Znode] = {}
@@ -61,16 +73,16 @@ def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool 
             continue
         key = key_of(path)
         is_left_out = znode.ephemeral_owner != 0 and not ephemerals and is_session_owned(znode)
-        is_hollow = znode.data_length == 0 and (znode.num_children > 0 or path == "")
+        has_no_value = is_hollow(path, znode)
         if isinstance(key, Unmappable):
-            if not is_left_out and not is_hollow:
+            if not is_left_out and not has_no_value:
                 unmappable.append(key)
             continue
         if is_left_out:
             taken.add(key)
             continue
         paths[key] = path
-        (hollow if is_hollow else keys)[key] = znode
+        (hollow if has_no_value else keys)[key] = znode
     return SelectedZnodes(snapshot, keys, paths, hollow, tuple(unmappable), frozenset(taken))
 
 

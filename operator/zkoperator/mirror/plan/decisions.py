@@ -8,7 +8,15 @@ from zkoperator.api.reasons import SyncReason
 from zkoperator.mirror.model.config_map import Content, Held
 from zkoperator.mirror.model.decision import Action, Decision, Problem, short_hash
 from zkoperator.mirror.model.keys import Unmappable
-from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, HOLLOW, Detached, Side, short
+from zkoperator.mirror.model.merge_base import (
+    EMPTY_DIGEST,
+    EMPTY_PUSHED,
+    HOLLOW,
+    Detached,
+    Side,
+    short,
+    value_digest,
+)
 from zkoperator.mirror.model.rules import Rules
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, selected_path
 from zkoperator.mirror.model.selection import Selection
@@ -27,7 +35,7 @@ class Decisions:
         equal: number of keys that are equal on both sides.
         equal_bytes: bytes of their values.
         dropped: keys of the base that are not selected any more.
-        hollowed: open deletions of empty keys whose znode only became a parent: they never count as deletions.
+        hollowed: open deletions of empty keys whose znode only became hollow: they never count as deletions.
         resolved: keys that a resolution has decided.
     """
 
@@ -116,7 +124,8 @@ def _is_out_of_reach(key: str, path: str, given: MergeInput, rules: Rules, found
 def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Decisions) -> None:
     znode = given.selected.keys.get(key)
     held = given.content.keys.get(key) if given.content is not None else None
-    base = given.digests.get(key)
+    recorded = given.digests.get(key)
+    base = value_digest(recorded)
     zookeeper = short(znode.digest) if znode is not None else None
     config_map = short(held.digest) if held is not None else None
     detached = given.detached.get(key)
@@ -127,9 +136,10 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
             return
     if znode is None and key in given.selected.hollow:
         if config_map == EMPTY_DIGEST:
-            _decide_hollow(key, path, base, rules, found)
+            _decide_hollow(key, path, recorded, rules, found)
             return
-        if rules.pushes and (base == HOLLOW or (base == EMPTY_DIGEST and config_map is not None)):
+        is_ours = recorded in (HOLLOW, EMPTY_PUSHED) or (base == EMPTY_DIGEST and config_map is not None)
+        if rules.pushes and is_ours:
             base = zookeeper = EMPTY_DIGEST
     if base == HOLLOW and zookeeper != config_map:
         # With data the znode has changed since; without the znode, nothing of the key is left there.
@@ -143,7 +153,13 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
         found.problems.append(problem)
         return
     if action is not Action.NOTHING:
-        found.open.append(Decision(key, path, action, zookeeper, config_map))
+        found.open.append(Decision(key, path, action, _as_recorded(action, zookeeper, rules), config_map))
+
+
+def _as_recorded(action: Action, zookeeper: bytes | None, rules: Rules) -> bytes | None:
+    """An empty value that was found on both sides is one that the ConfigMap had of its own."""
+    is_both = action is Action.RECORD and zookeeper == EMPTY_DIGEST and rules.pushes
+    return EMPTY_PUSHED if is_both else zookeeper
 
 
 def _rules_for(key: str, base: bytes | None, given: MergeInput, rules: Rules) -> Rules:
@@ -154,7 +170,7 @@ def _rules_for(key: str, base: bytes | None, given: MergeInput, rules: Rules) ->
 
 
 def _decide_hollow(key: str, path: str, base: bytes | None, rules: Rules, found: Decisions) -> None:
-    """An empty key on an empty parent is as good as equal, unless it came from the znode while that was a leaf."""
+    """An empty key on a hollow znode is as good as equal, unless it came from the znode while that was a leaf."""
     if base == EMPTY_DIGEST and rules.pulls and not rules.retain:
         found.hollowed.add(key)
         found.open.append(Decision(key, path, Action.TO_CONFIG_MAP, None, EMPTY_DIGEST))

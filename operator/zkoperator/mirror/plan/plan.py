@@ -7,7 +7,7 @@ from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
 from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import Ledger, effective_digests, pushed_since
-from zkoperator.mirror.model.merge_base import Base, Detached, Side
+from zkoperator.mirror.model.merge_base import Base, Detached, Side, value_digest
 from zkoperator.mirror.model.rules import Rules
 from zkoperator.mirror.model.selected_znodes import select_znodes
 from zkoperator.mirror.observe.observed import Observed
@@ -268,7 +268,7 @@ class _Planner:
     def _is_settled(self, item: Decision) -> bool:
         """Whether both sides differ from the base and one of them is about to lose its value."""
         is_write = item.action in (Action.TO_CONFIG_MAP, Action.TO_ZOOKEEPER, Action.DETACH)
-        return is_write and self._digests.get(item.key) not in (item.zookeeper, item.config_map)
+        return is_write and value_digest(self._digests.get(item.key)) not in (item.zookeeper, item.config_map)
 
     def _real(self, decisions: Decisions) -> Plan:
         sorted_ = self._sort(decisions)

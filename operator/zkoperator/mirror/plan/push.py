@@ -11,10 +11,10 @@ from typing import Final
 
 from zkoperator.mirror.model.keys import key_of
 from zkoperator.mirror.model.ledger import Ledger, encode_ledger, next_push
-from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, HOLLOW, short
+from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PUSHED, HOLLOW, short
 from zkoperator.mirror.model.names import claim_path, ledger_path
 from zkoperator.mirror.model.push_limits import PushLimits
-from zkoperator.mirror.model.selected_znodes import SelectedZnodes, is_session_owned
+from zkoperator.mirror.model.selected_znodes import SelectedZnodes, holds_children, is_session_owned
 from zkoperator.zk.paths import join
 from zkoperator.zk.port import OPEN_ACL, Acl, Check, Create, Delete, Operation, Set
 from zkoperator.zk.request_sizes import multi_bytes
@@ -234,23 +234,24 @@ class _Builder:
     def _base_of(self, edit: Edit) -> bytes | None:
         if edit.value is None:
             return None
-        return HOLLOW if edit.value == b"" and self._has_children_after(edit.path) else short(digest_of(edit.value))
+        if edit.value != b"":
+            return short(digest_of(edit.value))
+        return HOLLOW if self._is_hollow_after(edit.path) else EMPTY_PUSHED
 
     def _hollowed(self) -> dict[str, bytes]:
         """Return the bases of empty leaves that this push makes parents: their keys stay in the ConfigMap."""
         keys = {path: key_of(path) for path in self._parents if self._is_empty_leaf(path)}
-        digests = self._given.digests
-        return {key: HOLLOW for key in keys.values() if isinstance(key, str) and digests.get(key) == EMPTY_DIGEST}
+        digests, empty = self._given.digests, (EMPTY_DIGEST, EMPTY_PUSHED)
+        return {key: HOLLOW for key in keys.values() if isinstance(key, str) and digests.get(key) in empty}
 
     def _is_empty_leaf(self, path: str) -> bool:
         znode = self._nodes.get(path)
-        return znode is not None and znode.data_length == 0 and znode.num_children == 0
+        return znode is not None and znode.data_length == 0 and not holds_children(znode)
 
-    def _has_children_after(self, path: str) -> bool:
-        """Whether the znode will have children. The root counts as if it always had."""
+    def _is_hollow_after(self, path: str) -> bool:
+        """Whether the znode will be a hollow one, once it is empty."""
         znode = self._nodes.get(path)
-        left = znode.num_children - self._deleted_children.get(path, 0) if znode is not None else 0
-        return path == "" or path in self._parents or left > 0
+        return path == "" or path in self._parents or (znode is not None and holds_children(znode))
 
     def _absolute(self, path: str) -> str:
         return self._root if path == "" else join(self._root, path)

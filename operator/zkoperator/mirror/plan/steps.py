@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from zkoperator.api.reasons import SyncReason
 from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
-from zkoperator.mirror.model.merge_base import Base, Detached, Side, short
+from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decisions
@@ -167,7 +167,9 @@ def _apart(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[str]
     """Return the keys whose znode is not what the base says at the zxid that it names."""
     found = context.selected.keys
     return frozenset(
-        key for key, digest in digests.items() if (znode := found.get(key)) is None or short(znode.digest) != digest
+        key
+        for key, digest in digests.items()
+        if (znode := found.get(key)) is None or short(znode.digest) != value_digest(digest)
     )
 
 
