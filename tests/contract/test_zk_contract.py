@@ -332,6 +332,19 @@ async def test_a_digest_acl_is_the_same_as_the_creators(world: World) -> None:
         await world.open(Credential("alice", "guessed")).get(path)
 
 
+async def test_an_acl_is_read_in_full_by_whoever_may_change_it(world: World) -> None:
+    path, mine = f"{world.root}/mine", Acl(31, "digest", digest_identity(ALICE))
+    await world.open(ALICE).create(Create(path, b"", (*CREATOR_ACL, Acl(1, "world", "anyone"))))
+    assert await world.open(ALICE).get_acl(path) == (mine, Acl(1, "world", "anyone"))
+    assert await world.zk.get_acl(path) == (Acl(31, "digest", "alice:x"), Acl(1, "world", "anyone"))
+    assert await world.zk.get_acl(world.root) == OPEN_ACL
+    await world.open(ALICE).create(Create(f"{path}/hidden", b"", CREATOR_ACL))
+    with pytest.raises(ForbiddenError):
+        await world.zk.get_acl(f"{path}/hidden")
+    with pytest.raises(NoNodeError):
+        await world.zk.get_acl(f"{path}/absent")
+
+
 async def test_creator_acl_without_a_credential_is_invalid(world: World) -> None:
     with pytest.raises(InvalidError):
         await world.zk.create(Create(f"{world.root}/a", b"", CREATOR_ACL))

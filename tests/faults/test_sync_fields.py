@@ -29,6 +29,7 @@ PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("zookeeper", "hosts"): ({"zookeeper": {"hosts": "zk:2181"}}, {"zookeeper": {"hosts": "main:2181"}}),
     ("zookeeper", "path"): ({}, {"path": "/apps/other"}),
     ("zookeeper", "credentialsSecret"): ({}, {"zookeeper": {**_SOURCE, "credentialsSecret": "absent"}}),
+    ("zookeeper", "acl"): ({}, {"zookeeper": {**_SOURCE, "acl": "Open"}}),
     ("configMap", "name"): ({}, {"configMap": {"name": "renamed"}}),
     ("direction",): ({}, PULL),
     ("conflictPolicy",): ({}, {"conflictPolicy": "PreferConfigMap"}),

@@ -76,10 +76,29 @@ class ClusterRef(Model):
     """Its name."""
 
 
+class ZnodeAcl(StrEnum):
+    """The ACL of znodes that a push creates."""
+
+    PARENT = "Parent"
+    """That of the nearest parent that exists."""
+    CREATOR = "Creator"
+    """Everything for the identity of `credentialsSecret`, nothing for others."""
+    CREATOR_ALL_WORLD_READ = "CreatorAllWorldRead"
+    """Everything for the identity of `credentialsSecret`, reading for everybody."""
+    OPEN = "Open"
+    """Everything for everybody."""
+
+
 class ZooKeeperSide(Model):
     """The subtree of znodes."""
 
     rules: ClassVar = (
+        Rule(
+            "write Parent or Open, or name a credentialsSecret: without an identity nobody is the creator",
+            field="acl",
+            cel="!self.acl.startsWith('Creator') || has(self.credentialsSecret)",
+            holds=lambda side: not side.acl.startswith("Creator") or side.credentials_secret is not None,
+        ),
         Rule(
             "write exactly one of clusterRef (an ensemble of this namespace) and hosts (any other ensemble)",
             cel="has(self.clusterRef) != has(self.hosts)",
@@ -103,6 +122,8 @@ class ZooKeeperSide(Model):
     """The root of the subtree, absolute."""
     credentials_secret: ObjectName | None = None
     """Secret of the same namespace with `username` and `password` for digest authentication."""
+    acl: ZnodeAcl = ZnodeAcl.PARENT
+    """ACL of znodes that a push creates. With `Parent` the identity that pushes has access in any case."""
 
 
 class ConfigMapSide(Model):

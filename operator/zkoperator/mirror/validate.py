@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from zkoperator.api.parse import parse
-from zkoperator.api.sync import AdoptionPolicy, ConfigSync, ConfigSyncStatus, DeletionPolicy, Ephemerals, Mode, OnDelete
+from zkoperator.api.sync import (
+    AdoptionPolicy,
+    ConfigSync,
+    ConfigSyncStatus,
+    DeletionPolicy,
+    Ephemerals,
+    Mode,
+    OnDelete,
+    ZnodeAcl,
+)
 from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.mirror.model.merge_base import Side
@@ -46,6 +55,7 @@ class ValidatedSync:
     source: Source
     rules: Rules
     adoption: AdoptionPolicy
+    acl: ZnodeAcl
     limits: DeletionLimits
     selection: Selection
     ephemerals: bool
@@ -141,6 +151,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         ),
         rules=Rules(spec.direction, spec.conflict_policy, retain=spec.deletion_policy is DeletionPolicy.RETAIN),
         adoption=spec.adoption_policy,
+        acl=zookeeper.acl,
         limits=DeletionLimits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
         selection=Selection(zookeeper.path, spec.keys.include, spec.keys.exclude),
         ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE,

@@ -211,6 +211,12 @@ class Zk(Protocol):
     async def children(self, path: str) -> Children:
         """List the children. `NoNodeError`."""
 
+    async def get_acl(self, path: str) -> tuple[Acl, ...]:
+        """Read the ACL. `NoNodeError`, `ForbiddenError`.
+
+        To whoever has no ADMIN permission there, the hash in a digest identity reads as `x`.
+        """
+
     async def create(self, op: Create) -> Stat:
         """Create one znode. `NodeExistsError`, `NoNodeError` (no parent)."""
 

@@ -139,6 +139,12 @@ class ZkSession:
         listing: port.Children = await self._request("children", wire.children(path))
         return listing
 
+    async def get_acl(self, path: str) -> tuple[port.Acl, ...]:
+        """Read the ACL."""
+        _check_path(path)
+        entries: tuple[port.Acl, ...] = await self._request("get_acl", wire.get_acl(path))
+        return entries
+
     async def create(self, op: port.Create) -> port.Stat:
         """Create one znode."""
         _check_path(op.path)

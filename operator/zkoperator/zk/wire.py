@@ -69,6 +69,11 @@ def exists(path: str) -> Request:
     return Request(kz.Exists.type, _path_and_no_watch(path), _decode_stat, Subject(path, False))
 
 
+def get_acl(path: str) -> Request:
+    """Encode a read of the ACL."""
+    return Request(kz.GetACL.type, bytes(kz.GetACL(path).serialize()), _decode_acl, Subject(path, False))
+
+
 def children(path: str) -> Request:
     """Encode a listing of the children."""
     return Request(kz.GetChildren2.type, _path_and_no_watch(path), _decode_children, Subject(path, False))
@@ -193,6 +198,11 @@ def _operation(op: port.Operation) -> Any:
 def _decode_node(buffer: bytes, offset: int, zxid: int) -> port.Node:
     data, offset = kz.read_buffer(buffer, offset)
     return port.Node(data or b"", port.Stat._make(_stat.unpack_from(buffer, offset)), zxid)
+
+
+def _decode_acl(buffer: bytes, offset: int, zxid: int) -> tuple[port.Acl, ...]:
+    entries, _ = kz.GetACL.deserialize(buffer, offset)
+    return tuple(port.Acl(entry.perms, entry.id.scheme, entry.id.id) for entry in entries)
 
 
 def _decode_stat(buffer: bytes, offset: int, zxid: int) -> port.Stat:

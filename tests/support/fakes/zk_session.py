@@ -99,6 +99,12 @@ class FakeZk:
         )
         return listing
 
+    async def get_acl(self, path: str) -> tuple[port.Acl, ...]:
+        entries: tuple[port.Acl, ...] = await self._submit(
+            "get_acl", path, lambda: self._server.tree.get_acl(path, self._who)
+        )
+        return entries
+
     async def create(self, op: port.Create) -> port.Stat:
         committed = await self._commit("create", op.path, (op,))
         assert committed.stats[0] is not None

@@ -126,6 +126,17 @@ class Tree:
         node = self._readable(path, who)
         return Children(tuple(node.children), node.stat(), self.zxid)
 
+    def get_acl(self, path: str, who: Principal) -> tuple[Acl, ...]:
+        """Read the ACL; who may not change it does not see the hashes of digest identities."""
+        node = self._existing(path)
+        self._permit(node, READ | ADMIN, who, path)
+        if self.allows(node.acl, ADMIN, who):
+            return node.acl
+        return tuple(
+            Acl(entry.perms, entry.scheme, entry.id.partition(":")[0] + ":x") if entry.scheme == "digest" else entry
+            for entry in node.acl
+        )
+
     def commit(self, ops: Sequence[Operation], who: Principal) -> tuple[Committed, list[Change]]:
         """Apply all operations or none. A refused transaction uses up a zxid, as on the server."""
         self.zxid += 1

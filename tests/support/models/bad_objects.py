@@ -326,6 +326,12 @@ SYNCS = (
         "spec.keys.ephemerals",
         "direction: ZooKeeperToConfigMap",
     ),
+    _sync(
+        "a creator without an identity",
+        {"zookeeper": {"clusterRef": {"name": "main"}, "path": "/apps/shop", "acl": "Creator"}},
+        "spec.zookeeper.acl",
+        "credentialsSecret",
+    ),
     _sync("no pattern", {"keys": {"include": []}}, "spec.keys.include", "at least 1", "at least 1 items"),
     _sync(
         "a pattern from the root", {"keys": {"include": ["/db/**"]}}, "spec.keys.include[0]", "without a leading '/'"

@@ -15,6 +15,7 @@ from zkoperator.errors import (
 )
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
 from zkoperator.mirror.apply.claims import release, release_claim, take_ledger
+from zkoperator.mirror.apply.inheritance import AclHiddenError, with_inherited_acls
 from zkoperator.mirror.model.decision import Problem
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
@@ -29,7 +30,7 @@ from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.outcome import Outcome, classify
-from zkoperator.zk.port import Committed, MultiError
+from zkoperator.zk.port import CREATOR_ACL, OPEN_ACL, Committed, MultiError, NoNodeError
 from zkoperator.zk.request_sizes import multi_bytes
 from zkoperator.zk.snapshot import Znode
 
@@ -113,8 +114,9 @@ class Applier:
         zk = _subtree(sides).zk
         cache = sides.ledger
         cache.forget()
+        acl = OPEN_ACL if _subtree(sides).endpoint.credential is None else CREATOR_ACL
         claimant = await self._claimants.claimant(sync)
-        found = await take_ledger(zk, sync.source.root, claimant, self._claimants.standing, seen.acl, step.ledger)
+        found = await take_ledger(zk, sync.source.root, claimant, self._claimants.standing, acl, step.ledger)
         cache.ledger = found if isinstance(found, Ledger) else None
         cache.claimed_by = "" if isinstance(found, Ledger) else self._claimants.described(found)
         cache.claimed_until_s = self._clock.now_s() + self._settings.retry_s
@@ -166,8 +168,14 @@ class Applier:
         )
 
     async def _push(self, step: PushMulti, sides: BothSides) -> tuple[str, ...]:
+        subtree = _subtree(sides)
         try:
-            committed = await _subtree(sides).zk.multi(step.operations)
+            operations = await with_inherited_acls(subtree.zk, step.operations, subtree.endpoint.credential)
+            committed = await subtree.zk.multi(operations)
+        except AclHiddenError as error:
+            raise self._left_out(step, error.path, error, sides) from error
+        except NoNodeError as error:
+            raise ConflictError("a parent of what is pushed is gone") from error
         except MultiError as error:
             raise await self._refused_push(step, error, sides) from error
         except TooLargeError as error:

@@ -8,7 +8,6 @@ from zkoperator.mirror.model.decision import Problem
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.push_limits import PushLimits
-from zkoperator.zk.port import OPEN_ACL, Acl
 from zkoperator.zk.snapshot import Snapshot
 
 
@@ -26,7 +25,6 @@ class Observed:
         owner_is_gone: the ConfigSync that the label names does not exist, or uses another ConfigMap.
         claimed_by: the ConfigSync that pushes to an overlapping subtree, "" when none does.
         missing_above: absolute paths above a missing root that have to be created, outermost first.
-        acl: of znodes that are created.
         refused: keys that the ensemble does not let us write, and why.
         unfit: keys that the API server did not take, and why.
         limits: what the ensemble takes.
@@ -42,7 +40,6 @@ class Observed:
     owner_is_gone: bool = False
     claimed_by: str = ""
     missing_above: tuple[str, ...] = ()
-    acl: tuple[Acl, ...] = OPEN_ACL
     flapping: frozenset[str] = frozenset()
     refused: Mapping[str, Problem] = field(default_factory=dict)
     unfit: Mapping[str, Problem] = field(default_factory=dict)

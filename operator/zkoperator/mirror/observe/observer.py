@@ -24,7 +24,7 @@ from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import LookAgain
 from zkoperator.zk.paths import parent_of
-from zkoperator.zk.port import CREATOR_ACL, OPEN_ACL, Zk
+from zkoperator.zk.port import Zk
 from zkoperator.zk.snapshot import Snapshot
 
 _GRACE_S = 3.0
@@ -105,7 +105,6 @@ class Observer:
             ledger_is_mine=ledger.is_mine,
             claimed_by=ledger.claimed_by if ledger.claimed_until_s > now_s else "",
             missing_above=await _missing_above(subtree.zk, snapshot),
-            acl=OPEN_ACL if subtree.endpoint.credential is None else CREATOR_ACL,
             flapping=backlog.flaps.held(now_s),
             refused=backlog.refused.at(now_s),
             unfit=backlog.unfit.at(now_s),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from zkoperator.api.reasons import SyncReason
+from zkoperator.mirror.model.acls import acl_of
 from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
@@ -269,7 +270,7 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
         annotated_zxid=annotated.zxid,
         resource_version=content.resource_version,
         missing_above=context.seen.missing_above,
-        acl=context.seen.acl,
+        acl=acl_of(context.sync.acl),
         limits=context.seen.limits,
         digests=context.digests,
     )

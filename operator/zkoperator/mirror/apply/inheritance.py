@@ -1,0 +1,64 @@
+"""Giving the znodes that a push creates the ACL of their parents. I/O."""
+
+from dataclasses import replace
+
+from zkoperator.errors import ForbiddenError
+from zkoperator.mirror.model.acls import INHERITED, acl_like
+from zkoperator.zk.paths import parent_of
+from zkoperator.zk.port import Acl, Create, Credential, NoNodeError, Operation, Zk
+
+_ADVICE = "grant its identity the ADMIN permission there, or set spec.zookeeper.acl to another value than Parent"
+
+
+class AclHiddenError(ForbiddenError):
+    """The ACL of a parent cannot be read in full.
+
+    Args:
+        path: of the znode that was to be created.
+    """
+
+    def __init__(self, path: str, parent: str) -> None:
+        super().__init__(f"the ACL of {parent} cannot be read in full; {_ADVICE}")
+        self.path = path
+
+
+async def with_inherited_acls(
+    zk: Zk, operations: tuple[Operation, ...], credential: Credential | None
+) -> tuple[Operation, ...]:
+    """Return the operations with an ACL in each creation. One that inherits costs a read for each parent.
+
+    Raises:
+        AclHiddenError: the identity may not see the whole ACL of a parent.
+        NoNodeError: a parent is gone.
+    """
+    username = credential.username if credential is not None else None
+    made = {op.path for op in operations if isinstance(op, Create)}
+    known: dict[str, tuple[Acl, ...] | None] = {}
+    done: list[Operation] = []
+    for op in operations:
+        if not isinstance(op, Create) or op.acl != INHERITED:
+            done.append(op)
+            continue
+        parent = _existing_parent(op.path, made)
+        if parent not in known:
+            known[parent] = await _read(zk, parent, username)
+        if (acl := known[parent]) is None:
+            raise AclHiddenError(op.path, parent)
+        done.append(replace(op, acl=acl))
+    return tuple(done)
+
+
+def _existing_parent(path: str, made: set[str]) -> str:
+    parent = parent_of(path)
+    while parent in made:
+        parent = parent_of(parent)
+    return parent
+
+
+async def _read(zk: Zk, parent: str, username: str | None) -> tuple[Acl, ...] | None:
+    try:
+        return acl_like(await zk.get_acl(parent), username)
+    except NoNodeError:
+        raise
+    except ForbiddenError:
+        return None
