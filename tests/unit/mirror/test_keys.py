@@ -16,9 +16,21 @@ async def test_a_key_that_is_too_long_is_named_and_the_rest_flows(world: World) 
     world.write(Create(f"{ROOT}/{'x' * 300}", b"1"))
     world.sync()
     await world.until_reason("KeyInvalid")
-    assert "x" * 300 in world.message()
+    assert "xxx...(300 characters)...xxx" in world.message()
     world.node("a", "2")
     await world.until(lambda: world.data() == {"a": b"2"})
+
+
+async def test_every_name_that_is_too_long_leaves_room_for_the_others(world: World) -> None:
+    world.tree(a="1")
+    for number in range(7):
+        world.write(Create(f"{ROOT}/dubbo{number}{'%2F' * 150}", b"1"))
+    world.sync(direction="ZooKeeperToConfigMap")
+    await world.until_reason("KeyInvalid")
+    told = world.message()
+    assert [f"dubbo{number}%2F" in told for number in range(4)] == [True] * 4
+    assert told.endswith(" more")
+    assert len(told) <= 1024
 
 
 NO_PATHS = {

@@ -120,7 +120,7 @@ class Restarter:
                     return LookAgain(wait_s)
                 self._limits.restarts(sync.namespace, workload, now_s)
                 self._meter.requested("workload")
-                patch = restart_patch(self._pending.marks(sync.namespace, workload))
+                patch = restart_patch({**self._pending.marks(sync.namespace, workload), sync.name: content.hash})
                 if await self._api.patch(kind, sync.namespace, workload.name, patch) is None:
                     return failed(SyncReason.WORKLOAD_NOT_FOUND)
                 reason = SyncReason.ROLLED_OUT

@@ -74,7 +74,7 @@ class MergeInput:
 def decide_all(given: MergeInput, rules: Rules) -> Decisions:
     """Return what has to happen, key by key in a stable order."""
     found = Decisions()
-    for unmappable in given.selected.unmappable if rules.pulls else ():
+    for unmappable in sorted(given.selected.unmappable, key=lambda one: one.name) if rules.pulls else ():
         found.problems.append(Problem(SyncReason.KEY_INVALID, unmappable.name, unmappable.reason))
     for path in sorted(given.selected.snapshot.unreadable):
         found.problems.append(Problem(SyncReason.FORBIDDEN, path or "/", _REFUSED_READ))

@@ -21,6 +21,10 @@ from zkoperator.mirror.status.rollouts import known_rollouts, rolled_out, rollou
 
 _NAMED: Final = 5
 _MESSAGE_LIMIT: Final = 1024
+_NAME_LIMIT: Final = 100
+_PROBLEM_LIMIT: Final = 450
+_MORE_LIMIT: Final = 30
+"""Room for the number of problems that are not named, and for notes."""
 _GRAVITY: Final = (SyncReason.FORBIDDEN, SyncReason.KEY_INVALID, SyncReason.TOO_LARGE)
 _LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "base", "content")
 """Numbers that move with every change; they alone are no reason to write the status at once."""
@@ -161,13 +165,27 @@ def _open_reason(plan: Plan) -> tuple[SyncReason | None, str]:
 
 
 def _names(items: tuple[Decision, ...]) -> str:
-    names = ", ".join(item.key for item in items[:_NAMED])
+    names = ", ".join(shown_name(item.key) for item in items[:_NAMED])
     return names if len(items) <= _NAMED else f"{names} and {len(items) - _NAMED} more"
 
 
 def _problem_message(found: list[Problem]) -> str:
-    shown = "; ".join(f"{problem.name}: {problem.message}" for problem in found[:_NAMED])
-    return shown if len(found) <= _NAMED else f"{shown}; and {len(found) - _NAMED} more"
+    """Name as many problems as there is room for; long names are shortened, so that one leaves room for others."""
+    shown: list[str] = []
+    for problem in found[:_NAMED]:
+        text = clip(f"{shown_name(problem.name)}: {problem.message}", _PROBLEM_LIMIT)
+        if shown and len("; ".join([*shown, text])) > _MESSAGE_LIMIT - _MORE_LIMIT:
+            break
+        shown.append(text)
+    left = len(found) - len(shown)
+    return "; ".join([*shown, *([f"and {left} more"] if left else [])])
+
+
+def shown_name(name: str) -> str:
+    """Return the name as a message shows it: of a long one, its beginning, its length and its end."""
+    if len(name) <= _NAME_LIMIT:
+        return name
+    return f"{name[: _NAME_LIMIT // 2]}...({len(name)} characters)...{name[-_NAME_LIMIT // 4 :]}"
 
 
 def _held_message(deletes: int, name: str) -> str:
