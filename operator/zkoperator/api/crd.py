@@ -101,8 +101,8 @@ SYNC = Kind(
         Column("Keys", ".status.keys", "integer", "Keys that are equal on both sides"),
         Column("Zxid", ".status.zxid", description="The state of the subtree that the ConfigMap has"),
         _AGE,
+        Column("Message", _condition("Ready", "message"), description="What is the case, and what to do about it"),
         Column("Conflicts", ".status.conflictCount", "integer", "Keys that wait for a decision", 1),
-        Column("Message", _condition("Ready", "message"), description="What is the case and what to do", priority=1),
     ),
 )
 

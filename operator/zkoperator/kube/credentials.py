@@ -183,7 +183,7 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, yaml.YAMLError):
         return "it is not YAML"
-    return str(error).partition("{")[0].strip(" .") if isinstance(error, ConfigException) else type(error).__name__
+    return str(error).partition("{")[0].strip(" .") if isinstance(error, ConfigException) else "it is not a kubeconfig"
 
 
 def _advice(reason: str) -> str:

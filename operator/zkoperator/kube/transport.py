@@ -283,7 +283,9 @@ def _reason(error: Exception) -> str:
     """Return what is wrong without a URL, because that of a proxy may contain its password."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy refuses with HTTP {error.status}"
-    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.InvalidURL)):
+    if isinstance(error, aiohttp.InvalidURL):
+        return "its address, or that of the proxy, is not a URL"
+    if isinstance(error, aiohttp.ClientResponseError):
         return type(error).__name__
     return str(error) or type(error).__name__
 

@@ -117,3 +117,26 @@ def test_the_help_of_run_names_every_default(capsys: pytest.CaptureFixture[str])
     shown = " ".join(capsys.readouterr().out.split())
     for default in ("default: 16", "default: 8080", "default: true", "default: cluster.local", "default: 0.0.0.0"):
         assert default in shown
+
+
+@pytest.mark.parametrize("command", ["crds", "docs"])
+@pytest.mark.parametrize("parts", [("file",), ("file", "below")], ids=len)
+def test_a_directory_that_cannot_be_written_is_named(
+    command: str, parts: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([command, "--write", str(tmp_path.joinpath(*parts))]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {tmp_path / 'file'}") and "cannot be written" in message
+
+
+def test_an_address_in_the_kubeconfig_that_is_none_is_told_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "kubeconfig"
+    named = {"name": "a", "user": {"token": "x"}, "cluster": {"server": "not a url"}}
+    context = {"name": "a", "context": {"cluster": "a", "user": "a"}}
+    parts = {"clusters": [named], "users": [named], "contexts": [context], "current-context": "a"}
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **parts}))
+    assert main(["status", "--kubeconfig", str(file)]) == 1
+    assert "is not a URL" in capsys.readouterr().err

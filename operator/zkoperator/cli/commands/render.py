@@ -11,6 +11,7 @@ import yaml
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import API_VERSION
 from zkoperator.api.parse import parse_strict
+from zkoperator.cli.view.connection import given_settings
 from zkoperator.cli.view.generated_files import to_yaml
 from zkoperator.cli.view.output import add_output, kubernetes_list, print_json, wants_json
 from zkoperator.ensemble.build.render import render
@@ -35,9 +36,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the children of every cluster in the file."""
+    settings = given_settings(
+        namespace=arguments.namespace,
+        default_image=arguments.default_image,
+        cluster_domain=arguments.cluster_domain,
+    )
+    defaults = Defaults(settings.default_image, settings.cluster_domain)
     text, name = _input(arguments.file)
-    defaults = Defaults(arguments.default_image, arguments.cluster_domain)
-    clusters = [parse_cluster(raw, arguments.namespace, defaults) for raw in clusters_in(text, name)]
+    clusters = [parse_cluster(raw, settings.namespace, defaults) for raw in clusters_in(text, name)]
     for cluster in clusters:
         for warning in cluster.warnings:
             print(f"warning: {cluster.meta.namespace}/{cluster.meta.name}: {warning}", file=sys.stderr)
@@ -76,6 +82,8 @@ def clusters_in(text: str, name: str) -> list[dict[str, Any]]:
         documents = list(yaml.safe_load_all(text))
     except yaml.YAMLError as error:
         raise InvalidError((FieldError(name, f"is not YAML: {error}"),)) from error
+    except RecursionError as error:
+        raise InvalidError((FieldError(name, "is nested too deeply"),)) from error
     found = [item for document in documents for item in _objects(document, name) if item.get("kind") == _KIND]
     if not found:
         raise InvalidError((FieldError(name, f"has no object of kind {_KIND}"),))

@@ -5,10 +5,9 @@ import dataclasses
 import os
 from typing import Any
 
-from zkoperator.cli.view.usage import UsageError
-from zkoperator.errors import InvalidError
+from zkoperator.cli.view.connection import given_settings
 from zkoperator.logs import configure_logs
-from zkoperator.settings import Settings, flag_of, read_settings, variable_of
+from zkoperator.settings import Settings, flag_of, variable_of
 
 NAME = "run"
 HELP = "run the operator"
@@ -24,10 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until a signal ends it."""
     flags = {option.name: getattr(arguments, option.name) for option in dataclasses.fields(Settings)}
-    try:
-        settings = read_settings(flags, os.environ)
-    except InvalidError as error:
-        raise UsageError(error.errors) from error
+    settings = given_settings(os.environ, **flags)
     configure_logs(log_format=settings.log_format, level=settings.log_level)
     # Imported here so that every other command starts without the libraries of the operator.
     from zkoperator.app import run as operate

@@ -2,17 +2,21 @@
 
 import argparse
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from kubernetes.config import list_kube_config_contexts
 
+from zkoperator.cli.view.usage import UsageError
+from zkoperator.errors import InvalidError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import MALFORMED, CredentialSource
 from zkoperator.kube.transport import Transport
 from zkoperator.settings import Settings, read_settings, variable_of
 
+_NO_VARIABLES: Final[Mapping[str, str]] = {}
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DEADLINE_S = 15.0
 _FIELD_MANAGER = "kubectl-zk"
@@ -32,7 +36,15 @@ def assumed_settings(default_image: str | None = None) -> Settings:
     """Return the operator's settings: the real ones in its pod, the defaults elsewhere."""
     known = [variable_of("default_image"), variable_of("cluster_domain")]
     environ = {name: os.environ[name] for name in known if name in os.environ}
-    return read_settings({"default_image": default_image}, environ)
+    return given_settings(environ, default_image=default_image)
+
+
+def given_settings(environ: Mapping[str, str] = _NO_VARIABLES, **flags: str | None) -> Settings:
+    """Return the settings with these flags and variables; `UsageError` for those that cannot be read."""
+    try:
+        return read_settings(flags, environ)
+    except InvalidError as error:
+        raise UsageError(error.errors) from error
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Generated files: what they are called and what stands in them, and YAML as the project writes it."""
+"""The names and contents of generated files, and YAML in the style of the project."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -9,6 +9,7 @@ import yaml
 
 from zkoperator.api.crd import KINDS, definition
 from zkoperator.api.reference import reference
+from zkoperator.errors import FieldError, InvalidError
 from zkoperator.settings import Settings, flag_of, variable_of
 
 _NOTICE = "# Generated from operator/zkoperator/api by `python -m zkoperator crds`.\n"
@@ -74,7 +75,15 @@ def _default(value: object) -> str:
 
 
 def write(files: Mapping[str, str], directory: Path) -> None:
-    """Write the files into the directory, which is made when it is missing."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (directory / name).write_text(text, encoding="utf-8")
+    """Write the files into the directory, which is made when it is missing.
+
+    Raises:
+        InvalidError: the directory cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (directory / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}"
+        raise InvalidError((FieldError(str(error.filename or directory), message),)) from error

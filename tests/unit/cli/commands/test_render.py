@@ -98,3 +98,21 @@ def test_render_warns_of_an_unwise_spec_and_prints_the_objects_all_the_same(
     printed = capsys.readouterr()
     assert "warning: default/x: " in printed.err and "4 voters" in printed.err
     assert "kind: StatefulSet" in printed.out and "warning" not in printed.out
+
+
+def test_a_file_that_is_nested_without_end_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "deep.yaml"
+    file.write_text("[" * 100_000)
+    assert main(["render", str(file)]) == 1
+    assert capsys.readouterr().err == f"error: {file}: is nested too deeply\n"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("--default-image", "a b"), ("--cluster-domain", "UPPER CASE"), ("--namespace", "A B")]
+)
+def test_a_flag_that_no_object_could_have_is_wrong_usage(
+    flag: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", SAMPLE, flag, value]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith(f"error: {flag}: write ")
