@@ -10,7 +10,7 @@ from zkoperator.api.jvm import FLAG_RULES
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
 from zkoperator.api.pod import Pod
 from zkoperator.api.rules import Rule, Rules, immutable
-from zkoperator.api.types import ImageReference, ObjectName, Quantity, StorageSize
+from zkoperator.api.types import ConfigValue, ImageReference, ObjectName, Quantity, StorageSize
 from zkoperator.api.zoocfg import CONFIG_RULES
 
 MAX_REPLICAS = 9
@@ -158,12 +158,12 @@ class ZooKeeperClusterSpec(Model):
     config: Annotated[
         dict[
             Annotated[str, Field(min_length=1, max_length=128)],
-            Annotated[str, Field(min_length=1, max_length=256)],
+            ConfigValue,
         ],
         Field(max_length=64),
         Rules(*CONFIG_RULES),
     ] = Field(default_factory=dict)
-    """Entries of zoo.cfg, from a list of allowed keys; values are texts, so numbers stand in quotes."""
+    """Entries of zoo.cfg, from a list of allowed keys; numbers with or without quotes, true and false in quotes."""
     log_level: LogLevel = LogLevel.INFO
     """Least severity of the lines that members write to the standard output."""
     jvm: Jvm = Jvm()

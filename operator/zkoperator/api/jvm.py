@@ -34,6 +34,15 @@ ALLOWED_PREFIXES: Final = (
     "-XX:+UseTransparentHugePages",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:+CrashOnOutOfMemoryError",
+    "-XX:+HeapDumpOnOutOfMemoryError",
+    "-XX:HeapDumpPath=/data",
+    "-XX:+UseContainerSupport",
+    "-XX:+UnlockExperimentalVMOptions",
+    "-XX:+DoEscapeAnalysis",
+    "-XX:+ResizePLAB",
+    "-XX:-ResizePLAB",
+    "-XX:+UseNUMA",
+    "-XX:-OmitStackTraceInFastThrow",
     "-XX:ActiveProcessorCount=",
     "-XX:MaxDirectMemorySize=",
     "-XX:MaxMetaspaceSize=",
@@ -43,6 +52,8 @@ ALLOWED_PREFIXES: Final = (
     "-XX:TieredStopAtLevel=",
     "-XX:NativeMemoryTracking=",
     "-Xss",
+    "-server",
+    "-verbose:gc",
     "-Xlog:gc",
     "-Xlog:safepoint",
     "-Djute.maxbuffer=",
@@ -52,6 +63,9 @@ ALLOWED_PREFIXES: Final = (
     "-Dznode.container.",
 )
 """A flag is allowed when it starts with one of these."""
+
+_GONE: Final = "the JVM of today's images does not start with it; write -XX:+UseG1GC, or nothing"
+_LOGGED: Final = "the JVM of today's images does not start with it; write -Xlog:gc, which goes to the standard output"
 
 REFUSED_PREFIXES: Final = (
     ("-Xmx", "write spec.jvm.heapPercent and the memory limit instead"),
@@ -64,6 +78,15 @@ REFUSED_PREFIXES: Final = (
     ("-Dsun.net.inetaddr.", "the operator sets short name caches itself"),
     ("-XX:OnError", "it runs a command"),
     ("-XX:OnOutOfMemoryError", "it runs a command"),
+    ("-XX:+UseConcMarkSweepGC", _GONE),
+    ("-XX:+UseParNewGC", _GONE),
+    ("-XX:+CMS", _GONE),
+    ("-XX:CMS", _GONE),
+    ("-XX:+AggressiveOpts", _GONE),
+    ("-XX:+UseCGroupMemoryLimitForHeap", _GONE),
+    ("-XX:+PrintGC", _LOGGED),
+    ("-Xloggc", _LOGGED),
+    ("-XX:+UseGCLogFileRotation", _LOGGED),
     ("-agent", "it loads code or opens a debug port"),
     ("-javaagent", "it loads code"),
     ("-Xrun", "it loads code or opens a debug port"),
@@ -78,6 +101,9 @@ CHARACTERS: Final = r"[A-Za-z0-9:+=.,_%/-]+"
 _LOG: Final = "write -Xlog:what, with :stdout or :stderr after it at most: any other output is a file"
 _LOGS: Final = r"-Xlog:[^:]*(:(stdout|stderr)?(:.*)?)?"
 """What is logged, where to, and how; an output without a name is the standard output."""
+_DUMP: Final = "write -XX:HeapDumpPath=/data or -XX:HeapDumpPath=/data/name.hprof: a dump goes to the member's volume"
+_DUMP_PREFIX: Final = "-XX:HeapDumpPath="
+_DUMPS: Final = r"-XX:HeapDumpPath=/data(/[A-Za-z0-9_-]+[.]hprof)?"
 _UNKNOWN: Final = "it is not on the list of flags that may be set; see the reference of spec.jvm.flags"
 _MAX_NAMED = 5
 
@@ -86,6 +112,8 @@ def refusal(flag: str) -> str | None:
     """Return why the flag may not be passed, or None when it may be."""
     if re.fullmatch(CHARACTERS, flag) is None:
         return "write one flag an entry, without spaces, quotes or wildcards"
+    if _dumps_elsewhere(flag):
+        return _DUMP
     if flag.startswith(ALLOWED_PREFIXES):
         return _LOG if _logs_elsewhere(flag) else None
     return next((why for prefix, why in REFUSED_PREFIXES if flag.startswith(prefix)), _UNKNOWN)
@@ -118,7 +146,7 @@ def _refused_rule(why: str) -> Rule:
 
 
 def _known_rule() -> Rule:
-    told = (*ALLOWED_PREFIXES, *(prefix for prefix, _ in REFUSED_PREFIXES))
+    told = (*ALLOWED_PREFIXES, _DUMP_PREFIX, *(prefix for prefix, _ in REFUSED_PREFIXES))
 
     def unknown(flags: tuple[str, ...]) -> list[str]:
         return [repr(flag) for flag in flags if not flag.startswith(told)]
@@ -135,6 +163,18 @@ def _logs_elsewhere(flag: str) -> bool:
     return flag.startswith("-Xlog") and re.fullmatch(_LOGS, flag) is None
 
 
+def _dumps_elsewhere(flag: str) -> bool:
+    return flag.startswith(_DUMP_PREFIX) and re.fullmatch(_DUMPS, flag) is None
+
+
+def _dump_rule() -> Rule:
+    return Rule(
+        _DUMP,
+        cel=f"self.all(f, !f.startsWith('{_DUMP_PREFIX}') || f.matches(r'^{_DUMPS}$'))",
+        holds=lambda flags: not any(map(_dumps_elsewhere, flags)),
+    )
+
+
 def _log_rule() -> Rule:
     return Rule(
         _LOG,
@@ -143,5 +183,5 @@ def _log_rule() -> Rule:
     )
 
 
-FLAG_RULES = (_character_rule(), *_refused_rules(), _known_rule(), _log_rule())
+FLAG_RULES = (_character_rule(), *_refused_rules(), _known_rule(), _log_rule(), _dump_rule())
 """All rules of `spec.jvm.flags`."""

@@ -8,7 +8,7 @@ from zkoperator.api.crd import CLUSTER, SYNC, Kind, Schema, root_schema
 from zkoperator.api.jvm import ALLOWED_PREFIXES, REFUSED_PREFIXES
 from zkoperator.api.meta import API_VERSION
 from zkoperator.api.reasons import ClusterCondition, ClusterReason, SyncCondition, SyncReason
-from zkoperator.api.zoocfg import ALLOWED, REFUSED, Choice, Number
+from zkoperator.api.zoocfg import ALLOWED, REFUSED
 
 
 def reference(kind: Kind) -> str:
@@ -78,7 +78,7 @@ def _rule_text(rule: dict[str, Any]) -> str:
 
 def _type(field: Schema) -> str:
     if "x-kubernetes-int-or-string" in field:
-        return "amount"
+        return "amount" if "pattern" in field else "text or whole number"
     if "enum" in field:
         return " \\| ".join(_code(str(word)) for word in field["enum"])
     match field["type"]:
@@ -127,7 +127,7 @@ def _conditions(kind: Kind) -> str:
 
 
 def _config_sections() -> tuple[str, ...]:
-    keys = [(_code(key), _values(kind)) for key, kind in ALLOWED.items()]
+    keys = [(_code(key), kind.bounds) for key, kind in ALLOWED.items()]
     refused = [
         (", ".join(_code(word) for word in (*group.keys, *(f"{prefix}*" for prefix in group.prefixes))), group.why)
         for group in REFUSED
@@ -140,12 +140,6 @@ def _config_sections() -> tuple[str, ...]:
         f"## Flags of spec.jvm.flags\n\nA flag starts with one of: {flags}.",
         "Refused, as any flag that is not above:\n\n" + _table(("Flag", "Why"), bad_flags),
     )
-
-
-def _values(kind: Number | Choice) -> str:
-    if isinstance(kind, Number):
-        return kind.bounds
-    return ", ".join(map(_code, kind.words))
 
 
 def _code(text: str) -> str:

@@ -77,6 +77,34 @@ Quantity = Annotated[
     ),
 ]
 
+_MAX_CONFIG_VALUE = 256
+
+
+def _config_value(value: Any) -> str:
+    """Return the text that stands in zoo.cfg. YAML reads 2000 and true as something else than texts."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return str(value)
+    if isinstance(value, str) and 0 < len(value) <= _MAX_CONFIG_VALUE:
+        return value
+    raise PydanticCustomError("config_value", "write a whole number, or a text of 1 to 256 characters in quotes")
+
+
+# A schema without a type would take true and false as well, but the API server could check nothing of it any more.
+ConfigValue = Annotated[
+    str,
+    PlainValidator(_config_value),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "minLength": 1,
+            "maxLength": _MAX_CONFIG_VALUE,
+            "x-kubernetes-int-or-string": True,
+        }
+    ),
+]
+
 OPERATOR_PREFIXES = ("zkoperator.dev/", "statefulset.kubernetes.io/")
 OPERATOR_KEYS = tuple(
     f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "managed-by", "version")

@@ -32,7 +32,7 @@ class Number:
     def advice(self) -> str:
         """What to write."""
         nought = "0 for no limit, or " if self.or_nought else ""
-        return f"write {nought}a whole number from {self.least} to {self.most}, in quotes"
+        return f"write {nought}a whole number from {self.least} to {self.most}"
 
     def accepts(self, value: str) -> bool:
         """Tell whether the text is such a number."""
@@ -42,21 +42,31 @@ class Number:
 
     def cel(self, value: str) -> str:
         """Return `accepts` as CEL on the expression `value`."""
-        within = f"int({value}) >= {self.least} && int({value}) <= {self.most}"
-        nought = f"(int({value}) == 0 || {within})" if self.or_nought else within
-        return f"{value}.matches(r'^{_PLAIN_NUMBER}$') && {nought}"
+        plain = f"{value}.matches(r'^{_PLAIN_NUMBER}$')"
+        return f"type({value}) == int ? {self._within(value)} : ({plain} && {self._within(f'int({value})')})"
+
+    def _within(self, number: str) -> str:
+        within = f"({number} >= {self.least} && {number} <= {self.most})"
+        return f"({number} == 0 || {within})" if self.or_nought else within
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A key whose value is one of some words."""
+    """A key whose value is one of some words; `why` says what is wrong with any other."""
 
     words: tuple[str, ...]
+    why: str = ""
+
+    @property
+    def bounds(self) -> str:
+        """The words, as the reference lists them."""
+        return ", ".join(f"`{word}`" for word in self.words)
 
     @property
     def advice(self) -> str:
         """What to write."""
-        return f"write {' or '.join(self.words)}, in quotes"
+        advice = f"write {' or '.join(self.words)}, in quotes"
+        return f"{advice}: {self.why}" if self.why else advice
 
     def accepts(self, value: str) -> bool:
         """Tell whether the text is one of the words."""
@@ -65,6 +75,45 @@ class Choice:
     def cel(self, value: str) -> str:
         """Return `accepts` as CEL on the expression `value`."""
         return f"{value} in {_list(self.words)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """A key whose value is a list of four-letter words, which are allowed in addition to those that always are."""
+
+    words: tuple[str, ...]
+
+    @property
+    def bounds(self) -> str:
+        """What may be listed, as the reference has it."""
+        always = ", ".join(f"`{word}`" for word in ALWAYS_ALLOWED_COMMANDS)
+        return (
+            f"any of {', '.join(f'`{word}`' for word in self.words)}, with commas between; {always} always are allowed"
+        )
+
+    @property
+    def advice(self) -> str:
+        """What to write."""
+        return (
+            f"write some of {', '.join(self.words)}, with commas between: any other command changes the server or "
+            "walks through all of its sessions for whoever asks"
+        )
+
+    @property
+    def _regex(self) -> str:
+        word = f"({'|'.join(self.words)})"
+        return f" *{word} *(, *{word} *)*"
+
+    def accepts(self, value: str) -> bool:
+        """Tell whether the text is such a list."""
+        return re.fullmatch(self._regex, value) is not None
+
+    def cel(self, value: str) -> str:
+        """Return `accepts` as CEL on the expression `value`."""
+        return f"type({value}) == string && {value}.matches(r'^{self._regex}$')"
+
+
+Kind = Number | Choice | Commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +134,14 @@ _INT_MAX = 2**31 - 1
 _LEAST_CONNECTIONS = 10
 """The operator asks a member three words at once, and so do the probes of its pod beside the clients."""
 
-ALLOWED: Mapping[str, Number | Choice] = {
+ALWAYS_ALLOWED_COMMANDS = ("srvr", "mntr", "conf", "hash", "ruok", "isro")
+"""Four-letter words that only read and cost next to nothing. The operator itself asks the first four."""
+
+ALLOWED: Mapping[str, Kind] = {
     # time
     "tickTime": Number(100, 60_000),
-    "initLimit": Number(2, 10_000),
-    "syncLimit": Number(2, 10_000),
+    "initLimit": Number(2, 100_000),
+    "syncLimit": Number(2, 100_000),
     "connectToLearnerMasterLimit": Number(0, 10_000),
     "cnxTimeout": Number(100, 600_000),
     "minSessionTimeout": Number(100, 86_400_000),
@@ -97,6 +149,13 @@ ALLOWED: Mapping[str, Number | Choice] = {
     "fastleader.minNotificationInterval": Number(10, 60_000),
     "fastleader.maxNotificationInterval": Number(100, 600_000),
     "leaderConnectDelayDuringRetryMs": Number(1, 60_000),
+    "leader.maxTimeToWaitForEpoch": Number(-1, 600_000),
+    "maxTimeToWaitForEpoch": Number(-1, 600_000),
+    "leaderServes": Choice(
+        ("yes",),
+        "a leader that serves no clients answers nobody, so it would look as if it did not serve and nothing would be "
+        "changed any more",
+    ),
     # connections
     "maxClientCnxns": Number(_LEAST_CONNECTIONS, 1_000_000, or_nought=True),
     "maxCnxns": Number(_LEAST_CONNECTIONS, 10_000_000, or_nought=True),
@@ -122,7 +181,9 @@ ALLOWED: Mapping[str, Number | Choice] = {
     "enableEagerACLCheck": _BOOLEAN,
     "extendedTypesEnabled": _BOOLEAN,
     "audit.enable": _BOOLEAN,
+    "4lw.commands.whitelist": Commands((*ALWAYS_ALLOWED_COMMANDS, "stat", "envi", "dirs", "cons", "wchs")),
     # storage
+    "forceSync": Choice(("yes",), "without it ZooKeeper loses acknowledged writes"),
     "snapCount": Number(100, _INT_MAX),
     "preAllocSize": Number(64, 4_194_304),
     "snapSizeLimitInKb": Number(0, _INT_MAX),
@@ -153,7 +214,7 @@ REFUSED: tuple[Refusal, ...] = (
     ),
     Refusal(
         "it would let ZooKeeper lose acknowledged writes or vote with an empty disk; there is no safe value",
-        keys=("forceSync", "fsync", "readonlymode.enabled"),
+        keys=("fsync", "readonlymode.enabled"),
         prefixes=("snapshot.trust.", "db.autocreate", "datadir.autocreate", "unsafe", "serializeLastProcessedZxid"),
     ),
     Refusal(
@@ -179,14 +240,8 @@ REFUSED: tuple[Refusal, ...] = (
         prefixes=("ssl.", "client.certReload"),
     ),
     Refusal(
-        "the operator and its probes rely on these commands, the AdminServer on loopback and metrics on port 7000",
-        keys=("4lw.commands.whitelist",),
-        prefixes=("admin.", "metricsProvider.", "4lw."),
-    ),
-    Refusal(
-        "a leader that serves no clients answers nobody, so it would look as if it did not serve and nothing would be "
-        "changed any more",
-        keys=("leaderServes",),
+        "the AdminServer stays on loopback, and metrics are on port 7000",
+        prefixes=("admin.", "metricsProvider."),
     ),
     Refusal(
         "the operator commits a reconfiguration by the session that it opens after it, which must be a session of the "
@@ -197,8 +252,24 @@ REFUSED: tuple[Refusal, ...] = (
         "it is a property of the JVM, which zoo.cfg cannot set; write -Djute.maxbuffer=... in spec.jvm.flags",
         keys=("jute.maxbuffer",),
     ),
+    Refusal(
+        "it is a value of a chart and no key of zoo.cfg: write autopurge.snapRetainCount, autopurge.purgeInterval or "
+        "4lw.commands.whitelist instead",
+        keys=(
+            *("autoPurgeSnapRetainCount", "autoPurgePurgeInterval", "snapRetainCount", "purgeInterval"),
+            *("autopurgeSnapRetainCount", "autopurgePurgeInterval", "fourlwCommandsWhitelist"),
+        ),
+    ),
+    Refusal(
+        "it is a value of a chart and no key of zoo.cfg: write spec.jvm, spec.resources, spec.logLevel or spec.storage "
+        "instead",
+        keys=("heapSize", "jvmFlags", "logLevel", "dataLogDirSize", "listenOnAllIPs"),
+    ),
 )
 """Keys that are refused for a reason worth telling. Any other key is refused as not known."""
+
+RENAMED: Mapping[str, str] = {"maxTimeToWaitForEpoch": "leader.maxTimeToWaitForEpoch"}
+"""Keys that are written under another name: ZooKeeper reads nothing under the one that its guide has."""
 
 _MAX_NAMED = 5
 _SESSION_KEYS = ("tickTime", "minSessionTimeout", "maxSessionTimeout")
@@ -270,7 +341,7 @@ def _unknown_rule() -> Rule:
     )
 
 
-def _value_rule(key: str, kind: Number | Choice) -> Rule:
+def _value_rule(key: str, kind: Kind) -> Rule:
     value = f"self['{key}']"
     return Rule(
         kind.advice,
@@ -284,7 +355,10 @@ def _line_rule() -> Rule:
     control = re.compile(f"[{CONTROL_CHARACTERS}]")
     return Rule(
         "remove line breaks and control characters from keys and values: each entry is one line of zoo.cfg",
-        cel=f"self.all(k, !k.matches(r'[{CONTROL_CHARACTERS}]') && !self[k].matches(r'[{CONTROL_CHARACTERS}]'))",
+        cel=(
+            f"self.all(k, !k.matches(r'[{CONTROL_CHARACTERS}]')"
+            f" && (type(self[k]) == int || !self[k].matches(r'[{CONTROL_CHARACTERS}]')))"
+        ),
         holds=lambda config: not any(control.search(text) for item in config.items() for text in item),
     )
 

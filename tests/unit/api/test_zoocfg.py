@@ -19,7 +19,6 @@ STRIMZI_FORBIDDEN = (
         "snapshot.trust.empty",
         "standaloneEnabled",
         "reconfigEnabled",
-        "4lw.commands.whitelist",
     ),
     *("ssl.trustStore.location", "serverCnxnFactory", "sslQuorum"),
 )
@@ -76,7 +75,7 @@ def test_autopurge_cannot_be_turned_off() -> None:
     assert value_error("autopurge.purgeInterval", "0") is not None
 
 
-@pytest.mark.parametrize("key", ["leaderServes", "localSessionsEnabled", "localSessionsUpgradingEnabled"])
+@pytest.mark.parametrize("key", ["localSessionsEnabled", "localSessionsUpgradingEnabled"])
 def test_what_would_blind_or_mislead_the_operator_is_refused_with_a_reason_of_its_own(key: str) -> None:
     assert any(reason.covers(key) for reason in REFUSED)
 

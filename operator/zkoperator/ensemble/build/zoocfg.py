@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+from zkoperator.api.zoocfg import ALWAYS_ALLOWED_COMMANDS, RENAMED
 from zkoperator.ensemble.model.names import METRICS_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 
 DATA_DIR = "/data/data"
+_COMMANDS = "4lw.commands.whitelist"
 
 _DEFAULTS = {
     "tickTime": "2000",
@@ -26,7 +28,6 @@ _FIXED = {
     # A member must listen before its own name resolves, and retry to bind until it does.
     "quorumListenOnAllIPs": "true",
     "electionPortBindRetry": "0",
-    "4lw.commands.whitelist": "srvr, mntr, conf, hash",
     "admin.serverAddress": "127.0.0.1",
     "metricsProvider.className": "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider",
     "metricsProvider.httpPort": str(METRICS_PORT),
@@ -39,7 +40,14 @@ def non_default(config: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in config.items() if _DEFAULTS.get(key) != value}
 
 
+def _commands(asked: str) -> str:
+    """Return the words that a member answers: those that always are allowed, and those that were asked for."""
+    words = (word.strip() for word in asked.split(","))
+    return ", ".join(dict.fromkeys((*ALWAYS_ALLOWED_COMMANDS, *filter(None, words))))
+
+
 def zoo_cfg(cluster: ValidatedCluster) -> str:
     """Return the file with sorted keys. Validation has checked the entries of the user."""
-    entries = {**_DEFAULTS, **cluster.spec.config, **_FIXED}
+    asked = {RENAMED.get(key, key): value for key, value in cluster.spec.config.items()}
+    entries = {**_DEFAULTS, **asked, **_FIXED, _COMMANDS: _commands(asked.get(_COMMANDS, ""))}
     return "".join(f"{key}={value}\n" for key, value in sorted(entries.items()))
