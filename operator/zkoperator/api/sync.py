@@ -11,6 +11,7 @@ from zkoperator.api.types import CONTROL_CHARACTERS, ObjectName
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
 MAX_CONFLICTS = 20
+MAX_COMMON = 32_768
 """Conflicts that are listed; `conflictCount` has all."""
 MAX_NAME_LENGTH = 63
 """Longest name of a ConfigSync: it is the value of a label on the ConfigMap."""
@@ -130,7 +131,8 @@ class ConfigMapSide(Model):
     """The ConfigMap."""
 
     name: ObjectName | None = None
-    """Its name, in the same namespace; the name of the ConfigSync when absent. Created when missing."""
+    """Its name, in the same namespace; the name of the ConfigSync when absent. Created when missing, unless it is the
+    source (`ConfigMapToZooKeeper`); that one may change its name with each generation, and be immutable."""
 
 
 class Direction(StrEnum):
@@ -334,6 +336,8 @@ class ConfigSyncStatus(Model):
     """The first conflicts."""
     pending: Pending | None = None
     """A plan that is not carried out."""
+    common: Annotated[str, Field(max_length=MAX_COMMON)] = ""
+    """Names of the keys that both sides have in common at `zxid`, compressed: it outlives the annotations."""
     base: SyncBase | None = None
     """What is known of the last synchronised state."""
     content: RolledContent | None = None
@@ -367,9 +371,11 @@ class ConfigSync(Model):
             holds=lambda sync: not sync.config_map_name.startswith("kube-"),
         ),
         Rule(
-            "cannot be changed: the ConfigMap holds the state of this ConfigSync; create another ConfigSync",
+            "cannot be changed, except with direction: ConfigMapToZooKeeper: the ConfigMap holds the state of this "
+            "ConfigSync; create another ConfigSync",
             field="spec.configMap.name",
-            cel="(has(self.spec.configMap.name) ? self.spec.configMap.name : self.metadata.name)"
+            cel="self.spec.direction == 'ConfigMapToZooKeeper' ||"
+            " (has(self.spec.configMap.name) ? self.spec.configMap.name : self.metadata.name)"
             " == (has(oldSelf.spec.configMap.name) ? oldSelf.spec.configMap.name : self.metadata.name)",
         ),
     )

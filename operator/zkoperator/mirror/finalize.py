@@ -164,5 +164,6 @@ def _input(sync: ValidatedSync, seen: Observed, ledger: Ledger) -> PushInput:
         sync_uid=sync.uid,
         annotated_zxid=seen.base.zxid if seen.base is not None else 0,
         resource_version=seen.content.resource_version if seen.content is not None else "",
+        config_map=seen.content.uid if seen.content is not None else "",
         limits=seen.limits,
     )

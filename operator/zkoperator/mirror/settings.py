@@ -22,6 +22,7 @@ class MirrorSettings:
         flap_hold_s: for which the key is held.
         retry_s: when to look again at what no event announces (a foreign ConfigMap, a claim, a missing permission).
         failing_s: once all writes have failed for so long, the status says it.
+        recreate_s: a ConfigMap that was deleted is created again after so long, both ways, unless somebody else does.
         reread_s: when to look again at what events should have announced: the endpoint, all znodes of the subtree,
             values that were too large.
         tree_reads: subtrees of one ensemble that are read as a whole at the same time.
@@ -43,6 +44,7 @@ class MirrorSettings:
     flap_hold_s: float = 300.0
     retry_s: float = 30.0
     failing_s: float = 10.0
+    recreate_s: float = 5.0
     reread_s: float = 500.0
     tree_reads: int = 32
     tree_znodes: int = 200_000

@@ -14,7 +14,7 @@ from tests.support.fakes.kube import Operation as Request
 from tests.support.fakes.warp import LoopClock
 from tests.support.fakes.zk import FakeZk, Fault
 from tests.support.models.mirror_witness import PATHS, Witness
-from tests.support.worlds.mirror import ROOT, World
+from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.errors import ConflictError, TransientError, UnknownOutcomeError
 from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.mirror.settings import MirrorSettings
@@ -209,6 +209,29 @@ class Model(Witness):
             self.world.zk.release(client)
         self._zombies = []
 
+    async def replace(self) -> None:
+        """Somebody writes the whole ConfigMap over what is there: with its label, without our annotations."""
+        await asyncio.sleep(1.0)
+        if self._is_calm():
+            self._write_whole(created=False)
+            await asyncio.sleep(1.0)
+
+    async def create_again(self) -> None:
+        """The same by deleting it first."""
+        await asyncio.sleep(1.0)
+        if self._is_calm():
+            self._write_whole(created=True)
+            await asyncio.sleep(1.0)
+
+    async def replace_unseen(self) -> None:
+        """The same while nobody looks, with edits of znodes that the ConfigMap's own do not touch."""
+        await asyncio.sleep(2 * SETTINGS.status_lag_s)
+        if self._is_calm():
+            self._kill()
+            self._write_whole(created=self.rng.random() < 0.5)
+            await self._revive()
+            await asyncio.sleep(2.0)
+
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
@@ -245,6 +268,35 @@ class Model(Witness):
             is_deletion = key in present and self.rng.random() < 0.25
             data[key] = None if is_deletion else self._new_token("c").decode()
         self.as_others(lambda: self.world.edit(**data))
+
+    def _is_calm(self) -> bool:
+        """Nothing is broken or under way, so that what is common is known to status, or to the process that goes on."""
+        self._armed.clear()
+        self._hidden = 0.0
+        self.world.zk._injected.clear()
+        is_well = self.world.zk.is_up and not any(client.is_held for client in self._clients())
+        is_well = is_well and not self._dead and not self._zombies
+        return is_well and self.world.ready() == ("True", "InSync")
+
+    def _write_whole(self, *, created: bool) -> None:
+        present = {key: value.decode() for key, value in (self.world.data() or {}).items()}
+        own = [path.replace("/", "__") for path in self._paths("c")]
+        for key in self.rng.sample(own, 2):
+            if key in present and self.rng.random() < 0.4:
+                del present[key]
+            else:
+                present[key] = self._new_token("c").decode()
+
+        def write() -> None:
+            if created:
+                self.world.kube.remove(CONFIG_MAPS, NAMESPACE, "shop")
+                self.world.config_map(**present)
+                return
+            gone: dict[str, str | None] = dict.fromkeys(self.world.data() or {})
+            whole = {"metadata": {"annotations": None}, "data": {**gone, **present}}
+            self.world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", whole)
+
+        self.as_others(write)
 
     def _clients(self) -> list[FakeZk]:
         return [client for client in self.world.zk._clients if client not in self._zombies]
@@ -405,6 +457,9 @@ _WEIGHTED: tuple[tuple[int, Action], ...] = (
     (3, ("crash_as_zombie", ())),
     (2, ("crash_into_stale_lists", ())),
     (2, ("release_zombies", ())),
+    (4, ("replace", ())),
+    (3, ("create_again", ())),
+    (3, ("replace_unseen", ())),
     (12, ("wait", (0.1,))),
     (4, ("wait", (3.0,))),
 )

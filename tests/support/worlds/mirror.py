@@ -35,6 +35,7 @@ FAST = MirrorSettings(
     rollout_interval_s=0.02,
     retry_s=0.1,
     failing_s=0.2,
+    recreate_s=0.1,
 )
 QUICK_RETRY = Backoff(first_s=0.01, limit_s=0.1)
 

@@ -106,24 +106,11 @@ async def test_a_deleted_config_map_is_created_again_and_deletes_no_znode(world:
     assert world.at("a") == b"1"
 
 
-@pytest.mark.parametrize("direction", ["TwoWay", "ConfigMapToZooKeeper"])
-async def test_a_replaced_config_map_is_joined_and_deletes_no_znode(world: World, direction: str) -> None:
-    await _synced(world, direction="TwoWay")
-    world.spec(direction=direction)
-    await world.quiet()
-    await world.stop()
-    world.kube.remove(CONFIG_MAPS, NAMESPACE, "shop")
-    world.config_map(a="1", new="1")
-    await world.start()
-    await world.until(lambda: world.at("new") == b"1")
-    await world.quiet()
-    assert (world.at("a"), world.at("b"), world.at("db/x")) == (b"1", b"1", b"1")
-
-
 async def test_a_lost_base_is_a_union_in_which_differences_are_held(world: World) -> None:
     await _synced(world)
     await world.stop()
     world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": {"annotations": None}, "data": {"b": None, "a": "x"}})
+    world.kube.edit(CONFIG_SYNCS, NAMESPACE, "shop", {"status": {"common": None}}, subresource="status")
     world.drop("db/x")
     await world.start()
     await world.until_reason("BaseLost")

@@ -15,6 +15,7 @@ from tests.unit.mirror import test_again as again
 from tests.unit.mirror import test_finalize as endings
 from tests.unit.mirror import test_handover as handover
 from tests.unit.mirror import test_policies as policies
+from tests.unit.mirror import test_replaced as replaced
 from tests.unit.mirror import test_restored as restored
 from tests.unit.mirror import test_stale as stale
 from zkoperator.controller import status_writer
@@ -22,9 +23,10 @@ from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror import finalize as ending
 from zkoperator.mirror import reconcile
+from zkoperator.mirror.model.merge_base import short
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION
 from zkoperator.mirror.observe import observer, resource, subtree
-from zkoperator.mirror.plan import decisions, guard, merge, plan, refusal, steps
+from zkoperator.mirror.plan import decisions, guard, merge, plan, recall, refusal, steps
 
 Scenario = Callable[[World], Awaitable[None]]
 
@@ -75,6 +77,13 @@ async def _current_whatever_was_heard(self: Any, key: Any, resource: Any) -> Any
 async def _status_of_any_version(self: Any, raw: Any, status: Any) -> Any:
     key = raw["metadata"]["namespace"], raw["metadata"]["name"]
     return await self._api.patch(CONFIG_SYNCS, *key, {"status": status}, subresource="status")
+
+
+def _only_what_is_there(status: Any, uid: Any, ledger: Any, selected: Any) -> Any:
+    found = recall.recalled_base(status, uid, ledger, selected)
+    if found is None:
+        return None
+    return replace(found, digests={key: digest for key, digest in found.digests.items() if key not in found.apart})
 
 
 async def _gone_whoever_it_is(_self: Any, _sync: Any, content: Any) -> bool:
@@ -242,6 +251,41 @@ BUGS = (
         "history_of",
         lambda *_: guard.History.SAME,
         endings.test_a_replaced_root_is_left_as_it_is_and_told,
+    ),
+    Bug(
+        "a replaced ConfigMap taken for a new one",
+        plan,
+        "recalled_base",
+        lambda *_: None,
+        partial(replaced.test_edits_and_deletions_of_a_replaced_config_map_flow, direction="TwoWay", is_down=True),
+    ),
+    Bug(
+        "a written znode taken for the common value",
+        recall,
+        "_recalled",
+        lambda _mark, znode, _zxid: recall.UNKNOWN if znode is None else short(znode.digest),
+        replaced.test_a_znode_that_changed_as_well_is_a_conflict,
+    ),
+    Bug(
+        "a deleted znode taken for a key that is new",
+        plan,
+        "recalled_base",
+        _only_what_is_there,
+        replaced.test_a_znode_that_was_deleted_as_well_does_not_come_back_unasked,
+    ),
+    Bug(
+        "a source made up by the operator",
+        plan._Planner,
+        "_missing_source",
+        lambda _: None,
+        replaced.test_a_source_that_is_gone_is_never_created_by_the_operator,
+    ),
+    Bug(
+        "no time for whoever deleted it",
+        observer.Observer,
+        "_creation_wait_s",
+        lambda *_: 0.0,
+        replaced.test_two_ways_the_one_who_deleted_it_may_create_it_again,
     ),
     Bug(
         "keys of another tree taken for the user's",

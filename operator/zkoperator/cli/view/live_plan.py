@@ -64,7 +64,8 @@ async def make_fresh_plan(
     look = _Look(api, sessions, active)
     try:
         async with asyncio.timeout(arguments.timeout):
-            return sync, make_plan(active, await look.observe())
+            # However it is reached from here, it is the ensemble of the spec.
+            return sync, make_plan(replace(active, source=sync.source), await look.observe())
     except TimeoutError as error:
         raise TransientError(_out_of_reach(look.hosts, sync, arguments.command.NAME)) from error
     finally:

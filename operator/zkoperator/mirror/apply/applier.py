@@ -126,15 +126,22 @@ class Applier:
         self, step: CreateConfigMap | WriteConfigMap, sync: ValidatedSync, sides: BothSides
     ) -> None:
         values = await _values(_subtree(sides), step.puts, step.paths)
+        carried = sides.config_map.writing()
         try:
             written = await self._send(step, values, sync, sides)
         except TooLargeError as error:
+            sides.config_map.not_written(carried)
             self._leave_largest_out(step, sides, error)
             raise ConflictError("the ConfigMap would be too large") from error
-        except (ConflictError, UnknownOutcomeError):
+        except ConflictError:
+            sides.config_map.not_written(carried)
+            sides.config_map.doubt()
+            raise
+        except UnknownOutcomeError:
             sides.config_map.doubt()
             raise
         if written is None:
+            sides.config_map.not_written(carried)
             sides.config_map.doubt()
             raise ConflictError("the ConfigMap is gone")
         over = step.resource_version if isinstance(step, WriteConfigMap) else ""

@@ -33,7 +33,7 @@ class Ledger:
         czxid: its creation: another one belongs to another history of the ensemble.
         mzxid: the transaction that wrote it last.
         push_id: that push, 0 before the first.
-        resource_version: of the ConfigMap that was pushed.
+        resource_version, config_map: version and uid of the ConfigMap that was pushed.
         entries: keys pushed since the annotation was written.
         parents: znodes that were created only to hold others, relative to the root.
         claim_version: of the claim under which it is ours; not part of the znode.
@@ -47,6 +47,7 @@ class Ledger:
     entries: Mapping[str, Pushed] = field(default_factory=dict)
     parents: frozenset[str] = frozenset()
     claim_version: int = 0
+    config_map: str = ""
 
     def zxid_of(self, pushed: Pushed) -> int:
         """Return the transaction in which the entry was pushed."""
@@ -69,6 +70,7 @@ def next_push(
     annotated_zxid: int,
     pushed: Mapping[str, bytes | None],
     resource_version: str,
+    config_map: str,
     made: frozenset[str],
     pruned: frozenset[str],
 ) -> Ledger:
@@ -86,6 +88,7 @@ def next_push(
         ledger,
         push_id=ledger.push_id + 1,
         resource_version=resource_version,
+        config_map=config_map,
         entries=kept,
         parents=parents if is_room else kept_parents,
     )
@@ -120,6 +123,7 @@ def encode_ledger(ledger: Ledger) -> bytes:
     document = {
         "push": ledger.push_id,
         "resourceVersion": ledger.resource_version,
+        "configMap": ledger.config_map,
         "keys": {
             key: [None if item.digest is None else item.digest.hex(), item.zxid] for key, item in ledger.entries.items()
         },
@@ -138,6 +142,7 @@ def decode_ledger(data: bytes, *, version: int, czxid: int, mzxid: int) -> Ledge
             mzxid=mzxid,
             push_id=int(document["push"]),
             resource_version=str(document["resourceVersion"]),
+            config_map=str(document.get("configMap", "")),
             entries={
                 key: Pushed(None if digest is None else bytes.fromhex(digest), zxid)
                 for key, (digest, zxid) in document["keys"].items()

@@ -12,6 +12,7 @@ from typing import Any
 from zkoperator.mirror.model.config_map import Content, content_of
 from zkoperator.mirror.model.keys import decode_binary, decode_text
 from zkoperator.mirror.model.merge_base import Base, decode_base
+from zkoperator.mirror.model.names import BASE_ANNOTATION
 
 _MAX_AGE_S = 60.0
 
@@ -25,7 +26,20 @@ class ConfigMapCache:
     _at_s: float = 0.0
     _content: Content | None = None
     _base: tuple[str, Base | None] = ("", None)
+    _name: str = ""
+    _carried: str = ""
     must_read: bool = False
+    deleted_s: float | None = None
+    """Since when the ConfigMap is gone."""
+
+    def is_named(self, name: str) -> None:
+        """Forget the versions of a ConfigMap of another name. What it carried last is still what was common.
+
+        The first version is asked for, as an informer's first list may be late.
+        """
+        if name != self._name:
+            self.forget()
+            self._name, self._content, self.must_read = name, None, True
 
     def newest(self, stored: Mapping[str, Any] | None, now_s: float) -> Mapping[str, Any] | None:
         """Return the manifest to act on, None when there is none as far as known."""
@@ -41,6 +55,7 @@ class ConfigMapCache:
         """Note the answer to a write over the version `over` ("" for a creation), or to a read."""
         self._replaced.add(over)
         self._latest = manifest
+        self._carried = base_text_of(manifest) or self._carried
         self._at_s = now_s
         self.must_read = False
 
@@ -76,8 +91,29 @@ class ConfigMapCache:
 
     def base(self, content: Content) -> Base | None:
         """Return the base that a ConfigMap carries, decoded once a text; None when it carries none."""
-        if self._base[0] != content.base_text:
-            self._base = (content.base_text, decode_base(content.base_text))
+        if not content.base_text:
+            return None
+        if content.base_text != self._carried:
+            # A base that others put back is none that this process was answered.
+            self._carried = ""
+        return self._decoded(content.base_text)
+
+    def carried(self) -> Base | None:
+        """Return the last base that the API server has answered to this process, None while that is not known."""
+        return self._decoded(self._carried) if self._carried else None
+
+    def writing(self) -> str:
+        """Doubt the last base until the answer to a write is there; return what `not_written` brings back."""
+        carried, self._carried = self._carried, ""
+        return carried
+
+    def not_written(self, carried: str) -> None:
+        """The write was refused: nothing was changed by it."""
+        self._carried = carried
+
+    def _decoded(self, text: str) -> Base | None:
+        if self._base[0] != text:
+            self._base = (text, decode_base(text))
         return self._base[1]
 
 
@@ -85,6 +121,11 @@ def value_of(manifest: Mapping[str, Any], key: str) -> bytes:
     """Return one value of a ConfigMap. `KeyError` when it has no such key."""
     data = manifest.get("data") or {}
     return decode_text(data[key]) if key in data else decode_binary((manifest.get("binaryData") or {})[key])
+
+
+def base_text_of(manifest: Mapping[str, Any]) -> str:
+    """Return the text of the base in the annotations, "" when there is none."""
+    return str((manifest["metadata"].get("annotations") or {}).get(BASE_ANNOTATION, ""))
 
 
 def version_of(manifest: Mapping[str, Any] | None) -> str:

@@ -6,10 +6,12 @@ from functools import partial
 from typing import Any, Protocol
 
 from zkoperator.api.reasons import SyncReason
+from zkoperator.api.sync import Direction
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.meter import UNMETERED, Meter
+from zkoperator.mirror.model.names import zxid_of
 from zkoperator.mirror.model.push_limits import limits_after
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.both_sides import BothSides
@@ -30,6 +32,7 @@ from zkoperator.zk.snapshot import Snapshot
 _GRACE_S = 3.0
 """The status does not show a lost connection that comes back within this time."""
 _CATCH_UP_S = 1.0
+_BOTH = Direction.TWO_WAY
 
 
 class ConfigMaps(Protocol):
@@ -73,17 +76,30 @@ class Observer:
             ledger.forget()
             ledger.losses = subtree.losses
         manifest = await self.config_map(sync, sides.config_map)
-        await _read_ledger(sync, ledger, subtree.zk, _base_of(manifest, sides.config_map))
+        if (wait_s := self._creation_wait_s(manifest, sync, sides.config_map)) > 0:
+            message = "the ConfigMap was deleted; it is created again from the znodes unless somebody else does so now"
+            return Waiting(SyncReason.SYNCING, message, LookAgain(wait_s))
+        base = _base_of(manifest, sides.config_map) or sides.config_map.carried()
+        await _read_ledger(sync, ledger, subtree.zk, base)
         if _is_older_than_the_push(manifest, sides):
             manifest = await self._read_config_map(sync, sides.config_map, self._stored(sync))
             if _is_older_than_the_push(manifest, sides):
                 _void_entries(manifest, ledger)
-        snapshot = await self._recent(subtree, _base_of(manifest, sides.config_map), ledger)
+        snapshot = await self._recent(subtree, _least_zxid(sync, manifest, sides.config_map), ledger)
         if snapshot is None:
             message = "catching up with the ensemble"
             return Waiting(SyncReason.SYNCING, message, LookAgain(_CATCH_UP_S), silent=True)
         seen = await self._observed(subtree, snapshot, manifest, sides)
         return replace(seen, owner_is_gone=await self._owner_is_gone(sync, seen.content))
+
+    def _creation_wait_s(self, manifest: Mapping[str, Any] | None, sync: ValidatedSync, cache: ConfigMapCache) -> float:
+        """Return how long whoever deleted a ConfigMap that is synchronised both ways may still create it again."""
+        if manifest is not None or sync.deleting or not sync.synced_before or sync.rules.direction is not _BOTH:
+            cache.deleted_s = None
+            return 0.0
+        now_s = self._clock.now_s()
+        cache.deleted_s = now_s if cache.deleted_s is None else cache.deleted_s
+        return cache.deleted_s + self._settings.recreate_s - now_s
 
     async def _owner_is_gone(self, sync: ValidatedSync, content: Content | None) -> bool:
         """Whether the label names a ConfigSync that has no use for the ConfigMap any more."""
@@ -100,6 +116,7 @@ class Observer:
             snapshot=snapshot,
             content=sides.config_map.content(manifest) if manifest is not None else None,
             base=_base_of(manifest, sides.config_map),
+            carried=sides.config_map.carried(),
             value_of=partial(value_of, manifest if manifest is not None else {}),
             ledger=ledger.ledger,
             ledger_is_mine=ledger.is_mine,
@@ -113,6 +130,7 @@ class Observer:
 
     async def config_map(self, sync: ValidatedSync, cache: ConfigMapCache) -> Mapping[str, Any] | None:
         """Return the newest known ConfigMap; read one that the store cannot know, as it does not have our label."""
+        cache.is_named(sync.config_map)
         stored = self._stored(sync)
         known = cache.newest(stored, self._clock.now_s())
         if known is not None and not cache.must_read:
@@ -149,9 +167,8 @@ class Observer:
         message = "no connection to the ensemble; nothing is written until there is one"
         return Waiting(SyncReason.DISCONNECTED, message, LookAgain(self._settings.retry_s), connected=False)
 
-    async def _recent(self, subtree: Subtree, base: Base | None, cache: LedgerCache) -> Snapshot | None:
+    async def _recent(self, subtree: Subtree, needed: int, cache: LedgerCache) -> Snapshot | None:
         """Return the snapshot if it is at least as new as everything that was written from it or to it."""
-        needed = base.zxid if base is not None else 0
         pushed = cache.ledger.last_push_zxid if cache.ledger is not None else 0
         snapshot = subtree.snapshot()
         if snapshot is None or snapshot.zxid >= max(needed, pushed):
@@ -179,12 +196,22 @@ def _base_of(manifest: Mapping[str, Any] | None, cache: ConfigMapCache) -> Base 
     return cache.base(cache.content(manifest)) if manifest is not None else None
 
 
+def _least_zxid(sync: ValidatedSync, manifest: Mapping[str, Any] | None, cache: ConfigMapCache) -> int:
+    """Return the state that the ConfigMap was written from, or that is known to have been common."""
+    if (base := _base_of(manifest, cache)) is not None:
+        return base.zxid
+    carried = cache.carried()
+    return max(carried.zxid if carried is not None else 0, zxid_of(sync.status.zxid) if sync.status.common else 0)
+
+
 def _is_older_than_the_push(manifest: Mapping[str, Any] | None, sides: BothSides) -> bool:
     """Whether a later version of the ConfigMap was pushed already, as far as versions are numbers."""
     ledger = sides.ledger.ledger
     if manifest is None or ledger is None:
         return False
-    return 0 < sides.config_map.content(manifest).number < ledger.resource_number
+    content = sides.config_map.content(manifest)
+    is_another = ledger.config_map not in ("", content.uid)
+    return not is_another and 0 < content.number < ledger.resource_number
 
 
 def _void_entries(manifest: Mapping[str, Any] | None, cache: LedgerCache) -> None:

@@ -8,11 +8,13 @@ from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
 from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import Ledger, effective_digests, pushed_since
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, value_digest
+from zkoperator.mirror.model.names import SYNC_LABEL
 from zkoperator.mirror.model.rules import Rules
-from zkoperator.mirror.model.selected_znodes import select_znodes
+from zkoperator.mirror.model.selected_znodes import SelectedZnodes, select_znodes
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decisions, MergeInput, decide_all
 from zkoperator.mirror.plan.guard import BaseState, History, history_of, is_reverted, must_hold, plan_hash
+from zkoperator.mirror.plan.recall import common_of, recalled_base
 from zkoperator.mirror.plan.refusal import refusal_of
 from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps
 from zkoperator.mirror.validate import ValidatedSync
@@ -45,6 +47,7 @@ class Plan:
         carried: decisions that the steps carry out.
         held: deletions, or all of another history's changes, that wait for approval.
         resolved: keys that a resolution has decided and the steps carry out.
+        common: names of the keys that both sides have in common at `zxid`, as a status keeps them.
         keys, bytes: equal on both sides once the steps are done.
     """
 
@@ -62,6 +65,7 @@ class Plan:
     carried: tuple[Decision, ...] = ()
     held: tuple[Decision, ...] = ()
     resolved: frozenset[str] = frozenset()
+    common: str = ""
     keys: int = 0
     bytes: int = 0
     zxid: int = 0
@@ -95,16 +99,16 @@ class _Planner:
     def __init__(self, sync: ValidatedSync, seen: Observed) -> None:
         self._sync = sync
         self._seen = seen
-        self._state, self._base = _read_base(sync, seen)
+        self._selected = select_znodes(seen.snapshot, sync.selection, ephemerals=sync.ephemerals)
+        self._state, self._base = _read_base(sync, seen, self._selected)
         self._history = history_of(self._base, seen.snapshot, seen.ledger, sync.source.ensemble)
         self._rules = self._rules_of_pass()
-        self._selected = select_znodes(seen.snapshot, sync.selection, ephemerals=sync.ephemerals)
         self._digests = effective_digests(self._base, seen.ledger) if self._base is not None else {}
         self._detached = _effective_detached(self._base, seen.ledger)
 
     def plan(self) -> Plan:
         """Guards first, then the merge."""
-        if (stop := self._missing_root()) is not None:
+        if (stop := self._missing_source() or self._missing_root()) is not None:
             return stop
         given = MergeInput(
             self._selected,
@@ -140,6 +144,17 @@ class _Planner:
     def _adoption(self) -> AdoptionPolicy | None:
         is_adopting = self._state is BaseState.FIRST or (self._base is not None and len(self._base.adopting) > 0)
         return self._sync.adoption if is_adopting else None
+
+    def _missing_source(self) -> Plan | None:
+        """A ConfigMap that is the source is created by those who know what is in it."""
+        if self._seen.content is not None or self._sync.rules.pulls:
+            return None
+        name, label = self._sync.config_map, f"{SYNC_LABEL}={self._sync.name}"
+        message = (
+            f"ConfigMap {name} does not exist, and is the source; nothing is deleted or written until somebody creates "
+            f"it, with the label {label}"
+        )
+        return Plan(stop=SyncReason.SOURCE_MISSING, message=message, base_state=self._state, base=self._base)
 
     def _missing_root(self) -> Plan | None:
         """A missing root is created by a first push only; otherwise nobody knows why it is missing."""
@@ -265,6 +280,9 @@ class _Planner:
             return (snapshot.root_czxid,)
         return snapshot.root_czxid, snapshot.zxid >> EPOCH_BITS
 
+    def _common(self, base: Base | None) -> str:
+        return common_of(base, self._seen.ledger, self._selected) if base is not None else ""
+
     def _is_settled(self, item: Decision) -> bool:
         """Whether both sides differ from the base and one of them is about to lose its value."""
         is_write = item.action in (Action.TO_CONFIG_MAP, Action.TO_ZOOKEEPER, Action.DETACH)
@@ -288,6 +306,7 @@ class _Planner:
             pending=self._pending(sorted_.held) if sorted_.held else None,
             base_state=self._state,
             base=steps.base,
+            common=self._common(steps.base),
             more=steps.more,
             carried=steps.carried,
             held=tuple(sorted_.held),
@@ -298,9 +317,15 @@ class _Planner:
         )
 
 
-def _read_base(sync: ValidatedSync, seen: Observed) -> tuple[BaseState, Base | None]:
-    """Return the base, and how much it is worth: another ConfigSync's base is none."""
+def _read_base(sync: ValidatedSync, seen: Observed, selected: SelectedZnodes) -> tuple[BaseState, Base | None]:
+    """Return the base, and how much it is worth: another ConfigSync's base is none.
+
+    A ConfigMap that does not carry it was replaced or created again, and is compared with what is known elsewhere.
+    """
     base = seen.base
+    if base is None and seen.content is not None:
+        carried = seen.carried if seen.carried is not None and seen.carried.sync_uid == sync.uid else None
+        base = carried or recalled_base(sync.status, sync.uid, seen.ledger, selected)
     if base is not None and base.sync_uid == sync.uid:
         adopting = base.adopting - pushed_since(base, seen.ledger).keys()
         return BaseState.KNOWN, replace(base, adopting=adopting)

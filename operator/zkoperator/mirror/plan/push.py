@@ -69,8 +69,8 @@ class PushInput:
         selected: the snapshot that was merged.
         ledger: as last read.
         sync_uid: names the ledger.
-        annotated_zxid: of the annotation, the one written in the same plan included.
-        resource_version: of the ConfigMap that is pushed.
+        annotated_zxid: entries up to this one are held by the annotation, the one written in the same plan included.
+        resource_version, config_map: version and uid of the ConfigMap that is pushed.
         missing_above: absolute paths above the root that do not exist, outermost first.
         acl: of znodes that are created.
         limits: what the ensemble takes.
@@ -82,6 +82,7 @@ class PushInput:
     sync_uid: str
     annotated_zxid: int
     resource_version: str
+    config_map: str = ""
     missing_above: tuple[str, ...] = ()
     acl: tuple[Acl, ...] = OPEN_ACL
     limits: PushLimits = field(default_factory=PushLimits)
@@ -226,6 +227,7 @@ class _Builder:
             annotated_zxid=self._given.annotated_zxid,
             pushed={**self._hollowed(), **{edit.key: self._base_of(edit) for edit in self._edits}},
             resource_version=self._given.resource_version,
+            config_map=self._given.config_map,
             # What was deleted as a key and still holds others goes with the last of them.
             made=frozenset((self._made | self._emptied) - {""}),
             pruned=frozenset(self._pruned | self._writes.keys()),

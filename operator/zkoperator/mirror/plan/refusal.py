@@ -13,8 +13,13 @@ from zkoperator.zk.snapshot import Snapshot
 Refusal = tuple[SyncReason, str]
 """The reason of Ready, and its message with the way out."""
 
-STUCK: Final = (SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.SOURCE_CLAIMED)
-"""Refusals that no event announces the end of."""
+STUCK: Final = (
+    SyncReason.TARGET_OWNED,
+    SyncReason.TARGET_NOT_ADOPTED,
+    SyncReason.SOURCE_CLAIMED,
+    SyncReason.SOURCE_MISSING,
+)
+"""Reasons that no event announces the end of."""
 
 
 def refusal_of(sync: ValidatedSync, seen: Observed) -> Refusal | None:

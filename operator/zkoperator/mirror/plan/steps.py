@@ -8,6 +8,7 @@ from zkoperator.mirror.model.acls import acl_of
 from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
+from zkoperator.mirror.model.names import zxid_of
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decisions
@@ -220,7 +221,7 @@ def _other_annotations(context: StepContext) -> int:
 def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
     """A key that is no longer selected is forgotten at once: selected again, it counts as never synchronised."""
     old = context.base
-    if old is None or sorted_.records or decisions.dropped:
+    if old is None or context.seen.base is None or sorted_.records or decisions.dropped:
         return True
     if _identity(old) != _identity(base):
         return True
@@ -233,10 +234,18 @@ def _identity(base: Base) -> tuple[int | str, ...]:
 
 def _must_fold(ledger: Ledger | None, base: Base) -> bool:
     """Whether the ledger has grown so much that its entries should go to the annotation."""
-    if ledger is None:
-        return False
-    entries = (key for key, item in ledger.entries.items() if ledger.zxid_of(item) > base.zxid)
-    return sum(len(key) + _ENTRY_BYTES for key in entries) > FOLD_BYTES
+    return ledger is not None and _entry_bytes(ledger, base.zxid) > FOLD_BYTES
+
+
+def _folded_zxid(sync: ValidatedSync, ledger: Ledger, annotated: Base) -> int:
+    """Return up to which transaction the ledger may forget: status knows of it too, unless that would cost too much."""
+    told = zxid_of(sync.status.zxid) if sync.status.common else annotated.zxid
+    return min(told, annotated.zxid) if _entry_bytes(ledger, told) <= FOLD_BYTES else annotated.zxid
+
+
+def _entry_bytes(ledger: Ledger, after_zxid: int) -> int:
+    entries = (key for key, item in ledger.entries.items() if ledger.zxid_of(item) > after_zxid)
+    return sum(len(key) + _ENTRY_BYTES for key in entries)
 
 
 _ENTRY_BYTES = 40
@@ -267,8 +276,9 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
         selected=context.selected,
         ledger=ledger,
         sync_uid=context.sync.uid,
-        annotated_zxid=annotated.zxid,
+        annotated_zxid=_folded_zxid(context.sync, ledger, annotated),
         resource_version=content.resource_version,
+        config_map=content.uid,
         missing_above=context.seen.missing_above,
         acl=acl_of(context.sync.acl),
         limits=context.seen.limits,

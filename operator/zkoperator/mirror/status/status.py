@@ -26,7 +26,7 @@ _PROBLEM_LIMIT: Final = 450
 _MORE_LIMIT: Final = 30
 """Room for the number of problems that are not named, and for notes."""
 _GRAVITY: Final = (SyncReason.FORBIDDEN, SyncReason.KEY_INVALID, SyncReason.TOO_LARGE)
-_LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "base", "content")
+_LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "common", "base", "content")
 """Numbers that move with every change; they alone are no reason to write the status at once."""
 
 
@@ -94,6 +94,7 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -
         conflict_count=len(conflicts),
         conflicts=tuple(_conflict(item, previous, given) for item in conflicts[:MAX_CONFLICTS]),
         pending=_pending(plan),
+        common=plan.common if known and plan.stop is None else previous.common,
         base=_base(plan.base, given) if plan.stop is None else previous.base,
         content=given.content,
         rollouts=rollouts,

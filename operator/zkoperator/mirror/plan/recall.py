@@ -1,0 +1,98 @@
+"""What both sides had in common, where the ConfigMap does not say it any more: it was replaced, or created again. Pure.
+
+The status names the keys that were common at its zxid, and the ledger what was pushed since. A znode that was not
+written after that still has the common value, so no digest is needed. A znode that was written has one that is not
+known any more, which is neither side's: both sides have changed then.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from zkoperator.api.sync import MAX_COMMON, ConfigSyncStatus
+from zkoperator.mirror.model.ledger import Ledger, Pushed, effective_digests
+from zkoperator.mirror.model.merge_base import (
+    DIGEST_BYTES,
+    EMPTY_PUSHED,
+    HOLLOW,
+    Base,
+    decode_base,
+    encode_base,
+    short,
+    value_digest,
+)
+from zkoperator.mirror.model.names import zxid_of
+from zkoperator.mirror.model.selected_znodes import SelectedZnodes
+from zkoperator.zk.snapshot import Znode
+
+UNKNOWN: Final = b"\xff" * DIGEST_BYTES
+"""Stands in a base for a value that nobody remembers: no side has it."""
+_COMMON: Final = b"\x02" * DIGEST_BYTES
+"""Stands in a status for whatever value the znode has."""
+_COMPRESSES_TO: Final = 8
+"""Names of keys are hardly ever packed to less than one part in so many."""
+
+
+def common_of(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> str:
+    """Return what a status remembers of a base: the keys whose znodes have the common value, "" when they are too many.
+
+    The same keys give the same text, whatever their values are.
+    """
+    digests = effective_digests(base, ledger)
+    marks = {key: mark for key, digest in digests.items() if (mark := _mark(key, digest, selected)) is not None}
+    if sum(len(key) + 1 for key in marks) > MAX_COMMON * _COMPRESSES_TO:
+        return ""
+    text = encode_base(replace(base, zxid=0, digests=marks, apart=frozenset()))
+    return text if len(text) <= MAX_COMMON else ""
+
+
+def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes | None:
+    """Return what stands for the value of a key, None when its znode has another."""
+    znode = selected.keys.get(key)
+    if digest == HOLLOW:
+        return HOLLOW
+    if znode is None or short(znode.digest) != value_digest(digest):
+        return None
+    return EMPTY_PUSHED if digest == EMPTY_PUSHED else _COMMON
+
+
+def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, selected: SelectedZnodes) -> Base | None:
+    """Return the base that status and ledger tell of, None when they do not."""
+    known, zxid = decode_base(status.common), zxid_of(status.zxid)
+    if known is None or known.sync_uid != uid or zxid == 0:
+        return None
+    entries = ledger.entries if ledger is not None else {}
+    since = {key: item for key, item in entries.items() if ledger is not None and ledger.zxid_of(item) > zxid}
+    znodes = {**selected.hollow, **selected.keys}
+    digests = {key: _recalled(mark, znodes.get(key), zxid) for key, mark in known.digests.items() if key not in since}
+    digests.update(_pushed(since, ledger, znodes))
+    last_zxid = max(zxid, ledger.last_push_zxid if ledger is not None else 0)
+    return replace(
+        known,
+        zxid=last_zxid,
+        digests=digests,
+        detached={key: item for key, item in known.detached.items() if key not in since},
+        adopting=known.adopting - since.keys(),
+        apart=frozenset(key for key, digest in digests.items() if digest == UNKNOWN),
+    )
+
+
+def _recalled(mark: bytes, znode: Znode | None, zxid: int) -> bytes:
+    """A znode that was not written since has the common value still."""
+    if mark == HOLLOW:
+        return HOLLOW
+    if znode is None or znode.mzxid > zxid:
+        return UNKNOWN
+    return EMPTY_PUSHED if mark == EMPTY_PUSHED else short(znode.digest)
+
+
+def _pushed(since: Mapping[str, Pushed], ledger: Ledger | None, znodes: Mapping[str, Znode]) -> dict[str, bytes]:
+    """Return the base of every key that was pushed and not deleted: known while nobody has written the znode since."""
+    digests: dict[str, bytes] = {}
+    for key, item in since.items():
+        if item.digest is None or ledger is None:
+            continue
+        znode = znodes.get(key)
+        is_as_pushed = item.digest == HOLLOW or (znode is not None and znode.mzxid == ledger.zxid_of(item))
+        digests[key] = item.digest if is_as_pushed else UNKNOWN
+    return digests
