@@ -67,7 +67,7 @@ class KubeClient:
         for _ in range(_PAGED_ATTEMPTS):
             with suppress(GoneError):
                 return await self._list(resource, namespace, selectors, limit=_PAGE)
-        # The pages take longer than the server keeps their version: then everything in one answer.
+        # Reading the pages takes longer than the server keeps their version, so ask for everything in one answer.
         return await self._list(resource, namespace, selectors, limit=0)
 
     async def _list(self, resource: Resource, namespace: str, selectors: Mapping[str, str], *, limit: int) -> Listing:
@@ -82,7 +82,7 @@ class KubeClient:
             if not params["continue"]:
                 break
         for item in items:
-            # The items of a list of a built-in kind do not say what they are; callers need not know.
+            # The items of a list of a built-in kind have no apiVersion and kind; add them for the callers.
             item.setdefault("apiVersion", resource.api_version)
             item.setdefault("kind", resource.kind)
         return Listing(tuple(items), _version(request, metadata))
@@ -261,6 +261,6 @@ def _version(request: Request, metadata: Any) -> str:
 
 
 def _unreadable(request: Request) -> TransientError:
-    """Return the error for what no API server says: some proxy has answered in its place."""
+    """Return the error for an answer that is not from an API server, but from a proxy in front of it."""
     kind = UnknownOutcomeError if request.is_write else TransientError
     return kind(f"{request}: the answer is not a Kubernetes object")

@@ -1,1 +1,1 @@
-"""The level-triggered loop, back-off, clock and leader lease that both kinds run on."""
+"""The level-triggered loop, back-off, timers and clock that both kinds run on."""

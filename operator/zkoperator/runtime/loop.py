@@ -216,7 +216,7 @@ class KeyedLoop:
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
-            # Not the pass was cancelled, but something that it waited for, such as a session that was closed.
+            # Something that the pass waited for was cancelled, such as a session that was closed; the pass was not.
             return Outcome.TRANSIENT, TransientError("something that the pass waited for was cancelled"), WHEN_WOKEN
         except Exception as raised:  # noqa: BLE001 - the one place where every error must end
             late = f"the pass took longer than {self._pass_limit_s:g} s and was cancelled"

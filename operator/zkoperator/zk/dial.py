@@ -12,6 +12,9 @@ from zkoperator.zk.hosts import Address
 from zkoperator.zk.port import Credential, ZnodeEvent
 from zkoperator.zk.resolver import resolve
 
+_NAMED = 3
+"""Members whose problem is named."""
+
 
 @dataclass(slots=True)
 class Identity:
@@ -43,7 +46,8 @@ class DialSettings:
 class Dialer:
     """Opens connections for one session.
 
-    `server` is the last one that accepted it; `problem` is the reason why the last attempt failed, without any secret.
+    `server` is the last one that accepted it. `problem` is the reason why there is no connection, without any secret:
+    that of each member in the order of their names, so that the text stays the same while nothing changes.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Dialer:
         self._loop = asyncio.get_running_loop()
         self._connected_at = self._loop.time()
         self._was_refused = False
+        self._problems: dict[Address, str] = {}
 
     def lost(self, reason: str) -> None:
         """Note the end of a connection; the session expires a timeout later."""
@@ -72,11 +77,13 @@ class Dialer:
     async def dial(self, on_event: Callable[[ZnodeEvent], None]) -> Connection | None:
         """Try every address of every member once; None when none of them accepted the session."""
         self._was_refused = False
+        self._problems = {}
         for address in self._in_order():
             for resolved in await self._resolve(address):
                 connection = await self._open_session(address, resolved, on_event)
                 if connection is not None:
                     return connection
+        self.problem = _summary(self._problems)
         self._drop_zxid_floor()
         return None
 
@@ -99,7 +106,7 @@ class Dialer:
         try:
             found = await resolve(address, self._settings.connect_timeout_s)
         except (OSError, UnicodeError):
-            self.problem = f"{address}: the name does not resolve"
+            self._problems[address] = "the name does not resolve"
             return []
         return [(host, address.port) for host in random.sample(found, len(found))]
 
@@ -144,7 +151,7 @@ class Dialer:
         if connection.established.done():
             # Also when the server closed right after it: otherwise an expired session would be offered for ever.
             return connection.established.result()
-        self.problem = f"{address}: {connection.ended.result()}"
+        self._problems[address] = connection.ended.result()
         return None
 
     def _attempt_timeout_s(self) -> float:
@@ -169,3 +176,9 @@ class Dialer:
             password=identity.password,
         )
         return frame if self._credential is None else frame + wire.auth_frame(self._credential)
+
+
+def _summary(problems: dict[Address, str]) -> str:
+    texts = [f"{address}: {problem}" for address, problem in sorted(problems.items())]
+    more = [f"{len(texts) - _NAMED} more do not answer"] if len(texts) > _NAMED else []
+    return "; ".join([*texts[:_NAMED], *more])

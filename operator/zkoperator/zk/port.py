@@ -192,6 +192,10 @@ class Zk(Protocol):
         """The present state of the connection."""
 
     @property
+    def problem(self) -> str:
+        """Why there is no connection, member by member, without any secret; meaningless while there is one."""
+
+    @property
     def session_id(self) -> int:
         """0 while there is no session."""
 

@@ -100,6 +100,11 @@ class ZkSession:
         return self._state
 
     @property
+    def problem(self) -> str:
+        """Why there is no connection, member by member, without any secret; meaningless while there is one."""
+        return self._dialer.problem
+
+    @property
     def session_id(self) -> int:
         """0 while there is no session."""
         return self._dialer.identity.session_id

@@ -76,6 +76,10 @@ class FakeZk:
         return self._state
 
     @property
+    def problem(self) -> str:
+        return "zk:2181: the fake server is down"
+
+    @property
     def session_id(self) -> int:
         return self._session_id
 

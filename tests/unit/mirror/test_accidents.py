@@ -258,6 +258,7 @@ async def test_a_disconnected_ensemble_is_told_after_a_moment(world: World) -> N
     world.zk.down()
     await world.until_reason("Disconnected")
     assert world.condition("Connected") == ("False", "Disconnected")
+    assert "zk:2181: the fake server is down" in world.message(), "the message names host and cause"
     world.zk.up()
     await world.until_in_sync()
     assert world.condition("Connected") == ("True", "Connected")

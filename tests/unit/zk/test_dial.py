@@ -156,3 +156,25 @@ async def test_whoever_stops_waiting_for_a_lookup_leaves_it_to_the_others(hung_n
 async def test_an_ip_address_is_not_looked_up(hung_names: HungNames) -> None:
     assert [await resolve(Address(ip, 1), 0.02) for ip in ("10.1.2.3", "fd00::1")] == [("10.1.2.3",), ("fd00::1",)]
     assert hung_names.lookups == []
+
+
+async def test_the_problem_names_each_member_in_an_order_that_does_not_change() -> None:
+    problems = set()
+    for _ in range(5):
+        dialer = Dialer(
+            tuple(Address(f"zk-{number}.invalid.", 2181) for number in (2, 1, 4, 3)),
+            None,
+            None,
+            DialSettings(10, 3, 1 << 20),
+        )
+        await dialer.dial(lambda _: None)
+        problems.add(dialer.problem)
+    (problem,) = problems
+    assert problem.startswith("zk-1.invalid.:2181: the name does not resolve; zk-2.invalid.:2181: ")
+    assert problem.endswith("; 1 more do not answer")
+
+
+async def test_a_member_that_refuses_the_connection_is_named_with_that_reason() -> None:
+    dialer = _dialer(Address("127.0.0.1", 1))
+    assert await dialer.dial(lambda _: None) is None
+    assert dialer.problem.startswith("127.0.0.1:1: ")

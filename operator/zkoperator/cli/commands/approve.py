@@ -1,4 +1,4 @@
-"""`approve`: let a plan with many deletions run that waits for approval."""
+"""`approve`: let a plan run that waits for approval, such as one with many deletions."""
 
 import argparse
 import asyncio

@@ -68,7 +68,7 @@ async def _forecast(api: KubeClient, raw: Manifest, image: str | None) -> Foreca
 
 
 def is_out_of_reach(observed: Observed) -> bool:
-    """Tell whether nobody answered though somebody could: then the silence is ours, not the members'."""
+    """Return whether no member of several answered: then they cannot be reached from here, whatever their state is."""
     return bool(observed.answers) and all(isinstance(answer, Silent) for answer in observed.answers.values())
 
 

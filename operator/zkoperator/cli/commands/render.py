@@ -1,4 +1,4 @@
-"""`render`: the objects that a ZooKeeperCluster would have, offline: nothing is asked of any cluster."""
+"""`render`: the objects that the operator would make for a ZooKeeperCluster, without any cluster."""
 
 import argparse
 import sys

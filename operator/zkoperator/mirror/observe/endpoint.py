@@ -76,7 +76,10 @@ class EndpointFinder:
         if refused:
             return self._wait(SyncReason.HOST_NOT_ALLOWED, "; ".join(refused))
         members = tuple(str(address) for item in found if not isinstance(item, str) for address in item)
-        return members or self._wait(SyncReason.DISCONNECTED, "none of spec.zookeeper.hosts has an address")
+        if members:
+            return members
+        names = ", ".join(address.host for address in addresses)
+        return self._wait(SyncReason.DISCONNECTED, f"spec.zookeeper.hosts: the name service has no address of {names}")
 
     async def _permitted(self, address: Address) -> tuple[Address, ...] | str:
         """Return what may be connected to, or the refusal."""

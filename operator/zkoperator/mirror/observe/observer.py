@@ -164,7 +164,8 @@ class Observer:
         sides.ledger.forget()
         if now_s - since_s < _GRACE_S:
             return Waiting(SyncReason.DISCONNECTED, "", LookAgain(_GRACE_S - (now_s - since_s)), silent=True)
-        message = "no connection to the ensemble; nothing is written until there is one"
+        why = f" ({state.subtree.zk.problem})" if state.subtree is not None else ""
+        message = f"no connection to the ensemble{why}; nothing is written until there is one"
         return Waiting(SyncReason.DISCONNECTED, message, LookAgain(self._settings.retry_s), connected=False)
 
     async def _recent(self, subtree: Subtree, needed: int, cache: LedgerCache) -> Snapshot | None:
