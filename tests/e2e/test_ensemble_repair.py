@@ -17,6 +17,7 @@ from tests.support.machines.ensemble_machine import Machine
 from tests.support.waiting import eventually
 from tests.support.worlds.ensemble_story import Ensemble, restart_order
 
+LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 LATE_S = 15.0
 """The goal of a status that is true after a change is 2 s on an idle machine; tests share theirs with others."""
 
@@ -268,6 +269,9 @@ async def test_children_that_were_edited_or_deleted_are_repaired_without_a_resta
         owners = [pod["metadata"].get("ownerReferences", [{}])[0].get("uid") for pod in await space.items("pods")]
         return owners == [made["metadata"]["uid"]] * 3
 
+    async def labelled() -> bool:
+        return bool(set(LABELS) <= (await main.pods())["main-zk-1"]["metadata"]["labels"].keys())
+
     async with main.written():
         for plural, name in lost:
             await main.delete(plural, name)
@@ -277,6 +281,9 @@ async def test_children_that_were_edited_or_deleted_are_repaired_without_a_resta
         await space.api.merge(space.path("statefulsets", "main-zk"), {"spec": edited})
         await eventually(repaired, within_s=180)
         await asyncio.to_thread(kubectl, "-n", space.name, "delete", "statefulset", "main-zk", "--cascade=orphan")
+        await eventually(adopted, within_s=180)
+        await space.api.merge(space.path("pods", "main-zk-1"), {"metadata": {"labels": dict.fromkeys(LABELS)}})
+        await eventually(labelled, within_s=180)
         await eventually(adopted, within_s=180)
         await main.ready(3)
         after = await main.uids()

@@ -21,6 +21,7 @@ from zkoperator.ensemble.plan.steps import (
     ApplyChild,
     CreateSecret,
     DeleteClaim,
+    LabelPod,
     NoteOnClaim,
     Reconfigure,
     RecordBootstrap,
@@ -298,6 +299,7 @@ class Simulation:
             "name": NAMES.pod(pod.member),
             "uid": pod.uid,
             "annotations": pod.template["metadata"]["annotations"],
+            "labels": NAMES.labels,
             "ownerReferences": [{"uid": "set", "controller": True}],
         }
         if pod.deleting:
@@ -334,7 +336,8 @@ class Simulation:
                 assert self.committed is not None
                 assert not set(removed) & {server.id for server in self.committed.servers}, "a member loses its pod"
                 self._apply(Child.STATEFUL_SET, manifest)
-            case RestartPod():
+            case LabelPod() | RestartPod():
+                assert isinstance(step, RestartPod), "a pod lost its labels"
                 self._restart(step)
             case _:
                 assert_never(step)

@@ -12,6 +12,7 @@ from tests.support.fakes.kube import FakeKube, Operation
 from tests.support.models.ensemble_simulation import GOOD, NAMES, SimPod, Simulation, raw_cluster
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, parse_servers
+from zkoperator.ensemble.model.names import CHILD_LABELS
 from zkoperator.ensemble.observe.answers import Serving, Silent
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.validate import Defaults
@@ -30,6 +31,7 @@ from zkoperator.runtime.outcome import WHEN_WOKEN
 from zkoperator.zk.port import BadVersionError, Credential, Node, Stat
 
 KEY = Key("demo", "main")
+_OWNER = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAMES.stateful_set, "controller": True}
 _STAT = Stat(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -44,7 +46,13 @@ class Peeking:
         self._api = api
 
     async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
-        return self._api.peek(resource, namespace, name)
+        found = self._api.peek(resource, namespace, name)
+        return found if found is None or resource is not PODS or _is_followed(found) else None
+
+
+def _is_followed(pod: Manifest) -> bool:
+    """Whether an informer sees the pod."""
+    return CHILD_LABELS.items() <= (pod["metadata"].get("labels") or {}).items()
 
 
 class Lagging:
@@ -198,9 +206,21 @@ class EnsembleWorld(Simulation):
             self.api.remove(PODS, "demo", NAMES.pod(member))
             self._stop(member)
             del self.pods[member]
+        self._claim_pods(live)
         for member in range(1, live["spec"]["replicas"] + 1):
             if member not in self.pods and self.api.peek(SECRETS, "demo", NAMES.secret) is not None:
                 self._make_pod(member, live)
+
+    def _claim_pods(self, live: Manifest) -> None:
+        """Let go of pods that the selector does not have, and adopt those that nobody has."""
+        mine = [{**_OWNER, "uid": live["metadata"]["uid"]}]
+        for pod in self.api.every(PODS):
+            meta = pod["metadata"]
+            selected = NAMES.selector.items() <= (meta.get("labels") or {}).items()
+            owners = meta.get("ownerReferences") or []
+            if selected != bool(owners) and owners in ([], mine):
+                patch = {"metadata": {"ownerReferences": mine if selected else []}}
+                self.api.edit(PODS, "demo", meta["name"], patch, manager="kube-controller-manager")
 
     def _make_pod(self, member: int, live: Manifest) -> None:
         if self._ephemeral:
@@ -210,12 +230,11 @@ class EnsembleWorld(Simulation):
             kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
             self.api.put(PERSISTENT_VOLUME_CLAIMS, {**kind, "metadata": claim})
         template = live["spec"]["template"]
-        owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAMES.stateful_set, "controller": True}
         metadata: Manifest = {
             **template["metadata"],
             "name": NAMES.pod(member),
             "namespace": "demo",
-            "ownerReferences": [{**owner, "uid": live["metadata"]["uid"]}],
+            "ownerReferences": [{**_OWNER, "uid": live["metadata"]["uid"]}],
         }
         made = self.api.put(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
         env = {entry["name"]: entry.get("value") for entry in template["spec"]["containers"][0]["env"]}

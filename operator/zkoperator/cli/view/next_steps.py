@@ -16,6 +16,7 @@ from zkoperator.ensemble.plan.steps import (
     ApplyChild,
     CreateSecret,
     DeleteClaim,
+    LabelPod,
     NoteOnClaim,
     Reconfigure,
     RecordBootstrap,
@@ -100,6 +101,8 @@ def describe(step: Step, names: Names) -> str:
             )
         case RemovePods(removed=removed):
             return f"remove the pods {', '.join(map(names.pod, removed))}"
+        case LabelPod(name=name):
+            return f"give pod {name} its labels back"
         case RestartPod(name=name, why=why):
             return f"restart {name}: {why}"
 

@@ -19,6 +19,7 @@ from zkoperator.ensemble.plan.steps import (
     ApplyChild,
     CreateSecret,
     DeleteClaim,
+    LabelPod,
     NoteOnClaim,
     Reconfigure,
     RecordBootstrap,
@@ -80,6 +81,10 @@ class Applier:
                 await self._reconfigurer.change(cluster, observed, step)
             case RemovePods():
                 await self._remove_pods(cluster, observed, step)
+            case LabelPod():
+                patch: Manifest = {"metadata": {"labels": dict(step.labels)}}
+                version, namespace = step.resource_version, cluster.names.namespace
+                await self._api.patch(PODS, namespace, step.name, patch, resource_version=version)
             case RestartPod():
                 return await self._restart(cluster, observed, step)
             case _:

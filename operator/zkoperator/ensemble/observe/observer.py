@@ -1,7 +1,7 @@
 """Observes one cluster: reads its children from the API and asks every member at the address of its pod. I/O."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -97,6 +97,7 @@ class Observer:
         """
         names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
+        pods |= await self._unfollowed_pods(names, children, pods)
         answers, superuser = await asyncio.gather(self._ask_all(names, pods), self._superuser(cluster, state))
         observed = Observed(
             children,
@@ -124,6 +125,16 @@ class Observer:
         members = range(1, MAX_PODS + 1)
         found = {m: await self._store.fetch(PODS, names.namespace, names.pod(m)) for m in members}
         return {m: pod_view(m, manifest) for m, manifest in found.items() if manifest is not None}
+
+    async def _unfollowed_pods(
+        self, names: Names, children: Mapping[Child, Manifest], pods: Mapping[int, PodView]
+    ) -> dict[int, PodView]:
+        """Look for pods that the store lacks: one that has lost its labels runs on, and may vote."""
+        live = children.get(Child.STATEFUL_SET)
+        replicas = int(live["spec"].get("replicas", 1)) if live is not None else 0
+        absent = [member for member in range(1, min(replicas, MAX_PODS) + 1) if member not in pods]
+        found = await asyncio.gather(*(self._api.get(PODS, names.namespace, names.pod(m)) for m in absent))
+        return {m: pod_view(m, manifest) for m, manifest in zip(absent, found, strict=True) if manifest is not None}
 
     async def _claims(self, names: Names) -> dict[int, ClaimView]:
         members = range(1, MAX_PODS + 1)

@@ -1,8 +1,8 @@
 """A member's pod as a value, from its manifest. Pure."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +61,8 @@ class PodView:
     secret: str = ""
     restart: str = ""
     restarted: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    resource_version: str = ""
 
 
 def pod_view(member: int, manifest: Manifest) -> PodView:
@@ -86,6 +88,8 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         secret=annotations.get(MADE_WITH, ""),
         restart=annotations.get(RESTART, ""),
         restarted=annotations.get(RESTARTED, ""),
+        labels=meta.get("labels") or {},
+        resource_version=meta.get("resourceVersion", ""),
     )
 
 

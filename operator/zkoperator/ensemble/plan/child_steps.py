@@ -6,7 +6,7 @@ from zkoperator.ensemble.build.children import Child, Desired
 from zkoperator.ensemble.model.configuration import Server, server_of
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.drift import covers
-from zkoperator.ensemble.plan.steps import ApplyChild, CreateSecret, Step
+from zkoperator.ensemble.plan.steps import ApplyChild, CreateSecret, LabelPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -88,3 +88,13 @@ def _step(observed: Observed, child: Child, manifest: Manifest) -> tuple[Step, .
     if live["metadata"].get("deletionTimestamp") or covers(live, manifest):
         return ()
     return (ApplyChild(child, manifest, live["metadata"]["uid"], live["metadata"]["resourceVersion"]),)
+
+
+def label_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
+    """Return what takes back pods that a label edit has set aside. Only pods that the operator's StatefulSet made."""
+    wanted = cluster.names.labels
+    return tuple(
+        LabelPod(pod.name, pod.resource_version, wanted)
+        for _, pod in sorted(observed.pods.items())
+        if not wanted.items() <= pod.labels.items() and not pod.deleting and pod.revision
+    )

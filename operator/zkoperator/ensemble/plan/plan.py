@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import foreign_object, leftovers
-from zkoperator.ensemble.plan.child_steps import child_steps
+from zkoperator.ensemble.plan.child_steps import child_steps, label_steps
 from zkoperator.ensemble.plan.claim_steps import claim_steps
 from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.restart_request import restart_request
 from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_has_other_password, replace_pods
-from zkoperator.ensemble.plan.steps import Reconfigure, RemovePods, RestartPod, Step
+from zkoperator.ensemble.plan.steps import LabelPod, Reconfigure, RemovePods, RestartPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 
 SOON_S = 0.25
@@ -65,7 +65,7 @@ def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
     if cluster.status.bootstrap is None:
         # No member may start before status records whether it may found the ensemble.
         return Plan(calm, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
-    calm = (*calm, *child_steps(cluster, observed))
+    calm = (*calm, *child_steps(cluster, observed), *label_steps(cluster, observed))
     proposal = _proposal(cluster, observed)
     if proposal is None:
         return _calm(calm)
@@ -76,6 +76,9 @@ def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
 
 
 def _calm(steps: tuple[Step, ...]) -> Plan:
+    if set_aside := [step.name for step in steps if isinstance(step, LabelPod)]:
+        told = f"giving {', '.join(set_aside)} the labels back without which no StatefulSet, Service or budget has them"
+        return Plan(steps, ClusterReason.REPAIRING, told, SOON_S)
     if steps:
         return Plan(steps, ClusterReason.APPLYING, "writing the objects of the cluster", SOON_S)
     return Plan((), ClusterReason.SETTLED, "nothing to do", IDLE_S)

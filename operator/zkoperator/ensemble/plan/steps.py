@@ -1,5 +1,6 @@
 """The steps of a plan: a closed union of frozen values. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zkoperator.ensemble.build.children import Child
@@ -73,6 +74,15 @@ class RemovePods:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelPod:
+    """Give a pod of ours the labels back by which its StatefulSet, the Services and the disruption budget find it."""
+
+    name: str
+    resource_version: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class RestartPod:
     """Evict one pod; the StatefulSet creates it anew. `harmless` when its server is not part of the quorum now.
 
@@ -87,6 +97,6 @@ class RestartPod:
     unguarded: str = ""
 
 
-Step = RecordBootstrap | CreateSecret | ApplyChild | NoteOnClaim | DeleteClaim | Reconfigure | RemovePods | RestartPod
-
 Disruption = Reconfigure | RemovePods | RestartPod
+
+Step = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | Disruption

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from zkoperator.api.cluster import Member
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.spec_warnings import held_nodes, observed_warnings
 from zkoperator.ensemble.observe.answers import NotServing, Silent
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
@@ -90,6 +91,8 @@ def ready(facts: Facts) -> ConditionFields:
         return last
     if not facts.verdict.open:
         return ClusterCondition.READY, Truth.FALSE, ClusterReason.MEMBER_DOWN, facts.verdict.why
+    if stray := _strays(facts):
+        return ClusterCondition.READY, Truth.FALSE, ClusterReason.REPAIRING, stray
     if late := [member.name for member in facts.members if not member.ready]:
         message = f"waiting for the readiness of {', '.join(late)}"
         return ClusterCondition.READY, Truth.FALSE, ClusterReason.APPLYING, message
@@ -145,11 +148,28 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
         if pod.trouble:
             reason = ClusterReason.UNSCHEDULABLE if pod.unschedulable else ClusterReason.POD_FAILING
             return reason, f"{facts.cluster.names.pod(member)}: {pod.trouble}"
+    if stray := _strays(facts):
+        return ClusterReason.POD_FAILING, stray
     down = [member for member in sorted(observed.voters - facts.serving) if not _is_expected_back(facts, member)]
     if down and facts.cluster.is_founded and facts.quorum_serves:
         names = ", ".join(_named(facts, member) for member in down)
         return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(observed.voters)} voters do not serve: {names}"
     return _diverged(facts)
+
+
+def _strays(facts: Facts) -> str:
+    """Name voters whose pods the StatefulSet does not have: it could not make them again."""
+    observed, names = facts.observed, facts.cluster.names
+    live = observed.children.get(Child.STATEFUL_SET)
+    pods = [observed.pods[member] for member in sorted(observed.voters) if member in observed.pods]
+    strays = [pod.name for pod in pods if live is not None and pod.owner_uid != live["metadata"]["uid"]]
+    if not strays:
+        return ""
+    labels = " ".join(f"{key}={value}" for key, value in sorted(names.labels.items()))
+    return (
+        f"{', '.join(strays)} is no pod of StatefulSet {names.stateful_set}, which cannot make it again: unless it is "
+        f"taken back by itself, kubectl label pod {strays[0]} --overwrite {labels}"
+    )
 
 
 def _lost(facts: Facts) -> tuple[ClusterReason, str]:

@@ -8,7 +8,15 @@ from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.controller.conditions import RawCondition, transitions
 from zkoperator.controller.events import Notice
 from zkoperator.ensemble.model.names import Names
-from zkoperator.ensemble.plan.steps import ApplyChild, Reconfigure, RecordBootstrap, RemovePods, RestartPod, Step
+from zkoperator.ensemble.plan.steps import (
+    ApplyChild,
+    LabelPod,
+    Reconfigure,
+    RecordBootstrap,
+    RemovePods,
+    RestartPod,
+    Step,
+)
 from zkoperator.ensemble.status.conditions import WARNING
 
 _BAD = tuple(
@@ -83,6 +91,9 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
             return Notice("Normal", "Reconfigured", message, "Reconfigure")
         case RemovePods(removed=removed):
             return Notice("Normal", "PodsRemoved", f"removed pods {_pods(names, removed)}", "Scale")
+        case LabelPod(name=name):
+            told = f"pod {name} had lost the labels by which its StatefulSet finds it; it has them again"
+            return Notice("Warning", "EditTakenBack", told, "Repair")
         case RestartPod(name=name, why=why):
             message = f"restarting {name}: {why}" + (f"; {how}" if how else "")
             return Notice("Normal", "MemberRestarted", message, "Restart")
