@@ -11,7 +11,7 @@ from tests.support.worlds.ensemble import KEY, EnsembleWorld, Peeking, ensemble_
 from zkoperator.ensemble import reconcile
 from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.model.names import MEMBERSHIP
-from zkoperator.ensemble.plan.plan import IDLE_S
+from zkoperator.ensemble.plan.plan import IDLE_S, REST_S
 from zkoperator.errors import ConflictError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
@@ -54,6 +54,15 @@ async def test_a_pass_with_nothing_to_do_asks_the_api_for_nothing() -> None:
     assert len(asked) <= 2, "and that once in ten seconds"
 
 
+async def test_a_settled_cluster_is_looked_at_more_often_while_a_voter_does_not_serve() -> None:
+    world = ensemble_world(3)
+    await world.rest()
+    assert (await world.operator.reconcile(KEY)).after_s == REST_S
+    world.stuck = frozenset({1})
+    world.crash(1)
+    assert (await world.operator.reconcile(KEY)).after_s <= IDLE_S
+
+
 async def test_the_more_clusters_are_at_rest_the_less_often_each_is_looked_at() -> None:
     world = ensemble_world(1)
     await world.rest()
@@ -61,7 +70,7 @@ async def test_the_more_clusters_are_at_rest_the_less_often_each_is_looked_at() 
     for number in range(599):
         world.operator._states.of(Key("others", str(number))).is_settled = True
     among_many = await world.operator.reconcile(KEY)
-    assert (alone.after_s, among_many.after_s) == (IDLE_S, 10.0)
+    assert (alone.after_s, among_many.after_s) == (REST_S, 10.0)
 
 
 async def test_the_permission_is_on_record_before_anything_could_start() -> None:

@@ -8,6 +8,7 @@ from zkoperator.ensemble.observe.ownership import foreign_object, leftovers
 from zkoperator.ensemble.plan.child_steps import child_steps, label_steps
 from zkoperator.ensemble.plan.claim_steps import claim_steps
 from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle
+from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.restart_request import restart_request
@@ -18,7 +19,9 @@ from zkoperator.ensemble.validate import ValidatedCluster
 SOON_S = 0.25
 BLOCKED_S = 1.0
 IDLE_S = 1.5
-"""Seconds between observations of a settled cluster; no Kubernetes event reports that another member leads."""
+"""Seconds between observations of a cluster with nothing to do, while any voter does not serve in sync."""
+REST_S = 5.0
+"""The same while all of them do; no Kubernetes event reports that another member leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +71,20 @@ def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
     calm = (*calm, *child_steps(cluster, observed), *label_steps(cluster, observed))
     proposal = _proposal(cluster, observed)
     if proposal is None:
-        return _calm(calm)
+        return _calm(calm, REST_S if gate(observed).open else IDLE_S)
     if proposal.blocked:
         return Plan(calm, ClusterReason.BLOCKED, f"{proposal.message}: {proposal.blocked}", BLOCKED_S)
     steps = calm if calm or proposal.step is None else (proposal.step,)
     return Plan(steps, proposal.reason, proposal.message, SOON_S)
 
 
-def _calm(steps: tuple[Step, ...]) -> Plan:
+def _calm(steps: tuple[Step, ...], rest_s: float) -> Plan:
     if set_aside := [step.name for step in steps if isinstance(step, LabelPod)]:
         told = f"giving {', '.join(set_aside)} the labels back without which no StatefulSet, Service or budget has them"
         return Plan(steps, ClusterReason.REPAIRING, told, SOON_S)
     if steps:
         return Plan(steps, ClusterReason.APPLYING, "writing the objects of the cluster", SOON_S)
-    return Plan((), ClusterReason.SETTLED, "nothing to do", IDLE_S)
+    return Plan((), ClusterReason.SETTLED, "nothing to do", rest_s)
 
 
 def _proposal(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
