@@ -37,7 +37,7 @@ class Jvm(Model):
     """The Java virtual machine of each member."""
 
     heap_percent: Annotated[int, Field(ge=10, le=80)] = 50
-    """Heap in percent of the memory limit; the rest is for buffers and the page cache."""
+    """Heap in percent of the memory limit in effect, be it a LimitRange's; buffers get at most half of the rest."""
     flags: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=32), Rules(*FLAG_RULES)
     ] = ()

@@ -39,6 +39,7 @@ def config_map(cluster: ValidatedCluster, servers: tuple[Server, ...], bootstrap
         "bootstrap": bootstrap,
         "ensemble": cluster.ensemble,
         "take-over": cluster.take_over,
+        "heap-percent": str(cluster.spec.jvm.heap_percent),
     }
     return manifest(cluster, "v1", "ConfigMap", cluster.names.config_map, data=data)
 

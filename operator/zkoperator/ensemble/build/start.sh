@@ -181,5 +181,27 @@ fi
 } >"$conf/zoo.cfg.tmp"
 mv "$conf/zoo.cfg.tmp" "$conf/zoo.cfg"
 
+# The limit that the container really has: one that a LimitRange set at admission is in no spec. Bytes, or nothing.
+memory_limit() {
+  for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+    limit=$(cat "$file" 2>/dev/null || :)
+    # The older kind of cgroup has a number of 19 digits where there is no limit.
+    case $limit in '' | *[!0-9]* | ????????????????*) ;; *) echo "$limit" && return ;; esac
+  done
+}
+
+# Beside the heap there must be room for buffers, which may take half of the rest, for the JVM itself and for its threads.
+limit=$(memory_limit)
+if [ -n "$limit" ]; then
+  ZK_SERVER_HEAP=$((limit * $(cat /config/heap-percent 2>/dev/null || echo 50) / 100 / 1048576))
+  buffers=$(((limit / 1048576 - ZK_SERVER_HEAP) / 2))
+  case ${SERVER_JVMFLAGS:-} in
+    *-XX:MaxDirectMemorySize=*) ;;
+    *) SERVER_JVMFLAGS="-XX:MaxDirectMemorySize=${buffers}m ${SERVER_JVMFLAGS:-}" ;;
+  esac
+  export ZK_SERVER_HEAP SERVER_JVMFLAGS
+  say "heap $ZK_SERVER_HEAP MiB of $((limit / 1048576)) MiB"
+fi
+
 export ZOOCFGDIR="$conf"
 exec zkServer.sh start-foreground

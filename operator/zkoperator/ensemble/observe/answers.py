@@ -27,7 +27,7 @@ class Serving:
 
     `configuration` is the one that it acts on. `synced` is a leader's count of followers in sync, `synced_non_voting`
     the part of it that does not vote. `digest_mismatches` counts transactions whose result differs from the leader's.
-    Each is None when the member does not report it.
+    `znodes` and `data_bytes` (data and paths) are what it holds. Each is None when the member does not report it.
     """
 
     mode: Mode
@@ -37,6 +37,8 @@ class Serving:
     synced: int | None = None
     synced_non_voting: int | None = None
     digest_mismatches: int | None = None
+    znodes: int | None = None
+    data_bytes: int | None = None
 
     @property
     def synced_voters(self) -> int | None:
@@ -87,6 +89,8 @@ def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
             synced=numbers.get("zk_synced_followers"),
             synced_non_voting=numbers.get("zk_synced_non_voting_followers"),
             digest_mismatches=numbers.get("zk_digest_mismatches_count"),
+            znodes=numbers.get("zk_znode_count"),
+            data_bytes=numbers.get("zk_approximate_data_size"),
         )
     except (KeyError, ValueError):
         return Silent("its answer to srvr cannot be read")

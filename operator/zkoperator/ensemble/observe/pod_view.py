@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, RESTART, RESTARTED, REVISION, TEMPLATE
+from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.kube.port import Manifest
 
 _HARMLESS_WAITS = ("ContainerCreating", "PodInitializing")
@@ -42,7 +43,9 @@ class PodView:
     """A member's pod. `trouble` is the reason and message for which it does not run, empty when none is known.
 
     `secret` is a digest of the superuser's password with which the pod was created, empty for pods without one.
-    `restart` is the pod's own restart annotation, `restarted` the cluster's when the pod was created.
+    `restart` is the pod's own restart annotation, `restarted` the cluster's when the pod was created. `memory_bytes` is
+    the limit of its container, which admission may have set, None without one; `out_of_memory_at` is when it was
+    killed for lack of memory last (RFC 3339), empty when it was not.
     """
 
     name: str
@@ -63,6 +66,8 @@ class PodView:
     restarted: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     resource_version: str = ""
+    memory_bytes: int | None = None
+    out_of_memory_at: str = ""
 
 
 def pod_view(member: int, manifest: Manifest) -> PodView:
@@ -90,7 +95,19 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         restarted=annotations.get(RESTARTED, ""),
         labels=meta.get("labels") or {},
         resource_version=meta.get("resourceVersion", ""),
+        memory_bytes=_memory_bytes(_ours(spec["containers"])),
+        out_of_memory_at=_out_of_memory_at(container),
     )
+
+
+def _memory_bytes(container: dict[str, Any]) -> int | None:
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+    return int(parse_quantity(limit)) if limit is not None else None
+
+
+def _out_of_memory_at(container: dict[str, Any]) -> str:
+    last = _last_end(container)
+    return str(last.get("finishedAt") or "") if last.get("reason") == _OUT_OF_MEMORY else ""
 
 
 def _controller(meta: dict[str, Any]) -> str:

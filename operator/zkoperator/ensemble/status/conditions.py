@@ -31,7 +31,10 @@ WARNING = "warning: "
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The input of the conditions. `verdict` is that of the gate with no member excluded, `serving` are voters."""
+    """The input of the conditions.
+
+    `verdict` is that of the gate with no member excluded, `serving` are voters, `warnings` are about what was observed.
+    """
 
     cluster: ValidatedCluster
     observed: Observed
@@ -39,6 +42,7 @@ class Facts:
     verdict: Verdict
     serving: frozenset[int]
     members: tuple[Member, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def quorum(self) -> int:
@@ -127,7 +131,7 @@ def degraded(facts: Facts) -> ConditionFields:
     if found is not None:
         return ClusterCondition.DEGRADED, Truth.TRUE, *found
     versions = (member.version for member in facts.members)
-    warnings = (*facts.cluster.warnings, *observed_warnings(facts.cluster.image, versions))
+    warnings = (*facts.warnings, *facts.cluster.warnings, *observed_warnings(facts.cluster.image, versions))
     message = WARNING + "; ".join(warnings) if warnings else "nothing is known to be wrong"
     return ClusterCondition.DEGRADED, Truth.FALSE, ClusterReason.HEALTHY, message
 

@@ -13,6 +13,7 @@ from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.status.conditions import Facts, available, degraded, progressing, ready
+from zkoperator.ensemble.status.memory_warnings import memory_warnings
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import FieldError
 
@@ -21,7 +22,7 @@ Status = dict[str, Any]
 
 def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str) -> Status:
     """Return the whole status except `bootstrap`, which only its own step writes. `now` is RFC 3339."""
-    facts = facts_of(cluster, observed, plan)
+    facts = facts_of(cluster, observed, plan, now)
     conditions = [available(facts), ready(facts), progressing(facts), degraded(facts)]
     return (
         _summary(cluster, observed)
@@ -33,8 +34,8 @@ def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: st
     )
 
 
-def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan) -> Facts:
-    """Return the input of the conditions."""
+def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str) -> Facts:
+    """Return the input of the conditions. `now` is RFC 3339."""
     return Facts(
         cluster=cluster,
         observed=observed,
@@ -42,6 +43,7 @@ def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan) -> Facts
         verdict=gate(observed),
         serving=frozenset(member for member in observed.voters if voting(observed, member) is not None),
         members=_members(cluster, observed),
+        warnings=memory_warnings(cluster, observed, now),
     )
 
 

@@ -33,6 +33,8 @@ class Volume:
     tools: dict[str, str] = field(default_factory=lambda: {"getent": RESOLVER})
     ensemble: str = ENSEMBLE
     consent: str = ""
+    heap_percent: str = "50"
+    flags: str = "-XX:+UseG1GC"
 
     def start(self, pod: str = "main-zk-1", *, word: str = "", permitted: str = "") -> str:
         """Run the script; returns the dynamic configuration that the server would read."""
@@ -57,17 +59,27 @@ class Volume:
         (config / "bootstrap").write_text(permitted)
         (config / "ensemble").write_text(self.ensemble)
         (config / "take-over").write_text(self.consent)
+        (config / "heap-percent").write_text(self.heap_percent)
         server = binary / "zkServer.sh"
-        server.write_text('#!/bin/sh\ncat "$ZOOCFGDIR/zoo.cfg"\n')
+        server.write_text('#!/bin/sh\ncat "$ZOOCFGDIR/zoo.cfg"\necho "jvm: -Xmx${ZK_SERVER_HEAP}m $SERVER_JVMFLAGS"\n')
         server.chmod(0o755)
         for name, tool in self.tools.items():
             (binary / name).write_text(f"#!/bin/sh\n{tool}\n")
             (binary / name).chmod(0o755)
-        script = re.sub(r"/(data|config|tmp|dev)/(?=[a-mo-z])", lambda found: f"{self.root}{found[0]}", start_script())
+        script = re.sub(
+            r"/(data|config|tmp|dev|sys)/(?=[a-mo-z])", lambda found: f"{self.root}{found[0]}", start_script()
+        )
         (self.root / "dev").mkdir(exist_ok=True)
         return subprocess.run(
             ["sh", "-c", script],
-            env={"POD_NAME": pod, "ZK_DOMAIN": DOMAIN, "ZK_BOOTSTRAP": word, "PATH": f"{binary}:/usr/bin:/bin"},
+            env={
+                "POD_NAME": pod,
+                "ZK_DOMAIN": DOMAIN,
+                "ZK_BOOTSTRAP": word,
+                "PATH": f"{binary}:/usr/bin:/bin",
+                "ZK_SERVER_HEAP": "512",
+                "SERVER_JVMFLAGS": self.flags,
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -92,6 +104,18 @@ class Volume:
         for file in files:
             file.touch()
         return files
+
+    def limit(self, text: str, file: str = "memory.max") -> None:
+        """Have the container's cgroup say this of its memory."""
+        path = self.root / "sys" / "fs" / "cgroup" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
+
+    @property
+    def jvm(self) -> list[str]:
+        """The flags with which the server is started."""
+        (line,) = [line for line in self.run("main-zk-1", "", "").stdout.splitlines() if line.startswith("jvm: ")]
+        return line.split()[1:]
 
     @property
     def mark(self) -> str:
@@ -324,6 +348,33 @@ def test_a_member_of_ours_is_not_stopped_by_what_lies_beside_its_data(volume: Vo
     assert volume.start() == MEMBERS
 
 
+# Memory
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_the_heap_is_the_share_of_the_limit_that_the_container_really_has(volume: Volume, file: str) -> None:
+    volume.limit(str(384 * MIB), file)
+    assert volume.jvm == ["-Xmx192m", "-XX:MaxDirectMemorySize=96m", "-XX:+UseG1GC"]
+    volume.heap_percent = "75"
+    assert volume.jvm[:2] == ["-Xmx288m", "-XX:MaxDirectMemorySize=48m"]
+
+
+@pytest.mark.parametrize("limit", ["max", "9223372036854771712", ""])
+def test_without_a_limit_the_heap_is_that_of_the_spec(volume: Volume, limit: str) -> None:
+    assert volume.jvm == ["-Xmx512m", "-XX:+UseG1GC"]
+    volume.limit(limit)
+    volume.limit(limit, "memory/memory.limit_in_bytes")
+    assert volume.jvm == ["-Xmx512m", "-XX:+UseG1GC"]
+
+
+def test_the_users_own_budget_for_buffers_stands(volume: Volume) -> None:
+    volume.limit(str(1024 * MIB))
+    volume.flags = "-XX:+UseG1GC -XX:MaxDirectMemorySize=300m"
+    assert volume.jvm == ["-Xmx512m", "-XX:+UseG1GC", "-XX:MaxDirectMemorySize=300m"]
+
+
 # Taking over on purpose
 
 
@@ -395,6 +446,18 @@ def _joiner(volume: Volume) -> None:
 
 def _copy(volume: Volume) -> None:
     test_a_copy_of_a_volume_never_starts_with_the_originals_configuration(volume, ".demo.", "")
+
+
+def _limited(volume: Volume) -> None:
+    test_the_heap_is_the_share_of_the_limit_that_the_container_really_has(volume, "memory.max")
+
+
+def _limited_of_old(volume: Volume) -> None:
+    test_the_heap_is_the_share_of_the_limit_that_the_container_really_has(volume, "memory/memory.limit_in_bytes")
+
+
+def _unlimited(volume: Volume) -> None:
+    test_without_a_limit_the_heap_is_that_of_the_spec(volume, "9223372036854771712")
 
 
 def _at_the_place_of_others(volume: Volume) -> None:
@@ -470,6 +533,20 @@ SCRIPT: dict[str, tuple[str, str, Callable[[Volume], None]]] = {
         'grep -qs "^dynamicConfigFile=$conf/" "$conf/zoo.cfg"; fi',
         '[ -e "$conf/zoo.cfg" ]; fi',
         _at_the_place_of_others,
+    ),
+    "the heap follows the real limit": ('if [ -n "$limit" ]; then', "if false; then", _limited),
+    "the older kind of cgroup is asked": (" /sys/fs/cgroup/memory/memory.limit_in_bytes", "", _limited_of_old),
+    "no limit is none": (" | ????????????????*)", ")", _unlimited),
+    "the share is the spec's": ("$(cat /config/heap-percent 2>/dev/null || echo 50)", "50", _limited),
+    "buffers have a budget": (
+        'SERVER_JVMFLAGS="-XX:MaxDirectMemorySize=${buffers}m ${SERVER_JVMFLAGS:-}"',
+        ":",
+        _limited,
+    ),
+    "the user's budget wins": (
+        "*-XX:MaxDirectMemorySize=*) ;;",
+        "no) ;;",
+        test_the_users_own_budget_for_buffers_stands,
     ),
     "a volume is marked": (
         '  mv "$conf/ensemble.tmp" "$conf/ensemble"\n',
