@@ -11,8 +11,9 @@ from zkoperator.api.types import CONTROL_CHARACTERS, ObjectName
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
 MAX_CONFLICTS = 20
-MAX_COMMON = 32_768
 """Conflicts that are listed; `conflictCount` has all."""
+MAX_COMMON = 32_768
+"""Characters of `status.common`."""
 MAX_NAME_LENGTH = 63
 """Longest name of a ConfigSync: it is the value of a label on the ConfigMap."""
 
