@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from zkoperator.api.reasons import SyncReason
-from zkoperator.api.sync import ConfigSyncStatus
 from zkoperator.controller.keyed_state import KeyedState
 from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
-from zkoperator.kube.port import CONFIG_SYNCS, KubeApi, Manifest
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.apply.rollout import Restarter
 from zkoperator.mirror.finalize import Finalizer
@@ -31,6 +30,7 @@ from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.state import SyncState, new_state
 from zkoperator.mirror.status.reporter import Reporter
 from zkoperator.mirror.status.status import StatusInput, status_of_errors, status_of_plan, status_of_waiting
+from zkoperator.mirror.sync_index import SyncIndex
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
@@ -38,7 +38,6 @@ from zkoperator.runtime.outcome import NOW, WHEN_WOKEN, LookAgain
 from zkoperator.runtime.wall_clock import time_text
 
 _RESOURCE_AGE_S = 300.0
-_NO_STATUS = ConfigSyncStatus()
 
 
 class MirrorReconciler:
@@ -71,9 +70,7 @@ class MirrorReconciler:
         self._wake: Callable[[Key], None] = lambda _: None
         self._forget: Callable[[Key], None] = lambda _: None
         self._states: KeyedState[SyncState] = KeyedState(lambda: new_state(settings))
-        self._by_config_map: dict[Key, set[Key]] = {}
-        self._by_cluster: dict[Key, set[Key]] = {}
-        self._indexed: dict[Key, ValidatedSync] = {}
+        self._index = SyncIndex()
         self._observer = Observer(api, sessions, config_maps, settings, clock, lambda key: self._wake(key), meter)
         self._applier = Applier(api, settings, clock, meter)
         self._reporter = Reporter(api, settings, clock, meter)
@@ -98,7 +95,7 @@ class MirrorReconciler:
     def config_map_changed(self, key: Key) -> None:
         """A ConfigMap with our label appeared, changed or vanished (its label was removed, or it was deleted)."""
         vanished = self._config_maps.get(key) is None
-        for sync in self._by_config_map.get(key, ()):
+        for sync in self._index.naming(CONFIG_MAPS, key):
             if (state := self._states.find(sync)) is not None:
                 state.edits.heard(self._clock.now_s())
                 if vanished:
@@ -107,7 +104,7 @@ class MirrorReconciler:
 
     def cluster_changed(self, key: Key) -> None:
         """A ZooKeeperCluster appeared, changed its members or vanished."""
-        for sync in self._by_cluster.get(key, ()):
+        for sync in self._index.naming(ZOOKEEPER_CLUSTERS, key):
             if (state := self._states.find(sync)) is not None:
                 state.sides.subscription.doubt_endpoint()
             self._wake(sync)
@@ -154,7 +151,7 @@ class MirrorReconciler:
         except InvalidError as error:
             await self._report_errors(error, state)
             return None
-        self._index(key, sync)
+        self._index.put(key, sync)
         return sync
 
     async def _read_again(self, key: Key, state: SyncState) -> bool:
@@ -186,11 +183,10 @@ class MirrorReconciler:
         return found
 
     async def _gone(self, key: Key, state: SyncState) -> None:
-        if (sync := self._indexed.get(key)) is not None:
+        if (sync := self._index.drop(key)) is not None:
             await self._applier.leave(sync, state.sides)
         await self._observer.detach(state.sides)
         self._states.drop(key)
-        self._unindex(key)
         self._forget(key)
         self._meter.object_gone(key)
 
@@ -327,21 +323,6 @@ class MirrorReconciler:
         status = status_of_errors(error.errors, resource.status(), given)
         await self._reporter.write_status(resource, state.report, status)
 
-    def _index(self, key: Key, sync: ValidatedSync) -> None:
-        self._unindex(key)
-        self._by_config_map.setdefault(Key(key.namespace, sync.config_map), set()).add(key)
-        if sync.source.cluster is not None:
-            self._by_cluster.setdefault(Key(key.namespace, sync.source.cluster), set()).add(key)
-        self._indexed[key] = replace(sync, status=_NO_STATUS)
-
-    def _unindex(self, key: Key) -> None:
-        sync = self._indexed.pop(key, None)
-        if sync is None:
-            return
-        _discard(self._by_config_map, Key(key.namespace, sync.config_map), key)
-        if sync.source.cluster is not None:
-            _discard(self._by_cluster, Key(key.namespace, sync.source.cluster), key)
-
 
 def _has_spent_ledger(sync: ValidatedSync, seen: Observed) -> bool:
     """Whether ledger and claim are left from a time when the ConfigSync pushed."""
@@ -389,10 +370,3 @@ def _spent_annotations(plan: Plan, sync: ValidatedSync) -> dict[str, str | None]
 def _has_resolution(plan: Plan, sync: ValidatedSync) -> bool:
     """Whether a resolution waits for the status to show its conflict."""
     return any(item.key in sync.resolve for item in plan.conflicts)
-
-
-def _discard(index: dict[Key, set[Key]], at: Key, key: Key) -> None:
-    keys = index.get(at, set())
-    keys.discard(key)
-    if not keys:
-        index.pop(at, None)
