@@ -214,8 +214,8 @@ SUPER = Principal(is_super=True)
 
 
 @asynccontextmanager
-async def running(settings: MirrorSettings = FAST) -> AsyncIterator[World]:
-    world = World(settings)
+async def running(settings: MirrorSettings = FAST, *, kind: type[World] = World) -> AsyncIterator[World]:
+    world = kind(settings)
     await world.start()
     try:
         yield world

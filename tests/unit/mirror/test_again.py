@@ -3,13 +3,17 @@
 import base64
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from kazoo.security import make_digest_acl_credential
 
 from tests.support.fakes.zk import FakeZk
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World, running
 from zkoperator.kube.port import CONFIG_MAPS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
+from zkoperator.mirror.observe import subtree
 from zkoperator.mirror.observe.config_map_cache import ConfigMapCache
 from zkoperator.zk.port import Acl, Committed, Create, Delete, Operation, Set
 
@@ -269,3 +273,21 @@ async def test_a_change_that_changes_no_key_moves_the_zxid(world: World) -> None
     before = world.status()["zxid"]
     world.write(Set(f"{ROOT}/a", b"1", -1))
     await world.until(lambda: int(world.status()["zxid"], 16) > int(before, 16))
+
+
+async def _not_verified(_self: Any, _path: str) -> None:
+    return None
+
+
+SEEDS = (
+    Seed(
+        "a znode at which a push was refused is read again",
+        replaced(subtree.Subtree, "verify_at", _not_verified),
+        (in_world(test_a_parent_that_hides_a_child_stays_and_the_others_go_on),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

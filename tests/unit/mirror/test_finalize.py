@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from tests.support.fakes.zk_tree import Tree
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.backups import backup, put_back
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World, running
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, SECRETS, ZOOKEEPER_CLUSTERS
+from zkoperator.mirror import finalize
 from zkoperator.mirror.model.names import CLAIMS
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.both_sides import BothSides
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.observer import Observer
-from zkoperator.mirror.plan import push
+from zkoperator.mirror.plan import guard, push
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.zk.port import Acl, Create, Delete
 
@@ -284,3 +287,22 @@ async def test_hosts_that_are_none_let_the_object_go_after_telling(world: World)
     world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
     await world.until(lambda: _is_gone(world))
     assert "all znodes" in _left(world)[0]
+
+
+SEEDS = (
+    Seed(
+        "znodes of another history are not deleted at the end",
+        replaced(finalize, "history_of", lambda *_: guard.History.SAME),
+        (in_world(test_a_replaced_root_is_left_as_it_is_and_told),),
+    ),
+    Seed(
+        "znodes of a restored backup are not deleted at the end",
+        replaced(finalize, "_is_another_history", lambda *_: False),
+        (in_world(test_a_backup_that_was_put_back_is_left_as_it_is_and_told),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

@@ -1,9 +1,17 @@
 """A ConfigMap or a tree whose ConfigSync is gone: whose it is then, and the way out that the message names."""
 
+from typing import Any
+
+import pytest
+
 from tests.support.fakes.zk_tree import Tree
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, World, cluster
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
 from zkoperator.mirror.model.names import SYNC_LABEL
+from zkoperator.mirror.observe import observer
+from zkoperator.mirror.plan import guard, plan, refusal
 from zkoperator.zk.port import Create
 
 DATA = {"a": b"1", "b": b"1"}
@@ -103,3 +111,49 @@ async def test_another_ensemble_under_the_same_config_sync_waits_for_approval(wo
     await world.until_reason("SourceRegressed")
     await world.quiet()
     assert world.data() == DATA
+
+
+def _is_of_another_name(sync: Any, base: Any, _: Any) -> bool:
+    return bool(base.ensemble != sync.source.ensemble)
+
+
+def _history_of_one_ensemble(base: Any, snapshot: Any, ledger: Any, _: str) -> guard.History:
+    return guard.history_of(base, snapshot, ledger, base.ensemble if base else "")
+
+
+async def _gone_whoever_it_is(_self: Any, _sync: Any, content: Any) -> bool:
+    return content is not None
+
+
+SEEDS = (
+    Seed(
+        "keys of another tree are not merged",
+        replaced(refusal, "_is_of_another_tree", lambda *_: False),
+        (in_world(test_another_path_under_the_same_name_is_no_union_without_consent),),
+    ),
+    Seed(
+        "a root of the same creation is the same tree",
+        replaced(refusal, "_is_of_another_tree", _is_of_another_name),
+        (in_world(test_the_same_tree_by_another_name_of_its_ensemble_is_joined),),
+    ),
+    Seed(
+        "the ConfigMap of a living owner is not offered",
+        replaced(observer.Observer, "_owner_is_gone", _gone_whoever_it_is),
+        (in_world(test_what_a_living_config_sync_owns_is_never_offered),),
+    ),
+    Seed(
+        "the ConfigMap that an owner has left is offered",
+        replaced(observer, "config_map_name_of", lambda _: ""),
+        (in_world(test_a_living_owner_that_has_left_is_one_that_can_be_taken_over),),
+    ),
+    Seed(
+        "another ensemble is no replaced root",
+        replaced(plan, "history_of", _history_of_one_ensemble),
+        (in_world(test_another_ensemble_under_the_same_config_sync_waits_for_approval),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

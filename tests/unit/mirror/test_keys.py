@@ -6,8 +6,11 @@ from functools import partial
 
 import pytest
 
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
+from zkoperator.mirror.model import keys, selected_znodes, selection
 from zkoperator.zk.port import Create
 
 
@@ -302,3 +305,36 @@ async def test_a_value_that_somebody_put_into_data_is_equal_and_moves_when_it_is
     await world.until(lambda: world.data() == {"a": b"2", "b": "\x80".encode()})
     manifest = world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
     assert manifest is not None and (set(manifest["data"]), set(manifest["binaryData"])) == ({"a"}, {"b"})
+
+
+def _decoded(key: str) -> str:
+    return keys._decode(key) or key
+
+
+SEEDS = (
+    Seed(
+        "globs decide about keys that are no paths too",
+        replaced(selection.Selection, "takes_key", lambda *_: True),
+        (in_world(test_a_key_that_is_no_path_is_left_out_as_its_message_says, key="__init__.py"),),
+    ),
+    Seed(
+        "a key that is no path is selected by the path that it stands for",
+        replaced(selected_znodes, "literal_path", lambda key: key),
+        (in_world(test_a_selected_key_that_is_no_path_is_still_told),),
+    ),
+    Seed(
+        "the advice takes the key literally",
+        replaced(keys, "literal_path", _decoded),
+        (in_world(test_the_advice_about_a_key_that_is_no_path_makes_the_znode_of_that_name, key="tls_x509.pem"),),
+    ),
+    Seed(
+        "what YAML cannot carry is no text",
+        replaced(keys, "_NOT_IN_YAML", re.compile(r"(?!)")),
+        (in_world(test_a_value_that_yaml_cannot_carry_stands_in_binary_data, value="\x7f"),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

@@ -2,9 +2,13 @@
 
 import pytest
 
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.kube.port import CONFIG_MAPS, DEPLOYMENTS
+from zkoperator.mirror.model import merge_base, selected_znodes
 from zkoperator.mirror.model.selected_znodes import _CONTAINER_OWNER, is_hollow
+from zkoperator.mirror.plan import decisions, push
 from zkoperator.zk.port import Create, Set
 from zkoperator.zk.snapshot import Znode, digest_of
 
@@ -248,3 +252,40 @@ def test_containers_and_whatever_had_children_are_hollow_while_they_are_empty() 
     assert is_hollow("leader", _znode(pzxid=7))
     assert not is_hollow("leader", _znode())
     assert not is_hollow("leader", _znode(owner=_CONTAINER_OWNER)._replace(data_length=1))
+
+
+def _without_pushed_empty_keys(digest: bytes | None) -> bytes | None:
+    return None if digest == merge_base.EMPTY_PUSHED else digest
+
+
+SEEDS = (
+    Seed(
+        "a znode that is going to hold others is no key",
+        replaced(selected_znodes, "holds_children", lambda znode: znode.num_children > 0),
+        (
+            in_world(
+                test_a_lock_beside_the_configuration_is_no_key_and_restarts_nothing, direction="ZooKeeperToConfigMap"
+            ),
+        ),
+    ),
+    Seed(
+        "an empty key that the ConfigMap had first is recorded as such",
+        replaced(push, "EMPTY_PUSHED", merge_base.EMPTY_DIGEST),
+        (in_world(test_an_empty_key_of_the_config_map_stays_whoever_comes_and_goes_below_its_znode),),
+    ),
+    Seed(
+        "an empty key that both sides had is recorded as such",
+        replaced(decisions, "_as_recorded", lambda _action, zookeeper, _rules: zookeeper),
+        (in_world(test_an_empty_key_on_both_sides_at_first_stays_when_its_znode_becomes_a_parent),),
+    ),
+    Seed(
+        "an empty key that was pushed goes with its znode",
+        replaced(decisions, "value_digest", _without_pushed_empty_keys),
+        (in_world(test_an_empty_key_that_the_config_map_had_first_goes_with_its_znode),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

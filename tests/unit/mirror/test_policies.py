@@ -1,14 +1,20 @@
 """Conflicts, adoption, deletions, flapping: what is decided, what waits, and who may say so."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.support.models.adoptions import ADOPTIONS, KEYS, ZNODES, znodes_after
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
 from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
+from zkoperator.mirror import reconcile
+from zkoperator.mirror.model.names import APPROVE_ANNOTATION
+from zkoperator.mirror.plan import decisions, merge, plan, steps
 from zkoperator.zk.port import Create, Delete, Set
 
 
@@ -499,3 +505,88 @@ def _annotations(world: World) -> dict[str, str]:
     found = world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop")
     assert found is not None
     return dict(found["metadata"].get("annotations") or {})
+
+
+_SPENT, _DECIDE = reconcile._spent_annotations, merge.decide
+
+
+def _any_resolution(key: str, _zookeeper: Any, _config_map: Any, given: Any) -> Any:
+    return given.resolve.get(key)
+
+
+def _approval_kept(planned: Any, sync: Any) -> Any:
+    changed = _SPENT(planned, sync)
+    changed.pop(APPROVE_ANNOTATION, None)
+    return changed
+
+
+def _without_flapping(state: Any, rules: Any) -> Any:
+    return _DECIDE(replace(state, flaps=False), rules)
+
+
+async def _no_report(*_: Any) -> None:
+    return None
+
+
+SEEDS = (
+    Seed(
+        "deletions are counted",
+        replaced(plan, "must_hold", lambda *_: False),
+        (in_world(test_a_mass_deletion_waits_for_its_approval_while_other_keys_flow),),
+    ),
+    Seed(
+        "another plan has another hash",
+        replaced(plan, "plan_hash", lambda *_: "0" * 16),
+        (in_world(test_an_approval_is_void_once_the_plan_has_changed),),
+    ),
+    Seed(
+        "an approval is removed once it is used",
+        replaced(reconcile, "_spent_annotations", _approval_kept),
+        (in_world(test_an_approval_is_used_up_and_the_same_loss_later_waits_again),),
+    ),
+    Seed(
+        "a resolution settles what the status showed",
+        replaced(decisions, "_resolution", _any_resolution),
+        (in_world(test_a_resolution_never_settles_an_edit_that_came_after_it),),
+    ),
+    Seed(
+        "a resolution is removed once it is used",
+        replaced(reconcile, "_spent_annotations", lambda *_: {}),
+        (in_world(test_a_resolution_loses_each_key_as_it_is_settled),),
+    ),
+    Seed(
+        "an adoption goes on after its first transaction",
+        replaced(steps, "_adopting", lambda *_: frozenset()),
+        (in_world(test_an_adoption_of_more_than_one_transaction_is_carried_out_whole, policy="PreferConfigMap"),),
+    ),
+    Seed(
+        "an adoption goes on after a crash",
+        replaced(steps, "_adopting", lambda *_: frozenset()),
+        (in_world(test_an_adoption_that_is_interrupted_between_its_writes_goes_on),),
+    ),
+    Seed(
+        "a preference deletes no retained key",
+        replaced(merge, "_value", lambda *_: b"something"),
+        (in_world(test_a_preference_deletes_nothing_that_is_to_be_retained, policy="PreferZooKeeper"),),
+    ),
+    Seed(
+        "a retained key is detached",
+        replaced(steps, "_record", lambda *_: None),
+        (in_world(test_retained_keys_are_detached_and_stay_so_across_restarts),),
+    ),
+    Seed(
+        "a resolution of a flapping key counts",
+        replaced(decisions, "decide", _without_flapping),
+        (in_world(test_a_resolution_of_a_flapping_key_takes_the_side_that_it_names, side="zookeeper", value=b"zk"),),
+    ),
+    Seed(
+        "writes that all fail are reported",
+        replaced(reconcile.MirrorReconciler, "_report_failing", _no_report),
+        (in_world(test_writes_that_all_fail_are_told),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

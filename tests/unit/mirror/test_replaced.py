@@ -1,13 +1,20 @@
 """People and tools that write the whole ConfigMap: what they leave out of it is no loss of what was common."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
+from zkoperator.mirror.model.merge_base import short
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
+from zkoperator.mirror.observe import observer
+from zkoperator.mirror.plan import plan, recall
 from zkoperator.zk.port import Create, Delete
+from zkoperator.zk.snapshot import Znode
 
 DATA = {"a": b"1", "b": b"1", "keep": b"1"}
 BOTH = pytest.mark.parametrize("direction", ["TwoWay", "ConfigMapToZooKeeper"])
@@ -201,3 +208,48 @@ async def test_immutable_config_maps_of_a_new_name_for_each_generation_are_edits
         await world.until_in_sync()
     world.spec(configMap={"name": "shop-2"})
     await world.until(lambda: (world.at("a"), world.at("k2"), world.at("k4")) == (b"2", b"1", None))
+
+
+def _without_deleted_znodes(status: Any, uid: Any, ledger: Any, selected: Any) -> Any:
+    found = recall.recalled_base(status, uid, ledger, selected)
+    if found is None:
+        return None
+    return replace(found, digests={key: digest for key, digest in found.digests.items() if key not in found.apart})
+
+
+def _recalled_as_found(_mark: bytes, znode: Znode | None, _zxid: int) -> bytes:
+    return recall.UNKNOWN if znode is None else short(znode.digest)
+
+
+SEEDS = (
+    Seed(
+        "the base of a replaced ConfigMap is recalled",
+        replaced(plan, "recalled_base", lambda *_: None),
+        (in_world(test_edits_and_deletions_of_a_replaced_config_map_flow, direction="TwoWay", is_down=True),),
+    ),
+    Seed(
+        "a znode that was written since is no common value",
+        replaced(recall, "_recalled", _recalled_as_found),
+        (in_world(test_a_znode_that_changed_as_well_is_a_conflict),),
+    ),
+    Seed(
+        "a znode that was deleted since was a common value",
+        replaced(plan, "recalled_base", _without_deleted_znodes),
+        (in_world(test_a_znode_that_was_deleted_as_well_does_not_come_back_unasked),),
+    ),
+    Seed(
+        "a source is not created by the operator",
+        replaced(plan._Planner, "_missing_source", lambda _: None),
+        (in_world(test_a_source_that_is_gone_is_never_created_by_the_operator),),
+    ),
+    Seed(
+        "who deleted the ConfigMap has time to create it again",
+        replaced(observer.Observer, "_creation_wait_s", lambda *_: 0.0),
+        (in_world(test_two_ways_the_one_who_deleted_it_may_create_it_again),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

@@ -5,8 +5,11 @@ from functools import partial
 import pytest
 
 from tests.support.fakes.zk_tree import Tree
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.backups import backup, put_back
 from tests.support.worlds.mirror import ROOT, SUPER, World
+from zkoperator.mirror.plan import guard, plan, steps
 from zkoperator.zk.port import Acl, Create, Delete, Set
 
 
@@ -136,3 +139,32 @@ async def test_deletions_of_a_replaced_root_stay_held_while_its_keys_flow(world:
     world.annotate(approve_deletions=world.status()["pending"]["hash"])
     await world.until(lambda: world.data() == {"a": b"newer"})
     await world.until_in_sync()
+
+
+SEEDS = (
+    Seed(
+        "a restored backup is recognised by its values",
+        replaced(plan, "is_reverted", lambda *_: False),
+        (in_world(test_a_restored_backup_reverts_nothing_without_approval, direction="TwoWay"),),
+    ),
+    Seed(
+        "a restored backup is recognised by its absences",
+        replaced(guard, "_newest_above", lambda *_: 1 << 62),
+        (in_world(test_a_restored_backup_deletes_nothing_that_is_younger_than_it),),
+    ),
+    Seed(
+        "a key in conflict is no sign of a restored backup",
+        replaced(steps, "_apart", lambda *_: frozenset()),
+        (in_world(test_keys_in_conflict_are_no_restored_backup_once_others_have_flowed),),
+    ),
+    Seed(
+        "a replaced root is remembered while deletions are held",
+        replaced(steps, "_held_root", lambda *_: 0),
+        (in_world(test_deletions_of_a_replaced_root_stay_held_while_its_keys_flow),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, World
-from zkoperator.api.workloads import Workload, WorkloadKind
+from zkoperator.api.workloads import Workload, WorkloadKind, WorkloadRollout
 from zkoperator.errors import ForbiddenError, TransientError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
@@ -17,8 +19,12 @@ from zkoperator.kube.port import (
     STATEFUL_SETS,
     Resource,
 )
+from zkoperator.mirror.apply import rollout as applied_rollout
+from zkoperator.mirror.model import rollout
 from zkoperator.mirror.model.config_map import fold_managers, written_at
 from zkoperator.mirror.model.rollout import PendingMarks, RestartLimits
+from zkoperator.mirror.status import rollouts, status
+from zkoperator.runtime.outcome import LookAgain
 from zkoperator.zk.port import Create, Set
 
 KINDS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS, "Rollout": ROLLOUTS}
@@ -113,6 +119,11 @@ def _events(world: World, reason: str) -> int:
 def _content_hash(world: World, sync: str) -> str:
     """The hash of the content as status tells it, which may lag behind the ConfigMap."""
     return str((world.status(sync).get("content") or {}).get("hash", "unknown"))
+
+
+async def _until_other_content(world: World, sync: str, before: str) -> None:
+    """Wait until the status no longer shows the content of before."""
+    await world.until(lambda: _content_hash(world, sync) != before)
 
 
 async def _until_rolled_out(world: World, sync: str = "shop") -> None:
@@ -283,12 +294,11 @@ async def test_one_transaction_over_two_config_syncs_of_a_workload_restarts_it_o
     world.sync("other", path="/apps/other", rollout=WEB)
     await _until_rolled_out(world)
     await _until_rolled_out(world, "other")
-    generation = _generation(world)
+    generation, hashes = _generation(world), {sync: _content_hash(world, sync) for sync in ("shop", "other")}
     world.write(Set("/apps/shop/a", b"2", -1), Set("/apps/other/b", b"2", -1))
-    await world.until(lambda: world.data() == {"a": b"2"} and world.data("other") == {"b": b"2"})
-    await world.until(lambda: _generation(world) > generation)
-    await _until_rolled_out(world)
-    await _until_rolled_out(world, "other")
+    for sync, before in hashes.items():
+        await _until_other_content(world, sync, before)
+        await _until_rolled_out(world, sync)
     assert _generation(world) == generation + 1
 
 
@@ -345,3 +355,65 @@ def test_turns_that_nobody_used_and_old_restarts_are_forgotten() -> None:
     limits.wait_s("demo", _web(99), 1000.0)
     assert len(limits._slots_s) == 1
     assert not limits._restarted_s
+
+
+_REASON, _HASH, _ROLLOUTS_NOW = rollout.reason_without_restart, rollout.content_hash, rollouts.rollouts_now
+
+
+def _by_the_mark_alone(workload: Any, _known: Any, content: Any, sync: str) -> Any:
+    uid = workload["metadata"]["uid"]
+    return _REASON(
+        workload, WorkloadRollout(kind=WorkloadKind.DEPLOYMENT, name="web", uid=uid, hash="x"), content, sync
+    )
+
+
+def _as_a_new_workload(workload: Any, _known: Any, content: Any, sync: str) -> Any:
+    return _REASON(workload, None, content, sync)
+
+
+def _without_the_former_selection(known: Any, workloads: Any, _former: str, content: Any, found: Any) -> Any:
+    return _ROLLOUTS_NOW(known, workloads, "", content, found)
+
+
+SEEDS = (
+    Seed(
+        "a workload that is younger than the content has it",
+        replaced(applied_rollout, "reason_without_restart", _by_the_mark_alone),
+        (in_world(test_a_workload_that_was_created_after_the_content_is_not_restarted_for_it),),
+    ),
+    Seed(
+        "what a workload runs with is known by its status",
+        replaced(rollout, "has_content", lambda *_: False),
+        (in_world(test_a_manifest_that_is_applied_again_restarts_nothing_also_after_a_restart_of_the_operator),),
+    ),
+    Seed(
+        "a workload that is known is restarted for the next change",
+        replaced(applied_rollout, "reason_without_restart", _as_a_new_workload),
+        (in_world(test_a_workload_that_was_created_after_the_content_is_not_restarted_for_it),),
+    ),
+    Seed(
+        "the hash is that of selected keys",
+        replaced(rollout, "content_hash", lambda content, _selection=None: _HASH(content)),
+        (in_world(test_a_key_that_is_not_selected_restarts_nothing),),
+    ),
+    Seed(
+        "another selection is no other content",
+        replaced(status, "rollouts_now", _without_the_former_selection),
+        (in_world(test_selecting_fewer_keys_restarts_nothing),),
+    ),
+    Seed(
+        "ConfigSyncs of one workload share a restart",
+        replaced(rollout.PendingMarks, "marks", lambda *_: {}),
+        (in_world(test_one_transaction_over_two_config_syncs_of_a_workload_restarts_it_once),),
+    ),
+    Seed(
+        "a missing workload is reported",
+        replaced(applied_rollout, "_failed", lambda *_: LookAgain(60.0)),
+        (in_world(test_a_workload_that_is_missing_is_told_and_holds_up_nothing),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

@@ -3,13 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from tests.support.fakes.kube import Operation
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import FAST, NAMESPACE, SUPER, World
+from zkoperator.controller import status_writer
 from zkoperator.errors import ForbiddenError, TransientError, UnknownOutcomeError
 from zkoperator.kube.port import CONFIG_SYNCS, Manifest, Resource
+from zkoperator.mirror import reconcile
+from zkoperator.mirror.observe import resource
+from zkoperator.mirror.plan import plan
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import LookAgain
 
@@ -209,3 +216,53 @@ async def test_what_a_policy_settles_costs_one_more_read_of_the_ledger(world: Wo
     await world.until_in_sync()
     await world.quiet()
     assert world.zk.served["get"] - gets == 1
+
+
+async def _current_before_the_answer(self: Any, key: Any, resource: Any) -> Any:
+    resource.is_stale = False
+    return await self._api.get(CONFIG_SYNCS, *key)
+
+
+async def _current_whatever_was_heard(self: Any, key: Any, resource: Any) -> Any:
+    found = await self._api.get(CONFIG_SYNCS, *key)
+    resource.is_stale = False
+    return found
+
+
+async def _status_of_any_version(self: Any, raw: Any, status: Any) -> Any:
+    key = raw["metadata"]["namespace"], raw["metadata"]["name"]
+    return await self._api.patch(CONFIG_SYNCS, *key, {"status": status}, subresource="status")
+
+
+SEEDS = (
+    Seed(
+        "an object whose read failed stays stale",
+        replaced(reconcile.MirrorReconciler, "_get", _current_before_the_answer),
+        (in_world(test_a_paused_config_sync_writes_nothing_though_its_first_read_failed, error=TransientError("")),),
+    ),
+    Seed(
+        "an object that changes during its read stays stale",
+        replaced(reconcile.MirrorReconciler, "_get", _current_whatever_was_heard),
+        (in_world(test_a_change_that_is_told_while_the_config_sync_is_read_is_not_lost),),
+    ),
+    Seed(
+        "another object of the same name is recognised by its uid",
+        replaced(resource.ResourceState, "is_of_another", lambda *_: False),
+        (in_world(test_a_config_sync_that_was_replaced_between_two_passes_inherits_no_ledger),),
+    ),
+    Seed(
+        "a status is written to the version that was read",
+        replaced(status_writer.StatusWriter, "write", _status_of_any_version),
+        (in_world(test_a_config_sync_that_was_replaced_during_a_pass_is_told_nothing_of_it),),
+    ),
+    Seed(
+        "the ledger is read before a policy decides",
+        replaced(plan._Planner, "_is_settled", lambda *_: False),
+        (in_world(test_an_edit_of_what_another_process_has_pushed_is_not_settled_by_a_policy),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)
