@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponseError
 from kazoo.client import KazooClient
 
 from tests.support.machines.api_client import ApiClient
@@ -139,22 +140,50 @@ class Space:
         return await eventually(holds, within_s=within_s, every_s=0.2)
 
 
+SHARED = "e2e-shared"
+
+
+async def _create_once(api: ApiClient, path: str, body: Manifest) -> None:
+    """Create an object unless it is there: workers share some of them."""
+    try:
+        await api.create(path, body)
+    except ClientResponseError as error:
+        if error.status != 409:
+            raise
+
+
+async def _namespace(api: ApiClient, name: str, record_property: Callable[[str, object], None]) -> Space:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    await _create_once(api, "/api/v1/namespaces", manifest)
+    # A pod made before its namespace has a default ServiceAccount is refused.
+    made = Space(api, name, lambda figure: record_property(FIGURE, figure))
+    await eventually(lambda: made.get("serviceaccounts", "default"), within_s=60)
+    return made
+
+
 @pytest.fixture
 async def space(kubeconfig: Path, record_property: Callable[[str, object], None]) -> AsyncIterator[Space]:
     name = f"e2e-{secrets.token_hex(4)}"
     async with ApiClient(kubeconfig) as api:
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        await api.create(
-            "/api/v1/namespaces",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}},
-        )
-        # A pod made before its namespace has a default ServiceAccount is refused.
-        made = Space(api, name, lambda figure: record_property(FIGURE, figure))
-        await eventually(lambda: made.get("serviceaccounts", "default"), within_s=60)
+        made = await _namespace(api, name, record_property)
         try:
             yield made
         finally:
             await api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+async def shared(kubeconfig: Path, record_property: Callable[[str, object], None]) -> AsyncIterator[Space]:
+    """The namespace of an ensemble of three, `main`, that tests of all workers share.
+
+    A test leaves the ensemble as it is, and what it makes beside it has a name of its own.
+    """
+    async with ApiClient(kubeconfig) as api:
+        made = await _namespace(api, SHARED, record_property)
+        await _create_once(api, made.path("zookeeperclusters"), cluster(3))
+        await made.until("zookeeperclusters", "main", "Ready", "True", within_s=300)
+        yield made
 
 
 def cluster(replicas: int = 3, name: str = "main", **spec: Any) -> Manifest:

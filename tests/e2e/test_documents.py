@@ -12,7 +12,7 @@ from tests.support.models.documents import Shell, commands, documented, substitu
 DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/cli.md")
 
 ELSEWHERE = {
-    "make demo": "brings up a cluster of its own; its story is tests/e2e/after/test_story.py",
+    "make demo": "brings up a cluster of its own; its story is tests/e2e/test_story.py",
     "make test": "is what runs this test",
     "kind create cluster": "this cluster is there already",
     "kind delete cluster": "this cluster is still needed",

@@ -12,25 +12,44 @@ def sizes(configurations: list[set[int]]) -> list[int]:
     return [len(voters) for voters in configurations]
 
 
-async def test_three_become_five_and_three_again_in_the_very_second_of_being_ready(space: Space) -> None:
+def first_role(events: list[dict[str, Any]], member: int) -> str:
+    """What the status first said of a member, once it knew anything of it."""
+    return next(role for role in roles(events)[member] if role != "unknown")
+
+
+async def test_three_become_five_in_the_very_second_of_being_ready_roll_and_become_one(space: Space) -> None:
     main = Ensemble(space)
     await space.apply(cluster(3))
     await main.ready(3)
     await asyncio.to_thread(kubectl, "-n", space.name, "scale", "zk/main", "--replicas=5")
+    fewest: list[int] = [5]
+
+    def see(pods: dict[str, Any]) -> None:
+        fewest[0] = min(fewest[0], len(pods))
+
     async with main.written(), main.recorded() as seen:
-        await main.ready(5)
+        leader = (await main.ready(5))["leader"]
+        for joiner in (4, 5):
+            assert first_role(seen.events, joiner) == "joining"
+        async with Watchman(main, see):
+            order = await restart_order(main, lambda: main.edit(jvm={"heapPercent": 40}))
+        assert (len(order), order[-1]) == (5, leader)
+        assert fewest == [4], "more than one member was away, or none"
         await main.edit(replicas=3)
         await main.ready(3)
-    assert await main.configurations() == [{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}], "one reconfiguration each way"
-    for joiner in (4, 5):
-        told = [role for role in roles(seen.events)[joiner] if role != "unknown"]
-        assert told[0] == "joining", f"member {joiner} was first seen as {told}"
-    assert set(await main.pods()) == {"main-zk-0", "main-zk-1", "main-zk-2"}
-    claims = await main.uids("persistentvolumeclaims")
-    assert {"data-main-zk-3", "data-main-zk-4"} <= set(claims), "claims are retained unless the policy says otherwise"
+        claims = await main.uids("persistentvolumeclaims")
+        assert {"data-main-zk-3", "data-main-zk-4"} <= set(claims), (
+            "claims are retained unless the policy says otherwise"
+        )
+        await main.lead_from(lambda ordinal: ordinal > 0)
+        await main.edit(replicas=1)
+        status = await main.ready(1)
+    assert status["leader"] == "main-zk-0"
+    assert set(await main.pods()) == {"main-zk-0"}
+    assert await main.configurations() == [{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}, {1}], "one reconfiguration each time"
 
 
-async def test_one_becomes_three_without_a_phase_of_two_and_one_again_though_the_leader_leaves(space: Space) -> None:
+async def test_one_becomes_three_without_a_phase_of_two_and_who_left_comes_back(space: Space) -> None:
     main = Ensemble(space)
     await space.apply(cluster(1))
     await main.ready(1)
@@ -38,23 +57,12 @@ async def test_one_becomes_three_without_a_phase_of_two_and_one_again_though_the
         await main.edit(replicas=3)
         grown = await main.ready(3)
         assert [member["role"] for member in grown["members"]].count("leader") == 1
+        for joiner in (2, 3):
+            assert first_role(seen.events, joiner) == "joining"
         await main.lead_from(lambda ordinal: ordinal > 0)
         await main.edit(replicas=1)
-        status = await main.ready(1)
-    assert status["leader"] == "main-zk-0"
-    assert await main.configurations() == [{1}, {1, 2, 3}, {1}]
-    for joiner in (2, 3):
-        told = [role for role in roles(seen.events)[joiner] if role != "unknown"]
-        assert told[0] == "joining", f"member {joiner} was first seen as {told}"
-
-
-async def test_members_that_left_come_back_on_kept_and_on_wiped_volumes(space: Space) -> None:
-    main = Ensemble(space)
-    await space.apply(cluster(3))
-    await main.ready(3)
-    async with main.written():
-        await main.edit(replicas=1)
-        await main.ready(1)
+        assert (await main.ready(1))["leader"] == "main-zk-0"
+        # On kept volumes.
         await main.edit(replicas=3)
         await main.ready(3)
         await main.edit(replicas=1, storage={"retention": {"whenScaled": "Delete"}})
@@ -64,8 +72,10 @@ async def test_members_that_left_come_back_on_kept_and_on_wiped_volumes(space: S
             return set(await main.uids("persistentvolumeclaims")) == {"data-main-zk-0"}
 
         await eventually(deleted, within_s=180)
+        # On empty ones.
         await main.edit(replicas=3)
         await main.ready(3)
+    assert await main.configurations() == [{1}, {1, 2, 3}, {1}, {1, 2, 3}, {1}, {1, 2, 3}]
 
 
 async def test_a_change_of_mind_at_any_point_converges(space: Space) -> None:
@@ -123,24 +133,3 @@ async def test_a_joiner_that_never_starts_leaves_the_voters_alone_and_is_named(s
         await main.edit(replicas=3)
         await main.ready(3)
     assert set(await main.pods()) == {"main-zk-0", "main-zk-1", "main-zk-2"}
-
-
-async def test_five_roll_one_at_a_time_and_become_one_though_the_leader_leaves(space: Space) -> None:
-    main = Ensemble(space)
-    await space.apply(cluster(5))
-    leader = (await main.ready(5))["leader"]
-    fewest: list[int] = [5]
-
-    def see(pods: dict[str, Any]) -> None:
-        fewest[0] = min(fewest[0], len(pods))
-
-    async with main.written():
-        async with Watchman(main, see):
-            order = await restart_order(main, lambda: main.edit(jvm={"heapPercent": 40}))
-        assert (len(order), order[-1]) == (5, leader)
-        assert fewest == [4], "more than one member was away, or none"
-        await main.lead_from(lambda ordinal: ordinal > 0)
-        await main.edit(replicas=1)
-        status = await main.ready(1)
-    assert status["leader"] == "main-zk-0"
-    assert await main.configurations() == [{1, 2, 3, 4, 5}, {1}]

@@ -19,10 +19,15 @@ async def test_a_new_configuration_new_resources_and_a_pod_field_roll_followers_
     changes: tuple[tuple[dict[str, Any], Callable[[dict[str, Any]], bool]], ...] = (
         ({"config": {"tickTime": "3000"}}, lambda pod: True),
         (
-            {"resources": SMALL | {"requests": {"cpu": "30m", "memory": "192Mi"}}},
-            lambda pod: pod["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "30m",
+            {
+                "resources": SMALL | {"requests": {"cpu": "30m", "memory": "192Mi"}},
+                "pod": {"labels": {"team": "blue"}},
+            },
+            lambda pod: (
+                pod["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "30m"
+                and pod["metadata"]["labels"].get("team") == "blue"
+            ),
         ),
-        ({"pod": {"labels": {"team": "blue"}}}, lambda pod: pod["metadata"]["labels"].get("team") == "blue"),
     )
     async with main.written():
         for spec, holds in changes:

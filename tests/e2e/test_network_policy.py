@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import secrets
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Space, cluster, kubectl
+from tests.e2e.conftest import Space, kubectl
 from tests.support.waiting import eventually
 
 HOME = "zkoperator-system"
@@ -33,12 +34,10 @@ class Stranger:
     def __init__(self, space: Space, image: str) -> None:
         self._space = space
         self._image = image
-        self._number = 0
 
     async def runs(self, script: str, *arguments: str) -> str:
         """What the script prints in a pod of its own."""
-        self._number += 1
-        name = f"stranger-{self._number}"
+        name = f"stranger-{secrets.token_hex(3)}"
         await self._space.apply(self._pod(name, script, arguments))
 
         async def ended() -> bool:
@@ -74,17 +73,17 @@ def operators() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def stranger(space: Space) -> Stranger:
-    return Stranger(space, operators()[0]["spec"]["containers"][0]["image"])
+def stranger(shared: Space) -> Stranger:
+    return Stranger(shared, operators()[0]["spec"]["containers"][0]["image"])
 
 
-async def test_a_foreign_pod_reaches_a_member_as_a_client_and_not_as_a_member(space: Space, stranger: Stranger) -> None:
-    await space.apply(cluster(3))
+async def test_a_foreign_pod_reaches_a_member_as_a_client_and_not_as_a_member(
+    shared: Space, stranger: Stranger
+) -> None:
     # That there is a quorum shows that the members reach one another on the very ports that are knocked at.
-    await space.until("zookeeperclusters", "main", "Ready", "True", within_s=300)
-    found = await space.get("zookeeperclusters", "main")
+    found = await shared.get("zookeeperclusters", "main")
     assert found is not None
-    leader = await space.get("pods", found["status"]["leader"])
+    leader = await shared.get("pods", found["status"]["leader"])
     assert leader is not None
     address = leader["status"]["podIP"]
     answers = await stranger.knocks(*(f"{address}:{port}" for port in (2181, 7000, 2888, 3888)))

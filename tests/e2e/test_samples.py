@@ -1,6 +1,7 @@
 """Every sample is applied as it is, and becomes what its first lines say.
 
-`cluster-full` needs five large nodes and stays a dry run, in tests/integration/test_crds.py.
+`cluster-full` needs five large nodes and stays a dry run, in tests/integration/test_crds.py. `cluster` is the first
+ensemble of the README, which tests/e2e/test_documents.py waits for.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ import pytest
 from kazoo.exceptions import NoAuthError
 
 from tests.e2e.conftest import Client, Space, kubectl
-from tests.support.models.documents import ROOT, Shell
+from tests.support.models.documents import ROOT, Shell, documented
 from tests.support.waiting import eventually
 
 SAMPLES = ROOT / "manifests" / "samples"
-CLUSTERS = {"cluster": "main", "single": "single", "cluster-restart": "restarted"}
+CLUSTERS = {"single": "single", "cluster-restart": "restarted"}
 SYNCS = {
     "sync-adopt": ("billing", "InSync"),
     "sync-credentials": ("stock", "InSync"),
@@ -32,7 +33,9 @@ SYNCS = {
 
 
 def test_every_sample_is_tried() -> None:
-    assert {path.stem for path in SAMPLES.glob("*.yaml")} == {*CLUSTERS, *SYNCS, "cluster-full"}
+    assert {path.stem for path in SAMPLES.glob("*.yaml")} == {*CLUSTERS, *SYNCS, "cluster", "cluster-full"}
+    first = [command for command in documented("README.md", "Install") if "zk/main" in command]
+    assert first == ["kubectl wait --for=condition=Ready zk/main --timeout=5m"]
 
 
 def apply(space: Space, sample: str) -> None:

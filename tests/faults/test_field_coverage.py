@@ -28,7 +28,7 @@ SEEN_ELSEWHERE = {
         "tests/e2e/test_ensemble_lifetime.py, test_deletion_takes_the_claims_along_only_when_the_policy_says_so"
     ),
     ("storage", "retention", "whenScaled"): (
-        "tests/e2e/test_ensemble_growth.py, test_members_that_left_come_back_on_kept_and_on_wiped_volumes"
+        "tests/e2e/test_ensemble_growth.py, test_one_becomes_three_without_a_phase_of_two_and_who_left_comes_back"
     ),
 }
 # Values that a generator does not find by itself.

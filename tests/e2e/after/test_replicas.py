@@ -6,6 +6,7 @@ The kubelet sends SIGTERM before it kills, whatever the grace period is, so a ki
 import asyncio
 import contextlib
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 from kazoo.client import KazooClient
 
-from tests.e2e.conftest import Client, Space, cluster, kubectl, sync
+from tests.e2e.conftest import Client, Space, kubectl, sync
 from tests.support.machines.ensemble_machine import Machine
 from tests.support.waiting import eventually
 
@@ -42,19 +43,31 @@ async def taken_over(identity: str) -> None:
     await eventually(lambda: asyncio.to_thread(another), within_s=LIMIT_S, every_s=0.1)
 
 
-async def value_of(space: Space, key: str) -> str | None:
-    found = await space.get("configmaps", "shop") or {}
+async def value_of(space: Space, shop: str, key: str) -> str | None:
+    found = await space.get("configmaps", shop) or {}
     value: str | None = (found.get("data") or {}).get(key)
     return value
 
 
-async def mirrored(space: Space, zk: KazooClient, value: str) -> None:
-    await asyncio.to_thread(zk.set, "/apps/shop/colour", value.encode())
+@dataclass(frozen=True)
+class Tie:
+    """A subtree and a ConfigMap of one name, tied by a ConfigSync."""
 
-    async def shown() -> bool:
-        return await value_of(space, "colour") == value
+    space: Space
+    zk: KazooClient
+    name: str
 
-    await eventually(shown, within_s=LIMIT_S)
+    @property
+    def root(self) -> str:
+        return f"/apps/{self.name}"
+
+    async def mirrors(self, value: str) -> None:
+        await asyncio.to_thread(self.zk.set, f"{self.root}/colour", value.encode())
+
+        async def shown() -> bool:
+            return await value_of(self.space, self.name, "colour") == value
+
+        await eventually(shown, within_s=LIMIT_S)
 
 
 async def members(space: Space) -> dict[str, tuple[str, int]]:
@@ -62,6 +75,7 @@ async def members(space: Space) -> dict[str, tuple[str, int]]:
     return {
         pod["metadata"]["name"]: (pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"])
         for pod in await space.items("pods")
+        if pod["metadata"]["name"].startswith("main-zk-")
     }
 
 
@@ -69,16 +83,16 @@ async def members(space: Space) -> dict[str, tuple[str, int]]:
 class Writers:
     """A key of its own for every write, so that none can hide that another one was lost."""
 
-    space: Space
-    zk: KazooClient
+    tie: Tie
     znodes: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
 
     async def write(self, number: int) -> None:
         """One to each side; what is acknowledged is remembered."""
-        await asyncio.to_thread(self.zk.create, f"/apps/shop/z{number}", str(number).encode())
+        tie = self.tie
+        await asyncio.to_thread(tie.zk.create, f"{tie.root}/z{number}", str(number).encode())
         self.znodes[f"z{number}"] = str(number)
-        await self.space.api.merge(self.space.path("configmaps", "shop"), {"data": {f"c{number}": str(number)}})
+        await tie.space.api.merge(tie.space.path("configmaps", tie.name), {"data": {f"c{number}": str(number)}})
         self.keys[f"c{number}"] = str(number)
 
     @contextlib.asynccontextmanager
@@ -100,9 +114,10 @@ class Writers:
             await task
 
     async def are_equal(self) -> bool:
-        data = (await self.space.get("configmaps", "shop") or {}).get("data") or {}
-        names = await asyncio.to_thread(self.zk.get_children, "/apps/shop")
-        tree = {name: (await asyncio.to_thread(self.zk.get, f"/apps/shop/{name}"))[0].decode() for name in names}
+        zk, root = self.tie.zk, self.tie.root
+        data = (await self.tie.space.get("configmaps", self.tie.name) or {}).get("data") or {}
+        names = await asyncio.to_thread(zk.get_children, root)
+        tree = {name: (await asyncio.to_thread(zk.get, f"{root}/{name}"))[0].decode() for name in names}
         written = self.znodes | self.keys
         assert {key: tree.get(key) for key in written} == written, "a write is missing in ZooKeeper"
         assert {key: data.get(key) for key in written} == written, "a write is missing in the ConfigMap"
@@ -110,52 +125,53 @@ class Writers:
 
 
 @contextlib.asynccontextmanager
-async def following(space: Space, **spec: Any) -> AsyncIterator[KazooClient]:
-    """An ensemble and a ConfigSync; at the end no member must have been restarted."""
-    await space.apply(cluster(3))
-    await space.until("zookeeperclusters", "main", "Ready", "True", within_s=LIMIT_S)
-    before = await members(space)
+async def following(space: Space, **spec: Any) -> AsyncIterator[Tie]:
+    """A ConfigSync on the shared ensemble; at the end no member must have been restarted."""
+    before, name = await members(space), f"tie-{secrets.token_hex(3)}"
+    assert len(before) == 3
     async with Client(space) as zk:
-        await asyncio.to_thread(zk.ensure_path, "/apps/shop/colour")
-        await space.apply(sync("/apps/shop", **spec))
-        await mirrored(space, zk, "red")
-        yield zk
+        tie = Tie(space, zk, name)
+        await asyncio.to_thread(zk.ensure_path, f"{tie.root}/colour")
+        await space.apply(sync(tie.root, name, **spec))
+        await tie.mirrors("red")
+        yield tie
     await space.until("zookeeperclusters", "main", "Ready", "True", within_s=LIMIT_S)
     assert await members(space) == before
+    await asyncio.to_thread(kubectl, "-n", space.name, "delete", "zksync", name)
 
 
-async def test_a_standby_takes_over_from_a_holder_that_is_killed_on_its_node(space: Space, machine: Machine) -> None:
-    async with following(space) as zk:
+async def test_a_standby_takes_over_from_a_holder_that_is_killed_on_its_node(shared: Space, machine: Machine) -> None:
+    async with following(shared) as tie:
         killed = await held()
         pod = json.loads(await asyncio.to_thread(kubectl, "-n", HOME, "get", "pod", pod_of(killed), "-o", "json"))
         began_s = time.monotonic()
         machine.kill(pod, "python")
         await taken_over(killed)
         held_s = time.monotonic() - began_s
-        await mirrored(space, zk, "green")
-        space.tell(f"killed: Lease after {held_s:.1f} s, a change arrived after {time.monotonic() - began_s:.1f} s")
+        await tie.mirrors("green")
+        shared.tell(f"killed: Lease after {held_s:.1f} s, a change arrived after {time.monotonic() - began_s:.1f} s")
 
 
-async def test_a_standby_takes_over_from_a_holder_that_is_stopped(space: Space) -> None:
-    async with following(space) as zk:
+async def test_a_standby_takes_over_from_a_holder_that_is_stopped(shared: Space) -> None:
+    async with following(shared) as tie:
         stopped = await held()
         began_s = time.monotonic()
         await asyncio.to_thread(kubectl, "-n", HOME, "delete", "pod", pod_of(stopped), "--wait=false")
         await taken_over(stopped)
         held_s = time.monotonic() - began_s
-        await mirrored(space, zk, "blue")
-        space.tell(f"stopped: Lease after {held_s:.1f} s, a change arrived after {time.monotonic() - began_s:.1f} s")
+        await tie.mirrors("blue")
+        shared.tell(f"stopped: Lease after {held_s:.1f} s, a change arrived after {time.monotonic() - began_s:.1f} s")
 
 
-async def test_a_rolling_update_loses_no_write_on_either_side_and_restarts_no_member(space: Space) -> None:
-    async with following(space, direction="TwoWay") as zk:
-        writers = Writers(space, zk)
+async def test_a_rolling_update_loses_no_write_on_either_side_and_restarts_no_member(shared: Space) -> None:
+    async with following(shared, direction="TwoWay") as tie:
+        writers = Writers(tie)
         async with writers.writing():
             await asyncio.to_thread(kubectl, "-n", HOME, "rollout", "restart", "deployment/zkoperator")
             status = ("-n", HOME, "rollout", "status", "deployment/zkoperator", f"--timeout={LIMIT_S:.0f}s")
             await asyncio.to_thread(kubectl, *status)
         assert len(writers.znodes) > 10 and len(writers.keys) > 10
         await eventually(writers.are_equal, within_s=LIMIT_S)
-        space.tell(
+        shared.tell(
             f"rolling update: {len(writers.znodes)} znodes and {len(writers.keys)} keys written meanwhile arrived"
         )
