@@ -33,11 +33,11 @@ check: $(STAMP) ## Lint, types, import contracts
 	PYTHONPATH=operator $(BIN)/lint-imports
 
 unit: $(STAMP) ## Tests of the pure parts (seconds)
-	$(BIN)/pytest -n 2 tests/unit tests/properties
+	$(BIN)/pytest -n 3 tests/properties tests/unit
 
 servers: $(STAMP) ## Tests against real ZooKeeper servers and a real API server
 	$(BIN)/python -m testbed build --only servers
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/faults tests/integration tests/contract
+	$(BIN)/pytest -n 6 --dist loadfile --no-loadscope-reorder tests/faults tests/integration tests/contract
 
 e2e: $(STAMP) ## Tests of the operator's image on a whole cluster
 	./tests/e2e/run $(BIN)/python $(TEST_CLUSTER) $(NODES)
