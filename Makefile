@@ -9,6 +9,9 @@ NODES ?= 3
 STATE ?= /var/lib/zkoperator-testbed
 CLUSTERS = zkop $(TEST_CLUSTER) zkop-bench testbed-0 testbed-1 testbed-3
 
+# What costs most is shown at the end of each part; docs/tests.md has the budget.
+SLOWEST = --durations=15 --durations-min=5
+
 # The order of sets decides some episodes of the models: with it fixed, the seed that a failure names repeats it.
 export PYTHONHASHSEED ?= 0
 
@@ -33,11 +36,11 @@ check: $(STAMP) ## Lint, types, import contracts
 	PYTHONPATH=operator $(BIN)/lint-imports
 
 unit: $(STAMP) ## Tests of the pure parts (seconds)
-	$(BIN)/pytest -n 3 tests/properties tests/unit
+	$(BIN)/pytest -n 3 $(SLOWEST) tests/properties tests/unit
 
 servers: $(STAMP) ## Tests against real ZooKeeper servers and a real API server
-	$(BIN)/python -m testbed build --only servers
-	$(BIN)/pytest -n 6 --dist loadfile --no-loadscope-reorder tests/faults tests/integration tests/contract
+	$(BIN)/python -m testbed build
+	$(BIN)/pytest -n 6 $(SLOWEST) --dist loadfile --no-loadscope-reorder tests/faults tests/integration tests/contract
 
 e2e: $(STAMP) ## Tests of the operator's image on a whole cluster
 	./tests/e2e/run $(BIN)/python $(TEST_CLUSTER) $(NODES)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from testbed import addons, binaries, cluster, jars, local
+from testbed import addons, cluster, local
 from testbed.errors import TestbedError
 from testbed.layout import layout
 from testbed.providers import choose, made_here
@@ -34,8 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
-    build = add("build", _build, "build what is missing, once")
-    build.add_argument("--only", choices=["servers"], help="servers: only what tests without pods need")
+    add("build", _build, "build what is missing, once")
     up = add("up", _up, "bring a cluster up")
     up.add_argument("--nodes", type=int, default=1, help="(default: %(default)s)")
     up.add_argument("--with-operator", action="store_true", help="with the operator's image on the nodes")
@@ -63,14 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _build(arguments: argparse.Namespace) -> None:
-    if arguments.only == "servers":
-        binaries.kubernetes()
-        binaries.helm()
-        for version in jars.VERSIONS:
-            jars.release(version)
-    else:
-        local.prepare(with_operator=True)
+def _build(_: argparse.Namespace) -> None:
+    local.prepare(with_operator=True)
 
 
 def _up(arguments: argparse.Namespace) -> None:

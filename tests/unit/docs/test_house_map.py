@@ -91,3 +91,11 @@ def test_what_runs_before_a_commit_is_the_project_s_own() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert [repository["repo"] for repository in hooks] == ["local"]
     assert all(hook["language"] == "system" for repository in hooks for hook in repository["hooks"])
+
+
+def test_the_page_of_costs_says_of_each_file_what_only_it_would_notice() -> None:
+    rows = re.findall(r"^\| `(tests/[^`]+)` \|(.*)\|$", (ROOT / "docs/tests.md").read_text(), re.MULTILINE)
+    told = {name for name, cells in rows if len(cells.split("|")[-1].strip()) > 15}
+    layers = ("e2e", "faults", "integration", "contract")
+    files = {str(path.relative_to(ROOT)) for layer in layers for path in (ROOT / "tests" / layer).rglob("test_*.py")}
+    assert told == files and len(rows) == len(files)
