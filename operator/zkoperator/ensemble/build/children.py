@@ -36,13 +36,15 @@ class Desired:
     """What the planner decides about the children; the rest of them follows from the spec.
 
     `servers` are the members for the ConfigMap, `pods` the replicas of the StatefulSet, `bootstrap_token` permits an
-    empty member to found the ensemble when it is not empty, and `secret_id` changes with the superuser's password.
+    empty member to found the ensemble when it is not empty, `secret_id` changes with the superuser's password, and
+    `egress` says whether the NetworkPolicy grants members what they dial.
     """
 
     servers: tuple[Server, ...]
     pods: int
     bootstrap_token: str = ""
     secret_id: str = ""
+    egress: bool = False
 
     @property
     def voters(self) -> int:
@@ -94,7 +96,7 @@ class Child(Enum):
         "NetworkPolicy",
         NETWORK_POLICIES,
         lambda names: names.network_policy,
-        lambda cluster, _: network_policy(cluster),
+        lambda cluster, desired: network_policy(cluster, egress=desired.egress),
     )
     STATEFUL_SET = _Entry(
         "StatefulSet",

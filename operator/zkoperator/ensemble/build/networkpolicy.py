@@ -1,15 +1,24 @@
-"""The NetworkPolicy: only members reach the quorum and election ports."""
+"""The NetworkPolicy: only members reach the quorum and election ports; where egress is denied, members reach these."""
 
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
+EGRESS = "Egress"
+_NAME_SERVICE = (53, 5353)
+"""Ports of the name service: as pods dial it, and as the pods behind its Service listen where policies see that."""
 
-def network_policy(cluster: ValidatedCluster) -> Manifest:
-    """Return the policy, which allows clients and metrics from anywhere."""
+
+def network_policy(cluster: ValidatedCluster, *, egress: bool = False) -> Manifest:
+    """Return the policy, which allows clients and metrics from anywhere.
+
+    Args:
+        cluster: the validated cluster.
+        egress: whether to allow members what they dial themselves. All that is not allowed is then denied.
+    """
     members = [{"podSelector": {"matchLabels": cluster.names.selector}}]
-    spec = {
+    spec: Manifest = {
         "podSelector": {"matchLabels": cluster.names.selector},
         "policyTypes": ["Ingress"],
         "ingress": [
@@ -17,8 +26,19 @@ def network_policy(cluster: ValidatedCluster) -> Manifest:
             {"ports": _ports(QUORUM_PORT, ELECTION_PORT), "from": members},
         ],
     }
+    if egress:
+        spec["policyTypes"] = ["Ingress", EGRESS]
+        spec["egress"] = [
+            {"ports": _ports(QUORUM_PORT, ELECTION_PORT), "to": members},
+            {"ports": [*_ports(*_NAME_SERVICE, protocol="UDP"), *_ports(*_NAME_SERVICE)]},
+        ]
     return manifest(cluster, "networking.k8s.io/v1", "NetworkPolicy", cluster.names.network_policy, spec=spec)
 
 
-def _ports(*ports: int) -> list[dict[str, object]]:
-    return [{"port": port, "protocol": "TCP"} for port in ports]
+def grants_egress(live: Manifest | None) -> bool:
+    """Tell whether the live policy allows egress."""
+    return live is not None and EGRESS in (live["spec"].get("policyTypes") or ())
+
+
+def _ports(*ports: int, protocol: str = "TCP") -> list[dict[str, object]]:
+    return [{"port": port, "protocol": protocol} for port in ports]

@@ -24,7 +24,8 @@ class Observed:
     empty when none. `creation_failure` says why a pod of the StatefulSet cannot be created, empty while that is not
     known. `divergence` says which members hold other data than the leader, None when none is known to. `downtime_s` are
     the seconds for which members have not served, `leaderless_s` those without exactly one leader, both since this
-    process observes.
+    process observes. `egress_policies` are policies of others that deny members all egress that nobody allows, None
+    while nobody has looked.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Observed:
     divergence: Divergence | None = None
     downtime_s: Mapping[int, float] = field(default_factory=dict)
     leaderless_s: float = 0.0
+    egress_policies: tuple[str, ...] | None = None
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""

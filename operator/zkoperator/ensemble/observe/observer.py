@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
 from zkoperator.ensemble.observe.creation_failure import AbsenceState, CreationFailureReader
 from zkoperator.ensemble.observe.divergence import Divergence, MismatchGrowth, groups_of
 from zkoperator.ensemble.observe.downtime import Downtime
+from zkoperator.ensemble.observe.egress import EgressReader, EgressState
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import ownership_of, password_of
 from zkoperator.ensemble.observe.pod_view import PodView, pod_view
@@ -67,6 +68,8 @@ class ObserverState:
     """Since when members have not served."""
     mismatches: MismatchGrowth = field(default_factory=MismatchGrowth)
     """How many digest mismatches each member has counted."""
+    egress: EgressState = field(default_factory=EgressState)
+    """Which policies of others deny egress."""
     absence: AbsenceState = field(default_factory=AbsenceState)
     """Since when a pod has been absent, and why."""
 
@@ -86,6 +89,7 @@ class Observer:
         self._store = store
         self._probe = probe
         self._now_s = now_s
+        self._egress = EgressReader(api, now_s)
         self._creation_failures = CreationFailureReader(api, now_s)
 
     async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> Observed:
@@ -113,7 +117,9 @@ class Observer:
                 children.get(Child.STATEFUL_SET), len(pods), state.absence
             ),
         )
-        return state.downtime.timed(observed, self._now_s())
+        timed = state.downtime.timed(observed, self._now_s())
+        policies = await self._egress.read(names, children, timed.leaderless_s, state.egress)
+        return replace(timed, egress_policies=policies)
 
     async def _children(self, names: Names) -> dict[Child, Manifest]:
         found = {

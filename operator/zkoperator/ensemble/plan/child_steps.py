@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from zkoperator.ensemble.build.children import Child, Desired
+from zkoperator.ensemble.build.networkpolicy import grants_egress
 from zkoperator.ensemble.model.configuration import Server, server_of
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.drift import covers
@@ -78,7 +79,15 @@ def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
         pods=max(wanted_pods(cluster, observed), observed.replicas or 0),
         bootstrap_token=cluster.bootstrap_token,
         secret_id=observed.secret_id or "",
+        egress=_needs_egress(observed),
     )
+
+
+def _needs_egress(observed: Observed) -> bool:
+    """Tell whether members need a grant to dial one another. While nobody has looked, what was granted stays."""
+    if observed.egress_policies is None:
+        return grants_egress(observed.children.get(Child.NETWORK_POLICY))
+    return bool(observed.egress_policies)
 
 
 def _step(observed: Observed, child: Child, manifest: Manifest) -> tuple[Step, ...]:

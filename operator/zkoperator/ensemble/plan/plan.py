@@ -9,6 +9,7 @@ from zkoperator.ensemble.plan.child_steps import child_steps, label_steps
 from zkoperator.ensemble.plan.claim_steps import claim_steps
 from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle
 from zkoperator.ensemble.plan.gate import gate
+from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.restart_request import restart_request
@@ -114,8 +115,8 @@ def _founding(cluster: ValidatedCluster, observed: Observed) -> Proposal:
     missing = [cluster.names.pod(member) for member in sorted(observed.voters) if member not in observed.pods]
     if missing and observed.replicas is not None and not observed.creation_failure:
         message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
-    if troubles := observed.troubles(observed.voters):
-        message += f"; {troubles}"
+    if found := observed.troubles(observed.voters) or meeting_advice(cluster, observed):
+        message += f"; {found}"
     if cluster.founders != cluster.spec.replicas:
         message += (
             f"; the first {cluster.founders} members are fixed until they have served once: to start with "

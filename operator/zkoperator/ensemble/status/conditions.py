@@ -12,6 +12,7 @@ from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import Running
 from zkoperator.ensemble.plan.gate import Verdict
+from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.plan.terminating_claims import claims_message, terminating_claims
 from zkoperator.ensemble.status.advice import after_divergence, after_lost_quorum, after_wiped_majority
@@ -146,19 +147,28 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
         return _lost(facts)
     if (going := terminating_claims(observed)) and facts.cluster.is_founded:
         return ClusterReason.CLAIMS_TERMINATING, claims_message(facts.cluster, going)
+    if (found := _failing_pod(facts)) is not None:
+        return found
+    if not facts.cluster.is_founded and (advice := meeting_advice(facts.cluster, observed)):
+        return ClusterReason.MEMBER_DOWN, advice
+    down = [member for member in sorted(observed.voters - facts.serving) if not _is_expected_back(facts, member)]
+    if down and facts.cluster.is_founded and facts.quorum_serves:
+        names = ", ".join(_named(facts, member) for member in down)
+        return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(observed.voters)} voters do not serve: {names}"
+    return _diverged(facts)
+
+
+def _failing_pod(facts: Facts) -> tuple[ClusterReason, str] | None:
+    """Return why a pod is missing, does not run, or is none of the StatefulSet's."""
+    observed = facts.observed
     if observed.creation_failure:
         return ClusterReason.POD_FAILING, observed.creation_failure
     for member, pod in sorted(observed.pods.items()):
         if pod.trouble:
             reason = ClusterReason.UNSCHEDULABLE if pod.unschedulable else ClusterReason.POD_FAILING
             return reason, f"{facts.cluster.names.pod(member)}: {pod.trouble}"
-    if stray := _strays(facts):
-        return ClusterReason.POD_FAILING, stray
-    down = [member for member in sorted(observed.voters - facts.serving) if not _is_expected_back(facts, member)]
-    if down and facts.cluster.is_founded and facts.quorum_serves:
-        names = ", ".join(_named(facts, member) for member in down)
-        return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(observed.voters)} voters do not serve: {names}"
-    return _diverged(facts)
+    stray = _strays(facts)
+    return (ClusterReason.POD_FAILING, stray) if stray else None
 
 
 def _strays(facts: Facts) -> str:
