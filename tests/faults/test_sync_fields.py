@@ -31,6 +31,8 @@ PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("zookeeper", "credentialsSecret"): ({}, {"zookeeper": {**_SOURCE, "credentialsSecret": "absent"}}),
     ("zookeeper", "acl"): ({}, {"zookeeper": {**_SOURCE, "acl": "Open"}}),
     ("configMap", "name"): ({}, {"configMap": {"name": "renamed"}}),
+    ("configMap", "labels"): ({}, {"configMap": {"labels": {"team": "shop"}}}),
+    ("configMap", "annotations"): ({}, {"configMap": {"annotations": {"team": "shop"}}}),
     ("direction",): ({}, PULL),
     ("conflictPolicy",): ({}, {"conflictPolicy": "PreferConfigMap"}),
     ("adoptionPolicy",): ({}, {"adoptionPolicy": "PreferConfigMap"}),

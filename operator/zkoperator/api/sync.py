@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
-from zkoperator.api.rules import Rule, Rules, immutable, matching
-from zkoperator.api.types import CONTROL_CHARACTERS, ObjectName
+from zkoperator.api.rules import Rule, Rules, immutable
+from zkoperator.api.sync_fields import NOT_OURS, Glob, Hosts, ShortText, ZnodePath
+from zkoperator.api.types import LabelValue, ObjectName, annotation_keys, label_keys
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
 MAX_CONFLICTS = 20
@@ -16,59 +17,6 @@ MAX_COMMON = 32_768
 """Characters of `status.common`."""
 MAX_NAME_LENGTH = 63
 """Longest name of a ConfigSync: it is the value of a label on the ConfigMap."""
-
-_SEGMENT = rf"[^/{CONTROL_CHARACTERS}\x{{0080}}-\x{{009f}}\x{{e000}}-\x{{f8ff}}\x{{fff0}}-\x{{ffff}}]+"
-
-
-def _below(reserved: str) -> Rule:
-    return Rule(
-        f"choose another subtree: {reserved} belongs to {'ZooKeeper' if reserved == '/zookeeper' else 'the operator'}",
-        cel=f"self != '{reserved}' && !self.startsWith('{reserved}/')",
-        holds=lambda path: path != reserved and not path.startswith(f"{reserved}/"),
-    )
-
-
-ZnodePath = Annotated[
-    str,
-    Field(min_length=1, max_length=1024),
-    Rules(
-        matching(
-            rf"(/{_SEGMENT})+",
-            "write an absolute path such as /apps/shop: a '/' before each name, none at the end, no control characters",
-        ),
-        Rule(
-            "remove '.' and '..' from the path: write each name as it is",
-            cel=r"!self.matches(r'/\.\.?(/|$)')",
-            holds=lambda path: not {".", ".."} & set(path.split("/")),
-        ),
-        _below("/zookeeper"),
-        _below("/zkoperator"),
-    ),
-]
-
-_HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
-
-Hosts = Annotated[
-    str,
-    Field(min_length=1, max_length=2048),
-    Rules(
-        matching(
-            rf"{_HOST}(,{_HOST})*",
-            "write host:port,host:port without spaces and without a path (the path goes to spec.zookeeper.path)",
-        )
-    ),
-]
-
-Glob = Annotated[
-    str,
-    Field(min_length=1, max_length=256),
-    Rules(
-        matching(
-            rf"[^/{CONTROL_CHARACTERS}][^{CONTROL_CHARACTERS}]*",
-            "write a pattern on the path below the root, such as db/** or *.json, without a leading '/'",
-        )
-    ),
-]
 
 
 class ClusterRef(Model):
@@ -134,6 +82,14 @@ class ConfigMapSide(Model):
     name: ObjectName | None = None
     """Its name, in the same namespace; the name of the ConfigSync when absent. Created when missing, unless it is the
     source (`ConfigMapToZooKeeper`); that one may change its name with each generation, and be immutable."""
+    labels: Annotated[dict[str, LabelValue], Field(max_length=16), Rules(NOT_OURS, label_keys())] = Field(
+        default_factory=dict
+    )
+    """Labels that it has; set again when somebody changes them. Others stay, and so does what is taken off here."""
+    annotations: Annotated[dict[str, ShortText], Field(max_length=16), Rules(NOT_OURS, annotation_keys())] = Field(
+        default_factory=dict
+    )
+    """Annotations that it has, in the same way."""
 
 
 class Direction(StrEnum):

@@ -18,6 +18,7 @@ from zkoperator.api.sync import (
 )
 from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
+from zkoperator.mirror.model.decoration import Decoration
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
 from zkoperator.mirror.model.rules import DeletionLimits, Rules
@@ -56,6 +57,7 @@ class ValidatedSync:
     rules: Rules
     adoption: AdoptionPolicy
     acl: ZnodeAcl
+    decoration: Decoration
     limits: DeletionLimits
     selection: Selection
     ephemerals: bool
@@ -152,6 +154,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         rules=Rules(spec.direction, spec.conflict_policy, retain=spec.deletion_policy is DeletionPolicy.RETAIN),
         adoption=spec.adoption_policy,
         acl=zookeeper.acl,
+        decoration=Decoration(spec.config_map.labels, spec.config_map.annotations),
         limits=DeletionLimits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
         selection=Selection(zookeeper.path, spec.keys.include, spec.keys.exclude),
         ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE,

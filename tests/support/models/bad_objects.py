@@ -332,6 +332,25 @@ SYNCS = (
         "direction: ZooKeeperToConfigMap",
     ),
     _sync(
+        "the operator's label",
+        {"configMap": {"labels": {"zkoperator.dev/sync": "x"}}},
+        "spec.configMap.labels",
+        "remove",
+    ),
+    _sync("a label with a space", {"configMap": {"labels": {"my team": "x"}}}, "spec.configMap.labels", "prefix/name"),
+    _sync(
+        "the operator's annotation",
+        {"configMap": {"annotations": {"zkoperator.dev/base": "x"}}},
+        "spec.configMap.annotations",
+        "remove",
+    ),
+    _sync(
+        "an annotation with a space",
+        {"configMap": {"annotations": {"my team": "x"}}},
+        "spec.configMap.annotations",
+        "prefix/name",
+    ),
+    _sync(
         "a creator without an identity",
         {"zookeeper": {"clusterRef": {"name": "main"}, "path": "/apps/shop", "acl": "Creator"}},
         "spec.zookeeper.acl",

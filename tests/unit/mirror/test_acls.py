@@ -1,15 +1,20 @@
 """Znodes that a push creates can be read and written by those for whom the tree is, and by nobody else."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from tests.support.fakes.zk_tree import digest_identity
+from tests.support.models.seeds import Claim, Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World, running
 from zkoperator.kube.port import SECRETS
+from zkoperator.mirror.apply import inheritance
+from zkoperator.mirror.model import acls
 from zkoperator.mirror.model.acls import acl_like
+from zkoperator.mirror.plan import steps
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.zk.port import CREATOR_ACL, OPEN_ACL, Acl, Credential
 
@@ -19,14 +24,21 @@ THEIRS = Acl(1, "digest", digest_identity(READER))
 WORLD_READ = Acl(1, "world", "anyone")
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
+@asynccontextmanager
+async def secured() -> AsyncIterator[World]:
+    """A world in which `hosts` may be named, and with a Secret for an identity on them."""
     async with running(MirrorSettings(allowed_hosts=("out",), quiet_s=0.01, retry_s=0.2)) as running_world:
         values = {"username": "shop", "password": "s3cret"}
         data = {key: base64.b64encode(text.encode()).decode() for key, text in values.items()}
         running_world.kube.put(SECRETS, {"metadata": {"name": "shop-zk", "namespace": NAMESPACE}, "data": data})
         running_world.tree(a="1")
         yield running_world
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with secured() as secured_world:
+        yield secured_world
 
 
 def _sync(world: World, **zookeeper: Any) -> None:
@@ -123,3 +135,37 @@ def test_hidden_hashes_are_never_copied() -> None:
     assert acl_like((WORLD_READ,), "shop") == (WORLD_READ, *CREATOR_ACL)
     assert acl_like((WORLD_READ,), None) == (WORLD_READ,)
     assert acl_like(OPEN_ACL, "shop") == OPEN_ACL
+
+
+def _secured(claim: Callable[[World], Awaitable[None]]) -> Claim:
+    """Return the claim with a world in which there is an identity."""
+
+    async def run() -> None:
+        async with secured() as secured_world:
+            await claim(secured_world)
+
+    return run
+
+
+SEEDS = (
+    Seed(
+        "the ACL of the parent is taken",
+        replaced(steps, "acl_of", lambda _: CREATOR_ACL),
+        (_secured(test_a_znode_that_is_pushed_has_the_acl_of_its_parent),),
+    ),
+    Seed(
+        "the identity that pushes has access",
+        replaced(inheritance, "acl_like", lambda parent, _username: parent),
+        (_secured(test_the_identity_that_pushes_never_locks_itself_out),),
+    ),
+    Seed(
+        "hidden hashes are not copied",
+        replaced(acls, "_HIDDEN_HASH", "nothing ends like this"),
+        (_secured(test_an_acl_that_cannot_be_read_in_full_is_told_and_the_rest_flows),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from zkoperator.kube.port import Manifest
+from zkoperator.mirror.model.decoration import marks_of
 from zkoperator.mirror.model.keys import decode_binary, decode_text
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
 from zkoperator.zk.snapshot import digest_of
@@ -23,7 +24,7 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none."""
+    """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none; `marks`: see `marks_of`."""
 
     name: str
     uid: str
@@ -34,6 +35,7 @@ class Content:
     label: str | None
     controller: str | None
     immutable: bool
+    marks: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -56,6 +58,7 @@ def content_of(config_map: Mapping[str, Any]) -> Content:
         label=(meta.get("labels") or {}).get(SYNC_LABEL),
         controller=_controller(meta),
         immutable=config_map.get("immutable") is True,
+        marks=marks_of(meta),
     )
 
 
@@ -78,9 +81,9 @@ def managers_of(config_map: Mapping[str, Any]) -> dict[str, str]:
     for entry in _managed_fields(config_map):
         fields = entry.get("fieldsV1") or {}
         for part in _DATA_FIELDS:
-            for field in fields.get(part) or {}:
-                if field.startswith("f:"):
-                    found[field[2:]] = entry.get("manager", "")
+            for name in fields.get(part) or {}:
+                if name.startswith("f:"):
+                    found[name[2:]] = entry.get("manager", "")
     return found
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from zkoperator.mirror.model.config_map import Content
+from zkoperator.mirror.model.decoration import NO_DECORATION, Decoration
 from zkoperator.mirror.model.keys import encode_binary, encode_text
 from zkoperator.mirror.model.merge_base import ANNOTATIONS_LIMIT, DIGEST_BYTES, Base, encode_base, short
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION, zxid_text
@@ -23,7 +24,8 @@ _ANNOTATIONS_MARGIN: Final = 4_096
 class WriteConfigMap:
     """Write these keys, zxid and base over exactly this version; with neither keys the base alone moves.
 
-    `paths` says where the value of each written key is read, should it have been forgotten.
+    `paths` says where the value of each written key is read, should it have been forgotten. `decoration` are labels and
+    annotations that it does not have yet.
     """
 
     puts: Mapping[str, Znode]
@@ -31,6 +33,7 @@ class WriteConfigMap:
     removes: frozenset[str]
     base: Base
     resource_version: str
+    decoration: Decoration = NO_DECORATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class CreateConfigMap:
     puts: Mapping[str, Znode]
     paths: Mapping[str, str]
     base: Base
+    decoration: Decoration = NO_DECORATION
 
 
 def fit_values(
@@ -108,7 +112,10 @@ def merge_patch(step: WriteConfigMap, values: Mapping[str, bytes], binary_now: M
     for key in step.puts:
         text = encode_text(values[key])
         _place(key, text is None, text if text is not None else encode_binary(values[key]), binary_now, data, binary)
-    patch: dict[str, Any] = {"metadata": {"annotations": _annotations(step.base)}}
+    meta: dict[str, Any] = {"annotations": {**step.decoration.annotations, **_annotations(step.base)}}
+    if step.decoration.labels:
+        meta["labels"] = dict(step.decoration.labels)
+    patch: dict[str, Any] = {"metadata": meta}
     return patch | ({"data": data} if data else {}) | ({"binaryData": binary} if binary else {})
 
 
@@ -132,7 +139,11 @@ def manifest(step: CreateConfigMap, values: Mapping[str, bytes], sync: str) -> d
     texts = {key: encode_text(values[key]) for key in step.puts}
     data = {key: text for key, text in texts.items() if text is not None}
     binary = {key: encode_binary(values[key]) for key, text in texts.items() if text is None}
-    meta = {"name": step.name, "labels": {SYNC_LABEL: sync}, "annotations": _annotations(step.base)}
+    meta = {
+        "name": step.name,
+        "labels": {**step.decoration.labels, SYNC_LABEL: sync},
+        "annotations": {**step.decoration.annotations, **_annotations(step.base)},
+    }
     document: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
     return document | ({"data": data} if data else {}) | ({"binaryData": binary} if binary else {})
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from zkoperator.api.reasons import SyncReason
 from zkoperator.mirror.model.acls import acl_of
 from zkoperator.mirror.model.decision import Action, Decision, Problem
+from zkoperator.mirror.model.decoration import Decoration
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
 from zkoperator.mirror.model.names import zxid_of
@@ -215,13 +216,20 @@ def _is_rebuilt(context: StepContext, sorted_: Sorted) -> bool:
 
 
 def _other_annotations(context: StepContext) -> int:
-    return context.seen.content.annotation_bytes if context.seen.content is not None else 0
+    present = context.seen.content.annotation_bytes if context.seen.content is not None else 0
+    return present + _missing_decoration(context).annotation_bytes
+
+
+def _missing_decoration(context: StepContext) -> Decoration:
+    content = context.seen.content
+    return context.sync.decoration.missing(content.marks if content is not None else {})
 
 
 def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
     """A key that is no longer selected is forgotten at once: selected again, it counts as never synchronised."""
     old = context.base
-    if old is None or context.seen.base is None or sorted_.records or decisions.dropped:
+    must_be_written = context.seen.base is None or bool(_missing_decoration(context))
+    if old is None or must_be_written or sorted_.records or decisions.dropped:
         return True
     if _identity(old) != _identity(base):
         return True
@@ -256,8 +264,9 @@ def _write(
 ) -> CreateConfigMap | WriteConfigMap:
     paths = {key: context.selected.paths[key] for key in puts}
     if context.seen.content is None:
-        return CreateConfigMap(context.sync.config_map, puts, paths, base)
-    return WriteConfigMap(puts, paths, removes, base, context.seen.content.resource_version)
+        return CreateConfigMap(context.sync.config_map, puts, paths, base, context.sync.decoration)
+    version = context.seen.content.resource_version
+    return WriteConfigMap(puts, paths, removes, base, version, _missing_decoration(context))
 
 
 def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tuple[PushMulti | None, list[Problem]]:

@@ -1,0 +1,104 @@
+"""Labels and annotations of the ConfigMap are as the spec says, and everybody else's stay."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
+from tests.support.worlds.mirror import NAMESPACE, World
+from zkoperator.kube.port import CONFIG_MAPS
+from zkoperator.mirror.model.decoration import Decoration
+from zkoperator.mirror.plan import steps
+
+WANTED = {"labels": {"team": "shop"}, "annotations": {"example.com/reload": "true"}}
+
+
+def _meta(world: World) -> dict[str, Any]:
+    found = world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
+    assert found is not None
+    return dict(found["metadata"])
+
+
+def _is_decorated(world: World) -> bool:
+    meta = _meta(world)
+    return meta["labels"].get("team") == "shop" and meta["annotations"].get("example.com/reload") == "true"
+
+
+def _writes(world: World) -> int:
+    return sum(request.is_write and request.resource == CONFIG_MAPS for request in world.kube.operations)
+
+
+async def test_a_config_map_is_created_with_its_labels_and_annotations(world: World) -> None:
+    world.tree(a="1")
+    world.sync(configMap=WANTED)
+    await world.until_in_sync()
+    assert _is_decorated(world)
+    assert _meta(world)["labels"]["zkoperator.dev/sync"] == "shop"
+    assert _writes(world) == 1
+
+
+@pytest.mark.parametrize("direction", ["TwoWay", "ZooKeeperToConfigMap", "ConfigMapToZooKeeper"])
+async def test_they_are_put_on_an_existing_config_map_and_those_of_others_stay(world: World, direction: str) -> None:
+    world.tree(a="1")
+    world.config_map(a="1")
+    mine = {"labels": {"mine": "x"}, "annotations": {"mine": "x"}}
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": mine})
+    world.sync(direction=direction, configMap=WANTED)
+    await world.until(lambda: _is_decorated(world))
+    await world.until_in_sync()
+    assert (_meta(world)["labels"]["mine"], _meta(world)["annotations"]["mine"]) == ("x", "x")
+
+
+async def test_they_are_set_again_when_somebody_changes_them_and_cost_nothing_else(world: World) -> None:
+    world.tree(a="1")
+    world.sync(configMap=WANTED)
+    await world.until_in_sync()
+    await world.quiet()
+    before = _writes(world)
+    await world.restart()
+    await world.quiet()
+    assert _writes(world) == before
+    theirs = {"labels": {"team": "theirs"}, "annotations": {"example.com/reload": None}}
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": theirs})
+    await world.until(lambda: _is_decorated(world))
+    await world.quiet()
+    assert _writes(world) == before + 1
+
+
+async def test_they_follow_the_spec_and_what_is_taken_off_stays(world: World) -> None:
+    world.tree(a="1")
+    world.sync(configMap={"labels": {"old": "1"}})
+    await world.until_in_sync()
+    world.spec(configMap={"labels": {"old": None, "team": "shop"}, "annotations": WANTED["annotations"]})
+    await world.until(lambda: _is_decorated(world))
+    assert _meta(world)["labels"]["old"] == "1"
+
+
+async def test_they_wait_while_nothing_may_be_written(world: World) -> None:
+    world.tree(a="1")
+    world.config_map(a="1")
+    world.sync(configMap=WANTED, mode="Paused")
+    await world.until_reason("Paused")
+    await world.quiet()
+    assert not _meta(world)["labels"].get("team")
+
+
+_CLAIM = in_world(test_they_are_set_again_when_somebody_changes_them_and_cost_nothing_else)
+SEEDS = (
+    Seed(
+        "labels and annotations are looked for after the creation too",
+        replaced(steps, "_missing_decoration", lambda _: Decoration()),
+        (_CLAIM,),
+    ),
+    Seed(
+        "labels and annotations that are there are not written again",
+        replaced(Decoration, "missing", lambda self, _marks: self),
+        (_CLAIM,),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)
