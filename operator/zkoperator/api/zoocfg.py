@@ -179,6 +179,7 @@ ALLOWED: Mapping[str, Kind] = {
     "maxWriteQueuePollTime": Number(0, 10_000),
     "maxBatchSize": Number(0, 1_000_000),
     "enableEagerACLCheck": _BOOLEAN,
+    "enforceQuota": _BOOLEAN,
     "extendedTypesEnabled": _BOOLEAN,
     "audit.enable": _BOOLEAN,
     "4lw.commands.whitelist": Commands((*ALWAYS_ALLOWED_COMMANDS, "stat", "envi", "dirs", "cons", "wchs")),

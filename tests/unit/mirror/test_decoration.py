@@ -22,7 +22,7 @@ def _meta(world: World) -> dict[str, Any]:
 
 def _is_decorated(world: World) -> bool:
     meta = _meta(world)
-    return meta["labels"].get("team") == "shop" and meta["annotations"].get("example.com/reload") == "true"
+    return bool(meta["labels"].get("team") == "shop" and meta["annotations"].get("example.com/reload") == "true")
 
 
 def _writes(world: World) -> int:
