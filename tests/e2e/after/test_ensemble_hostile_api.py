@@ -87,6 +87,5 @@ async def test_conflicts_an_outage_stale_lists_and_lost_events_disrupt_nothing(
             await eventually(lambda: proxy.rules.fired(lost) >= 6, within_s=180)
         proxy.cut()
         await main.ready(3)
-        # Evictions and restarts of the operator's own making would show as deletions of pods.
-        deleted = [write.target for write in site.writes if write.verb == "delete"]
-        assert deleted == []
+        taken = [write.target for write in site.writes if write.verb == "delete" or "/eviction" in write.target]
+        assert taken == [], "the operator restarted members, or deleted something"
