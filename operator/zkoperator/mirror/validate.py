@@ -36,16 +36,16 @@ class Source:
 
     @property
     def ensemble(self) -> str:
-        """What the spec calls the ensemble, as a digest that anybody may read. Other names may mean the same one."""
+        """A digest of the ensemble's name in the spec, safe to publish. Two names may mean the same ensemble."""
         named = f"cluster {self.cluster}" if self.cluster is not None else f"hosts {','.join(sorted(self.hosts))}"
         return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class ValidatedSync:
-    """A ConfigSync that can be acted on. `rules` is without an adoption policy: that is for a first pass to add.
+    """A ConfigSync with a valid spec. `rules` have no adoption policy: the planner adds it at a first synchronisation.
 
-    `resolve` and `approved` are the annotations by which somebody decides; `status` is the one last written.
+    `resolve` and `approved` are annotations with a user's decisions; `status` is the one last written.
     """
 
     namespace: str
@@ -82,12 +82,12 @@ class ValidatedSync:
 
     @property
     def synced_before(self) -> bool:
-        """Whether status remembers a former synchronisation."""
+        """Whether the status has a zxid of an earlier synchronisation."""
         return self.status.zxid != ""
 
 
 def validate(raw: Mapping[str, Any]) -> ValidatedSync:
-    """Return the typed ConfigSync; of one that is being deleted, nothing matters but what its end needs.
+    """Return the typed ConfigSync; of one that is being deleted, only the fields that its end needs are checked.
 
     Raises:
         InvalidError: with every error, paths as in the manifest.
@@ -105,7 +105,7 @@ def validate(raw: Mapping[str, Any]) -> ValidatedSync:
 
 
 def _needed_at_the_end(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the object without what its end does not ask for: nobody corrects that in a namespace that ends."""
+    """Return only the fields that its end needs: in a terminating namespace nobody may correct the others."""
     spec = raw.get("spec")
     if not isinstance(spec, Mapping):
         return dict(raw)

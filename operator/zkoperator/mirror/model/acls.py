@@ -24,7 +24,7 @@ def acl_of(policy: ZnodeAcl) -> tuple[Acl, ...]:
 
 
 def acl_like(parent: tuple[Acl, ...], username: str | None) -> tuple[Acl, ...] | None:
-    """Return the ACL of a znode below a parent with this ACL, for an identity that goes on writing it.
+    """Return the ACL of a new znode below a parent with this ACL, which lets `username` write it later.
 
     None when the parent's cannot be seen in full: the hash of another identity is hidden.
     """

@@ -1,4 +1,4 @@
-"""What a ConfigSync has not written yet: keys that were refused, pushes that failed or were split, held keys. Pure."""
+"""Work that a ConfigSync still has: refused and held keys, and pushes that failed or were split. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ class Backlog:
     burst: Burst
     """When the next change of the subtree is written to the ConfigMap."""
     flaps: FlapLog
-    """What was written for each key lately, and the keys that are held for flapping."""
+    """Recent writes by key, and the keys that are held for flapping."""
     refused: SkippedKeys = field(default_factory=SkippedKeys)
     """Keys that the ensemble did not let the operator write."""
     unfit: SkippedKeys = field(default_factory=SkippedKeys)
@@ -29,7 +29,7 @@ class Backlog:
     """Some of these transactions are still to come."""
 
     def forget_refusals(self) -> None:
-        """Try everything again, as on a new session, which may have another identity."""
+        """Try all keys again, as a new session may have another identity."""
         self.push_failures = 0
         for refusals in (self.refused, self.unfit, self.kept):
             refusals.clear()

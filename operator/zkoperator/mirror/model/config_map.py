@@ -1,4 +1,4 @@
-"""A ConfigMap as the merge sees it: digests instead of values, and whose it is. Pure."""
+"""The content of a ConfigMap for the merge: digests instead of values, and its owner. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _DATA_FIELDS: Final = frozenset({"f:data", "f:binaryData"})
 
 
 class Held(NamedTuple):
-    """One key of a ConfigMap: digest and bytes of its value, and whether it stands in `binaryData`."""
+    """One key of a ConfigMap: digest and length of its value in bytes, and whether it is in `binaryData`."""
 
     digest: bytes
     length: int
@@ -88,7 +88,7 @@ def managers_of(config_map: Mapping[str, Any]) -> dict[str, str]:
 
 
 def written_at(config_map: Mapping[str, Any]) -> str | None:
-    """Return when somebody who has values in it wrote it last, RFC 3339; None where nobody has recorded that."""
+    """Return when values were last written, RFC 3339, by `managedFields`; None when they do not say."""
     writers = [
         entry for entry in _managed_fields(config_map) if not _DATA_FIELDS.isdisjoint(entry.get("fieldsV1") or {})
     ]

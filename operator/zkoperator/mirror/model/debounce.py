@@ -1,14 +1,14 @@
-"""When a change of the subtree is written: the first one at once, a burst after it in few writes. Pure."""
+"""Delays pulls of a burst: the first change is written at once, the following ones in few writes. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Burst:
-    """The changes of one ConfigSync in time. Times are monotonic seconds.
+    """Times of changes and pulls of one ConfigSync, in monotonic seconds.
 
-    The longest wait doubles with every write of the same burst, so a short burst is seen soon and a long one costs few
-    writes; a pause of `quiet_s` ends the burst.
+    The longest wait doubles with every write of the same burst, so that a short burst is written soon and a long
+    one costs few writes; a pause of `quiet_s` ends the burst.
     """
 
     quiet_s: float
@@ -20,7 +20,7 @@ class Burst:
     _writes: int = 0
 
     def wait_s(self, zxid: int, now_s: float) -> float:
-        """Return how long to wait before writing the state at `zxid`; 0: now."""
+        """Return the seconds to wait before the state at `zxid` is written; 0: write now."""
         if zxid != self._zxid:
             self._zxid = zxid
             self._changed_s = now_s
@@ -41,5 +41,5 @@ class Burst:
         self._writes = min(self._writes + 1, 30)
 
     def settled(self) -> None:
-        """Note that nothing is pending after all."""
+        """Note that nothing is left to write."""
         self._pending_since_s = None

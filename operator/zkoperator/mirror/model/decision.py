@@ -24,7 +24,7 @@ class Action(StrEnum):
 
 
 class Problem(NamedTuple):
-    """A key (or path) that cannot be synchronised; everything else goes on."""
+    """A key (or path) that cannot be synchronised; the other keys are."""
 
     reason: SyncReason
     name: str
@@ -42,7 +42,7 @@ class Decision(NamedTuple):
 
     @property
     def is_deletion(self) -> bool:
-        """Whether carrying it out deletes the key on one side."""
+        """Whether it deletes the key on one side."""
         if self.action is Action.TO_CONFIG_MAP:
             return self.zookeeper is None
         return self.action is Action.TO_ZOOKEEPER and self.config_map is None

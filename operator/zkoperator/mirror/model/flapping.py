@@ -1,4 +1,4 @@
-"""Two writers that keep reverting one another through a ConfigSync: recognised, and held. Pure."""
+"""Recognises keys that two writers keep reverting through a ConfigSync, and holds them. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from zkoperator.mirror.model.decision import Action, Decision
 from zkoperator.mirror.model.merge_base import Side
 
 MAX_KEYS = 4_096
-"""So many keys are watched for flapping in one ConfigSync at most; beyond that the oldest are forgotten."""
+"""The most keys of one ConfigSync whose writes are remembered; beyond that, the oldest are forgotten."""
 
 
 class _Write(NamedTuple):
@@ -21,11 +21,11 @@ class _Write(NamedTuple):
 
 @dataclass(slots=True)
 class FlapLog:
-    """What was written for each key lately.
+    """Recent writes by key. Times are monotonic seconds.
 
-    A write is a revert when it puts back, over the value that it removed before, what it had put before (a mirror that
-    keeps undoing a rival's edit), or when it changes sides and brings back the last but one value (two rivals, one on
-    each side). A key that one client toggles on one side never counts.
+    A write is a revert when it repeats the previous write, that is, replaces the same value by the same value on the
+    same side (another writer undid it), or when it undoes the previous write on the other side (two writers, one on
+    each side). A client that toggles a key on one side makes no reverts.
     """
 
     window_s: float
@@ -59,16 +59,16 @@ class FlapLog:
         return frozenset(self._held_until_s)
 
     def release(self, keys: Iterable[str]) -> None:
-        """Let keys go on: somebody has decided."""
+        """Hold these keys no longer: a resolution has decided them."""
         for key in keys:
             self._held_until_s.pop(key, None)
 
     def next_release_s(self, now_s: float) -> float | None:
-        """Return the seconds until the next key is let go, None while none is held."""
+        """Return the seconds until the next key is released, None while no key is held."""
         return min((until_s - now_s for until_s in self._held_until_s.values()), default=None)
 
     def _forget(self, now_s: float) -> None:
-        """Drop what can be part of no revert any more; the keys stand in the order of their last writes."""
+        """Drop writes that are too old for a revert. The keys are in the order of their last writes."""
         while self._writes:
             key = next(iter(self._writes))
             if len(self._writes) <= MAX_KEYS and now_s - self._writes[key][-1].at_s <= self.window_s:

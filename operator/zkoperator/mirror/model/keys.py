@@ -24,16 +24,16 @@ _KEPT_AFTER_UNDERSCORE: Final = _KEPT - {ord("x")}
 _UNDERSCORE: Final = ord("_")
 _ESCAPE: Final = re.compile(rb"_x([0-9a-f]{2})")
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
-# What a reader of YAML refuses unescaped, or (U+0085) takes for a line break. JSON leaves it unescaped, and kubectl
-# reads JSON as YAML: one such value in `data`, and the whole ConfigMap can be neither shown nor edited.
+# Characters that a YAML reader refuses unescaped, or (U+0085) reads as a line break. JSON does not escape them, and
+# kubectl reads JSON as YAML: with one such value in `data`, kubectl can neither show nor edit the ConfigMap.
 _NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
-# What ZooKeeper refuses in a name; Java sees characters beyond the BMP as surrogates.
+# Characters that ZooKeeper refuses in a name; Java represents characters beyond the BMP as surrogates.
 _REFUSED: Final = re.compile("[/\\x00-\\x1f\\x7f-\\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Unmappable:
-    """A path or key without a counterpart, and why. `reason` is for people and names what to change."""
+    """A path that has no key, or a key that has no path. `reason` is for users and names what to change."""
 
     name: str
     reason: str
@@ -52,7 +52,7 @@ def key_of(path: str) -> str | Unmappable:
 
 
 def path_of(key: str) -> str | Unmappable:
-    """Return the path that has this key; a key that no path is encoded as has none."""
+    """Return the path that this key encodes, `Unmappable` if it encodes none."""
     if key == ROOT_KEY:
         return ""
     if _KEY.fullmatch(key) is None or len(key) > MAX_KEY:
@@ -62,13 +62,13 @@ def path_of(key: str) -> str | Unmappable:
 
 
 def literal_path(key: str) -> str:
-    """Return the path that whoever wrote this key most likely meant: names as they stand, separators as separators."""
+    """Return the path that the author of this key probably meant: separators are read, escapes are not."""
     segments = key.split(_SEPARATOR)
     return key if any(segment in _NO_NAMES for segment in segments) else "/".join(segments)
 
 
 def encode_text(value: bytes) -> str | None:
-    """Return the value as it stands in `data`, None when it belongs into `binaryData`: YAML could not carry it."""
+    """Return the value as text for `data`, None if it must go to `binaryData`: not UTF-8, or not printable in YAML."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -77,7 +77,7 @@ def encode_text(value: bytes) -> str | None:
 
 
 def encode_binary(value: bytes) -> str:
-    """Return the value as it stands in `binaryData`."""
+    """Return the value as text for `binaryData`."""
     return base64.b64encode(value).decode()
 
 
@@ -95,7 +95,7 @@ def decode_binary(text: str) -> bytes:
 
 
 def _decode(key: str) -> str | None:
-    """Return the path that a key reads as, None when that is no path that ZooKeeper takes."""
+    """Return the decoded path, None when ZooKeeper does not take such a path."""
     try:
         segments = [_unescape(segment) for segment in key.split(_SEPARATOR)]
     except UnicodeDecodeError:

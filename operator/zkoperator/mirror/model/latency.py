@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class LatencyClock:
-    """Times are monotonic seconds; `since_s` is None when everything that was heard has been dealt with."""
+    """Times are monotonic seconds; `since_s` is None while no change waits."""
 
     since_s: float | None = None
     _latest_s: float = float("-inf")
@@ -17,5 +17,5 @@ class LatencyClock:
             self.since_s = now_s
 
     def settled(self, as_of_s: float) -> None:
-        """Note that everything heard before `as_of_s` has been written, or needed no write."""
+        """Note that all changes before `as_of_s` were written or needed no write."""
         self.since_s = self._latest_s if self._latest_s > as_of_s else None

@@ -14,7 +14,7 @@ from zkoperator.mirror.model.merge_base import Base
 FOLD_BYTES: Final = 32_768
 """A ledger larger than this is folded into the annotation before the next push."""
 PARENTS_BYTES: Final = 32_768
-"""So many bytes of created parents are remembered for pruning; further ones stay."""
+"""The most bytes of created parents that are remembered for pruning; further parents are never pruned."""
 
 
 class Pushed(NamedTuple):
@@ -74,7 +74,7 @@ def next_push(
     made: frozenset[str],
     pruned: frozenset[str],
 ) -> Ledger:
-    """Return the ledger as the next push writes it: new entries without a zxid, older with theirs, folded ones gone."""
+    """Return the ledger for the next push: new entries have no zxid yet, and folded entries are removed."""
     kept = {
         key: Pushed(item.digest, ledger.zxid_of(item))
         for key, item in ledger.entries.items()
@@ -95,7 +95,7 @@ def next_push(
 
 
 def fence(ledger: Ledger) -> Ledger:
-    """Return the ledger as a new owner writes it: nothing but the version changes, so that pushes in flight fail."""
+    """Return the ledger that a new owner writes: only the version changes, so that pushes in flight fail."""
     entries = {key: Pushed(item.digest, ledger.zxid_of(item)) for key, item in ledger.entries.items()}
     return replace(ledger, entries=entries)
 
@@ -133,7 +133,7 @@ def encode_ledger(ledger: Ledger) -> bytes:
 
 
 def decode_ledger(data: bytes, *, version: int, czxid: int, mzxid: int) -> Ledger | None:
-    """Return the ledger of a znode's data and stat, None when the data is not a ledger."""
+    """Return the ledger from data and stat of its znode, None when the data is not a ledger."""
     try:
         document: dict[str, Any] = json.loads(data)
         return Ledger(

@@ -1,8 +1,9 @@
 """The common base of the three-way merge, as the annotation that travels with the data it describes. Pure.
 
 `1:` and the base64 of a zlib stream: a JSON head, a zero byte, the keys separated by zero bytes, a zero byte, and
-their digests in the same order. Twelve bytes of a digest tell contents apart (2**-96); a key costs 16 characters and
-its compressed name, so the API server's limit of 262,144 bytes for all annotations holds some ten thousand keys.
+their digests in the same order. Two values share the first twelve bytes of a digest with a probability of 2**-96. A
+key costs 16 characters and its compressed name, so that the API server's limit of 262,144 bytes for all annotations
+holds some ten thousand keys.
 """
 
 import base64
@@ -24,14 +25,14 @@ _VERSION: Final = "1:"
 
 
 class Side(StrEnum):
-    """One of the two sides of a ConfigSync, by the words of its annotations."""
+    """One of the two sides of a ConfigSync, by its name in annotations."""
 
     ZOOKEEPER = "zookeeper"
     CONFIG_MAP = "configmap"
 
 
 class Detached(NamedTuple):
-    """A key that was deleted on one side and kept on the other: the side that kept it, and what it was then."""
+    """A key that was deleted on one side and kept on the other: the side that kept it, and the digest that it kept."""
 
     kept_by: Side
     digest: bytes
@@ -42,17 +43,17 @@ class Base:
     """What both sides had in common at `zxid`.
 
     Args:
-        sync_uid: the ConfigSync that wrote it; another one's base means nothing to it.
+        sync_uid: of the ConfigSync that wrote it; others do not use it.
         zxid: the state of the subtree that it was computed from.
         root_czxid: the creation of that root, 0 when there was none.
         ledger_czxid: the creation of the ledger znode, 0 while nothing is pushed.
         digests: key -> digest of the value that both sides had (shortened, see `short`).
         detached: keys that only one side keeps.
-        rebuilt: made after the former base was lost; stands until no conflict is left of that.
+        rebuilt: the former base was lost, and conflicts that follow from that are not settled yet.
         apart: keys of `digests` whose znode had another value at `zxid`, or none: they were not settled then.
         adopting: keys that the adoption policy has settled and that are still to be written.
         held_root: the creation of a root that replaced the known one while its deletions are held, else 0.
-        ensemble, path: where the subtree is, as the spec calls it; "" in a base from before that was written.
+        ensemble, path: the subtree by its names in the spec; "" in a base of an earlier version of the operator.
     """
 
     sync_uid: str

@@ -18,7 +18,7 @@ class Meter(StatusMeter):
         """One write to one side has ended with this result."""
 
     def landed(self, direction: str, duration_s: float) -> None:
-        """A change was written to the other side, so long after the operator heard of it."""
+        """A change was written to the other side this many seconds after the operator was notified."""
 
     def heard(self) -> None:
         """One notification of a watched subtree has arrived."""

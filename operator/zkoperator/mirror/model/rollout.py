@@ -1,8 +1,8 @@
-"""Restarts of workloads: once for each content that has settled, decided by what each one is known to run with. Pure.
+"""Restarts of workloads: one for each settled content that a workload does not run with yet. Pure.
 
-What a workload runs with stands in the status of the ConfigSync, for the very object that it was found for. The hash is
-in the pod template too, as an annotation: it makes the controller replace the pods, and tells an operator that died
-before it wrote the status that the restart has been made.
+The status of the ConfigSync has the hash of the content that each workload runs with, by the workload's uid. The pod
+template has the hash too, as an annotation: it makes the controller replace the pods, and an operator that died before
+it wrote the status finds there that the restart was made.
 """
 
 import hashlib
@@ -56,15 +56,15 @@ class RolloutState:
         self._whole, self._seen = whole, seen
 
     def wait_s(self, now_s: float, *, settle_s: float) -> float:
-        """Return how long the content has to stay as it is to count as settled; 0: it is."""
+        """Return the seconds that the content has to stay unchanged until it is settled; 0: it is settled."""
         return max(0.0, self.since_s + settle_s - now_s)
 
 
 @dataclass(slots=True)
 class PendingMarks:
-    """Contents that workloads are to be restarted with, from all ConfigSyncs: those of one workload go in one restart.
+    """Contents for which workloads have to be restarted, of all ConfigSyncs: one restart takes all those of a workload.
 
-    Times are monotonic seconds. `longest_s`: so long a content that has settled waits for those of others at most.
+    Times are monotonic seconds. `longest_s`: how long a settled content waits for other contents at most.
     """
 
     longest_s: float
@@ -108,10 +108,10 @@ class RestartLimits:
     _restarted_s: dict[tuple[str, Workload], float] = field(default_factory=dict)
     _slots_s: dict[tuple[str, Workload], float] = field(default_factory=dict)
     _full_s: float = float("-inf")
-    """When the whole burst will be there again."""
+    """When a whole burst of restarts is free again."""
 
     def wait_s(self, namespace: str, workload: Workload, now_s: float) -> float:
-        """Return how long to wait for the turn that is reserved for the workload with the first question; 0: now."""
+        """Return the seconds until the turn of the workload, which the first call reserves; 0: now."""
         self._forget(now_s)
         key = namespace, workload
         if key not in self._slots_s:
@@ -126,7 +126,7 @@ class RestartLimits:
         self._restarted_s[namespace, workload] = now_s
 
     def _forget(self, now_s: float) -> None:
-        """Drop what limits nothing any more, and turns that nobody has used."""
+        """Drop restarts that limit nothing any more, and turns that were not used."""
         for times, age_s in ((self._restarted_s, self.interval_s), (self._slots_s, self.interval_s + _UNUSED_S)):
             for key in [key for key, at_s in times.items() if now_s - at_s > age_s]:
                 del times[key]
@@ -158,8 +158,8 @@ def reason_without_restart(
 ) -> SyncReason | None:
     """Return why the workload needs no restart, or cannot be restarted; None: it needs one.
 
-    One that was created after the values were written has started its pods with them. Times are those of the API
-    server in whole seconds: the same second says nothing.
+    A workload that was created after the values were written has started its pods with them. Times are those of the
+    API server in whole seconds: within the same second the order is unknown.
     """
     meta = workload["metadata"]
     if "template" not in workload["spec"]:

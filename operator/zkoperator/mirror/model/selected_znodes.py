@@ -1,4 +1,4 @@
-"""A snapshot of the subtree as keys: what is selected, what stands in the way, what is unknown. Pure.
+"""The selected znodes of a snapshot as keys, and the paths at which nothing can be written or concluded. Pure.
 
 A znode is a key when it is selected and has data, or is an empty leaf that never was anything else. Empty znodes that
 have or had children, empty containers and an empty root only hold others together, or wait for them (the parent of a
@@ -20,11 +20,11 @@ class SelectedZnodes:
     """The selected part of a snapshot.
 
     Args:
-        snapshot: where it comes from; `nodes` there has every znode, selected or not.
+        snapshot: of the whole subtree; its `nodes` include znodes that are not selected.
         keys: key -> znode of everything that has a counterpart in the ConfigMap.
         paths: key -> its path relative to the root, for `keys` and `hollow`.
         hollow: key -> selected znode that is hollow, see `is_hollow`.
-        unmappable: selected znodes that would be keys, and can be none.
+        unmappable: selected znodes with a value whose path has no key.
         taken: keys of ephemeral znodes that are left out: nothing can be written at their paths.
     """
 
@@ -87,7 +87,7 @@ def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool 
 
 
 def selected_path(key: str, selection: Selection) -> str | Unmappable | None:
-    """Return the path that a ConfigMap's key stands for; None when it, or a key that is no path, is not selected."""
+    """Return the path of a ConfigMap's key, `Unmappable` if it has none, None if the key is not selected."""
     path = path_of(key)
     if isinstance(path, Unmappable):
         return path if selection.takes_key(key, literal_path(key)) else None

@@ -9,9 +9,9 @@ ALL: Final = ("**",)
 
 
 class Selection:
-    """The include and exclude globs, and what is never selected. Remembers its answers: trees are looked at often.
+    """The include and exclude globs, and the reserved paths. Answers are cached, as every pass asks for all paths.
 
-    `*` and `?` stay within a segment, `**` spans any number of segments, none included; the root's own path is "".
+    `*` and `?` match within a segment, `**` matches zero or more segments; the path of the root is "".
     """
 
     def __init__(self, root: str, include: tuple[str, ...] = ALL, exclude: tuple[str, ...] = ()) -> None:
@@ -31,7 +31,7 @@ class Selection:
         return known
 
     def takes_key(self, key: str, path: str) -> bool:
-        """Whether a key that is no path is selected: by its own name, or as the path that it was meant to be."""
+        """Whether a key that encodes no path is selected, by its name or by `path`, which its author probably meant."""
         if is_reserved(f"{self._root}/{path}"):
             return False
         names = (key, path)

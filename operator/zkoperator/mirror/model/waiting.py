@@ -1,4 +1,4 @@
-"""A pass that has nothing to plan from, and why. Pure."""
+"""Why a pass cannot plan. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Something is not known (yet). Nothing is written, nothing is deleted.
+    """Something is unknown, so that nothing is written or deleted.
 
     Args:
         reason, message: for the condition Ready.

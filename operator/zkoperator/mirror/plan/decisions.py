@@ -1,4 +1,4 @@
-"""What has to happen for every key of a ConfigSync: the merge table applied to all selected znodes. Pure."""
+"""Decides for every key of a ConfigSync what has to be written, by the table of the merge. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -52,9 +52,9 @@ class Decisions:
 class MergeInput:
     """Both sides and their base. `content` is None while there is no ConfigMap; `refused` keys cannot be pushed.
 
-    `shown` are the conflicts that the status lists, as short hashes of both sides: a resolution settles what the person
-    who made it has seen, not an edit that came later. `adopting` are the keys for which the adoption policy still
-    decides, None for all. `flapping` keys are held. `base_zxid` is the state that the annotation speaks of.
+    `shown` are the conflicts that the status lists, as short hashes of both sides: a resolution settles only the values
+    that its author saw in the status, not a later edit. `adopting` are the keys for which the adoption policy still
+    decides, None for all. `flapping` keys are held. `base_zxid` is the state of the subtree that the annotation has.
     """
 
     selected: SelectedZnodes
@@ -102,14 +102,14 @@ def _universe(given: MergeInput, rules: Rules, found: Decisions) -> Iterator[tup
 
 
 def _is_left_out(key: str, path: str, given: MergeInput, rules: Rules) -> bool:
-    """Whether the key was an ephemeral znode, and these are not selected any more: that deletes nothing."""
+    """Whether the key was an ephemeral znode and ephemeral znodes are no longer selected, which deletes nothing."""
     if rules.pushes or key not in given.selected.taken:
         return False
     return given.selected.snapshot.nodes[path].czxid <= given.base_zxid
 
 
 def _is_out_of_reach(key: str, path: str, given: MergeInput, rules: Rules, found: Decisions) -> bool:
-    """Whether nothing can be concluded or done about a key that no selected znode has."""
+    """Whether nothing is known about the znode of the key, or the znode cannot be created."""
     if given.selected.is_unknown(path):
         return True
     if not rules.pushes or given.content is None or key not in given.content.keys:
@@ -157,13 +157,13 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
 
 
 def _as_recorded(action: Action, zookeeper: bytes | None, rules: Rules) -> bytes | None:
-    """An empty value that was found on both sides is one that the ConfigMap had of its own."""
+    """Record an empty value that both sides have as one that the ConfigMap had first."""
     is_both = action is Action.RECORD and zookeeper == EMPTY_DIGEST and rules.pushes
     return EMPTY_PUSHED if is_both else zookeeper
 
 
 def _rules_for(key: str, base: bytes | None, given: MergeInput, rules: Rules) -> Rules:
-    """A key that was synchronised before is not adopted; nor is one that came after an adoption was interrupted."""
+    """Return the rules, without adoption policy if the key was synchronised before or came during an adoption."""
     if rules.adoption is None or (base is None and (given.adopting is None or key in given.adopting)):
         return rules
     return replace(rules, adoption=None)

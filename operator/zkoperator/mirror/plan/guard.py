@@ -1,4 +1,4 @@
-"""What stops a plan, or its deletions, before anything is written. Pure."""
+"""Guards that hold a plan, or its deletions, before anything is written. Pure."""
 
 import hashlib
 from collections.abc import Iterable
@@ -21,13 +21,13 @@ class History(StrEnum):
     SAME = "same"
     ROOT_MISSING = "root_missing"
     ROOT_REPLACED = "root_replaced"
-    """The root was deleted and created again after the base: nobody asked for what is absent now."""
+    """The root was deleted and created again after the base: absent keys were not deleted one by one."""
     REGRESSED = "regressed"
-    """Restored, wiped or another ensemble: the base was computed from a state that this one never had."""
+    """The ensemble was restored or wiped, or is another one: it never had the state of the base."""
 
 
 class BaseState(StrEnum):
-    """What is known of former synchronisations."""
+    """What is known about earlier synchronisations."""
 
     KNOWN = "known"
     FIRST = "first"
@@ -35,9 +35,10 @@ class BaseState(StrEnum):
 
 
 def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None, ensemble: str) -> History:
-    """Tell whether the source still is the one of the base. Without a base nothing is known that could differ.
+    """Compare the source with the one of the base. Without a base, they count as the same.
 
-    `ensemble` is what the spec calls it. Two names may mean the same one; another root by another name is another one.
+    `ensemble` is its name in the spec. Two names may mean the same ensemble, so that only another name together with
+    another root counts as another ensemble.
     """
     if base is None or base.root_czxid == 0:
         return History.SAME
@@ -58,9 +59,9 @@ def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None, ens
 def is_reverted(item: Decision, base: Base, ledger: Ledger | None, snapshot: Snapshot) -> bool:
     """Whether a znode has another value than at the base without having been written since: a restored backup.
 
-    A restore goes on with a new epoch, so that its zxids are larger than any before. But what it brings back was
-    written before the base, and so was every ancestor of what it takes away. What was written by the very push of the
-    base is no restored value: it emptied a parent whose key was deleted.
+    A restored ensemble begins a new epoch, so that new zxids are larger than all earlier ones. But the znodes that the
+    restore brings back were written before the base, and so was every ancestor of the znodes that it removes. A znode
+    that the push of the base itself wrote is not restored: that push emptied a parent whose key was deleted.
     """
     pushed = ledger.entries.get(item.key) if ledger is not None else None
     written_by_us = 0
@@ -82,7 +83,7 @@ def is_reverted(item: Decision, base: Base, ledger: Ledger | None, snapshot: Sna
 
 
 def _newest_above(path: str, snapshot: Snapshot) -> int:
-    """Return when children of the nearest existing ancestor were created or deleted last."""
+    """Return the zxid at which a child of the nearest existing ancestor was last created or deleted."""
     while path:
         path = path.rpartition("/")[0]
         if (ancestor := snapshot.nodes.get(path)) is not None:
@@ -98,9 +99,9 @@ def must_hold(deletions: int, keys: int, limits: DeletionLimits) -> bool:
 
 
 def plan_hash(history: tuple[int, ...], changes: Iterable[tuple[Side, str, bytes]]) -> str:
-    """Identify changes by side, key and the value that goes (or comes): another plan has another hash.
+    """Return a hash of the changes, by side, key and removed (or written) value: another plan has another hash.
 
-    `history` are the numbers that make the ensemble's state a particular one: creations, epochs.
+    `history`: numbers that identify the history of the ensemble, such as zxids of creations and epochs.
     """
     digest = hashlib.sha256(repr(history).encode())
     for side, key, value in sorted(changes):

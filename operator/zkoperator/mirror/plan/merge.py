@@ -1,4 +1,4 @@
-"""The three-way merge of one key: base, znode and ConfigMap decide, never who wrote last. Pure.
+"""The three-way merge of one key: base, znode and ConfigMap decide; times do not count. Pure.
 
 None stands for "absent". Digests are shortened as in a base. The table is that of docs/consistency.md; the tests hold
 it against an independent model.
@@ -14,9 +14,9 @@ from zkoperator.mirror.model.rules import Rules
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """One key on both sides and in the base. `resolve` is a decision that somebody made for this key.
+    """One key on both sides and in the base. `resolve` is the side that a resolution names for this key.
 
-    `flaps` says that the key is held because both sides keep reverting one another, so that a resolution decides it.
+    `flaps`: both sides keep reverting one another, so that only a resolution decides the key.
     """
 
     base: bytes | None
@@ -51,7 +51,7 @@ def _both_equal(state: KeyState) -> Action:
 
 
 def _detached(state: KeyState, detached: Detached, rules: Rules) -> Action:
-    """A side that kept the key keeps it until the key is created again on the other."""
+    """Leave the key on the side that kept it, until somebody creates it again on the other side."""
     kept, created = (
         (state.zookeeper, state.config_map)
         if detached.kept_by is Side.ZOOKEEPER
@@ -92,7 +92,7 @@ def _both_changed(state: KeyState, rules: Rules) -> Action:
 
 
 def _one_way(rules: Rules) -> Action | None:
-    """In a one-way ConfigSync the source wins over what was synchronised before."""
+    """In a one-way ConfigSync the source wins."""
     if not rules.pushes:
         return Action.TO_CONFIG_MAP
     return None if rules.pulls else Action.TO_ZOOKEEPER

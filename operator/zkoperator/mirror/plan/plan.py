@@ -22,7 +22,7 @@ from zkoperator.mirror.validate import ValidatedSync
 
 @dataclass(frozen=True, slots=True)
 class PendingPlan:
-    """Counts of a plan that is not carried out, and its name for an approval."""
+    """The counts of a plan that waits, and the hash by which an approval names it."""
 
     creates: int
     updates: int
@@ -36,7 +36,7 @@ class Plan:
 
     Args:
         steps: at most one write of each side; a step that fails ends the pass.
-        stop: why nothing is done at all, None when the plan is a real one.
+        stop: why nothing may be written, None when the steps may be carried out.
         message: of `stop`, for the condition Ready.
         conflicts: keys that wait for a decision.
         settled: differences that would be conflicts if no policy or resolution had decided them.
@@ -72,12 +72,12 @@ class Plan:
 
     @property
     def claims_ledger(self) -> bool:
-        """Whether the plan only claims the ledger; the next pass plans the rest."""
+        """Whether the plan only claims the ledger. The next pass plans everything else."""
         return any(isinstance(step, ClaimLedger) for step in self.steps)
 
     @property
     def doubtful(self) -> frozenset[Decision]:
-        """Differences that may come from a push of another process, whose ledger would then be the base."""
+        """Differences that a push of another process may explain: its ledger, read again, would then be the base."""
         return frozenset((*self.conflicts, *self.settled))
 
 
@@ -146,7 +146,7 @@ class _Planner:
         return self._sync.adoption if is_adopting else None
 
     def _missing_source(self) -> Plan | None:
-        """A ConfigMap that is the source is created by those who know what is in it."""
+        """The operator does not create a ConfigMap that is the source: it does not know the content."""
         if self._seen.content is not None or self._sync.rules.pulls:
             return None
         name, label = self._sync.config_map, f"{SYNC_LABEL}={self._sync.name}"
@@ -157,7 +157,7 @@ class _Planner:
         return Plan(stop=SyncReason.SOURCE_MISSING, message=message, base_state=self._state, base=self._base)
 
     def _missing_root(self) -> Plan | None:
-        """A missing root is created by a first push only; otherwise nobody knows why it is missing."""
+        """Only a first push creates a missing root. Later, the reason for its absence is unknown."""
         if self._seen.snapshot.root_exists:
             return None
         content = self._seen.content
@@ -186,7 +186,7 @@ class _Planner:
         )
 
     def _regressed(self, decisions: Decisions) -> Plan | None:
-        """Another history of the ensemble: nothing at all is written until somebody has approved of it."""
+        """The ensemble has another history: nothing is written until somebody approves the changes."""
         if self._is_reverted(decisions):
             self._history = History.REGRESSED
         if self._history is not History.REGRESSED:
@@ -274,7 +274,7 @@ class _Planner:
         return PendingPlan(creates, len(writes) - creates - deletes, deletes, name)
 
     def _identity(self) -> tuple[int, ...]:
-        """Return what stays the same of this history while nothing is written because of it."""
+        """Return numbers that identify this history and stay the same while nothing is written."""
         snapshot = self._seen.snapshot
         if self._history is not History.REGRESSED:
             return (snapshot.root_czxid,)
@@ -295,7 +295,7 @@ class _Planner:
         )
         steps = build_steps(context, sorted_, decisions)
         carried = {item.key for item in steps.carried}
-        # What a resolution has decided stays a conflict until it is written: a split push must not forget it.
+        # A key with a resolution stays a conflict until it is written: a split push must not lose the resolution.
         undone = [item for item in sorted_.pushes if item.key in decisions.resolved - carried]
         return Plan(
             steps=steps.all,
@@ -318,7 +318,7 @@ class _Planner:
 
 
 def _read_base(sync: ValidatedSync, seen: Observed, selected: SelectedZnodes) -> tuple[BaseState, Base | None]:
-    """Return the base, and how much it is worth: another ConfigSync's base is none.
+    """Return the base and its state. The base of another ConfigSync does not count.
 
     A ConfigMap that does not carry it was replaced or created again, and is compared with what is known elsewhere.
     """

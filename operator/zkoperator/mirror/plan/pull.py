@@ -14,17 +14,17 @@ from zkoperator.zk.snapshot import Znode
 VALUES_LIMIT: Final = 1_048_576
 """Bytes that the API server takes for all values of a ConfigMap, names not counted."""
 STORED_LIMIT: Final = 1_500_000
-"""Bytes of everything that etcd has to take in one request, whose limit is 1.5 MiB: names and their managers too."""
+"""Bytes of a stored ConfigMap, its names and field managers included; etcd takes requests of up to 1.5 MiB."""
 _STORED_BESIDE_A_VALUE: Final = 40
-"""Bytes that a key costs beside its value and twice its name: it is named again for whoever manages it."""
+"""Bytes that a key costs beside its value and twice its name, which `managedFields` repeats."""
 _ANNOTATIONS_MARGIN: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class WriteConfigMap:
-    """Write these keys, zxid and base over exactly this version; with neither keys the base alone moves.
+    """Write these keys, zxid and base over exactly this version. Without keys, only zxid and base are written.
 
-    `paths` says where the value of each written key is read, should it have been forgotten. `decoration` are labels and
+    `paths`: key -> path at which its value is read if it is no longer in memory. `decoration` are labels and
     annotations that it does not have yet.
     """
 
@@ -50,10 +50,10 @@ class CreateConfigMap:
 def fit_values(
     puts: Mapping[str, Znode], removes: frozenset[str], content: Content | None
 ) -> tuple[dict[str, Znode], frozenset[str]]:
-    """Return the writes that the ConfigMap has room for, and the keys of those that it has not.
+    """Return the writes that fit into the ConfigMap, and the keys of the writes that do not fit.
 
-    Whatever shrinks goes first, then the rest in the order of the keys as far as it fits: one value that is too large
-    holds up itself and nothing else.
+    Writes that shrink a value come first, then the others in the order of their keys. A value that is too large does
+    not hold up the other keys.
     """
     present = content.keys if content is not None else {}
     growth = {key: znode.data_length - (present[key].length if key in present else 0) for key, znode in puts.items()}
@@ -127,7 +127,7 @@ def _place(
     data: dict[str, str | None],
     binary: dict[str, str | None],
 ) -> None:
-    """A key may stand in one of both maps only, so that moving it empties the other place in the same patch."""
+    """Return the value for one map and its removal from the other: a key may be in only one of both maps."""
     here, there = (binary, data) if is_binary else (data, binary)
     here[key] = text
     if key in binary_now and binary_now[key] is not is_binary:
@@ -149,7 +149,7 @@ def manifest(step: CreateConfigMap, values: Mapping[str, bytes], sync: str) -> d
 
 
 def pulled_digest(znode: Znode) -> bytes:
-    """Return a znode's digest as a base remembers it."""
+    """Return the digest of a znode in the short form of a base."""
     return short(znode.digest)
 
 

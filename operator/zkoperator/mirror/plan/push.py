@@ -2,7 +2,7 @@
 
 Deletions come first, children before parents; then creations, parents before children; then sets. A znode that keeps
 other children is emptied instead of deleted, and an existing one is never written without its version. The answer to a
-deletion does not say which znode it has hit, so each follows a set, whose answer does.
+deletion does not say which znode was deleted, so that each deletion follows a set, whose answer has the stat.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ from zkoperator.zk.snapshot import Znode, digest_of
 MAX_VALUE_BYTES: Final = 900_000
 """The largest value that is sent to ZooKeeper at all."""
 MAX_KEYS: Final = 1_000
-"""An edit of more keys is split."""
+"""A push of more keys is split."""
 OWN_OPERATIONS: Final = 2
-"""Every transaction ends with these: the check of the claim and the set of the ledger."""
+"""The last operations of every transaction: the check of the claim and the set of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class PushInput:
 
 
 def blocked_by(path: str, selected: SelectedZnodes) -> str | None:
-    """Say why no znode can be created at the path: an ancestor that takes no children."""
+    """Return why no znode can be created at the path (an ancestor that takes no children), None if one can."""
     for ancestor in _ancestors(path):
         znode = selected.snapshot.nodes.get(ancestor)
         if znode is not None and is_session_owned(znode):
@@ -99,7 +99,7 @@ def blocked_by(path: str, selected: SelectedZnodes) -> str | None:
 
 
 def plan_push(edits: list[Edit], given: PushInput) -> tuple[PushMulti | None, frozenset[str]]:
-    """Return the first multi of the edits, None when there is nothing to push, and the keys that none has room for."""
+    """Return the first multi of the edits, None when there is nothing to push, and the keys that fit into no multi."""
     waiting = _in_splitting_order(edits)
     oversized: set[str] = set()
     count = len(waiting)
@@ -184,7 +184,7 @@ class _Builder:
         return znode.num_children == self._deleted_children.get(path, 0)
 
     def _remove(self, path: str, znode: Znode) -> None:
-        """Delete, and prune upwards what was created by a push only to hold this."""
+        """Delete the znode, and its ancestors that a push created only to hold it."""
         self._set(path, b"", znode)
         self._operations.append(Delete(self._absolute(path), znode.version + 1))
         parent = _parent(path)
@@ -228,7 +228,7 @@ class _Builder:
             pushed={**self._hollowed(), **{edit.key: self._base_of(edit) for edit in self._edits}},
             resource_version=self._given.resource_version,
             config_map=self._given.config_map,
-            # What was deleted as a key and still holds others goes with the last of them.
+            # A znode whose key was deleted while it has children is deleted with its last child.
             made=frozenset((self._made | self._emptied) - {""}),
             pruned=frozenset(self._pruned | self._writes.keys()),
         )

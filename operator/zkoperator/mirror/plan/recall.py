@@ -1,8 +1,8 @@
-"""What both sides had in common, where the ConfigMap does not say it any more: it was replaced, or created again. Pure.
+"""The base of a ConfigMap that lost its annotation because it was replaced or created again. Pure.
 
 The status names the keys that were common at its zxid, and the ledger what was pushed since. A znode that was not
-written after that still has the common value, so no digest is needed. A znode that was written has one that is not
-known any more, which is neither side's: both sides have changed then.
+written after that still has the common value, so no digest is needed. For a znode that was written since, the common
+value is unknown and equals neither side: both sides have changed.
 """
 
 from collections.abc import Mapping
@@ -26,15 +26,15 @@ from zkoperator.mirror.model.selected_znodes import SelectedZnodes
 from zkoperator.zk.snapshot import Znode
 
 UNKNOWN: Final = b"\xff" * DIGEST_BYTES
-"""Stands in a base for a value that nobody remembers: no side has it."""
+"""Entry of a base for a common value that is unknown. No value has this digest."""
 _COMMON: Final = b"\x02" * DIGEST_BYTES
-"""Stands in a status for whatever value the znode has."""
+"""Entry of a status for the value that the znode has."""
 _COMPRESSES_TO: Final = 8
-"""Names of keys are hardly ever packed to less than one part in so many."""
+"""Estimate: names of keys are compressed by this factor at most."""
 
 
 def common_of(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> str:
-    """Return what a status remembers of a base: the keys whose znodes have the common value, "" when they are too many.
+    """Return the text of a status for the keys whose znodes have the common value, "" when they are too many.
 
     The same keys give the same text, whatever their values are.
     """
@@ -47,7 +47,7 @@ def common_of(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> st
 
 
 def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes | None:
-    """Return what stands for the value of a key, None when its znode has another."""
+    """Return the entry of a status for one key, None when its znode has another value."""
     znode = selected.keys.get(key)
     if digest == HOLLOW:
         return HOLLOW
@@ -57,7 +57,7 @@ def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes | None:
 
 
 def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, selected: SelectedZnodes) -> Base | None:
-    """Return the base that status and ledger tell of, None when they do not."""
+    """Return the base that follows from status and ledger, None when the status has none."""
     known, zxid = decode_base(status.common), zxid_of(status.zxid)
     if known is None or known.sync_uid != uid or zxid == 0:
         return None
@@ -78,7 +78,7 @@ def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, sel
 
 
 def _recalled(mark: bytes, znode: Znode | None, zxid: int) -> bytes:
-    """A znode that was not written since has the common value still."""
+    """Return the common value of one key: that of its znode if it was not written since, else `UNKNOWN`."""
     if mark == HOLLOW:
         return HOLLOW
     if znode is None or znode.mzxid > zxid:
@@ -87,7 +87,7 @@ def _recalled(mark: bytes, znode: Znode | None, zxid: int) -> bytes:
 
 
 def _pushed(since: Mapping[str, Pushed], ledger: Ledger | None, znodes: Mapping[str, Znode]) -> dict[str, bytes]:
-    """Return the base of every key that was pushed and not deleted: known while nobody has written the znode since."""
+    """Return the base of every key that was pushed and not deleted; `UNKNOWN` if its znode was written since."""
     digests: dict[str, bytes] = {}
     for key, item in since.items():
         if item.digest is None or ledger is None:

@@ -1,4 +1,4 @@
-"""Why a ConfigMap is not ours to write, or a subtree not ours to push to, and who can change that. Pure."""
+"""Why the ConfigSync may not write a ConfigMap or push to a subtree, and who can change that. Pure."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.zk.snapshot import Snapshot
 
 Refusal = tuple[SyncReason, str]
-"""The reason of Ready, and its message with the way out."""
+"""The reason of Ready, and its message, which names the way out."""
 
 STUCK: Final = (
     SyncReason.TARGET_OWNED,
@@ -19,11 +19,11 @@ STUCK: Final = (
     SyncReason.SOURCE_CLAIMED,
     SyncReason.SOURCE_MISSING,
 )
-"""Reasons that no event announces the end of."""
+"""Reasons whose end no event announces, so that a timer has to look again."""
 
 
 def refusal_of(sync: ValidatedSync, seen: Observed) -> Refusal | None:
-    """Return why nothing may be written on either side, None when everything may."""
+    """Return why nothing may be written on either side, None when both may be written."""
     if seen.content is not None and (refused := _refused_target(sync, seen, seen.content)) is not None:
         return refused
     if seen.claimed_by:
@@ -60,7 +60,7 @@ def _owned_message(sync: ValidatedSync, owner: str, is_gone: bool) -> str:
 
 
 def _is_of_another_tree(sync: ValidatedSync, base: Base, snapshot: Snapshot) -> bool:
-    """Whether another ConfigSync filled the ConfigMap from elsewhere. A root of the same creation is the same tree."""
+    """Whether another ConfigSync filled the ConfigMap from another tree. A root of the same czxid is the same."""
     if base.sync_uid == sync.uid or not base.path:
         return False
     if base.root_czxid != 0 and base.root_czxid == snapshot.root_czxid:

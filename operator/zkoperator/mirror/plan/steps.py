@@ -32,7 +32,7 @@ Step = ClaimLedger | CreateConfigMap | WriteConfigMap | PushMulti
 
 @dataclass(slots=True)
 class Sorted:
-    """Open decisions by what becomes of them."""
+    """Open decisions by the kind of write that carries them out, or by why they wait."""
 
     pulls: list[Decision] = field(default_factory=list)
     pushes: list[Decision] = field(default_factory=list)
@@ -61,9 +61,9 @@ class Steps:
 
     Args:
         base: the annotation's base once they are done.
-        problems: keys that there is no room for.
+        problems: keys that do not fit.
         carried_bytes: bytes of the values that are written.
-        more: a push was split, the rest comes with the next pass.
+        more: a push was split; the next pass goes on with it.
     """
 
     all: tuple[Step, ...]
@@ -193,7 +193,7 @@ def _adopting(context: StepContext, sorted_: Sorted, puts: Mapping[str, Znode]) 
 
 
 def _root_czxid(context: StepContext, sorted_: Sorted) -> int:
-    """A replaced root counts as the known one only once no deletion is held because of it."""
+    """Return the known root while deletions are held because another root replaced it, else the present one."""
     snapshot = context.seen.snapshot
     if context.base is not None and (sorted_.held or "" in snapshot.unreadable):
         return context.base.root_czxid
@@ -226,7 +226,7 @@ def _missing_decoration(context: StepContext) -> Decoration:
 
 
 def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
-    """A key that is no longer selected is forgotten at once: selected again, it counts as never synchronised."""
+    """Whether the base must be written though no value changes, as when a key is no longer selected."""
     old = context.base
     must_be_written = context.seen.base is None or bool(_missing_decoration(context))
     if old is None or must_be_written or sorted_.records or decisions.dropped:
@@ -298,7 +298,7 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
 
 
 def oversized_problem(key: str) -> Problem:
-    """Say that no transaction has room for the key."""
+    """Return the problem of a key whose transaction is too large."""
     return Problem(SyncReason.TOO_LARGE, key, "the transaction that would push it is larger than ZooKeeper takes")
 
 
