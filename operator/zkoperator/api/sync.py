@@ -125,12 +125,15 @@ class DeletionPolicy(StrEnum):
 
 
 class DeletionGuard(Model):
-    """How many deletions at once need an approval."""
+    """How many deletions within 5 minutes need an approval."""
 
     max_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 50
-    """A plan that deletes more keys than this waits."""
+    """Deletions wait when they are more than this within 5 minutes, in one edit or in many. Keys that came back do not
+    count."""
     max_percent: Annotated[int, Field(ge=0, le=100)] = 30
-    """A plan that deletes at least 5 keys and a larger share of all than this waits."""
+    """Deletions wait when they are at least 5 and a larger share of all keys than this within 5 minutes. Whatever the
+    numbers are, the deletion of the last keys waits, and that of ephemeral znodes that ended with their session never
+    does."""
 
 
 class Ephemerals(StrEnum):
@@ -253,6 +256,15 @@ class Pending(Model):
     """Identifies the plan: the value of the annotation that approves it."""
 
 
+class Deletions(Model):
+    """Keys that were deleted lately: they count for `deletionGuard` together with the next ones."""
+
+    keys: Annotated[tuple[_Word, ...], Field(max_length=64)] = ()
+    """The last of them."""
+    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When one was last added or came back."""
+
+
 class SyncBase(Model):
     """What is known of the last synchronised state beside the ConfigMap, so that its loss is noticed."""
 
@@ -295,6 +307,8 @@ class ConfigSyncStatus(Model):
     """A plan that is not carried out."""
     common: Annotated[str, Field(max_length=MAX_COMMON)] = ""
     """Names of the keys that both sides have in common at `zxid`, compressed: it outlives the annotations."""
+    deletions: Deletions | None = None
+    """What was deleted lately."""
     base: SyncBase | None = None
     """What is known of the last synchronised state."""
     content: RolledContent | None = None

@@ -7,10 +7,10 @@ from zkoperator.api.reasons import SyncReason
 from zkoperator.controller.keyed_state import KeyedState
 from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
+from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.apply.rollout import Restarter
 from zkoperator.mirror.finalize import Finalizer
-from zkoperator.mirror.model.backlog import Backlog
 from zkoperator.mirror.model.config_map import Content, managers_of
 from zkoperator.mirror.model.decision import short_hash
 from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
@@ -199,7 +199,7 @@ class MirrorReconciler:
             if is_doubtful:
                 ledger.doubt()
                 return NOW
-        wait_s = self._debounce(plan, seen, state.sides.backlog)
+        wait_s = pacing.wait_s(plan, seen.snapshot.zxid, state.sides.backlog, self._clock.now_s())
         if wait_s > 0:
             return LookAgain(wait_s)
         began_s = self._clock.now_s()
@@ -224,13 +224,6 @@ class MirrorReconciler:
             state.resource.compact()
         return again
 
-    def _debounce(self, plan: Plan, seen: Observed, backlog: Backlog) -> float:
-        """Return how long a pull that is part of a burst still waits. Everything else goes at once."""
-        if len(plan.steps) == 1 and isinstance(step := plan.steps[0], WriteConfigMap) and (step.puts or step.removes):
-            return backlog.burst.wait_s(seen.snapshot.zxid, self._clock.now_s())
-        backlog.burst.settled()
-        return 0.0
-
     async def _report_failing(self, sync: ValidatedSync, state: SyncState) -> None:
         """Let Ready be False once all writes have failed for a while; a single failure is not reported."""
         now_s, report = self._clock.now_s(), state.report
@@ -240,12 +233,9 @@ class MirrorReconciler:
             await self._report_waiting(Waiting(SyncReason.SYNCING, message), sync, state)
 
     def _note_writes(self, plan: Plan, state: SyncState) -> None:
-        now_s, backlog = self._clock.now_s(), state.sides.backlog
-        if any(isinstance(step, WriteConfigMap) for step in plan.steps):
-            backlog.burst.wrote(now_s)
+        flapping = pacing.note_writes(plan, state.sides.backlog, self._clock.now_s())
         if plan.steps:
-            self._meter.flapped(backlog.flaps.note(plan.carried, now_s))
-        backlog.flaps.release(plan.resolved)
+            self._meter.flapped(flapping)
         if (subtree := state.sides.subscription.subtree) is not None:
             subtree.forget_values()
 
@@ -347,6 +337,7 @@ def _status_input(plan: Plan, sync: ValidatedSync, state: SyncState, content: Co
         has_ledger=state.sides.ledger.ledger is not None,
         notes=(f"the last push was split into {parts} transactions",) if parts > 0 else (),
         workloads=sync.rollout,
+        deleted=state.sides.backlog.deletions.shown(),
     )
 
 

@@ -23,6 +23,9 @@ class MirrorSettings:
         retry_s: when to look again at what no event announces (a foreign ConfigMap, a claim, a missing permission).
         failing_s: once all writes have failed for so long, the status says it.
         recreate_s: a ConfigMap that was deleted is created again after so long, both ways, unless somebody else does.
+        deletion_window_s: so long a deletion counts for `deletionGuard`, together with later ones.
+        deletion_quiet_s: deletions in ZooKeeper are carried out when there was no other for so long,
+        longest_deletion_s: or when the first of them has waited for so long.
         reread_s: when to look again at what events should have announced: the endpoint, all znodes of the subtree,
             values that were too large.
         tree_reads: subtrees of one ensemble that are read as a whole at the same time.
@@ -45,6 +48,9 @@ class MirrorSettings:
     retry_s: float = 30.0
     failing_s: float = 10.0
     recreate_s: float = 5.0
+    deletion_window_s: float = 300.0
+    deletion_quiet_s: float = 1.0
+    longest_deletion_s: float = 10.0
     reread_s: float = 500.0
     tree_reads: int = 32
     tree_znodes: int = 200_000

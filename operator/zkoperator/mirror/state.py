@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from zkoperator.mirror.model.backlog import Backlog
 from zkoperator.mirror.model.debounce import Burst
+from zkoperator.mirror.model.deletions import DeletionLog
 from zkoperator.mirror.model.flapping import FlapLog
 from zkoperator.mirror.model.latency import LatencyClock
 from zkoperator.mirror.model.rollout import RolloutState
@@ -34,5 +35,6 @@ def new_state(settings: MirrorSettings) -> SyncState:
     backlog = Backlog(
         burst=Burst(settings.quiet_s, settings.longest_burst_s),
         flaps=FlapLog(settings.flap_window_s, settings.flap_reverts, settings.flap_hold_s),
+        deletions=DeletionLog(settings.deletion_window_s, settings.deletion_quiet_s, settings.longest_deletion_s),
     )
     return SyncState(BothSides(backlog))

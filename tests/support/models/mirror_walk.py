@@ -133,6 +133,11 @@ class Model(Witness):
             sides = ["zookeeper", "configmap"] if self.direction == "TwoWay" else [_source_side(self.direction)]
             self.world.annotate(resolve=",".join(f"{key}={self.rng.choice(sides)}" for key in keys))
 
+    def approve(self) -> None:
+        held = self.world.status().get("pending", {}).get("hash")
+        if held:
+            self.world.annotate(approve_deletions=held)
+
     def disconnect(self) -> None:
         self._interrupted()
         self.world.zk.disconnect()
@@ -396,6 +401,7 @@ class Model(Witness):
         await asyncio.sleep(120.0)
         for _ in range(3):
             self.resolve()
+            self.approve()
             await asyncio.sleep(60.0)
         if self.direction == "TwoWay":
             await self._probe()
@@ -441,6 +447,7 @@ _WEIGHTED: tuple[tuple[int, Action], ...] = (
     (4, ("race_recreation", ())),
     (3, ("same_edit", ())),
     (4, ("resolve", ())),
+    (2, ("approve", ())),
     (4, ("disconnect", ())),
     (2, ("expire", ())),
     (2, ("toggle_ensemble", ())),

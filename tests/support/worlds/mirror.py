@@ -36,6 +36,7 @@ FAST = MirrorSettings(
     retry_s=0.1,
     failing_s=0.2,
     recreate_s=0.1,
+    deletion_quiet_s=0.02,
 )
 QUICK_RETRY = Backoff(first_s=0.01, limit_s=0.1)
 

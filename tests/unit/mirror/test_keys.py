@@ -246,7 +246,7 @@ async def test_an_empty_parent_is_no_key_and_an_empty_leaf_is_one(world: World) 
 
 
 async def test_ephemerals_that_are_not_selected_any_more_are_not_deleted(world: World) -> None:
-    world.tree(a="1")
+    world.tree(a="1", keep="1")
     session = await world.connector().open(("main:2181",), None)
     await session.create(Create(f"{ROOT}/here", b"x", ephemeral=True))
     world.sync(direction="ZooKeeperToConfigMap", keys={"ephemerals": "Include"})
@@ -254,7 +254,7 @@ async def test_ephemerals_that_are_not_selected_any_more_are_not_deleted(world: 
     world.spec(keys={"ephemerals": "Exclude"})
     await world.quiet()
     world.drop("a")
-    await world.until(lambda: world.data() == {"here": b"x"})
+    await world.until(lambda: world.data() == {"here": b"x", "keep": b"1"})
     await session.close()
 
 

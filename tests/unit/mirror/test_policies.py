@@ -322,12 +322,12 @@ async def test_an_approval_is_void_once_the_plan_has_changed(world: World) -> No
     await world.until(lambda: world.at("k0") is None)
 
 
-async def test_fewer_than_five_deletions_never_wait(world: World) -> None:
-    world.tree(a="1", b="1", c="1", d="1")
+async def test_fewer_than_five_deletions_do_not_wait_while_keys_are_left(world: World) -> None:
+    world.tree(a="1", b="1", c="1", d="1", keep="1")
     world.sync()
     await world.until_in_sync()
     world.write(*(Delete(f"{ROOT}/{name}", -1) for name in "abcd"))
-    await world.until(lambda: world.data() == {})
+    await world.until(lambda: world.data() == {"keep": b"1"})
 
 
 async def _rivals(world: World) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from zkoperator.mirror.model.debounce import Burst
+from zkoperator.mirror.model.deletions import DeletionLog
 from zkoperator.mirror.model.flapping import FlapLog
 from zkoperator.mirror.model.skipped_keys import SkippedKeys
 
@@ -15,6 +16,8 @@ class Backlog:
     """When the next change of the subtree is written to the ConfigMap."""
     flaps: FlapLog
     """Recent writes by key, and the keys that are held for flapping."""
+    deletions: DeletionLog
+    """The keys that were deleted lately, and those whose deletion waits a moment."""
     refused: SkippedKeys = field(default_factory=SkippedKeys)
     """Keys that the ensemble did not let the operator write."""
     unfit: SkippedKeys = field(default_factory=SkippedKeys)

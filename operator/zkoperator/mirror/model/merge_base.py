@@ -53,6 +53,7 @@ class Base:
         apart: keys of `digests` whose znode had another value at `zxid`, or none: they were not settled then.
         adopting: keys that the adoption policy has settled and that are still to be written.
         held_root: the creation of a root that replaced the known one while its deletions are held, else 0.
+        ephemeral: keys of `digests` whose znodes belonged to a session.
         ensemble, path: the subtree by its names in the spec; "" in a base of an earlier version of the operator.
     """
 
@@ -68,6 +69,7 @@ class Base:
     held_root: int = 0
     ensemble: str = ""
     path: str = ""
+    ephemeral: frozenset[str] = frozenset()
 
 
 def short(digest: bytes) -> bytes:
@@ -102,6 +104,7 @@ def encode_base(base: Base) -> str:
         "held_root": base.held_root,
         "ensemble": base.ensemble,
         "path": base.path,
+        "ephemeral": sorted(base.ephemeral),
         "keys": len(keys),
     }
     names = "\0".join(keys).encode()
@@ -146,4 +149,5 @@ def _unpack(packed: bytes) -> Base | None:
         held_root=int(head["held_root"]),
         ensemble=str(head.get("ensemble", "")),
         path=str(head.get("path", "")),
+        ephemeral=frozenset(head.get("ephemeral", ())),
     )

@@ -20,6 +20,7 @@ class Observed:
         content: the ConfigMap; None when there is none.
         base: what its annotation says, None when there is none that can be read.
         carried: the base of the version that this process wrote, or was answered, last; None when that is not known.
+        deleted_lately: keys that were deleted within the guard's window.
         value_of: the value of a key of that ConfigMap.
         ledger: None when there is none.
         ledger_is_mine: whether this process has fenced it.
@@ -37,6 +38,7 @@ class Observed:
     base: Base | None
     value_of: Callable[[str], bytes]
     carried: Base | None = None
+    deleted_lately: frozenset[str] = frozenset()
     ledger: Ledger | None = None
     ledger_is_mine: bool = False
     owner_is_gone: bool = False

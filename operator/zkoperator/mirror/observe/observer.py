@@ -5,9 +5,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from zkoperator.api.reasons import SyncReason
+from zkoperator.api.meta import Truth
+from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import Direction
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
+from zkoperator.mirror.model.backlog import Backlog
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.meter import UNMETERED, Meter
@@ -25,6 +27,7 @@ from zkoperator.mirror.validate import ValidatedSync, config_map_name_of
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import LookAgain
+from zkoperator.runtime.wall_clock import seconds_since
 from zkoperator.zk.paths import parent_of
 from zkoperator.zk.port import Zk
 from zkoperator.zk.snapshot import Snapshot
@@ -33,6 +36,7 @@ _GRACE_S = 3.0
 """The status does not show a lost connection that comes back within this time."""
 _CATCH_UP_S = 1.0
 _BOTH = Direction.TWO_WAY
+_HELD = SyncCondition.DELETIONS_HELD
 
 
 class ConfigMaps(Protocol):
@@ -89,6 +93,7 @@ class Observer:
         if snapshot is None:
             message = "catching up with the ensemble"
             return Waiting(SyncReason.SYNCING, message, LookAgain(_CATCH_UP_S), silent=True)
+        self._restore_deletions(sync, sides.backlog)
         seen = await self._observed(subtree, snapshot, manifest, sides)
         return replace(seen, owner_is_gone=await self._owner_is_gone(sync, seen.content))
 
@@ -100,6 +105,14 @@ class Observer:
         now_s = self._clock.now_s()
         cache.deleted_s = now_s if cache.deleted_s is None else cache.deleted_s
         return cache.deleted_s + self._settings.recreate_s - now_s
+
+    def _restore_deletions(self, sync: ValidatedSync, backlog: Backlog) -> None:
+        """Go on counting where a former process has ended, as far as the status tells."""
+        told = sync.status.deletions
+        is_held = any(item.type == _HELD and item.status is Truth.TRUE for item in sync.status.conditions)
+        age_s = seconds_since(told.time) if told is not None and told.time else 0.0
+        keys = told.keys if told is not None else ()
+        backlog.deletions.restore(keys, age_s, self._clock.now_s(), held=is_held)
 
     async def _owner_is_gone(self, sync: ValidatedSync, content: Content | None) -> bool:
         """Whether the label names a ConfigSync that has no use for the ConfigMap any more."""
@@ -122,6 +135,7 @@ class Observer:
             ledger_is_mine=ledger.is_mine,
             claimed_by=ledger.claimed_by if ledger.claimed_until_s > now_s else "",
             missing_above=await _missing_above(subtree.zk, snapshot),
+            deleted_lately=backlog.deletions.lately(now_s),
             flapping=backlog.flaps.held(now_s),
             refused=backlog.refused.at(now_s),
             unfit=backlog.unfit.at(now_s),

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Final
 
-from zkoperator.mirror.model.decision import Decision
+from zkoperator.mirror.model.decision import Action, Decision
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PUSHED, HOLLOW, Base, Side, short
 from zkoperator.mirror.model.rules import DeletionLimits
@@ -96,6 +97,17 @@ def must_hold(deletions: int, keys: int, limits: DeletionLimits) -> bool:
     if deletions > limits.max_keys:
         return True
     return deletions >= SMALL_PLAN and deletions * 100 > max(keys, 1) * limits.max_percent
+
+
+def loses_all(known: AbstractSet[str], changes: Iterable[Decision]) -> bool:
+    """Whether no key would be left of all that were common, and none comes."""
+    left = set(known)
+    for item in changes:
+        if item.is_deletion or item.action in (Action.FORGET, Action.DETACH):
+            left.discard(item.key)
+        else:
+            left.add(item.key)
+    return not left
 
 
 def plan_hash(history: tuple[int, ...], changes: Iterable[tuple[Side, str, bytes]]) -> str:

@@ -13,7 +13,15 @@ from zkoperator.mirror.model.rules import Rules
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, select_znodes
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decisions, MergeInput, decide_all
-from zkoperator.mirror.plan.guard import BaseState, History, history_of, is_reverted, must_hold, plan_hash
+from zkoperator.mirror.plan.guard import (
+    BaseState,
+    History,
+    history_of,
+    is_reverted,
+    loses_all,
+    must_hold,
+    plan_hash,
+)
 from zkoperator.mirror.plan.recall import common_of, recalled_base
 from zkoperator.mirror.plan.refusal import refusal_of
 from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps
@@ -47,6 +55,8 @@ class Plan:
         carried: decisions that the steps carry out.
         held: deletions, or all of another history's changes, that wait for approval.
         resolved: keys that a resolution has decided and the steps carry out.
+        is_approved: the deletions are those that somebody has approved.
+        ended: deleted keys whose znodes have gone with their sessions.
         common: names of the keys that both sides have in common at `zxid`, as a status keeps them.
         keys, bytes: equal on both sides once the steps are done.
     """
@@ -65,6 +75,8 @@ class Plan:
     carried: tuple[Decision, ...] = ()
     held: tuple[Decision, ...] = ()
     resolved: frozenset[str] = frozenset()
+    ended: frozenset[str] = frozenset()
+    is_approved: bool = False
     common: str = ""
     keys: int = 0
     bytes: int = 0
@@ -251,19 +263,36 @@ class _Planner:
 
     def _hold_deletions(self, result: Sorted, decisions: Decisions) -> None:
         changes = [*result.pulls, *result.pushes]
-        deletions = [item for item in changes if item.is_deletion and item.key not in decisions.hollowed]
+        exempt = decisions.hollowed | self._ended()
+        deletions = [item for item in changes if item.is_deletion and item.key not in exempt]
         if not deletions:
             return
-        keys = max(len(self._digests), len(self._selected.keys))
-        unsafe = self._history in (History.ROOT_REPLACED, History.REGRESSED)
-        if not (unsafe or must_hold(len(deletions), keys, self._sync.limits)):
+        if not self._is_held(deletions, decisions):
             return
         if self._sync.approved in (self._pending(deletions).hash, self._pending(decisions.open).hash):
+            result.is_approved = True
             return
         result.held = deletions
         held = {item.key for item in deletions}
         result.pulls = [item for item in result.pulls if item.key not in held]
         result.pushes = [item for item in result.pushes if item.key not in held]
+
+    def _is_held(self, deletions: list[Decision], decisions: Decisions) -> bool:
+        """Whether deletions wait for approval: of a replaced root, of every key, or of many within the window."""
+        if self._history in (History.ROOT_REPLACED, History.REGRESSED):
+            return True
+        ended, content = self._ended(), self._seen.content
+        present = {*self._selected.keys, *(content.keys if content is not None else ())}
+        before = self._seen.deleted_lately - present - {item.key for item in deletions}
+        keys = max(len(self._digests.keys() - ended), len(self._selected.keys)) + len(before)
+        if loses_all(self._digests.keys() - decisions.dropped, decisions.open):
+            return True
+        return must_hold(len(deletions) + len(before), keys, self._sync.limits)
+
+    def _ended(self) -> frozenset[str]:
+        """Return the keys whose znodes have gone with their sessions: nobody has deleted them."""
+        known = self._base.ephemeral if self._base is not None else frozenset()
+        return frozenset(known - self._selected.keys.keys())
 
     def _pending(self, items: list[Decision]) -> PendingPlan:
         writes = [item for item in items if item.action in (Action.TO_CONFIG_MAP, Action.TO_ZOOKEEPER)]
@@ -311,6 +340,8 @@ class _Planner:
             carried=steps.carried,
             held=tuple(sorted_.held),
             resolved=frozenset(decisions.resolved & carried),
+            ended=self._ended() & carried,
+            is_approved=sorted_.is_approved,
             keys=decisions.equal + sum(not item.is_deletion for item in steps.carried),
             bytes=decisions.equal_bytes + steps.carried_bytes,
             zxid=self._seen.snapshot.zxid,

@@ -10,7 +10,7 @@ from zkoperator.mirror.model.decoration import Decoration
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
 from zkoperator.mirror.model.names import zxid_of
-from zkoperator.mirror.model.selected_znodes import SelectedZnodes
+from zkoperator.mirror.model.selected_znodes import SelectedZnodes, is_session_owned
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decisions
 from zkoperator.mirror.plan.guard import BaseState
@@ -40,6 +40,7 @@ class Sorted:
     conflicts: list[Decision] = field(default_factory=list)
     flapping: list[Decision] = field(default_factory=list)
     held: list[Decision] = field(default_factory=list)
+    is_approved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ def _next_base(
         held_root=_held_root(context, sorted_),
         ensemble=context.sync.source.ensemble,
         path=context.sync.source.root,
+        ephemeral=_ephemeral(context, digests),
     )
     fitting, left_out = fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
     # A key that one side keeps stays detached until it is really written again.
@@ -174,6 +176,13 @@ def _apart(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[str]
         for key, digest in digests.items()
         if (znode := found.get(key)) is None or short(znode.digest) != value_digest(digest)
     )
+
+
+def _ephemeral(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[str]:
+    """Return the keys that go with a session; a znode that is gone is remembered as what it was."""
+    known = context.base.ephemeral if context.base is not None else frozenset()
+    found = context.selected.keys
+    return frozenset(key for key in digests if (is_session_owned(found[key]) if key in found else key in known))
 
 
 def _adopting(context: StepContext, sorted_: Sorted, puts: Mapping[str, Znode]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import SyncCondition, SyncReason
-from zkoperator.api.sync import MAX_CONFLICTS, ConfigSyncStatus, Conflict, Pending, SyncBase
+from zkoperator.api.sync import MAX_CONFLICTS, ConfigSyncStatus, Conflict, Deletions, Pending, SyncBase
 from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.controller.conditions import ConditionBuilder, clip
 from zkoperator.errors import FieldError
@@ -44,6 +44,7 @@ class StatusInput:
         newest: the zxid of the last change within the subtree, None when that is not known or the pass has written.
         has_ledger: whether the ConfigSync has a ledger on the ensemble.
         notes: sentences for the message of Ready.
+        deleted: keys that were deleted lately.
         workloads, content: those of `spec.rollout`, and what they are to run with.
         former: the hash of the same values under another selection of keys, "" when there is none.
     """
@@ -57,6 +58,7 @@ class StatusInput:
     newest: int | None = None
     has_ledger: bool = False
     notes: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
     workloads: tuple[Workload, ...] = ()
     content: RolledContent | None = None
     former: str = ""
@@ -78,9 +80,7 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -
         _condition(SyncCondition.READY, ready.status, ready.reason, ready.message, previous, given),
         _condition(SyncCondition.CONNECTED, Truth.TRUE, SyncReason.CONNECTED, "the ensemble answers", previous, given),
         _conflicted(conflicts, previous, given),
-        _deletions_held(
-            held.deletes if held is not None else 0, held.hash if held is not None else "", previous, given
-        ),
+        _deletions_held(plan if held is not None else Plan(), previous, given),
     )
     known = plan.zxid > 0
     rollouts = _rollouts(previous, {}, given)
@@ -94,6 +94,7 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -
         conflict_count=len(conflicts),
         conflicts=tuple(_conflict(item, previous, given) for item in conflicts[:MAX_CONFLICTS]),
         pending=_pending(plan),
+        deletions=_deletions(previous, given) if plan.stop is None else previous.deletions,
         common=plan.common if known and plan.stop is None else previous.common,
         base=_base(plan.base, given) if plan.stop is None else previous.base,
         content=given.content,
@@ -149,7 +150,7 @@ def _ready(plan: Plan, given: StatusInput) -> _Ready:
 def _open_reason(plan: Plan) -> tuple[SyncReason | None, str]:
     """Return the gravest reason why not every key is equal."""
     if plan.pending is not None:
-        return SyncReason.DELETIONS_HELD, _held_message(plan.pending.deletes, plan.pending.hash)
+        return SyncReason.DELETIONS_HELD, _held_message(plan)
     if plan.flapping:
         return SyncReason.FLAPPING, f"{_names(plan.flapping)}: both sides keep reverting one another; held for a while"
     if plan.conflicts:
@@ -189,8 +190,13 @@ def shown_name(name: str) -> str:
     return f"{name[: _NAME_LIMIT // 2]}...({len(name)} characters)...{name[-_NAME_LIMIT // 4 :]}"
 
 
-def _held_message(deletes: int, name: str) -> str:
-    return f"{deletes} deletions wait; to let them run, annotate with {APPROVE_ANNOTATION}={name}"
+def _held_message(plan: Plan) -> str:
+    if plan.pending is None:
+        return ""
+    deletions = tuple(item for item in plan.held if item.is_deletion)
+    which = f" ({_names(deletions)})" if deletions else ""
+    how = f"to let them run, annotate with {APPROVE_ANNOTATION}={plan.pending.hash}"
+    return f"{plan.pending.deletes} deletions wait{which}; {how}"
 
 
 def _conflicted(conflicts: tuple[Decision, ...], previous: ConfigSyncStatus, given: StatusInput) -> Condition:
@@ -201,10 +207,10 @@ def _conflicted(conflicts: tuple[Decision, ...], previous: ConfigSyncStatus, giv
     return _condition(SyncCondition.CONFLICTED, Truth.TRUE, SyncReason.CONFLICT, _clip(message), previous, given)
 
 
-def _deletions_held(deletes: int, name: str, previous: ConfigSyncStatus, given: StatusInput) -> Condition:
-    if not deletes:
+def _deletions_held(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -> Condition:
+    if plan.pending is None or not plan.pending.deletes:
         return _condition(SyncCondition.DELETIONS_HELD, Truth.FALSE, SyncReason.NOTHING_HELD, "", previous, given)
-    message = _held_message(deletes, name)
+    message = _held_message(plan)
     return _condition(SyncCondition.DELETIONS_HELD, Truth.TRUE, SyncReason.DELETIONS_HELD, message, previous, given)
 
 
@@ -264,6 +270,13 @@ def _zxid(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -> str:
     is_unchanged = given.newest is not None and given.newest <= before <= plan.zxid and before > 0
     same = (previous.keys, previous.bytes, previous.base) == (plan.keys, plan.bytes, _base(plan.base, given))
     return previous.zxid if is_unchanged and same else zxid_text(plan.zxid)
+
+
+def _deletions(previous: ConfigSyncStatus, given: StatusInput) -> Deletions | None:
+    if not given.deleted:
+        return None
+    told = previous.deletions
+    return told if told is not None and told.keys == given.deleted else Deletions(keys=given.deleted, time=given.now)
 
 
 def _base(base: Base | None, given: StatusInput) -> SyncBase | None:

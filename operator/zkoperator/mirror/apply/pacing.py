@@ -1,0 +1,33 @@
+"""When the writes of a plan are carried out, and what is remembered of them for the next ones. Pure."""
+
+from zkoperator.mirror.model.backlog import Backlog
+from zkoperator.mirror.model.decision import Action
+from zkoperator.mirror.plan.plan import Plan
+from zkoperator.mirror.plan.pull import WriteConfigMap
+
+
+def wait_s(plan: Plan, zxid: int, backlog: Backlog, now_s: float) -> float:
+    """Return how long a pull still waits: for the end of a burst, or of deletions. Everything else goes at once."""
+    deleted = frozenset(item.key for item in plan.carried if item.is_deletion and item.action is Action.TO_CONFIG_MAP)
+    if (deleting_s := backlog.deletions.wait_s(deleted - plan.ended, now_s)) > 0:
+        return deleting_s
+    if len(plan.steps) == 1 and isinstance(step := plan.steps[0], WriteConfigMap) and (step.puts or step.removes):
+        return backlog.burst.wait_s(zxid, now_s)
+    backlog.burst.settled()
+    return 0.0
+
+
+def note_writes(plan: Plan, backlog: Backlog, now_s: float) -> int:
+    """Remember what was carried out; return the number of keys that are held for flapping because of it."""
+    if any(isinstance(step, WriteConfigMap) for step in plan.steps):
+        backlog.burst.wrote(now_s)
+    flapping = backlog.flaps.note(plan.carried, now_s) if plan.steps else 0
+    backlog.flaps.release(plan.resolved)
+    if plan.stop is None:
+        if plan.is_approved:
+            backlog.deletions.approve()
+        deleted = [item.key for item in plan.carried if item.is_deletion and item.key not in plan.ended]
+        written = [item.key for item in plan.carried if not item.is_deletion]
+        counted = [] if plan.is_approved else deleted
+        backlog.deletions.note(counted, written, now_s, held=bool(plan.held))
+    return flapping

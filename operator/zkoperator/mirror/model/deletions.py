@@ -1,0 +1,72 @@
+"""Deletions over time: how many there were lately, and how long those that come from ZooKeeper wait. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+MAX_KEYS = 64
+"""So many keys are kept in the status; of more, a restarted operator knows the last ones."""
+
+
+@dataclass(slots=True)
+class DeletionLog:
+    """The keys that were deleted within a window of time and did not come back. Times are monotonic seconds.
+
+    Args:
+        window_s: for so long a deletion counts, and longer while others wait for approval because of it.
+        quiet_s: deletions that come from ZooKeeper are carried out once there was no other for so long,
+        longest_s: or when the first of them has waited for so long.
+    """
+
+    window_s: float
+    quiet_s: float
+    longest_s: float
+    is_restored: bool = False
+    _at_s: dict[str, float] = field(default_factory=dict)
+    _is_held: bool = False
+    _waiting: frozenset[str] = frozenset()
+    _first_s: float = 0.0
+    _last_s: float = 0.0
+
+    def restore(self, keys: Iterable[str], age_s: float, now_s: float, *, held: bool) -> None:
+        """Take over what a status tells of a former process; only once."""
+        if not self.is_restored:
+            self.is_restored, self._is_held = True, held
+            self._at_s = dict.fromkeys(keys, now_s - max(0.0, age_s))
+
+    def lately(self, now_s: float) -> frozenset[str]:
+        """Return the keys that count now."""
+        if not self._is_held:
+            self._at_s = {key: at_s for key, at_s in self._at_s.items() if now_s - at_s <= self.window_s}
+        return frozenset(self._at_s)
+
+    def note(self, deleted: Iterable[str], written: Iterable[str], now_s: float, *, held: bool) -> None:
+        """Remember what one pass has carried out, and whether deletions wait for approval since."""
+        for key in written:
+            self._at_s.pop(key, None)
+        for key in deleted:
+            self._at_s.pop(key, None)
+            self._at_s[key] = now_s
+        if self._is_held and not held:
+            # What was waited for was undone or has run: what came before it is as old as that.
+            self._at_s = dict.fromkeys(self._at_s, now_s)
+        self._is_held = held
+
+    def approve(self) -> None:
+        """Somebody has looked at all of it: counting begins anew."""
+        self._at_s.clear()
+
+    def shown(self) -> tuple[str, ...]:
+        """Return the last keys as a status keeps them."""
+        return tuple(sorted(list(self._at_s)[-MAX_KEYS:]))
+
+    def wait_s(self, keys: frozenset[str], now_s: float) -> float:
+        """Return how long to wait whether more goes: the root may be next."""
+        if not keys:
+            self._waiting = frozenset()
+            return 0.0
+        if not self._waiting:
+            self._first_s = now_s
+        if not keys <= self._waiting:
+            self._last_s = now_s
+        self._waiting = keys
+        return min(self._last_s + self.quiet_s, self._first_s + self.longest_s) - now_s

@@ -1,0 +1,181 @@
+"""Deletions as people make them: all keys, one key after another, the whole tree; and those that nobody makes."""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.support.models.mirror_seeds import in_world
+from tests.support.models.seeds import Seed, replaced
+from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, World, running
+from zkoperator.kube.port import CONFIG_MAPS
+from zkoperator.mirror.model.deletions import DeletionLog
+from zkoperator.mirror.plan import plan
+from zkoperator.zk.port import Create, Delete
+
+KEYS = [f"k{number}" for number in range(10)]
+
+
+async def _synced(world: World, number: int, **spec: object) -> None:
+    world.tree(**dict.fromkeys(KEYS[:number], "1"))
+    world.sync(**spec)
+    await world.until_in_sync()
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_the_last_keys_of_a_config_map_wait_for_approval(world: World, number: int) -> None:
+    await _synced(world, number)
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"data": None})
+    await world.until_reason("DeletionsHeld")
+    assert "k0" in world.message()
+    assert world.at("k0") == b"1"
+    world.annotate(approve_deletions=world.status()["pending"]["hash"])
+    await world.until(lambda: world.at("k0") is None)
+    await world.until_in_sync()
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_the_last_znodes_of_a_tree_wait_for_approval(world: World, number: int) -> None:
+    await _synced(world, number)
+    world.write(*(Delete(f"{ROOT}/{key}", -1) for key in KEYS[:number]))
+    await world.until_reason("DeletionsHeld")
+    assert len(world.data() or {}) == number
+
+
+async def test_a_key_that_takes_another_name_is_no_loss_of_all(world: World) -> None:
+    await _synced(world, 1)
+    world.edit(k0=None, renamed="1")
+    await world.until(lambda: (world.at("k0"), world.at("renamed")) == (None, b"1"))
+    await world.until_in_sync()
+
+
+async def test_keys_that_are_deleted_one_after_another_count_together(world: World) -> None:
+    await _synced(world, 10)
+    for key in KEYS[:4]:
+        world.edit(**{key: None})
+        await world.until(partial(lambda gone: world.at(gone) is None, key))
+    world.edit(k4=None)
+    await world.until_reason("DeletionsHeld")
+    assert world.at("k4") == b"1"
+    assert world.status()["pending"]["deletes"] == 1
+    world.annotate(approve_deletions=world.status()["pending"]["hash"])
+    await world.until(lambda: world.at("k4") is None)
+    world.edit(k5=None)
+    await world.until(lambda: world.at("k5") is None)
+
+
+async def test_a_restarted_operator_goes_on_counting(world: World) -> None:
+    await _synced(world, 10)
+    world.edit(**dict.fromkeys(KEYS[:2], None))
+    await world.until(lambda: world.at("k1") is None)
+    await world.until(lambda: "deletions" in world.status())
+    await world.restart()
+    world.edit(**dict.fromkeys(KEYS[2:5], None))
+    await world.until_reason("DeletionsHeld")
+    await world.restart()
+    await world.quiet()
+    assert {world.at(key) for key in KEYS[2:]} == {b"1"}
+
+
+async def test_a_key_that_comes_back_counts_no_more(world: World) -> None:
+    await _synced(world, 10)
+    for _ in range(6):
+        world.edit(k0=None)
+        await world.until(lambda: world.at("k0") is None)
+        world.edit(k0="1")
+        await world.until(lambda: world.at("k0") == b"1")
+    assert world.ready()[1] != "DeletionsHeld"
+
+
+async def test_a_tree_that_is_deleted_from_its_leaves_up_loses_no_key() -> None:
+    async with running(dataclasses.replace(FAST, deletion_quiet_s=0.3)) as world:
+        await _synced(world, 4)
+        for key in KEYS[:4]:
+            world.drop(key)
+            await world.quiet(5)
+            assert len(world.data() or {}) == 4
+        world.write(Delete(ROOT, -1))
+        await world.until_reason("SourceMissing")
+        await world.quiet()
+        assert len(world.data() or {}) == 4
+
+
+async def test_instances_that_ended_with_their_sessions_never_wait(world: World) -> None:
+    world.write(Create(ROOT, b""))
+    world.sync(direction="ZooKeeperToConfigMap", keys={"ephemerals": "Include"})
+    await world.until(lambda: world.ready()[1] == "InSync")
+    owner = await world.connector().open(("main:2181",), None)
+    for key in KEYS[:8]:
+        await owner.create(Create(f"{ROOT}/{key}", b"1", ephemeral=True))
+    await world.until(lambda: len(world.data() or {}) == 8)
+    await world.restart()
+    await world.until_in_sync()
+    await owner.close()
+    await world.until(lambda: world.data() == {})
+    await world.until_in_sync()
+
+
+def test_the_window_ends_unless_deletions_are_held() -> None:
+    log = DeletionLog(window_s=10, quiet_s=1, longest_s=5)
+    log.note(["a"], [], 0.0, held=False)
+    assert log.lately(10) == {"a"}
+    log.note([], [], 10.0, held=True)
+    assert log.lately(100) == {"a"}
+    log.note([], [], 100.0, held=False)
+    assert log.lately(110) == {"a"}
+    assert log.lately(111) == frozenset()
+
+
+def test_deletions_wait_until_no_other_follows_but_not_for_ever() -> None:
+    log = DeletionLog(window_s=10, quiet_s=1, longest_s=5)
+    assert log.wait_s(frozenset("a"), 0.0) == 1
+    assert log.wait_s(frozenset("ab"), 0.5) == 1
+    assert log.wait_s(frozenset("ab"), 1.0) == 0.5
+    assert log.wait_s(frozenset("abc"), 4.5) == 0.5
+    assert log.wait_s(frozenset("abcd"), 5.0) <= 0
+    assert log.wait_s(frozenset(), 6.0) == 0
+    assert log.wait_s(frozenset("a"), 7.0) == 1
+
+
+def _never_back(self: Any, deleted: Any, _written: Any, now_s: float, **_: Any) -> None:
+    self._at_s.update((f"{key}{now_s}", now_s) for key in deleted)
+
+
+SEEDS = (
+    Seed(
+        "the last keys wait, however few they are",
+        replaced(plan, "loses_all", lambda *_: False),
+        (in_world(test_the_last_keys_of_a_config_map_wait_for_approval, number=3),),
+    ),
+    Seed(
+        "deletions count over time",
+        replaced(DeletionLog, "lately", lambda *_: frozenset()),
+        (in_world(test_keys_that_are_deleted_one_after_another_count_together),),
+    ),
+    Seed(
+        "a restart goes on counting",
+        replaced(DeletionLog, "restore", lambda *_, **__: None),
+        (in_world(test_a_restarted_operator_goes_on_counting),),
+    ),
+    Seed(
+        "a key that came back is not counted",
+        replaced(DeletionLog, "note", _never_back),
+        (in_world(test_a_key_that_comes_back_counts_no_more),),
+    ),
+    Seed(
+        "deletions in ZooKeeper wait a moment",
+        replaced(DeletionLog, "wait_s", lambda *_: 0.0),
+        (test_a_tree_that_is_deleted_from_its_leaves_up_loses_no_key,),
+    ),
+    Seed(
+        "sessions that ended have deleted nothing",
+        replaced(plan._Planner, "_ended", lambda _: frozenset()),
+        (in_world(test_instances_that_ended_with_their_sessions_never_wait),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)
