@@ -11,7 +11,7 @@ from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.mirror.model import keys, selected_znodes, selection
-from zkoperator.zk.port import Create
+from zkoperator.zk.port import Acl, Create
 
 
 async def test_a_key_that_is_too_long_is_named_and_the_rest_flows(world: World) -> None:
@@ -109,6 +109,52 @@ async def test_a_selected_key_that_is_no_path_is_still_told(world: World) -> Non
     world.sync(keys={"include": ["conf/**"]})
     await world.until_reason("KeyInvalid")
     assert "conf__tls_x5fx509" in world.message()
+
+
+NOBODY = (Acl(31, "digest", "nobody:none"),)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"exclude": ["private/**"]},
+        {"exclude": ["**/private/**"]},
+        {"include": ["conf/**", "a"]},
+        {"include": ["*"], "exclude": ["p*"]},
+    ],
+    ids=str,
+)
+async def test_a_znode_that_may_not_be_read_is_no_problem_where_no_key_can_be_in_it(
+    world: World, keys: dict[str, list[str]]
+) -> None:
+    world.tree(a="1", conf__b="1", private__c="1")
+    world.zk.set_acl(f"{ROOT}/private", NOBODY)
+    world.sync(keys=keys)
+    await world.until_in_sync()
+    world.node("a", "2")
+    await world.until(lambda: (world.data() or {})["a"] == b"2")
+    await world.until_in_sync()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"exclude": ["private"]},
+        {"exclude": ["private", "private/*"]},
+        {"include": ["a", "*/c"]},
+        {"include": ["**/c"]},
+    ],
+    ids=str,
+)
+async def test_a_znode_that_may_not_be_read_is_told_where_a_key_may_be_below_it(
+    world: World, keys: dict[str, list[str]]
+) -> None:
+    world.tree(a="1", private__c="1")
+    world.zk.set_acl(f"{ROOT}/private", NOBODY)
+    world.sync(keys=keys)
+    await world.until_reason("Forbidden")
+    assert "private" in world.message()
 
 
 async def test_unselected_znodes_and_keys_are_nobodys_business(world: World) -> None:
@@ -312,6 +358,26 @@ def _decoded(key: str) -> str:
 
 
 SEEDS = (
+    Seed(
+        "a znode that may not be read is told only where a key may be in it",
+        replaced(selection.Selection, "may_reach", lambda *_: True),
+        (
+            in_world(
+                test_a_znode_that_may_not_be_read_is_no_problem_where_no_key_can_be_in_it,
+                keys={"exclude": ["private/**"]},
+            ),
+        ),
+    ),
+    Seed(
+        "an excluded znode may hold keys that are not excluded",
+        replaced(selection, "_ANY_NAME", "c"),
+        (
+            in_world(
+                test_a_znode_that_may_not_be_read_is_told_where_a_key_may_be_below_it,
+                keys={"exclude": ["private", "private/c", "private/c/c"]},
+            ),
+        ),
+    ),
     Seed(
         "globs decide about keys that are no paths too",
         replaced(selection.Selection, "takes_key", lambda *_: True),

@@ -17,7 +17,8 @@ class Selection:
     def __init__(self, root: str, include: tuple[str, ...] = ALL, exclude: tuple[str, ...] = ()) -> None:
         self._root = "" if root == "/" else root
         self._everything = include == ALL and not exclude and self._root != ""
-        self._include = _union(include or ALL)
+        self._globs = include or ALL
+        self._include = _union(self._globs)
         self._exclude = _union(exclude)
         self._known: dict[str, bool] = {}
 
@@ -38,10 +39,33 @@ class Selection:
         is_included = any(self._include.fullmatch(name) is not None for name in names)
         return is_included and all(self._exclude.fullmatch(name) is None for name in names)
 
+    def may_reach(self, path: str) -> bool:
+        """Whether the znode at this path, or any that may be below it, can be selected."""
+        if is_reserved(f"{self._root}/{path}") or self.takes(path):
+            return self.takes(path)
+        samples = (f"{path}/{_ANY_NAME}", f"{path}/{_ANY_NAME}/{_ANY_NAME}")
+        is_excluded = all(self._exclude.fullmatch(sample) is not None for sample in samples)
+        return not is_excluded and any(_reaches_below(glob, path) for glob in self._globs)
+
     def _decide(self, path: str) -> bool:
         if is_reserved(f"{self._root}/{path}"):
             return False
         return self._include.fullmatch(path) is not None and self._exclude.fullmatch(path) is None
+
+
+_ANY_NAME: Final = "\0"
+"""Stands for names that no pattern spells out."""
+
+
+def _reaches_below(glob: str, path: str) -> bool:
+    """Whether the pattern can match a path below this one."""
+    parts, names = glob.strip("/").split("/"), path.split("/") if path else []
+    for part, name in zip(parts, names, strict=False):
+        if part == "**":
+            return True
+        if re.fullmatch(_segment(part), name, re.DOTALL) is None:
+            return False
+    return len(parts) > len(names)
 
 
 def _union(globs: tuple[str, ...]) -> re.Pattern[str]:

@@ -23,7 +23,10 @@ from zkoperator.mirror.model.selection import Selection
 from zkoperator.mirror.plan.merge import KeyState, decide
 from zkoperator.mirror.plan.push import MAX_VALUE_BYTES, blocked_by
 
-_REFUSED_READ: Final = "the ensemble refuses to show this znode; its ACL must admit spec.zookeeper.credentialsSecret"
+_REFUSED_READ: Final = (
+    "the ensemble refuses to show this znode; its ACL must admit spec.zookeeper.credentialsSecret, or "
+    "spec.keys.exclude must name it and all below it (name/**)"
+)
 
 
 @dataclass(slots=True)
@@ -77,7 +80,8 @@ def decide_all(given: MergeInput, rules: Rules) -> Decisions:
     for unmappable in sorted(given.selected.unmappable, key=lambda one: one.name) if rules.pulls else ():
         found.problems.append(Problem(SyncReason.KEY_INVALID, unmappable.name, unmappable.reason))
     for path in sorted(given.selected.snapshot.unreadable):
-        found.problems.append(Problem(SyncReason.FORBIDDEN, path or "/", _REFUSED_READ))
+        if given.selection.may_reach(path):
+            found.problems.append(Problem(SyncReason.FORBIDDEN, path or "/", _REFUSED_READ))
     for key, path in _universe(given, rules, found):
         _decide_key(key, path, given, rules, found)
     return found
