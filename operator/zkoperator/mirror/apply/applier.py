@@ -15,7 +15,7 @@ from zkoperator.errors import (
 )
 from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
 from zkoperator.mirror.apply.claims import release, release_claim, take_ledger
-from zkoperator.mirror.apply.inheritance import AclHiddenError, with_inherited_acls
+from zkoperator.mirror.apply.inheritance import AclHiddenError, ParentGoneError, with_inherited_acls
 from zkoperator.mirror.model.decision import Problem
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
@@ -30,7 +30,7 @@ from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.outcome import Outcome, classify
-from zkoperator.zk.port import CREATOR_ACL, OPEN_ACL, Committed, MultiError, NoNodeError
+from zkoperator.zk.port import CREATOR_ACL, OPEN_ACL, Committed, MultiError
 from zkoperator.zk.request_sizes import multi_bytes
 from zkoperator.zk.snapshot import Znode
 
@@ -181,8 +181,9 @@ class Applier:
             committed = await subtree.zk.multi(operations)
         except AclHiddenError as error:
             raise self._left_out(step, error.path, error, sides) from error
-        except NoNodeError as error:
-            raise ConflictError("a parent of what is pushed is gone") from error
+        except ParentGoneError as error:
+            await subtree.verify_at(error.path)
+            raise
         except MultiError as error:
             raise await self._refused_push(step, error, sides) from error
         except TooLargeError as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from zkoperator.errors import ForbiddenError
+from zkoperator.errors import ConflictError, ForbiddenError
 from zkoperator.mirror.model.acls import INHERITED, acl_like
 from zkoperator.zk.paths import parent_of
 from zkoperator.zk.port import Acl, Create, Credential, NoNodeError, Operation, Zk
@@ -22,6 +22,18 @@ class AclHiddenError(ForbiddenError):
         self.path = path
 
 
+class ParentGoneError(ConflictError):
+    """A parent that was read is not there any more.
+
+    Args:
+        path: of the znode that was to be created.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the parent of {path} is gone")
+        self.path = path
+
+
 async def with_inherited_acls(
     zk: Zk, operations: tuple[Operation, ...], credential: Credential | None
 ) -> tuple[Operation, ...]:
@@ -29,7 +41,7 @@ async def with_inherited_acls(
 
     Raises:
         AclHiddenError: the identity may not see the whole ACL of a parent.
-        NoNodeError: a parent is gone.
+        ParentGoneError: a parent is not there any more.
     """
     username = credential.username if credential is not None else None
     made = {op.path for op in operations if isinstance(op, Create)}
@@ -41,7 +53,7 @@ async def with_inherited_acls(
             continue
         parent = _existing_parent(op.path, made)
         if parent not in known:
-            known[parent] = await _read(zk, parent, username)
+            known[parent] = await _read(zk, parent, username, op.path)
         if (acl := known[parent]) is None:
             raise AclHiddenError(op.path, parent)
         done.append(replace(op, acl=acl))
@@ -55,10 +67,10 @@ def _existing_parent(path: str, made: set[str]) -> str:
     return parent
 
 
-async def _read(zk: Zk, parent: str, username: str | None) -> tuple[Acl, ...] | None:
+async def _read(zk: Zk, parent: str, username: str | None, path: str) -> tuple[Acl, ...] | None:
     try:
         return acl_like(await zk.get_acl(parent), username)
-    except NoNodeError:
-        raise
+    except NoNodeError as error:
+        raise ParentGoneError(path) from error
     except ForbiddenError:
         return None
