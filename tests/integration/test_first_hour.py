@@ -66,9 +66,7 @@ async def test_without_the_definitions_it_says_how_to_install_them_and_goes_on_o
         await eventually(lambda: running.fetch("/readyz")[0] == 200, within_s=180, every_s=0.5)
 
 
-async def test_a_role_that_is_too_narrow_is_named_with_the_file_that_has_the_whole_one(
-    api_server: ApiServer, tmp_path: Path
-) -> None:
+async def test_a_role_that_is_too_narrow_is_named_with_what_to_do(api_server: ApiServer, tmp_path: Path) -> None:
     kubeconfig = await asyncio.to_thread(api_server.user_kubeconfig, "newcomer")
     with operator(kubeconfig, tmp_path) as running:
         await says(running, "may not list", "add it to a Role of this user")
@@ -97,7 +95,7 @@ async def test_a_port_that_is_taken_is_named(api_server: ApiServer, tmp_path: Pa
 
 async def test_a_misspelt_setting_is_refused_with_the_way_to_the_list(api_server: ApiServer, tmp_path: Path) -> None:
     with operator(api_server.kubeconfig, tmp_path, allowed_host="zk:2181") as running:
-        assert await ended(running) == 1
+        assert await ended(running) == 2
     assert "ZKOPERATOR_ALLOWED_HOST: unknown variable; `zkoperator run --help` lists" in running.log.read_text()
 
 
