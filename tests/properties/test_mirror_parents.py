@@ -117,8 +117,8 @@ class Walk:
         for key, value in edits.items():
             znode, held = self.world.at(PATHS[key]), (self.world.data() or {}).get(key)
             wanted = value.encode() if isinstance(value, str) else None
-            is_hollow = znode == b"" and (key == "__root" or self.had_children(PATHS[key]))
-            if is_hollow and not wanted:
+            is_empty_parent = znode == b"" and (key == "__root" or self.had_children(PATHS[key]))
+            if is_empty_parent and not wanted:
                 is_right = held == wanted if key in self.of_config_map else held in (None, b"")
             else:
                 is_right = (znode, held) == (wanted, wanted)
@@ -148,7 +148,7 @@ def test_edits_of_different_keys_all_arrive_whichever_of_them_are_parents(spec: 
 
 
 def _empty_values_of_nobody(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(push, "HOLLOW", EMPTY_DIGEST)
+    patch.setattr(push, "EMPTY_PARENT", EMPTY_DIGEST)
     patch.setattr(push, "EMPTY_PUSHED", EMPTY_DIGEST)
 
 

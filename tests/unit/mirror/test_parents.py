@@ -7,7 +7,7 @@ from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.kube.port import CONFIG_MAPS, DEPLOYMENTS
 from zkoperator.mirror.model import merge_base, selected_znodes
-from zkoperator.mirror.model.selected_znodes import _CONTAINER_OWNER, is_hollow
+from zkoperator.mirror.model.selected_znodes import _CONTAINER_OWNER, is_empty_parent
 from zkoperator.mirror.plan import decisions, push
 from zkoperator.zk.port import Create, Set
 from zkoperator.zk.snapshot import Znode, digest_of
@@ -245,13 +245,13 @@ def _znode(*, owner: int = 0, pzxid: int = 5, children: int = 0) -> Znode:
     return Znode(digest_of(b""), b"", 5, 5, pzxid, 0, children, owner, 0)
 
 
-def test_containers_and_whatever_had_children_are_hollow_while_they_are_empty() -> None:
-    assert is_hollow("leader", _znode(owner=_CONTAINER_OWNER))
-    assert is_hollow("leader", _znode(owner=_CONTAINER_OWNER - (1 << 64)))
-    assert is_hollow("leader", _znode(children=1))
-    assert is_hollow("leader", _znode(pzxid=7))
-    assert not is_hollow("leader", _znode())
-    assert not is_hollow("leader", _znode(owner=_CONTAINER_OWNER)._replace(data_length=1))
+def test_containers_and_whatever_had_children_are_empty_parents_while_they_have_no_data() -> None:
+    assert is_empty_parent("leader", _znode(owner=_CONTAINER_OWNER))
+    assert is_empty_parent("leader", _znode(owner=_CONTAINER_OWNER - (1 << 64)))
+    assert is_empty_parent("leader", _znode(children=1))
+    assert is_empty_parent("leader", _znode(pzxid=7))
+    assert not is_empty_parent("leader", _znode())
+    assert not is_empty_parent("leader", _znode(owner=_CONTAINER_OWNER)._replace(data_length=1))
 
 
 def _without_pushed_empty_keys(digest: bytes | None) -> bytes | None:

@@ -78,14 +78,14 @@ def short(digest: bytes) -> bytes:
 
 
 EMPTY_DIGEST: Final = short(digest_of(b""))
-HOLLOW: Final = bytes(DIGEST_BYTES)
-"""Stands in a base for an empty key whose znode is a hollow one: as good as equal, though the znode is no key."""
+EMPTY_PARENT: Final = bytes(DIGEST_BYTES)
+"""Entry of a base for an empty key whose znode is an empty parent: both sides count as equal."""
 EMPTY_PUSHED: Final = bytes(DIGEST_BYTES - 1) + b"\x01"
-"""Stands in a base for an empty key that the ConfigMap had first: it stays a key when its znode becomes hollow."""
+"""Entry of a base for an empty key that the ConfigMap had first: it stays when its znode becomes an empty parent."""
 
 
 def value_digest(digest: bytes | None) -> bytes | None:
-    """Return the digest of the value that an entry of a base stands for; `HOLLOW` and None stand for themselves."""
+    """Return the digest of the value of an entry of a base; `EMPTY_PARENT` and None stay as they are."""
     return EMPTY_DIGEST if digest == EMPTY_PUSHED else digest
 
 

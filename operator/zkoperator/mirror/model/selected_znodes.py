@@ -2,7 +2,7 @@
 
 A znode is a key when it is selected and has data, or is an empty leaf that never was anything else. Empty znodes that
 have or had children, empty containers and an empty root only hold others together, or wait for them (the parent of a
-lock): they are `hollow`, present without being keys.
+lock): they are empty parents, present without being keys.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ class SelectedZnodes:
     Args:
         snapshot: of the whole subtree; its `nodes` include znodes that are not selected.
         keys: key -> znode of everything that has a counterpart in the ConfigMap.
-        paths: key -> its path relative to the root, for `keys` and `hollow`.
-        hollow: key -> selected znode that is hollow, see `is_hollow`.
+        paths: key -> its path relative to the root, for `keys` and `empty_parents`.
+        empty_parents: key -> selected znode that is an empty parent, see `is_empty_parent`.
         unmappable: selected znodes with a value whose path has no key.
         taken: keys of ephemeral znodes that are left out: nothing can be written at their paths.
     """
@@ -31,7 +31,7 @@ class SelectedZnodes:
     snapshot: Snapshot
     keys: Mapping[str, Znode]
     paths: Mapping[str, str]
-    hollow: Mapping[str, Znode] = field(default_factory=dict)
+    empty_parents: Mapping[str, Znode] = field(default_factory=dict)
     unmappable: tuple[Unmappable, ...] = ()
     taken: frozenset[str] = frozenset()
 
@@ -50,7 +50,7 @@ def is_session_owned(znode: Znode) -> bool:
     return owner not in (0, _CONTAINER_OWNER) and owner >> 56 != 0xFF
 
 
-def is_hollow(path: str, znode: Znode) -> bool:
+def is_empty_parent(path: str, znode: Znode) -> bool:
     """Whether the znode has no data and only holds others, or held or is going to hold them."""
     return znode.data_length == 0 and (path == "" or holds_children(znode))
 
@@ -65,7 +65,7 @@ def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool 
     """Return the keys of a snapshot. `ephemerals`: whether ephemeral znodes are keys."""
     keys: dict[str, Znode] = {}
     paths: dict[str, str] = {}
-    hollow: dict[str, Znode] = {}
+    empty_parents: dict[str, Znode] = {}
     unmappable: list[Unmappable] = []
     taken: set[str] = set()
     for path, znode in snapshot.nodes.items():
@@ -73,7 +73,7 @@ def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool 
             continue
         key = key_of(path)
         is_left_out = znode.ephemeral_owner != 0 and not ephemerals and is_session_owned(znode)
-        has_no_value = is_hollow(path, znode)
+        has_no_value = is_empty_parent(path, znode)
         if isinstance(key, Unmappable):
             if not is_left_out and not has_no_value:
                 unmappable.append(key)
@@ -82,8 +82,8 @@ def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool 
             taken.add(key)
             continue
         paths[key] = path
-        (hollow if has_no_value else keys)[key] = znode
-    return SelectedZnodes(snapshot, keys, paths, hollow, tuple(unmappable), frozenset(taken))
+        (empty_parents if has_no_value else keys)[key] = znode
+    return SelectedZnodes(snapshot, keys, paths, empty_parents, tuple(unmappable), frozenset(taken))
 
 
 def selected_path(key: str, selection: Selection) -> str | Unmappable | None:

@@ -10,8 +10,8 @@ from zkoperator.mirror.model.decision import Action, Decision, Problem, short_ha
 from zkoperator.mirror.model.keys import Unmappable
 from zkoperator.mirror.model.merge_base import (
     EMPTY_DIGEST,
+    EMPTY_PARENT,
     EMPTY_PUSHED,
-    HOLLOW,
     Detached,
     Side,
     short,
@@ -38,7 +38,7 @@ class Decisions:
         equal: number of keys that are equal on both sides.
         equal_bytes: bytes of their values.
         dropped: keys of the base that are not selected any more.
-        hollowed: open deletions of empty keys whose znode only became hollow: they never count as deletions.
+        only_emptied: open deletions of empty keys whose znode became an empty parent: they do not count as deletions.
         resolved: keys that a resolution has decided.
     """
 
@@ -47,7 +47,7 @@ class Decisions:
     equal: int = 0
     equal_bytes: int = 0
     dropped: set[str] = field(default_factory=set)
-    hollowed: set[str] = field(default_factory=set)
+    only_emptied: set[str] = field(default_factory=set)
     resolved: set[str] = field(default_factory=set)
 
 
@@ -138,14 +138,14 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
         found.equal_bytes += held.length
         if base == zookeeper and detached is None:
             return
-    if znode is None and key in given.selected.hollow:
+    if znode is None and key in given.selected.empty_parents:
         if config_map == EMPTY_DIGEST:
-            _decide_hollow(key, path, recorded, rules, found)
+            _decide_empty_parent(key, path, recorded, rules, found)
             return
-        is_ours = recorded in (HOLLOW, EMPTY_PUSHED) or (base == EMPTY_DIGEST and config_map is not None)
+        is_ours = recorded in (EMPTY_PARENT, EMPTY_PUSHED) or (base == EMPTY_DIGEST and config_map is not None)
         if rules.pushes and is_ours:
             base = zookeeper = EMPTY_DIGEST
-    if base == HOLLOW and zookeeper != config_map:
+    if base == EMPTY_PARENT and zookeeper != config_map:
         # With data the znode has changed since; without the znode, nothing of the key is left there.
         base = EMPTY_DIGEST if zookeeper is not None else None
     resolve = _resolution(key, zookeeper, config_map, given)
@@ -173,13 +173,13 @@ def _rules_for(key: str, base: bytes | None, given: MergeInput, rules: Rules) ->
     return replace(rules, adoption=None)
 
 
-def _decide_hollow(key: str, path: str, base: bytes | None, rules: Rules, found: Decisions) -> None:
-    """An empty key on a hollow znode is as good as equal, unless it came from the znode while that was a leaf."""
+def _decide_empty_parent(key: str, path: str, base: bytes | None, rules: Rules, found: Decisions) -> None:
+    """An empty key equals an empty parent, unless it was pulled while the znode was a leaf."""
     if base == EMPTY_DIGEST and rules.pulls and not rules.retain:
-        found.hollowed.add(key)
+        found.only_emptied.add(key)
         found.open.append(Decision(key, path, Action.TO_CONFIG_MAP, None, EMPTY_DIGEST))
-    elif base != HOLLOW and rules.pushes:
-        found.open.append(Decision(key, path, Action.RECORD, HOLLOW, EMPTY_DIGEST))
+    elif base != EMPTY_PARENT and rules.pushes:
+        found.open.append(Decision(key, path, Action.RECORD, EMPTY_PARENT, EMPTY_DIGEST))
 
 
 def _resolution(key: str, zookeeper: bytes | None, config_map: bytes | None, given: MergeInput) -> Side | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from zkoperator.mirror.model.decision import Action, Decision
 from zkoperator.mirror.model.ledger import Ledger
-from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PUSHED, HOLLOW, Base, Side, short
+from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PARENT, EMPTY_PUSHED, Base, Side, short
 from zkoperator.mirror.model.rules import DeletionLimits
 from zkoperator.zk.snapshot import Snapshot
 
@@ -75,7 +75,7 @@ def is_reverted(item: Decision, base: Base, ledger: Ledger | None, snapshot: Sna
         return False
     znode = snapshot.nodes.get(item.path)
     if znode is not None:
-        known = EMPTY_DIGEST if digest in (HOLLOW, EMPTY_PUSHED) else digest
+        known = EMPTY_DIGEST if digest in (EMPTY_PARENT, EMPTY_PUSHED) else digest
         if short(znode.digest) == known or znode.mzxid > since or znode.mzxid == written_by_us:
             return False
         holds_others = znode.data_length == 0 and (znode.num_children > 0 or znode.pzxid > since)

@@ -263,7 +263,7 @@ class _Planner:
 
     def _hold_deletions(self, result: Sorted, decisions: Decisions) -> None:
         changes = [*result.pulls, *result.pushes]
-        exempt = decisions.hollowed | self._ended()
+        exempt = decisions.only_emptied | self._ended()
         deletions = [item for item in changes if item.is_deletion and item.key not in exempt]
         if not deletions:
             return

@@ -11,7 +11,7 @@ from typing import Final
 
 from zkoperator.mirror.model.keys import key_of
 from zkoperator.mirror.model.ledger import Ledger, encode_ledger, next_push
-from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PUSHED, HOLLOW, short
+from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PARENT, EMPTY_PUSHED, short
 from zkoperator.mirror.model.names import claim_path, ledger_path
 from zkoperator.mirror.model.push_limits import PushLimits
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, holds_children, is_session_owned
@@ -225,7 +225,7 @@ class _Builder:
         return next_push(
             self._given.ledger,
             annotated_zxid=self._given.annotated_zxid,
-            pushed={**self._hollowed(), **{edit.key: self._base_of(edit) for edit in self._edits}},
+            pushed={**self._new_empty_parents(), **{edit.key: self._base_of(edit) for edit in self._edits}},
             resource_version=self._given.resource_version,
             config_map=self._given.config_map,
             # A znode whose key was deleted while it has children is deleted with its last child.
@@ -238,20 +238,20 @@ class _Builder:
             return None
         if edit.value != b"":
             return short(digest_of(edit.value))
-        return HOLLOW if self._is_hollow_after(edit.path) else EMPTY_PUSHED
+        return EMPTY_PARENT if self._is_empty_parent_after(edit.path) else EMPTY_PUSHED
 
-    def _hollowed(self) -> dict[str, bytes]:
+    def _new_empty_parents(self) -> dict[str, bytes]:
         """Return the bases of empty leaves that this push makes parents: their keys stay in the ConfigMap."""
         keys = {path: key_of(path) for path in self._parents if self._is_empty_leaf(path)}
         digests, empty = self._given.digests, (EMPTY_DIGEST, EMPTY_PUSHED)
-        return {key: HOLLOW for key in keys.values() if isinstance(key, str) and digests.get(key) in empty}
+        return {key: EMPTY_PARENT for key in keys.values() if isinstance(key, str) and digests.get(key) in empty}
 
     def _is_empty_leaf(self, path: str) -> bool:
         znode = self._nodes.get(path)
         return znode is not None and znode.data_length == 0 and not holds_children(znode)
 
-    def _is_hollow_after(self, path: str) -> bool:
-        """Whether the znode will be a hollow one, once it is empty."""
+    def _is_empty_parent_after(self, path: str) -> bool:
+        """Whether the znode will be an empty parent once its data is removed."""
         znode = self._nodes.get(path)
         return path == "" or path in self._parents or (znode is not None and holds_children(znode))
 

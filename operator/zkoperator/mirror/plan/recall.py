@@ -13,8 +13,8 @@ from zkoperator.api.sync import MAX_COMMON, ConfigSyncStatus
 from zkoperator.mirror.model.ledger import Ledger, Pushed, effective_digests
 from zkoperator.mirror.model.merge_base import (
     DIGEST_BYTES,
+    EMPTY_PARENT,
     EMPTY_PUSHED,
-    HOLLOW,
     Base,
     decode_base,
     encode_base,
@@ -49,8 +49,8 @@ def common_of(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> st
 def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes | None:
     """Return the entry of a status for one key, None when its znode has another value."""
     znode = selected.keys.get(key)
-    if digest == HOLLOW:
-        return HOLLOW
+    if digest == EMPTY_PARENT:
+        return EMPTY_PARENT
     if znode is None or short(znode.digest) != value_digest(digest):
         return None
     return EMPTY_PUSHED if digest == EMPTY_PUSHED else _COMMON
@@ -63,7 +63,7 @@ def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, sel
         return None
     entries = ledger.entries if ledger is not None else {}
     since = {key: item for key, item in entries.items() if ledger is not None and ledger.zxid_of(item) > zxid}
-    znodes = {**selected.hollow, **selected.keys}
+    znodes = {**selected.empty_parents, **selected.keys}
     digests = {key: _recalled(mark, znodes.get(key), zxid) for key, mark in known.digests.items() if key not in since}
     digests.update(_pushed(since, ledger, znodes))
     last_zxid = max(zxid, ledger.last_push_zxid if ledger is not None else 0)
@@ -79,8 +79,8 @@ def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, sel
 
 def _recalled(mark: bytes, znode: Znode | None, zxid: int) -> bytes:
     """Return the common value of one key: that of its znode if it was not written since, else `UNKNOWN`."""
-    if mark == HOLLOW:
-        return HOLLOW
+    if mark == EMPTY_PARENT:
+        return EMPTY_PARENT
     if znode is None or znode.mzxid > zxid:
         return UNKNOWN
     return EMPTY_PUSHED if mark == EMPTY_PUSHED else short(znode.digest)
@@ -93,6 +93,6 @@ def _pushed(since: Mapping[str, Pushed], ledger: Ledger | None, znodes: Mapping[
         if item.digest is None or ledger is None:
             continue
         znode = znodes.get(key)
-        is_as_pushed = item.digest == HOLLOW or (znode is not None and znode.mzxid == ledger.zxid_of(item))
+        is_as_pushed = item.digest == EMPTY_PARENT or (znode is not None and znode.mzxid == ledger.zxid_of(item))
         digests[key] = item.digest if is_as_pushed else UNKNOWN
     return digests
