@@ -214,7 +214,7 @@ def _without_deleted_znodes(status: Any, uid: Any, ledger: Any, selected: Any) -
     found = recall.recalled_base(status, uid, ledger, selected)
     if found is None:
         return None
-    return replace(found, digests={key: digest for key, digest in found.digests.items() if key not in found.apart})
+    return replace(found, digests={key: digest for key, digest in found.digests.items() if key not in found.unsettled})
 
 
 def _recalled_as_found(_mark: bytes, znode: Znode | None, _zxid: int) -> bytes:

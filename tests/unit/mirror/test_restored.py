@@ -154,7 +154,7 @@ SEEDS = (
     ),
     Seed(
         "a key in conflict is no sign of a restored backup",
-        replaced(steps, "_apart", lambda *_: frozenset()),
+        replaced(steps, "_unsettled", lambda *_: frozenset()),
         (in_world(test_keys_in_conflict_are_no_restored_backup_once_others_have_flowed),),
     ),
     Seed(

@@ -50,7 +50,7 @@ class Base:
         digests: key -> digest of the value that both sides had (shortened, see `short`).
         detached: keys that only one side keeps.
         rebuilt: the former base was lost, and conflicts that follow from that are not settled yet.
-        apart: keys of `digests` whose znode had another value at `zxid`, or none: they were not settled then.
+        unsettled: keys of `digests` whose znode had another value at `zxid`, or none.
         adopting: keys that the adoption policy has settled and that are still to be written.
         held_root: the creation of a root that replaced the known one while its deletions are held, else 0.
         ephemeral: keys of `digests` whose znodes belonged to a session.
@@ -64,7 +64,7 @@ class Base:
     digests: Mapping[str, bytes] = field(default_factory=dict)
     detached: Mapping[str, Detached] = field(default_factory=dict)
     rebuilt: bool = False
-    apart: frozenset[str] = frozenset()
+    unsettled: frozenset[str] = frozenset()
     adopting: frozenset[str] = frozenset()
     held_root: int = 0
     ensemble: str = ""
@@ -99,7 +99,7 @@ def encode_base(base: Base) -> str:
         "ledger": base.ledger_czxid,
         "detached": {key: [item.kept_by, item.digest.hex()] for key, item in sorted(base.detached.items())},
         "rebuilt": base.rebuilt,
-        "apart": sorted(base.apart),
+        "apart": sorted(base.unsettled),
         "adopting": sorted(base.adopting),
         "held_root": base.held_root,
         "ensemble": base.ensemble,
@@ -144,7 +144,7 @@ def _unpack(packed: bytes) -> Base | None:
             key: Detached(Side(kept_by), bytes.fromhex(digest)) for key, (kept_by, digest) in head["detached"].items()
         },
         rebuilt=head["rebuilt"] is True,
-        apart=frozenset(head["apart"]),
+        unsettled=frozenset(head["apart"]),
         adopting=frozenset(head["adopting"]),
         held_root=int(head["held_root"]),
         ensemble=str(head.get("ensemble", "")),

@@ -69,7 +69,7 @@ def is_reverted(item: Decision, base: Base, ledger: Ledger | None, snapshot: Sna
     if ledger is not None and pushed is not None and ledger.zxid_of(pushed) > base.zxid:
         digest, since = pushed.digest, ledger.zxid_of(pushed)
         written_by_us = since
-    elif item.key in base.digests and item.key not in base.apart:
+    elif item.key in base.digests and item.key not in base.unsettled:
         digest, since = base.digests[item.key], base.zxid
     else:
         return False

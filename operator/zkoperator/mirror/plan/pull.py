@@ -78,7 +78,7 @@ def fits_annotation(base: Base, other_bytes: int) -> bool:
     """Whether the base fits beside the other annotations. Encodes it only where an estimate cannot tell."""
     room = ANNOTATIONS_LIMIT - _ANNOTATIONS_MARGIN - other_bytes
     most = sum(len(key) + 1 + DIGEST_BYTES for key in base.digests) + 80 * len(base.detached)
-    most += sum(len(key) + 3 for key in (*base.apart, *base.adopting, *base.ephemeral))
+    most += sum(len(key) + 3 for key in (*base.unsettled, *base.adopting, *base.ephemeral))
     if most * 4 // 3 < room:
         return True
     return len(encode_base(base)) <= room

@@ -42,7 +42,7 @@ def common_of(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> st
     marks = {key: mark for key, digest in digests.items() if (mark := _mark(key, digest, selected)) is not None}
     if sum(len(key) + 1 for key in marks) > MAX_COMMON * _COMPRESSES_TO:
         return ""
-    text = encode_base(replace(base, zxid=0, digests=marks, apart=frozenset()))
+    text = encode_base(replace(base, zxid=0, digests=marks, unsettled=frozenset()))
     return text if len(text) <= MAX_COMMON else ""
 
 
@@ -73,7 +73,7 @@ def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, sel
         digests=digests,
         detached={key: item for key, item in known.detached.items() if key not in since},
         adopting=known.adopting - since.keys(),
-        apart=frozenset(key for key, digest in digests.items() if digest == UNKNOWN),
+        unsettled=frozenset(key for key, digest in digests.items() if digest == UNKNOWN),
     )
 
 

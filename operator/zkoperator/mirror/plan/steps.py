@@ -143,7 +143,7 @@ def _next_base(
         digests=digests,
         detached=detached,
         rebuilt=_is_rebuilt(context, sorted_),
-        apart=_apart(context, digests),
+        unsettled=_unsettled(context, digests),
         adopting=_adopting(context, sorted_, puts),
         held_root=_held_root(context, sorted_),
         ensemble=context.sync.source.ensemble,
@@ -168,7 +168,7 @@ def _record(item: Decision, digests: dict[str, bytes], detached: dict[str, Detac
             detached[item.key] = Detached(side, kept)
 
 
-def _apart(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[str]:
+def _unsettled(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[str]:
     """Return the keys whose znode is not what the base says at the zxid that it names."""
     found = context.selected.keys
     return frozenset(
