@@ -10,7 +10,7 @@ import pytest
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, World, running
 from zkoperator.kube.port import SECRETS
 from zkoperator.mirror.model.waiting import Waiting
-from zkoperator.mirror.observe import endpoint as places
+from zkoperator.mirror.observe import endpoint
 from zkoperator.mirror.observe.endpoint import EndpointFinder
 from zkoperator.mirror.observe.host_policy import Permission, permission_of, protected_reason
 from zkoperator.mirror.observe.subtree import Endpoint
@@ -113,10 +113,10 @@ async def test_a_name_service_that_hangs_is_not_waited_for(monkeypatch: pytest.M
         released.wait(30)
         return []
 
-    monkeypatch.setattr(places, "_RESOLVE_S", 0.05)
+    monkeypatch.setattr(endpoint, "_RESOLVE_S", 0.05)
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     try:
-        found = await asyncio.wait_for(places.resolve(Address("zk.example.org", 2181)), 10)
+        found = await asyncio.wait_for(endpoint.resolve(Address("zk.example.org", 2181)), 10)
     finally:
         released.set()
     assert found == ()
