@@ -27,7 +27,11 @@ def refusal_of(sync: ValidatedSync, seen: Observed) -> Refusal | None:
     if seen.content is not None and (refused := _refused_target(sync, seen, seen.content)) is not None:
         return refused
     if seen.claimed_by:
-        message = f"ConfigSync {seen.claimed_by} pushes to an overlapping subtree; let one of them only pull"
+        message = (
+            f"ConfigSync {seen.claimed_by} pushes to an overlapping subtree, and spec.keys does not divide one "
+            "among those that push; let one of them only pull (spec.direction: ZooKeeperToConfigMap), or give "
+            "each a path of its own"
+        )
         return SyncReason.SOURCE_CLAIMED, message
     return None
 
