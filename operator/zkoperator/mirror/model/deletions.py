@@ -28,7 +28,7 @@ class DeletionLog:
     _last_s: float = 0.0
 
     def restore(self, keys: Iterable[str], age_s: float, now_s: float, *, held: bool) -> None:
-        """Take over what a status tells of a former process; only once."""
+        """Take over the count of an earlier process from the status, once."""
         if not self.is_restored:
             self.is_restored, self._is_held = True, held
             self._at_s = dict.fromkeys(keys, now_s - max(0.0, age_s))

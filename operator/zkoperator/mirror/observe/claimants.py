@@ -1,7 +1,7 @@
 """Whether the ConfigSync of a claim still pushes, as the Kubernetes in which it lives says. I/O.
 
 One ensemble may serve several Kubernetes clusters, and none of them knows the ConfigSyncs of the others. A cluster is
-told from others by the certificate authority that every namespace has in its ConfigMap `kube-root-ca.crt`, as nothing
+identified by the certificate authority that every namespace has in its ConfigMap `kube-root-ca.crt`, as nothing
 more may be read than ConfigMaps of the ConfigSync's own namespace.
 """
 
@@ -52,7 +52,7 @@ class Claimants:
         return Standing.PUSHES if _still_pushes(sync, claimant, root) else Standing.ELSEWHERE
 
     async def _identity(self, namespace: str) -> str:
-        """Return what tells this Kubernetes from others, "" where the namespace has no ConfigMap of the authority."""
+        """Return the identity of this Kubernetes, "" where the namespace has no ConfigMap of the authority."""
         if not self._cluster:
             found = await self._api.get(CONFIG_MAPS, namespace, _AUTHORITY)
             authority = str(((found or {}).get("data") or {}).get("ca.crt", ""))

@@ -107,11 +107,11 @@ class Observer:
         return cache.deleted_s + self._settings.recreate_s - now_s
 
     def _restore_deletions(self, sync: ValidatedSync, backlog: Backlog) -> None:
-        """Go on counting where a former process has ended, as far as the status tells."""
-        told = sync.status.deletions
+        """Continue the count of an earlier process from the status."""
+        recorded = sync.status.deletions
         is_held = any(item.type == _HELD and item.status is Truth.TRUE for item in sync.status.conditions)
-        age_s = seconds_since(told.time) if told is not None and told.time else 0.0
-        keys = told.keys if told is not None else ()
+        age_s = seconds_since(recorded.time) if recorded is not None and recorded.time else 0.0
+        keys = recorded.keys if recorded is not None else ()
         backlog.deletions.restore(keys, age_s, self._clock.now_s(), held=is_held)
 
     async def _owner_is_gone(self, sync: ValidatedSync, content: Content | None) -> bool:

@@ -256,8 +256,8 @@ def _must_fold(ledger: Ledger | None, base: Base) -> bool:
 
 def _folded_zxid(sync: ValidatedSync, ledger: Ledger, annotated: Base) -> int:
     """Return up to which transaction the ledger may forget: status knows of it too, unless that would cost too much."""
-    told = zxid_of(sync.status.zxid) if sync.status.common else annotated.zxid
-    return min(told, annotated.zxid) if _entry_bytes(ledger, told) <= FOLD_BYTES else annotated.zxid
+    recorded = zxid_of(sync.status.zxid) if sync.status.common else annotated.zxid
+    return min(recorded, annotated.zxid) if _entry_bytes(ledger, recorded) <= FOLD_BYTES else annotated.zxid
 
 
 def _entry_bytes(ledger: Ledger, after_zxid: int) -> int:

@@ -275,8 +275,8 @@ def _zxid(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -> str:
 def _deletions(previous: ConfigSyncStatus, given: StatusInput) -> Deletions | None:
     if not given.deleted:
         return None
-    told = previous.deletions
-    return told if told is not None and told.keys == given.deleted else Deletions(keys=given.deleted, time=given.now)
+    known = previous.deletions
+    return known if known is not None and known.keys == given.deleted else Deletions(keys=given.deleted, time=given.now)
 
 
 def _base(base: Base | None, given: StatusInput) -> SyncBase | None:
