@@ -8,7 +8,7 @@ from pydantic import Field
 
 from zkoperator.api.jvm import FLAG_RULES
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
-from zkoperator.api.pod import Pod
+from zkoperator.api.pod import Annotations, Labels, Pod
 from zkoperator.api.rules import Rule, Rules, immutable
 from zkoperator.api.types import ConfigValue, ImageReference, ObjectName, Quantity, StorageSize
 from zkoperator.api.zoocfg import CONFIG_RULES
@@ -113,6 +113,25 @@ class Storage(Model):
     """What happens to claims that are not needed any more."""
 
 
+class ServiceType(StrEnum):
+    """How the client Service is reached."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class ClientService(Model):
+    """The Service for clients."""
+
+    type: ServiceType = ServiceType.CLUSTER_IP
+    """`NodePort` and `LoadBalancer` are reachable from outside, where ZooKeeper asks nobody for a password."""
+    labels: Labels = Field(default_factory=dict)
+    """More labels for this Service."""
+    annotations: Annotations = Field(default_factory=dict)
+    """More annotations for this Service, such as those of a load balancer or of a DNS controller."""
+
+
 class LogLevel(StrEnum):
     """Least severity of the lines that members write to the standard output."""
 
@@ -174,6 +193,12 @@ class ZooKeeperClusterSpec(Model):
     """The volume of each member."""
     pod: Pod = Pod()
     """Placement and labels of the members' pods."""
+    service: ClientService = ClientService()
+    """The Service for clients."""
+    common_labels: Labels = Field(default_factory=dict)
+    """Labels for every object that the operator makes; pods have `spec.pod.labels`, claims none."""
+    common_annotations: Annotations = Field(default_factory=dict)
+    """Annotations for every object that the operator makes; pods have `spec.pod.annotations`, claims none."""
     disruption: Disruption = Disruption()
     """What a drain may do to the members. Three and more let one member at a time go, two let none go."""
     paused: bool = False

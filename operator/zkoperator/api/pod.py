@@ -90,16 +90,16 @@ class TopologySpreadConstraint(Model):
     """Pod labels whose values narrow the selector."""
 
 
-_Labels = Annotated[dict[str, LabelValue], Field(max_length=64), Rules(no_operator_keys(), label_keys())]
-_Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64), Rules(no_operator_keys(), annotation_keys())]
+Labels = Annotated[dict[str, LabelValue], Field(max_length=64), Rules(no_operator_keys(), label_keys())]
+Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64), Rules(no_operator_keys(), annotation_keys())]
 
 
 class Pod(Model):
     """Placement and labels of the members' pods."""
 
-    labels: _Labels = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict)
     """More labels for the pods."""
-    annotations: _Annotations = Field(default_factory=dict)
+    annotations: Annotations = Field(default_factory=dict)
     """More annotations for the pods."""
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=64), Rules(label_keys())] = Field(
         default_factory=dict

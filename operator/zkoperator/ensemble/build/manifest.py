@@ -1,21 +1,40 @@
 """The common parts of all children: name, labels and owner."""
 
+import hashlib
+import json
 from typing import Any
 
+from zkoperator.api.cluster import ClientService
+from zkoperator.ensemble.model.names import USER_METADATA
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
 
-def manifest(cluster: ValidatedCluster, api_version: str, kind: str, name: str, **parts: Any) -> Manifest:
-    """Return a child's manifest; `parts` are its top-level fields beside `metadata`."""
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "metadata": {
-            "name": name,
-            "namespace": cluster.names.namespace,
-            "labels": cluster.names.labels,
-            "ownerReferences": [cluster.owner],
-        },
-        **parts,
+def manifest(
+    cluster: ValidatedCluster, api_version: str, kind: str, name: str, *, own: ClientService | None = None, **parts: Any
+) -> Manifest:
+    """Return a child's manifest.
+
+    Args:
+        cluster: the validated cluster.
+        api_version: of the child.
+        kind: of the child.
+        name: of the child.
+        own: labels and annotations of this child alone.
+        parts: its top-level fields beside `metadata`.
+    """
+    labels = {**cluster.spec.common_labels, **(own.labels if own is not None else {})}
+    annotations = {**cluster.spec.common_annotations, **(own.annotations if own is not None else {})}
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": cluster.names.namespace,
+        "labels": {**labels, **cluster.names.labels},
+        "ownerReferences": [cluster.owner],
     }
+    if labels or annotations:
+        metadata["annotations"] = {**annotations, USER_METADATA: _digest([labels, annotations])}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **parts}
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

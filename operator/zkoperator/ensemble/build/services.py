@@ -10,8 +10,9 @@ from zkoperator.kube.port import Manifest
 
 def client_service(cluster: ValidatedCluster) -> Manifest:
     """Return the Service that routes clients to ready members."""
-    spec = {"type": "ClusterIP", "selector": cluster.names.selector, "ports": [_port("client", CLIENT_PORT)]}
-    return manifest(cluster, "v1", "Service", cluster.names.client_service, spec=spec)
+    service = cluster.spec.service
+    spec = {"type": service.type.value, "selector": cluster.names.selector, "ports": [_port("client", CLIENT_PORT)]}
+    return manifest(cluster, "v1", "Service", cluster.names.client_service, own=service, spec=spec)
 
 
 def members_service(cluster: ValidatedCluster) -> Manifest:

@@ -6,7 +6,7 @@ Versions and their defects are from the release notes of ZooKeeper 3.8.5, 3.8.6,
 import re
 from collections.abc import Iterable
 
-from zkoperator.api.cluster import SingleMember, StorageType, ZooKeeperClusterSpec
+from zkoperator.api.cluster import ServiceType, SingleMember, StorageType, ZooKeeperClusterSpec
 
 _VERSION = re.compile(r":v?(?P<version>[0-9]+\.[0-9]+\.[0-9]+)(?:[-@].*)?$")
 Version = tuple[int, int, int]
@@ -57,6 +57,11 @@ def warnings_of(spec: ZooKeeperClusterSpec, image: str) -> tuple[str, ...]:
         found.append(f"{spec.replicas} voters survive the loss of {survives}, no more than {odd} would")
     if held := held_nodes(spec):
         found.append(held)
+    if spec.service.type is not ServiceType.CLUSTER_IP:
+        found.append(
+            f"spec.service.type is {spec.service.type.value}: whoever reaches it from outside may read and write "
+            "every znode that has no ACL; admit known addresses only"
+        )
     if spec.storage.type is StorageType.EPHEMERAL:
         found.append("Ephemeral storage is gone with the pod: the data is lost when a majority of the pods is")
     return tuple(found)

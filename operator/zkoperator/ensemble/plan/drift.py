@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from zkoperator.ensemble.model.names import MANAGER
+from zkoperator.ensemble.model.names import MANAGER, USER_METADATA
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.kube.port import Manifest
 
@@ -21,7 +21,8 @@ _METADATA = ("labels", "annotations", "ownerReferences")
 
 def covers(live: Manifest, desired: Manifest) -> bool:
     """Whether the live object has everything in the manifest, and nothing was added that changes what it does."""
-    return next(_changes(_content(live), _content(desired)), None) is None
+    same = _user_metadata(live) == _user_metadata(desired)
+    return same and next(_changes(_content(live), _content(desired)), None) is None
 
 
 def changed_fields(live: Manifest, desired: Manifest) -> tuple[str, ...]:
@@ -39,6 +40,11 @@ def edit_of(live: Manifest, desired: Manifest) -> str:
     found = {(each["manager"], path) for each in entries for path in changed if _owns(each.get("fieldsV1"), path)}
     managers, fields = (", ".join(sorted({edit[part] for edit in found})) for part in (0, 1))
     return f"{managers} changed {fields}" if found else ""
+
+
+def _user_metadata(manifest: Manifest) -> Any:
+    """Return the digest by which a label or annotation that the spec has dropped is noticed: an apply removes it."""
+    return (manifest.get("metadata", {}).get("annotations") or {}).get(USER_METADATA)
 
 
 def repair_patch(live: Manifest, desired: Manifest) -> Manifest:
