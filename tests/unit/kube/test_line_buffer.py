@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zkoperator.kube.line_buffer import LineBuffer
@@ -10,6 +10,7 @@ from zkoperator.kube.line_buffer import LineBuffer
 LINES = st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b" ")), max_size=8)
 
 
+@settings(deadline=None)
 @given(LINES, st.lists(st.integers(0, 200), max_size=10))
 def test_lines_are_the_same_however_the_stream_is_cut(lines: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(line + b"\n" for line in lines)
