@@ -80,6 +80,8 @@ async def test_a_lost_base_is_a_union_that_deletes_nothing(world: LiveWorld) -> 
     lost = {"zkoperator.dev/base": None, "zkoperator.dev/zxid": None}
     patch = {"metadata": {"annotations": lost}, "data": {"a": "mine", "b": None}}
     await world.kube.request("PATCH", world.maps("shop"), patch, "application/merge-patch+json")
+    forgotten = {"status": {"common": None}}
+    await world.kube.request("PATCH", f"{world.syncs('shop')}/status", forgotten, "application/merge-patch+json")
     world.zk.delete(f"{world.root}/c")
     await world.start()
     message = await world.until_ready("BaseLost")
@@ -91,14 +93,16 @@ async def test_a_lost_base_is_a_union_that_deletes_nothing(world: LiveWorld) -> 
     await world.until_in_sync()
 
 
-async def test_a_replaced_config_map_is_joined(world: LiveWorld) -> None:
+async def test_a_config_map_that_is_replaced_without_annotations_is_an_edit(world: LiveWorld) -> None:
     await _synced(world)
     await world.stop()
     await world.delete(world.maps("shop"))
-    await world.config_map({"a": "1", "new": "1"})
+    await world.config_map({"a": "2", "b": "1", "new": "1"})
     await world.start()
     await world.until_at("new", b"1")
-    await world.until_data({**ABC, "new": b"1"})
+    await world.until_at("a", b"2")
+    await world.until_at("c", None)
+    await world.until_data({"a": b"2", "b": b"1", "new": b"1"})
     await world.until_in_sync()
 
 
