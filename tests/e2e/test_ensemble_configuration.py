@@ -44,7 +44,8 @@ async def test_a_member_runs_as_configured_and_shows_no_more_than_it_must(space:
     assert "start: member 1" in log and " - INFO " not in log, log
 
     assert "Mode: leader" in await answer(member, CLIENTS, "srvr")
-    for refused in ("wchs", "dump", "cons", "ruok"):
+    assert await answer(member, CLIENTS, "ruok") == "imok"
+    for refused in ("wchs", "dump", "cons", "envi"):
         assert "not in the whitelist" in await answer(member, CLIENTS, refused)
 
     request = "GET /commands/ruok HTTP/1.0"

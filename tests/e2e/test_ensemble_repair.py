@@ -186,7 +186,7 @@ async def test_two_of_three_wiped_stop_and_never_form_a_new_ensemble_until_recov
     wiped = [member for member in (1, 2, 3) if f"main-zk-{member - 1}" != survivor]
     await asyncio.gather(*(main.wipe(member) for member in wiped))
     await main.says("Available", status="False", reason="QuorumLost")
-    await main.says("Degraded", reason="MajorityWiped", text="recovery")
+    await main.says("Degraded", reason="MajorityWiped", text="touch /data/recover")
     one = f"main-zk-{wiped[0] - 1}"
     await space.run(one, "touch /data/recover")
     await main.delete("pods", one)
