@@ -32,7 +32,6 @@ class Resource:
 
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
 EVENTS = Resource("events.k8s.io", "v1", "Event", "events")
-NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 PERSISTENT_VOLUME_CLAIMS = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 PODS = Resource("", "v1", "Pod", "pods")
 SECRETS = Resource("", "v1", "Secret", "secrets")

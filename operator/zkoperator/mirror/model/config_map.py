@@ -62,13 +62,6 @@ def content_of(config_map: Mapping[str, Any]) -> Content:
     )
 
 
-def values_of(config_map: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return every value of a ConfigMap's manifest as bytes."""
-    values = {key: decode_text(text) for key, text in (config_map.get("data") or {}).items()}
-    values.update((key, decode_binary(text)) for key, text in (config_map.get("binaryData") or {}).items())
-    return values
-
-
 def fold_managers(config_map: Manifest) -> Manifest:
     """Keep `managedFields` as text: as objects they are larger than all the rest, and are rarely needed."""
     meta = config_map["metadata"]
