@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -178,6 +178,64 @@ async def test_workloads_of_every_kind_are_restarted(shop: Shop) -> None:
         await shop.space.apply(shop.sync(rollout=rollout))
         for plural in ("daemonsets", "statefulsets"):
             await eventually(partial(restarted, shop, plural), within_s=60)
+
+
+ARGO_ROLLOUTS = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "rollouts.argoproj.io"},
+    "spec": {
+        "group": "argoproj.io",
+        "scope": "Namespaced",
+        "names": {"kind": "Rollout", "plural": "rollouts"},
+        "versions": [
+            {
+                "name": "v1alpha1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+"""As much of Argo Rollouts as a restart needs: its controller replaces pods when their template changes."""
+
+
+@pytest.fixture
+def argo_rollouts() -> Iterator[None]:
+    name = "rollouts.argoproj.io"
+    is_there = kubectl("get", "crd", name, "--ignore-not-found", "-o", "name")
+    if not is_there:
+        kubectl("apply", "-f", "-", given=ARGO_ROLLOUTS)
+        kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=60s")
+    yield
+    if not is_there:
+        kubectl("delete", "crd", name, "--wait=false")
+
+
+async def test_a_rollout_of_argo_is_restarted(shop: Shop, argo_rollouts: None) -> None:
+    template = {"metadata": {"labels": {"app": shop.name}}, "spec": {"containers": [{"name": "app", "image": "none"}]}}
+    meta = {"name": shop.name, "namespace": shop.space.name}
+    rollout = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": meta,
+        "spec": {"template": template},
+    }
+    async with Client(shop.space) as zk:
+        await asyncio.to_thread(put, zk, f"{shop.root}/colour", b"red")
+        await asyncio.to_thread(kubectl, "apply", "-f", "-", given=rollout)
+        await shop.space.apply(shop.sync(rollout=[{"kind": "Rollout", "name": shop.name}]))
+        await shop.shows({"colour": "red"})
+        await asyncio.to_thread(zk.set, f"{shop.root}/colour", b"blue")
+
+        async def is_marked() -> bool:
+            field = "jsonpath={.spec.template.metadata.annotations}"
+            return "rollout.zkoperator.dev" in await asyncio.to_thread(
+                kubectl, "-n", shop.space.name, "get", "rollouts.argoproj.io", shop.name, "-o", field
+            )
+
+        await eventually(is_marked, within_s=60, every_s=0.5)
 
 
 async def restarted(shop: Shop, plural: str) -> bool:

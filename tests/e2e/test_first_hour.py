@@ -59,9 +59,9 @@ CASES = (
     ),
     Case(
         "a quota that leaves no room",
-        "Progressing",
-        "Bootstrapping",
-        ("no pod yet: main-zk-0", "kubectl describe statefulset main-zk"),
+        "Degraded",
+        "PodFailing",
+        ("data-main-zk-0 cannot be created", "exceeded quota"),
         {},
         (NO_CLAIMS,),
     ),
