@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.models.ensemble_guards import Guard, at_rest, planned, told
-from tests.support.models.ensemble_simulation import BETTER, NAMES, Simulation, raw_cluster
+from tests.support.models.ensemble_simulation import BAD, BETTER, NAMES, Simulation, raw_cluster
 from zkoperator.ensemble.observe.answers import NotServing
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.observed import Observed
@@ -84,6 +84,27 @@ def no_member_is_restarted_while_claims_are_being_deleted() -> None:
 
 def _claims_that_are_going_do_not_matter(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(roll, "_held", lambda *_: None)
+
+
+def a_member_that_does_not_run_is_repaired_while_the_claim_of_another_is_going() -> None:
+    play = at_rest()
+    play.edit(image=BAD)
+    for _ in range(10):
+        play.tick()
+    (broken,) = (member for member in play.pods if play.pods[member].image == BAD)
+    going = min(play.pods.keys() - {broken})
+    play.claims[going] = replace(play.claims[going], deleting=True)
+    play.edit(image=BETTER)
+    for _ in range(10):
+        play.tick()
+    assert play.restarts == [broken, broken]
+    asked = play.observe()
+    pods = {**asked.pods, going: replace(asked.pods[going], restart="new-volume")}
+    assert restarted(play, replace(asked, pods=pods)) == [going]
+
+
+def _who_does_not_run_is_held_too(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(roll, "_is_spared", lambda pod, _: bool(pod.restart))
 
 
 def a_claim_that_is_going_does_not_keep_the_ensemble_from_being_founded() -> None:
@@ -182,6 +203,7 @@ GUARDS = (
     Guard(a_container_that_ended_does_not_take_the_only_copy_along, _broken_pods_hold_nothing),
     Guard(the_only_member_is_not_restarted_while_its_claim_is_going, _broken_pods_hold_nothing),
     Guard(no_member_is_restarted_while_claims_are_being_deleted, _claims_that_are_going_do_not_matter),
+    Guard(a_member_that_does_not_run_is_repaired_while_the_claim_of_another_is_going, _who_does_not_run_is_held_too),
     Guard(no_member_is_restarted_while_the_others_elect, _an_election_takes_no_time),
     Guard(founders_that_the_spec_does_not_ask_for_are_told_with_the_way_out, _founders_are_what_the_spec_says),
 )

@@ -25,14 +25,13 @@ _ROLLS = (ClusterReason.BOOTSTRAPPING, ClusterReason.ROLLING_RESTART, ClusterRea
 
 def replace_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose the next pod to replace, None when all pods are of the spec's revision."""
-    outdated = {
+    due = {
         m: why for m, pod in sorted(observed.pods.items()) if not pod.deleting and (why := _why(cluster, observed, pod))
     }
-    if chosen := _chosen(observed, outdated):
-        outdated = chosen
-    elif (held := _held(cluster, observed, outdated)) is not None:
+    outdated, held = due, _held(cluster, observed, due)
+    if held is not None and not (outdated := _spared(observed, due)):
         return held
-    updated = _updated(cluster, observed, frozenset(outdated))
+    updated = _updated(cluster, observed, frozenset(due))
     broken = {m: _may_go_broken(cluster, observed, m, updated) for m in outdated if observed.serving(m) is None}
     for member, verdict in broken.items():
         if verdict.open:
@@ -52,10 +51,17 @@ def _held(cluster: ValidatedCluster, observed: Observed, outdated: dict[int, str
     return _waiting(cluster, observed.pods[member], outdated[member], claims_message(cluster, going))
 
 
-def _chosen(observed: Observed, outdated: dict[int, str]) -> dict[int, str]:
-    """Return the members whose new volume a person has asked for, pod by pod."""
+def _spared(observed: Observed, outdated: dict[int, str]) -> dict[int, str]:
+    """Return the members that are not held: a person has asked for the new volume, or nothing runs and no volume goes.
+
+    A member that does not run would otherwise keep the gate shut for those whose new volume was asked for.
+    """
     going = terminating_claims(observed)
-    return {member: why for member, why in outdated.items() if member in going and observed.pods[member].restart}
+    return {member: why for member, why in outdated.items() if _is_spared(observed.pods[member], member in going)}
+
+
+def _is_spared(pod: PodView, volume_goes: bool) -> bool:
+    return bool(pod.restart) if volume_goes else pod.running is Running.NO
 
 
 def _may_go_broken(cluster: ValidatedCluster, observed: Observed, member: int, updated: frozenset[int]) -> Verdict:
