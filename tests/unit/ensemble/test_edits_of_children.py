@@ -9,7 +9,7 @@ from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
 from zkoperator.ensemble.apply import applier
 from zkoperator.ensemble.model.names import ROLLOUT_RESTARTED
-from zkoperator.ensemble.plan import plan
+from zkoperator.ensemble.plan import plan, restart_request
 from zkoperator.ensemble.plan.drift import changed_fields, edit_of
 from zkoperator.kube.port import EVENTS, POD_DISRUPTION_BUDGETS, SERVICES, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, Manifest
 
@@ -79,6 +79,23 @@ async def test_the_annotation_of_the_cluster_and_a_rollout_are_two_requests() ->
     assert len(evicted(world)) == 6
 
 
+async def test_a_rollout_that_all_pods_were_made_after_is_no_request() -> None:
+    world = ensemble_world(3)
+    await world.rest()
+    with pytest.MonkeyPatch.context() as earlier:
+        # An operator that does not know of rollouts leaves what asks for one in the template.
+        earlier.setattr(plan, "restart_request", lambda asked, observed: asked or observed.restarted)
+        rollout_restart(world, "2026-01-02T03:04:05Z")
+        world.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"metadata": {"annotations": {"zkoperator.dev/restart": "monday"}}})
+        await world.rest()
+    assert len(evicted(world)) == 3
+    await world.rest()
+    assert len(evicted(world)) == 3
+    rollout_restart(world, "2026-02-02T03:04:05Z")
+    await world.rest()
+    assert len(evicted(world)) == 6
+
+
 @pytest.mark.parametrize(
     ("live", "fields"),
     [
@@ -120,6 +137,11 @@ SEEDS = (
             test_kubectl_rollout_restart_restarts_each_member_once_through_the_gate,
             test_the_annotation_of_the_cluster_and_a_rollout_are_two_requests,
         ),
+    ),
+    Seed(
+        "a rollout that is done is no request",
+        replaced(restart_request, "_is_done", lambda *_: False),
+        (test_a_rollout_that_all_pods_were_made_after_is_no_request,),
     ),
 )
 

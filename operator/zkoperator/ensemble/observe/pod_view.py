@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, RESTART, RESTARTED, REVISION, TEMPLATE
+from zkoperator.ensemble.model.names import (
+    CONTAINER,
+    MADE_WITH,
+    RESTART,
+    RESTARTED,
+    REVISION,
+    ROLLOUT_RESTARTED,
+    TEMPLATE,
+)
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.kube.port import Manifest
 
@@ -43,9 +51,9 @@ class PodView:
     """A member's pod. `trouble` is the reason and message for which it does not run, empty when none is known.
 
     `secret` is a digest of the superuser's password with which the pod was created, empty for pods without one.
-    `restart` is the pod's own restart annotation, `restarted` the cluster's when the pod was created. `memory_bytes` is
-    the limit of its container, which admission may have set, None without one; `out_of_memory_at` is when it was
-    killed for lack of memory last (RFC 3339), empty when it was not.
+    `restart` is the pod's own restart annotation, `restarted` the cluster's when the pod was created, `rollout` that of
+    `kubectl rollout restart` then. `memory_bytes` is the limit of its container, which admission may have set, None
+    without one; `out_of_memory_at` is when it was killed for lack of memory last (RFC 3339), empty when it was not.
     """
 
     name: str
@@ -64,6 +72,7 @@ class PodView:
     secret: str = ""
     restart: str = ""
     restarted: str = ""
+    rollout: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     resource_version: str = ""
     memory_bytes: int | None = None
@@ -93,6 +102,7 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         secret=annotations.get(MADE_WITH, ""),
         restart=annotations.get(RESTART, ""),
         restarted=annotations.get(RESTARTED, ""),
+        rollout=annotations.get(ROLLOUT_RESTARTED, ""),
         labels=meta.get("labels") or {},
         resource_version=meta.get("resourceVersion", ""),
         memory_bytes=_memory_bytes(_ours(spec["containers"])),

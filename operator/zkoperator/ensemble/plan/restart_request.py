@@ -18,6 +18,13 @@ def restart_request(asked: str, observed: Observed) -> str:
         observed: the StatefulSet, and the pods with the request that they were made with.
     """
     recorded_asked, _, recorded_rollout = observed.restarted.partition(_MARK)
-    rollout = observed.template_annotation(ROLLOUT_RESTARTED) or recorded_rollout
+    rollout = observed.template_annotation(ROLLOUT_RESTARTED)
+    if not rollout or _is_done(observed, rollout):
+        rollout = recorded_rollout
     text = asked or recorded_asked
     return f"{text}{_MARK}{rollout}" if rollout else text
+
+
+def _is_done(observed: Observed, rollout: str) -> bool:
+    """Tell whether all pods were made from a template with this rollout, as under an operator that did not know it."""
+    return bool(observed.pods) and all(pod.rollout == rollout for pod in observed.pods.values())
