@@ -57,7 +57,7 @@ class Report:
 class Writer:
     """Numbered creates and compare-and-set updates, one after another, on a thread of its own."""
 
-    def __init__(self, hosts: str, root: str, *, pause_s: float = 0.015, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, hosts: str, root: str, *, pause_s: float = 0.005, patience_s: float = PATIENCE_S) -> None:
         self.report = Report()
         self.root = root
         self.error: Exception | None = None
