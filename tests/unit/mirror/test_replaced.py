@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from tests.support.models.mirror_seeds import in_world
-from tests.support.models.seeds import Seed, replaced
+from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
-from zkoperator.mirror.model.merge_base import short
+from zkoperator.mirror.model.ledger import Ledger, effective_digests
+from zkoperator.mirror.model.merge_base import Base, short
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
+from zkoperator.mirror.model.selected_znodes import SelectedZnodes
 from zkoperator.mirror.observe import observer
+from zkoperator.mirror.observe.ledger_cache import needs_ledger
 from zkoperator.mirror.plan import plan, recall
 from zkoperator.zk.port import Create, Delete
 from zkoperator.zk.snapshot import Znode
@@ -150,6 +153,66 @@ async def test_a_znode_that_was_deleted_as_well_does_not_come_back_unasked(world
     assert world.at("a") is None
 
 
+async def _held_deletions(world: World, direction: str) -> None:
+    """Many znodes are deleted, and the ConfigMap is replaced while the operator is down."""
+    keys = [f"k{number}" for number in range(8)]
+    world.tree(**dict.fromkeys((*keys, "left"), "1"))
+    world.sync(direction=direction)
+    await world.until_in_sync()
+    world.write(*(Delete(f"{ROOT}/{key}", -1) for key in keys))
+    await world.until_reason("DeletionsHeld")
+    await world.quiet()
+    await world.stop()
+    _replace(world)
+    await world.start()
+
+
+async def test_deletions_that_wait_for_approval_are_not_undone(world: World) -> None:
+    await _held_deletions(world, "TwoWay")
+    await world.until_reason("Conflict")
+    await world.quiet()
+    assert (world.at("k0"), world.at("k7")) == (None, None)
+
+
+async def test_deletions_that_wait_for_approval_are_not_forgotten(world: World) -> None:
+    await _held_deletions(world, "ZooKeeperToConfigMap")
+    await world.quiet()
+    assert world.ready() == ("False", "DeletionsHeld")
+    world.annotate(approve_deletions=world.status()["pending"]["hash"])
+    await world.until(lambda: world.data() == {"left": b"1"})
+
+
+@pytest.mark.parametrize("theirs", ["2", None])
+async def test_a_conflict_stays_one(world: World, theirs: str | None) -> None:
+    await _synced(world)
+    world.edit(a="mine")
+    if theirs is None:
+        world.drop("a")
+    else:
+        world.node("a", theirs)
+    await world.until_reason("Conflict")
+    await world.quiet()
+    await world.stop()
+    _replace(world)
+    await world.start()
+    await world.quiet()
+    assert world.ready() == ("False", "Conflict")
+    assert world.at("a") == (theirs.encode() if theirs is not None else None)
+
+
+async def test_what_was_pushed_is_known_where_the_direction_has_changed_as_well(world: World) -> None:
+    await _synced(world)
+    world.edit(a="2")
+    await world.until(lambda: world.at("a") == b"2")
+    await world.until_in_sync()
+    await world.stop()
+    _replace(world, b="drift")
+    world.spec(direction="ZooKeeperToConfigMap")
+    await world.start()
+    await world.until(lambda: (world.data() or {})["b"] == b"1")
+    await world.until_in_sync()
+
+
 async def test_a_znode_that_the_config_map_never_had_stays_when_it_is_the_source(world: World) -> None:
     await _synced(world, direction="ConfigMapToZooKeeper")
     world.node("foreign", "theirs")
@@ -221,7 +284,32 @@ def _recalled_as_found(_mark: bytes, znode: Znode | None, _zxid: int) -> bytes:
     return recall.UNKNOWN if znode is None else short(znode.digest)
 
 
+def _common_where_equal(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> str:
+    digests = effective_digests(base, ledger)
+    equal = {key: one for key, one in digests.items() if recall._mark(key, one, selected) != recall.UNKNOWN}
+    return recall.common_of(replace(base, digests=equal), None, selected)
+
+
 SEEDS = (
+    Seed(
+        "a key that waits was synchronised before",
+        replaced(plan, "common_of", _common_where_equal),
+        (
+            in_world(test_deletions_that_wait_for_approval_are_not_undone),
+            in_world(test_deletions_that_wait_for_approval_are_not_forgotten),
+            in_world(test_a_conflict_stays_one, theirs=None),
+        ),
+    ),
+    Seed(
+        "the znode of a conflict is no common value",
+        rewritten(recall, "_recalled", "mark == UNKNOWN or ", ""),
+        (in_world(test_a_conflict_stays_one, theirs="2"),),
+    ),
+    Seed(
+        "the status tells of a ledger where the annotation is gone",
+        replaced(observer, "needs_ledger", lambda sync, base: base is not None and needs_ledger(sync, base)),
+        (in_world(test_what_was_pushed_is_known_where_the_direction_has_changed_as_well),),
+    ),
     Seed(
         "the base of a replaced ConfigMap is recalled",
         replaced(plan, "recalled_base", lambda *_: None),

@@ -41,8 +41,14 @@ class LedgerCache:
 
 
 def needs_ledger(sync: ValidatedSync, base: Base | None) -> bool:
-    """Whether the ledger is part of the base: also of one that pushes no more, until the annotation has everything."""
-    return sync.writes_znodes or (base is not None and base.ledger_czxid != 0)
+    """Whether the ledger is part of the base: also of one that pushes no more, until the annotation has everything.
+
+    `base`: None when there is no annotation; only the status tells then.
+    """
+    if base is not None:
+        return sync.writes_znodes or base.ledger_czxid != 0
+    recorded = sync.status.base
+    return sync.writes_znodes or (recorded is not None and recorded.ledger)
 
 
 async def read_ledger(zk: Zk, uid: str) -> Ledger | None:

@@ -34,25 +34,24 @@ _COMPRESSES_TO: Final = 8
 
 
 def common_of(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> str:
-    """Return the text of a status for the keys whose znodes have the common value, "" when they are too many.
+    """Return the text of a status for the keys of the base, "" when they are too many.
 
     The same keys give the same text, whatever their values are.
     """
-    digests = effective_digests(base, ledger)
-    marks = {key: mark for key, digest in digests.items() if (mark := _mark(key, digest, selected)) is not None}
+    marks = {key: _mark(key, digest, selected) for key, digest in effective_digests(base, ledger).items()}
     if sum(len(key) + 1 for key in marks) > MAX_COMMON * _COMPRESSES_TO:
         return ""
     text = encode_base(replace(base, zxid=0, digests=marks, unsettled=frozenset()))
     return text if len(text) <= MAX_COMMON else ""
 
 
-def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes | None:
-    """Return the entry of a status for one key, None when its znode has another value."""
+def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes:
+    """Return the entry of a status for one key; `UNKNOWN` when its znode has another value, or is gone."""
     znode = selected.keys.get(key)
     if digest == EMPTY_PARENT:
         return EMPTY_PARENT
     if znode is None or short(znode.digest) != value_digest(digest):
-        return None
+        return UNKNOWN
     return EMPTY_PUSHED if digest == EMPTY_PUSHED else _COMMON
 
 
@@ -78,10 +77,10 @@ def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, sel
 
 
 def _recalled(mark: bytes, znode: Znode | None, zxid: int) -> bytes:
-    """Return the common value of one key: that of its znode if it was not written since, else `UNKNOWN`."""
+    """Return the common value of one key: that of its znode if it had it and was not written since, else `UNKNOWN`."""
     if mark == EMPTY_PARENT:
         return EMPTY_PARENT
-    if znode is None or znode.mzxid > zxid:
+    if mark == UNKNOWN or znode is None or znode.mzxid > zxid:
         return UNKNOWN
     return EMPTY_PUSHED if mark == EMPTY_PUSHED else short(znode.digest)
 
