@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from tests.support.models.mirror_seeds import in_world
-from tests.support.models.seeds import Seed, replaced
+from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, World, running
 from zkoperator.kube.port import CONFIG_MAPS
+from zkoperator.mirror.model import deletions
 from zkoperator.mirror.model.deletions import DeletionLog
-from zkoperator.mirror.plan import plan
+from zkoperator.mirror.plan import plan, steps
 from zkoperator.zk.port import Create, Delete
 
 KEYS = [f"k{number}" for number in range(10)]
@@ -116,6 +117,22 @@ async def test_instances_that_ended_with_their_sessions_never_wait(world: World)
     await world.until_in_sync()
 
 
+async def test_instances_that_became_configuration_wait_like_all_keys(world: World) -> None:
+    world.write(Create(ROOT, b""))
+    world.sync(direction="ZooKeeperToConfigMap", keys={"ephemerals": "Include"})
+    await world.until(lambda: world.ready()[1] == "InSync")
+    owner = await world.connector().open(("main:2181",), None)
+    for key in KEYS[:8]:
+        await owner.create(Create(f"{ROOT}/{key}", b"1", ephemeral=True))
+    await world.until(lambda: len(world.data() or {}) == 8)
+    world.write(*(op for key in KEYS[:8] for op in (Delete(f"{ROOT}/{key}", -1), Create(f"{ROOT}/{key}", b"1"))))
+    await owner.close()
+    await world.quiet()
+    world.write(*(Delete(f"{ROOT}/{key}", -1) for key in KEYS[:8]))
+    await world.until_reason("DeletionsHeld")
+    assert len(world.data() or {}) == 8
+
+
 def test_the_window_ends_unless_deletions_are_held() -> None:
     log = DeletionLog(window_s=10, quiet_s=1, longest_s=5)
     log.note(["a"], [], 0.0, held=False)
@@ -136,6 +153,17 @@ def test_deletions_wait_until_no_other_follows_but_not_for_ever() -> None:
     assert log.wait_s(frozenset("abcd"), 5.0) <= 0
     assert log.wait_s(frozenset(), 6.0) == 0
     assert log.wait_s(frozenset("a"), 7.0) == 1
+
+
+def test_deletions_that_follow_those_that_were_carried_out_wait_as_long() -> None:
+    log = DeletionLog(window_s=10, quiet_s=1, longest_s=5)
+    log.wait_s(frozenset("a"), 0.0)
+    assert log.wait_s(frozenset("ab"), 5.0) <= 0
+    log.note("ab", [], 5.0, held=False)
+    assert log.wait_s(frozenset("c"), 5.5) == 1
+
+
+_IDENTITY = steps._identity
 
 
 def _never_back(self: Any, deleted: Any, _written: Any, now_s: float, **_: Any) -> None:
@@ -172,6 +200,16 @@ SEEDS = (
         "sessions that ended have deleted nothing",
         replaced(plan._Planner, "_ended", lambda _: frozenset()),
         (in_world(test_instances_that_ended_with_their_sessions_never_wait),),
+    ),
+    Seed(
+        "the base says which znodes belong to sessions now",
+        replaced(steps, "_identity", lambda base: _IDENTITY(dataclasses.replace(base, ephemeral=frozenset()))),
+        (in_world(test_instances_that_became_configuration_wait_like_all_keys),),
+    ),
+    Seed(
+        "what was carried out waits no more",
+        rewritten(deletions, "DeletionLog.note", "self._waiting = frozenset()", "pass"),
+        (test_deletions_that_follow_those_that_were_carried_out_wait_as_long,),
     ),
 )
 

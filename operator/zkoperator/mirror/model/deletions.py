@@ -41,6 +41,7 @@ class DeletionLog:
 
     def note(self, deleted: Iterable[str], written: Iterable[str], now_s: float, *, held: bool) -> None:
         """Remember what one pass has carried out, and whether deletions wait for approval since."""
+        self._waiting = frozenset()
         for key in written:
             self._at_s.pop(key, None)
         for key in deleted:

@@ -245,8 +245,8 @@ def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions,
     return _must_fold(context.seen.ledger, old)
 
 
-def _identity(base: Base) -> tuple[int | str, ...]:
-    return base.root_czxid, base.ledger_czxid, base.rebuilt, base.held_root, base.ensemble, base.path
+def _identity(base: Base) -> tuple[int | str | frozenset[str], ...]:
+    return base.root_czxid, base.ledger_czxid, base.rebuilt, base.held_root, base.ensemble, base.path, base.ephemeral
 
 
 def _must_fold(ledger: Ledger | None, base: Base) -> bool:
