@@ -133,6 +133,18 @@ async def test_instances_that_became_configuration_wait_like_all_keys(world: Wor
     assert len(world.data() or {}) == 8
 
 
+async def test_empty_znodes_that_got_children_count_for_nothing(world: World) -> None:
+    world.tree(**dict.fromkeys(KEYS[:4], ""), **dict.fromkeys(KEYS[4:8], "1"))
+    world.sync(deletionGuard={"maxPercent": 20})
+    await world.until_in_sync()
+    for key in KEYS[:4]:
+        world.node(f"{key}/lock", "1")
+    await world.until(lambda: {*(world.data() or {})} == {*KEYS[4:8], *(f"{key}__lock" for key in KEYS[:4])})
+    await world.until_in_sync()
+    world.drop("k4")
+    await world.until(lambda: "k4" not in (world.data() or {}))
+
+
 def test_the_window_ends_unless_deletions_are_held() -> None:
     log = DeletionLog(window_s=10, quiet_s=1, longest_s=5)
     log.note(["a"], [], 0.0, held=False)
@@ -205,6 +217,11 @@ SEEDS = (
         "the base says which znodes belong to sessions now",
         replaced(steps, "_identity", lambda base: _IDENTITY(dataclasses.replace(base, ephemeral=frozenset()))),
         (in_world(test_instances_that_became_configuration_wait_like_all_keys),),
+    ),
+    Seed(
+        "a key whose znode holds others now was deleted by nobody",
+        rewritten(plan, "_Planner._real", "(self._ended() | decisions.only_emptied)", "self._ended()"),
+        (in_world(test_empty_znodes_that_got_children_count_for_nothing),),
     ),
     Seed(
         "what was carried out waits no more",

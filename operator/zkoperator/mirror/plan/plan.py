@@ -56,7 +56,7 @@ class Plan:
         held: deletions, or all of another history's changes, that wait for approval.
         resolved: keys that a resolution has decided and the steps carry out.
         is_approved: the deletions are those that somebody has approved.
-        ended: deleted keys whose znodes have gone with their sessions.
+        ended: keys that nobody has deleted: their znodes have gone with their sessions, or hold others now.
         common: names of the keys that both sides have in common at `zxid`, as a status keeps them.
         keys, bytes: equal on both sides once the steps are done.
     """
@@ -340,7 +340,7 @@ class _Planner:
             carried=steps.carried,
             held=tuple(sorted_.held),
             resolved=frozenset(decisions.resolved & carried),
-            ended=self._ended() & carried,
+            ended=(self._ended() | decisions.only_emptied) & carried,
             is_approved=sorted_.is_approved,
             keys=decisions.equal + sum(not item.is_deletion for item in steps.carried),
             bytes=decisions.equal_bytes + steps.carried_bytes,
