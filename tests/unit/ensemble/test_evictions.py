@@ -8,7 +8,7 @@ import pytest
 from tests.support.fakes.kube import Operation
 from tests.support.models.ensemble_edges import Edge, alive, until
 from tests.support.models.ensemble_simulation import BETTER, NAMES
-from tests.support.models.seeds import Seed, claim_with, rewritten
+from tests.support.models.seeds import Seed, claim_with, replaced, rewritten
 from tests.support.worlds.ensemble import EnsembleWorld, ensemble_world
 from zkoperator.ensemble.apply import applier
 from zkoperator.ensemble.build import children
@@ -137,6 +137,20 @@ async def test_a_pod_that_is_not_ready_is_replaced_though_the_budget_is_spent() 
     assert _told(world, "MemberRestarted", "it is not ready")
 
 
+async def test_joiners_that_never_come_up_do_not_hold_the_restarts_of_voters() -> None:
+    world = await at_rest(3)
+    world.stuck = frozenset({4, 5})
+    world.ask_for(replicas=5, image=BETTER)
+    while len(alive(world)) < 5:
+        await world.turn()
+    away = drain_at_restarts(world, after=True)
+    for _ in range(110):
+        await world.turn()
+    assert {world.pods[member].image for member in (1, 2, 3)} == {BETTER}
+    assert max(away) == 1
+    assert _told(world, "MemberRestarted", "members without a vote do not come up")
+
+
 async def test_a_pod_of_two_budgets_is_deleted_and_that_is_told() -> None:
     world = await at_rest(3)
     selector = {"matchLabels": NAMES.selector}
@@ -199,6 +213,11 @@ SEEDS = (
         "who can spare nobody is rolled past the budget",
         rewritten(roll, "_unguarded", '"" if spare else', '"" and'),
         (claim_with(test_an_ensemble_that_can_spare_nobody_is_rolled_all_the_same, 1),),
+    ),
+    Seed(
+        "joiners that never come up hold nobody",
+        replaced(roll, "_joiner_is_stuck", lambda *_: False),
+        (test_joiners_that_never_come_up_do_not_hold_the_restarts_of_voters,),
     ),
     Seed(
         "a single member that is not ready is let go too",

@@ -226,8 +226,19 @@ def _unguarded(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> s
     """
     if not pod.ready:
         return "it is not ready"
+    if _joiner_is_stuck(observed):
+        return "members without a vote do not come up, and have spent the disruption budget"
     spare = spare_members(cluster, voters_of_budget(cluster, observed))
     return "" if spare else "the disruption budget can spare no member"
+
+
+def _joiner_is_stuck(observed: Observed) -> bool:
+    """Whether a pod without a vote is not ready for long: its fault may be one that only the restarts can mend."""
+    return any(
+        not pod.ready and member not in observed.voters and observed.downtime_s.get(member, 0.0) > RETURN_S
+        for member, pod in observed.pods.items()
+        if member <= (observed.replicas or 0)
+    )
 
 
 def _waiting(cluster: ValidatedCluster, pod: PodView, why: str, blocked: str, coming: str = "") -> Proposal:
