@@ -170,7 +170,7 @@ async def test_a_wiped_follower_may_not_vote_before_it_has_synced(space: Space, 
             await main.says("Available", status="False", reason="QuorumLost")
             # With the vote of the wiped one the other would be elected within a second.
             for _ in range(40):
-                assert await modes() == ["none", "none"]
+                assert set(await modes()) <= {"none", ""}, "somebody serves; without an answer nothing is known"
                 await asyncio.sleep(0.2)
         after = await main.ready(3)
     assert after["configVersion"] == before["configVersion"]
