@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.controller.keyed_state import KeyedState
-from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
+from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError, ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
 from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.apply.applier import Applier
@@ -25,6 +25,7 @@ from zkoperator.mirror.plan.plan import Plan, make_plan
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 from zkoperator.mirror.plan.push import PushMulti
 from zkoperator.mirror.plan.refusal import STUCK
+from zkoperator.mirror.plan.steps import Step
 from zkoperator.mirror.rollout import Rollouts
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.state import SyncState, new_state
@@ -204,7 +205,7 @@ class MirrorReconciler:
             return LookAgain(wait_s)
         began_s = self._clock.now_s()
         try:
-            overwritten = await self._applier.apply(plan.steps, sync, seen, state.sides)
+            overwritten = await self._apply(plan, sync, seen, state)
         except InvalidError as error:
             message = f"what was written was refused: {error}; see the limits in docs/consistency.md"
             return await self._report_refusal(SyncReason.KEY_INVALID, message, sync, state)
@@ -223,6 +224,16 @@ class MirrorReconciler:
         if again == WHEN_WOKEN and not plan.steps:
             state.resource.compact()
         return again
+
+    async def _apply(self, plan: Plan, sync: ValidatedSync, seen: Observed, state: SyncState) -> tuple[str, ...]:
+        """Apply the plan. A ConfigMap that was written counts, although the push after it has failed."""
+        written: list[Step] = []
+        try:
+            return await self._applier.apply(plan.steps, sync, seen, state.sides, written.append)
+        except ZkOperatorError:
+            if any(isinstance(step, CreateConfigMap | WriteConfigMap) for step in written):
+                self._meter.flapped(pacing.note_pull(plan, state.sides.backlog, self._clock.now_s()))
+            raise
 
     async def _report_failing(self, sync: ValidatedSync, state: SyncState) -> None:
         """Let Ready be False once all writes have failed for a while; a single failure is not reported."""

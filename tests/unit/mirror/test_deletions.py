@@ -10,12 +10,15 @@ from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, World, running
 from zkoperator.kube.port import CONFIG_MAPS
+from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.model import deletions
 from zkoperator.mirror.model.deletions import DeletionLog
 from zkoperator.mirror.plan import plan, steps
-from zkoperator.zk.port import Create, Delete
+from zkoperator.zk.port import Acl, Create, Delete
 
 KEYS = [f"k{number}" for number in range(10)]
+READ = 1
+"""The permission of an ACL that allows reading alone."""
 
 
 async def _synced(world: World, number: int, **spec: object) -> None:
@@ -182,7 +185,28 @@ def _never_back(self: Any, deleted: Any, _written: Any, now_s: float, **_: Any) 
     self._at_s.update((f"{key}{now_s}", now_s) for key in deleted)
 
 
+async def test_deletions_count_although_the_push_of_the_same_pass_is_refused(world: World) -> None:
+    """Each round deletes three znodes, and edits a key of the ConfigMap that the ensemble does not let us write."""
+    world.write(Create(ROOT, b""), Create(f"{ROOT}/fixed", b"x", (Acl(READ, "world", "anyone"),)))
+    for key in KEYS:
+        world.node(key, "1")
+    world.sync()
+    await world.until_in_sync()
+    for number, gone in enumerate((KEYS[:3], KEYS[3:6])):
+        world.edit(**{f"fixed__new{number}": "1"})
+        world.write(*(Delete(f"{ROOT}/{key}", -1) for key in gone))
+        await world.until(lambda: world.ready()[1] in ("Forbidden", "DeletionsHeld"))
+        await world.quiet(40)
+    assert set(KEYS[3:]) <= (world.data() or {}).keys()
+    assert world.status()["pending"]["deletes"] == 3
+
+
 SEEDS = (
+    Seed(
+        "a pull counts although the push fails",
+        replaced(pacing, "note_pull", lambda *_: 0),
+        (in_world(test_deletions_count_although_the_push_of_the_same_pass_is_refused),),
+    ),
     Seed(
         "the last keys wait, however few they are",
         replaced(plan, "loses_all", lambda *_: False),

@@ -1,7 +1,7 @@
 """Carrying out the steps of a plan, each a conditional write together with the base that it leads to. I/O."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from zkoperator.api.reasons import SyncReason
@@ -55,9 +55,16 @@ class Applier:
         self._claimants = Claimants(api)
 
     async def apply(
-        self, steps: tuple[Step, ...], sync: ValidatedSync, seen: Observed, sides: BothSides
+        self,
+        steps: tuple[Step, ...],
+        sync: ValidatedSync,
+        seen: Observed,
+        sides: BothSides,
+        on_written: Callable[[Step], None] = lambda _: None,
     ) -> tuple[str, ...]:
         """Carry out the steps in order; return the paths that `_overwritten` finds.
+
+        `on_written` is called after each write: those before a step that fails stay written.
 
         Raises:
             ConflictError: something changed since it was observed.
@@ -68,6 +75,7 @@ class Applier:
                 await self._claim(step, sync, seen, sides)
             else:
                 overwritten = await self._write(step, sync, sides)
+            on_written(step)
         return overwritten
 
     async def release_ledger(self, sync: ValidatedSync, sides: BothSides) -> None:

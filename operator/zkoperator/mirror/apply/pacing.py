@@ -1,9 +1,11 @@
 """When the writes of a plan are carried out, and what is remembered of them for the next ones. Pure."""
 
+from dataclasses import replace
+
 from zkoperator.mirror.model.backlog import Backlog
 from zkoperator.mirror.model.decision import Action
 from zkoperator.mirror.plan.plan import Plan
-from zkoperator.mirror.plan.pull import WriteConfigMap
+from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 
 
 def wait_s(plan: Plan, zxid: int, backlog: Backlog, now_s: float) -> float:
@@ -31,3 +33,11 @@ def note_writes(plan: Plan, backlog: Backlog, now_s: float) -> int:
         counted = [] if plan.is_approved else deleted
         backlog.deletions.note(counted, written, now_s, held=bool(plan.held))
     return flapping
+
+
+def note_pull(plan: Plan, backlog: Backlog, now_s: float) -> int:
+    """Remember the write of the ConfigMap where the push of the same plan has failed; return as `note_writes` does."""
+    pulled = tuple(item for item in plan.carried if item.action is Action.TO_CONFIG_MAP)
+    steps = tuple(step for step in plan.steps if isinstance(step, CreateConfigMap | WriteConfigMap))
+    resolved = plan.resolved & {item.key for item in pulled}
+    return note_writes(replace(plan, steps=steps, carried=pulled, resolved=resolved), backlog, now_s)
