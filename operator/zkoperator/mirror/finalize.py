@@ -112,25 +112,27 @@ class Finalizer:
 
         Writes at most once: the next pass observes the outcome.
         """
-        seen = await self._observer.observe(sync, state.sides)
-        if isinstance(seen, Waiting):
-            return seen
-        edits = [edit for edit in _unchanged(sync, seen) if edit.key not in seen.refused]
-        if edits and _is_another_history(sync, seen):
+        observed = await self._observer.observe(sync, state.sides)
+        if isinstance(observed, Waiting):
+            return observed
+        edits = [edit for edit in _unchanged(sync, observed) if edit.key not in observed.refused]
+        if edits and _is_another_history(sync, observed):
             await self._record_left(state.resource, f"all znodes ({_ANOTHER_HISTORY})", sync)
             return None
-        if seen.ledger is None or not seen.ledger_is_mine:
-            return await self._claim(sync, seen, state)
-        push, _ = plan_push(edits, _input(sync, seen, seen.ledger))
+        if observed.ledger is None or not observed.ledger_is_mine:
+            return await self._claim(sync, observed, state)
+        push, _ = plan_push(edits, _input(sync, observed, observed.ledger))
         if push is not None:
-            await self._applier.apply((push,), sync, seen, state.sides)
+            await self._applier.apply((push,), sync, observed, state.sides)
             return _DELETING
-        if seen.refused:
-            await self._record_left(state.resource, f"what may not be deleted: {', '.join(sorted(seen.refused))}", sync)
+        if observed.refused:
+            await self._record_left(
+                state.resource, f"what may not be deleted: {', '.join(sorted(observed.refused))}", sync
+            )
         return None
 
-    async def _claim(self, sync: ValidatedSync, seen: Observed, state: SyncState) -> Waiting | None:
-        await self._applier.apply((ClaimLedger(seen.ledger),), sync, seen, state.sides)
+    async def _claim(self, sync: ValidatedSync, observed: Observed, state: SyncState) -> Waiting | None:
+        await self._applier.apply((ClaimLedger(observed.ledger),), sync, observed, state.sides)
         rival = state.sides.ledger.claimed_by
         if not rival:
             return _DELETING
@@ -138,18 +140,18 @@ class Finalizer:
         return None
 
 
-def _is_another_history(sync: ValidatedSync, seen: Observed) -> bool:
+def _is_another_history(sync: ValidatedSync, observed: Observed) -> bool:
     """Whether a value that is equal to the base is no proof that it was synchronised: the ensemble has changed."""
-    if history_of(seen.base, seen.snapshot, seen.ledger, sync.source.ensemble) is not History.SAME:
+    if history_of(observed.base, observed.snapshot, observed.ledger, sync.source.ensemble) is not History.SAME:
         return True
-    return make_plan(sync, seen).stop is SyncReason.SOURCE_REGRESSED
+    return make_plan(sync, observed).stop is SyncReason.SOURCE_REGRESSED
 
 
-def _unchanged(sync: ValidatedSync, seen: Observed) -> list[Edit]:
-    if seen.base is None or seen.base.sync_uid != sync.uid:
+def _unchanged(sync: ValidatedSync, observed: Observed) -> list[Edit]:
+    if observed.base is None or observed.base.sync_uid != sync.uid:
         return []
-    known = effective_digests(seen.base, seen.ledger)
-    selected = select_znodes(seen.snapshot, sync.selection)
+    known = effective_digests(observed.base, observed.ledger)
+    selected = select_znodes(observed.snapshot, sync.selection)
     return [
         Edit(key, selected.paths[key], None)
         for key, znode in selected.keys.items()
@@ -157,13 +159,13 @@ def _unchanged(sync: ValidatedSync, seen: Observed) -> list[Edit]:
     ]
 
 
-def _input(sync: ValidatedSync, seen: Observed, ledger: Ledger) -> PushInput:
+def _input(sync: ValidatedSync, observed: Observed, ledger: Ledger) -> PushInput:
     return PushInput(
-        selected=select_znodes(seen.snapshot, sync.selection),
+        selected=select_znodes(observed.snapshot, sync.selection),
         ledger=ledger,
         sync_uid=sync.uid,
-        annotated_zxid=seen.base.zxid if seen.base is not None else 0,
-        resource_version=seen.content.resource_version if seen.content is not None else "",
-        config_map=seen.content.uid if seen.content is not None else "",
-        limits=seen.limits,
+        annotated_zxid=observed.base.zxid if observed.base is not None else 0,
+        resource_version=observed.content.resource_version if observed.content is not None else "",
+        config_map=observed.content.uid if observed.content is not None else "",
+        limits=observed.limits,
     )

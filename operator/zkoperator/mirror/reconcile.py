@@ -134,12 +134,12 @@ class MirrorReconciler:
             waiting = await self._finalizer.finish(sync, state)
             return await self._report_waiting(waiting, sync, state) if waiting is not None else WHEN_WOKEN
         await self._finalizer.keep_finalizer(sync, state)
-        seen = await self._observer.observe(sync, state.sides)
-        if isinstance(seen, Waiting):
-            return await self._report_waiting(seen, sync, state)
-        if _has_spent_ledger(sync, seen):
+        observed = await self._observer.observe(sync, state.sides)
+        if isinstance(observed, Waiting):
+            return await self._report_waiting(observed, sync, state)
+        if _has_spent_ledger(sync, observed):
             await self._applier.release_ledger(sync, state.sides)
-        return await self._carry_out(make_plan(sync, seen), sync, seen, state)
+        return await self._carry_out(make_plan(sync, observed), sync, observed, state)
 
     async def _read(self, key: Key, state: SyncState) -> ValidatedSync | None:
         """Return the ConfigSync; None when it is gone or invalid, which is dealt with here."""
@@ -191,7 +191,7 @@ class MirrorReconciler:
         self._forget(key)
         self._meter.object_gone(key)
 
-    async def _carry_out(self, plan: Plan, sync: ValidatedSync, seen: Observed, state: SyncState) -> LookAgain:
+    async def _carry_out(self, plan: Plan, sync: ValidatedSync, observed: Observed, state: SyncState) -> LookAgain:
         """Apply the plan and report; read the ledger first where another process may explain a difference."""
         if not plan.claims_ledger:
             ledger = state.sides.ledger
@@ -200,12 +200,12 @@ class MirrorReconciler:
             if is_doubtful:
                 ledger.doubt()
                 return NOW
-        wait_s = pacing.wait_s(plan, seen.snapshot.zxid, state.sides.backlog, self._clock.now_s())
+        wait_s = pacing.wait_s(plan, observed.snapshot.zxid, state.sides.backlog, self._clock.now_s())
         if wait_s > 0:
             return LookAgain(wait_s)
         began_s = self._clock.now_s()
         try:
-            overwritten = await self._apply(plan, sync, seen, state)
+            overwritten = await self._apply(plan, sync, observed, state)
         except InvalidError as error:
             message = f"what was written was refused: {error}; see the limits in docs/consistency.md"
             return await self._report_refusal(SyncReason.KEY_INVALID, message, sync, state)
@@ -225,11 +225,11 @@ class MirrorReconciler:
             state.resource.compact()
         return again
 
-    async def _apply(self, plan: Plan, sync: ValidatedSync, seen: Observed, state: SyncState) -> tuple[str, ...]:
+    async def _apply(self, plan: Plan, sync: ValidatedSync, observed: Observed, state: SyncState) -> tuple[str, ...]:
         """Apply the plan. A ConfigMap that was written counts, although the push after it has failed."""
         written: list[Step] = []
         try:
-            return await self._applier.apply(plan.steps, sync, seen, state.sides, written.append)
+            return await self._applier.apply(plan.steps, sync, observed, state.sides, written.append)
         except ZkOperatorError:
             if any(isinstance(step, CreateConfigMap | WriteConfigMap) for step in written):
                 self._meter.flapped(pacing.note_pull(plan, state.sides.backlog, self._clock.now_s()))
@@ -325,10 +325,10 @@ class MirrorReconciler:
         await self._reporter.write_status(resource, state.report, status)
 
 
-def _has_spent_ledger(sync: ValidatedSync, seen: Observed) -> bool:
+def _has_spent_ledger(sync: ValidatedSync, observed: Observed) -> bool:
     """Whether ledger and claim are left from a time when the ConfigSync pushed."""
     base = sync.status.base
-    return base is not None and base.ledger and not needs_ledger(sync, seen.base)
+    return base is not None and base.ledger and not needs_ledger(sync, observed.base)
 
 
 def _must_read_ledger(plan: Plan, sync: ValidatedSync, ledger: LedgerCache) -> bool:

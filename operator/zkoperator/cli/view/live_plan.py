@@ -95,14 +95,14 @@ class _Look:
     async def observe(self) -> Observed:
         """Return both sides once the subtree is read, as a pass of the operator would have them."""
         try:
-            seen = await self._first()
+            observed = await self._first()
         finally:
             await self._observer.detach(self._sides)
         sync = self._sync
         return replace(
-            seen,
+            observed,
             # A push would begin with a ledger of its own; what it would write is the same.
-            ledger=seen.ledger or (_NO_LEDGER if sync.pushes else None),
+            ledger=observed.ledger or (_NO_LEDGER if sync.pushes else None),
             ledger_is_mine=True,
             flapping=flapping_keys(sync),
         )
@@ -110,14 +110,16 @@ class _Look:
     async def _first(self) -> Observed:
         while True:
             self._changed.clear()
-            seen = await self._observer.observe(self._sync, self._sides)
+            observed = await self._observer.observe(self._sync, self._sides)
             subtree = self._sides.subscription.subtree
             self.hosts = subtree.endpoint.hosts if subtree is not None else ()
-            if isinstance(seen, Observed):
-                return replace(seen, claimed_by=await self._rival(subtree.zk if subtree is not None else None, seen))
-            if subtree is None or seen.reason not in _UNKNOWN_YET:
-                raise InvalidError((FieldError(self._sync.name, f"{seen.reason}: {seen.message}"),))
-            await self._wait(seen)
+            if isinstance(observed, Observed):
+                return replace(
+                    observed, claimed_by=await self._rival(subtree.zk if subtree is not None else None, observed)
+                )
+            if subtree is None or observed.reason not in _UNKNOWN_YET:
+                raise InvalidError((FieldError(self._sync.name, f"{observed.reason}: {observed.message}"),))
+            await self._wait(observed)
 
     async def _wait(self, waiting: Waiting) -> None:
         """Wait until the subtree changes, at most as long as a pass of the operator would."""
@@ -127,9 +129,9 @@ class _Look:
         except TimeoutError:
             return
 
-    async def _rival(self, zk: Zk | None, seen: Observed) -> str:
+    async def _rival(self, zk: Zk | None, observed: Observed) -> str:
         """Return who pushes to an overlapping subtree; a ConfigSync with a ledger has claimed its own already."""
-        if zk is None or not self._sync.pushes or seen.ledger is not None:
+        if zk is None or not self._sync.pushes or observed.ledger is not None:
             return ""
         claimants = Claimants(self._api)
         rival = await rival_of(zk, self._sync.source.root, await claimants.claimant(self._sync), claimants.standing)

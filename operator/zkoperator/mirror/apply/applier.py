@@ -58,7 +58,7 @@ class Applier:
         self,
         steps: tuple[Step, ...],
         sync: ValidatedSync,
-        seen: Observed,
+        observed: Observed,
         sides: BothSides,
         on_written: Callable[[Step], None] = lambda _: None,
     ) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Applier:
         overwritten: tuple[str, ...] = ()
         for step in steps:
             if isinstance(step, ClaimLedger):
-                await self._claim(step, sync, seen, sides)
+                await self._claim(step, sync, observed, sides)
             else:
                 overwritten = await self._write(step, sync, sides)
             on_written(step)
@@ -118,7 +118,7 @@ class Applier:
         self._meter.wrote(direction, Outcome.SUCCESS)
         return overwritten
 
-    async def _claim(self, step: ClaimLedger, sync: ValidatedSync, seen: Observed, sides: BothSides) -> None:
+    async def _claim(self, step: ClaimLedger, sync: ValidatedSync, observed: Observed, sides: BothSides) -> None:
         zk = _subtree(sides).zk
         cache = sides.ledger
         cache.forget()

@@ -94,8 +94,8 @@ class Observer:
             message = "catching up with the ensemble"
             return Waiting(SyncReason.SYNCING, message, LookAgain(_CATCH_UP_S), silent=True)
         self._restore_deletions(sync, sides.backlog)
-        seen = await self._observed(subtree, snapshot, manifest, sides)
-        return replace(seen, owner_is_gone=await self._owner_is_gone(sync, seen.content))
+        observed = await self._observed(subtree, snapshot, manifest, sides)
+        return replace(observed, owner_is_gone=await self._owner_is_gone(sync, observed.content))
 
     def _creation_wait_s(self, manifest: Mapping[str, Any] | None, sync: ValidatedSync, cache: ConfigMapCache) -> float:
         """Return how long whoever deleted a ConfigMap that is synchronised both ways may still create it again."""

@@ -99,24 +99,24 @@ EPOCH_BITS: Final = 32
 _RECORDS: Final = (Action.RECORD, Action.FORGET, Action.DETACH)
 
 
-def make_plan(sync: ValidatedSync, seen: Observed) -> Plan:
+def make_plan(sync: ValidatedSync, observed: Observed) -> Plan:
     """Return what this pass does."""
-    refused = refusal_of(sync, seen)
-    return Plan(stop=refused[0], message=refused[1]) if refused is not None else _Planner(sync, seen).plan()
+    refused = refusal_of(sync, observed)
+    return Plan(stop=refused[0], message=refused[1]) if refused is not None else _Planner(sync, observed).plan()
 
 
 class _Planner:
     """One run of the planner over one observation."""
 
-    def __init__(self, sync: ValidatedSync, seen: Observed) -> None:
+    def __init__(self, sync: ValidatedSync, observed: Observed) -> None:
         self._sync = sync
-        self._seen = seen
-        self._selected = select_znodes(seen.snapshot, sync.selection, ephemerals=sync.ephemerals)
-        self._state, self._base = _read_base(sync, seen, self._selected)
-        self._history = history_of(self._base, seen.snapshot, seen.ledger, sync.source.ensemble)
+        self._observed = observed
+        self._selected = select_znodes(observed.snapshot, sync.selection, ephemerals=sync.ephemerals)
+        self._state, self._base = _read_base(sync, observed, self._selected)
+        self._history = history_of(self._base, observed.snapshot, observed.ledger, sync.source.ensemble)
         self._rules = self._rules_of_pass()
-        self._digests = effective_digests(self._base, seen.ledger) if self._base is not None else {}
-        self._detached = _effective_detached(self._base, seen.ledger)
+        self._digests = effective_digests(self._base, observed.ledger) if self._base is not None else {}
+        self._detached = _effective_detached(self._base, observed.ledger)
 
     def plan(self) -> Plan:
         """Guards first, then the merge."""
@@ -124,16 +124,16 @@ class _Planner:
             return stop
         given = MergeInput(
             self._selected,
-            self._seen.content,
+            self._observed.content,
             self._digests,
             self._detached,
             self._sync.resolve,
             self._sync.selection,
-            self._seen.refused,
+            self._observed.refused,
             shown={item.key: (item.zookeeper, item.config_map) for item in self._sync.status.conflicts},
             all_are_shown=self._sync.status.conflict_count <= len(self._sync.status.conflicts),
             adopting=self._base.adopting if self._base is not None else None,
-            flapping=self._seen.flapping,
+            flapping=self._observed.flapping,
             base_zxid=self._base.zxid if self._base is not None else 0,
         )
         decisions = decide_all(given, self._rules)
@@ -144,12 +144,12 @@ class _Planner:
         if self._sync.mode is not Mode.ACTIVE:
             return self._dry(decisions)
         if self._needs_ledger():
-            return Plan((ClaimLedger(self._seen.ledger),), more=True, base_state=self._state, base=self._base)
+            return Plan((ClaimLedger(self._observed.ledger),), more=True, base_state=self._state, base=self._base)
         return self._real(decisions)
 
     def _rules_of_pass(self) -> Rules:
         rules = self._sync.rules
-        if self._seen.content is None:
+        if self._observed.content is None:
             return replace(rules, direction=Direction.TWO_WAY, adoption=None)
         return replace(rules, adoption=self._adoption())
 
@@ -159,7 +159,7 @@ class _Planner:
 
     def _missing_source(self) -> Plan | None:
         """The operator does not create a ConfigMap that is the source: it does not know the content."""
-        if self._seen.content is not None or self._sync.rules.pulls:
+        if self._observed.content is not None or self._sync.rules.pulls:
             return None
         name, label = self._sync.config_map, f"{SYNC_LABEL}={self._sync.name}"
         message = (
@@ -170,9 +170,9 @@ class _Planner:
 
     def _missing_root(self) -> Plan | None:
         """Only a first push creates a missing root. Later, the reason for its absence is unknown."""
-        if self._seen.snapshot.root_exists:
+        if self._observed.snapshot.root_exists:
             return None
-        content = self._seen.content
+        content = self._observed.content
         is_first = self._state is not BaseState.LOST and not self._digests and self._history is History.SAME
         if is_first and self._sync.pushes and content is not None and content.keys:
             return None
@@ -220,13 +220,13 @@ class _Planner:
         )
 
     def _is_reverted(self, decisions: Decisions) -> bool:
-        base, ledger, snapshot = self._base, self._seen.ledger, self._seen.snapshot
+        base, ledger, snapshot = self._base, self._observed.ledger, self._observed.snapshot
         if base is None or self._history is not History.SAME:
             return False
         return any(is_reverted(item, base, ledger, snapshot) for item in decisions.open)
 
     def _needs_ledger(self) -> bool:
-        return self._sync.pushes and (self._seen.ledger is None or not self._seen.ledger_is_mine)
+        return self._sync.pushes and (self._observed.ledger is None or not self._observed.ledger_is_mine)
 
     def _dry(self, decisions: Decisions) -> Plan:
         reason = SyncReason.DRY_RUN if self._sync.mode is Mode.DRY_RUN else SyncReason.PAUSED
@@ -244,7 +244,7 @@ class _Planner:
             held=tuple(sorted_.held),
             keys=decisions.equal,
             bytes=decisions.equal_bytes,
-            zxid=self._seen.snapshot.zxid,
+            zxid=self._observed.snapshot.zxid,
         )
 
     def _sort(self, decisions: Decisions) -> Sorted:
@@ -254,7 +254,7 @@ class _Planner:
                 result.conflicts.append(item)
             elif item.action in _RECORDS:
                 result.records.append(item)
-            elif item.key in self._seen.flapping and item.key not in decisions.resolved:
+            elif item.key in self._observed.flapping and item.key not in decisions.resolved:
                 result.flapping.append(item)
             else:
                 (result.pulls if item.action is Action.TO_CONFIG_MAP else result.pushes).append(item)
@@ -281,9 +281,9 @@ class _Planner:
         """Whether deletions wait for approval: of a replaced root, of every key, or of many within the window."""
         if self._history in (History.ROOT_REPLACED, History.REGRESSED):
             return True
-        ended, content = self._ended(), self._seen.content
+        ended, content = self._ended(), self._observed.content
         present = {*self._selected.keys, *(content.keys if content is not None else ())}
-        before = self._seen.deleted_lately - present - {item.key for item in deletions}
+        before = self._observed.deleted_lately - present - {item.key for item in deletions}
         keys = max(len(self._digests.keys() - ended), len(self._selected.keys)) + len(before)
         if loses_all(self._digests.keys() - decisions.dropped, decisions.open):
             return True
@@ -304,13 +304,13 @@ class _Planner:
 
     def _identity(self) -> tuple[int, ...]:
         """Return numbers that identify this history and stay the same while nothing is written."""
-        snapshot = self._seen.snapshot
+        snapshot = self._observed.snapshot
         if self._history is not History.REGRESSED:
             return (snapshot.root_czxid,)
         return snapshot.root_czxid, snapshot.zxid >> EPOCH_BITS
 
     def _common(self, base: Base | None) -> str:
-        return common_of(base, self._seen.ledger, self._selected) if base is not None else ""
+        return common_of(base, self._observed.ledger, self._selected) if base is not None else ""
 
     def _is_settled(self, item: Decision) -> bool:
         """Whether both sides differ from the base and one of them is about to lose its value."""
@@ -320,7 +320,7 @@ class _Planner:
     def _real(self, decisions: Decisions) -> Plan:
         sorted_ = self._sort(decisions)
         context = StepContext(
-            self._sync, self._seen, self._selected, self._base, self._state, self._digests, self._detached
+            self._sync, self._observed, self._selected, self._base, self._state, self._digests, self._detached
         )
         steps = build_steps(context, sorted_, decisions)
         carried = {item.key for item in steps.carried}
@@ -344,21 +344,21 @@ class _Planner:
             is_approved=sorted_.is_approved,
             keys=decisions.equal + sum(not item.is_deletion for item in steps.carried),
             bytes=decisions.equal_bytes + steps.carried_bytes,
-            zxid=self._seen.snapshot.zxid,
+            zxid=self._observed.snapshot.zxid,
         )
 
 
-def _read_base(sync: ValidatedSync, seen: Observed, selected: SelectedZnodes) -> tuple[BaseState, Base | None]:
+def _read_base(sync: ValidatedSync, observed: Observed, selected: SelectedZnodes) -> tuple[BaseState, Base | None]:
     """Return the base and its state. The base of another ConfigSync does not count.
 
     A ConfigMap that does not carry it was replaced or created again, and is compared with what is known elsewhere.
     """
-    base = seen.base
-    if base is None and seen.content is not None:
-        carried = seen.carried if seen.carried is not None and seen.carried.sync_uid == sync.uid else None
-        base = carried or recalled_base(sync.status, sync.uid, seen.ledger, selected)
+    base = observed.base
+    if base is None and observed.content is not None:
+        carried = observed.carried if observed.carried is not None and observed.carried.sync_uid == sync.uid else None
+        base = carried or recalled_base(sync.status, sync.uid, observed.ledger, selected)
     if base is not None and base.sync_uid == sync.uid:
-        adopting = base.adopting - pushed_since(base, seen.ledger).keys()
+        adopting = base.adopting - pushed_since(base, observed.ledger).keys()
         return BaseState.KNOWN, replace(base, adopting=adopting)
     return (BaseState.LOST if sync.synced_before else BaseState.FIRST), None
 

@@ -22,13 +22,13 @@ STUCK: Final = (
 """Reasons whose end no event announces, so that a timer has to look again."""
 
 
-def refusal_of(sync: ValidatedSync, seen: Observed) -> Refusal | None:
+def refusal_of(sync: ValidatedSync, observed: Observed) -> Refusal | None:
     """Return why nothing may be written on either side, None when both may be written."""
-    if seen.content is not None and (refused := _refused_target(sync, seen, seen.content)) is not None:
+    if observed.content is not None and (refused := _refused_target(sync, observed, observed.content)) is not None:
         return refused
-    if seen.claimed_by:
+    if observed.claimed_by:
         message = (
-            f"ConfigSync {seen.claimed_by} pushes to an overlapping subtree, and spec.keys does not divide one "
+            f"ConfigSync {observed.claimed_by} pushes to an overlapping subtree, and spec.keys does not divide one "
             "among those that push; let one of them only pull (spec.direction: ZooKeeperToConfigMap), or give "
             "each a path of its own"
         )
@@ -36,19 +36,19 @@ def refusal_of(sync: ValidatedSync, seen: Observed) -> Refusal | None:
     return None
 
 
-def _refused_target(sync: ValidatedSync, seen: Observed, content: Content) -> Refusal | None:
+def _refused_target(sync: ValidatedSync, observed: Observed, content: Content) -> Refusal | None:
     if content.controller is not None:
         return SyncReason.TARGET_OWNED, f"ConfigMap {content.name} is controlled by {content.controller}"
     if content.label is None:
         message = "the ConfigMap exists and does not say that it may be written; to hand it over: "
         return SyncReason.TARGET_NOT_ADOPTED, message + _label_command(sync)
     if content.label != sync.name:
-        return SyncReason.TARGET_OWNED, _owned_message(sync, content.label, seen.owner_is_gone)
+        return SyncReason.TARGET_OWNED, _owned_message(sync, content.label, observed.owner_is_gone)
     if content.immutable and sync.rules.pulls:
         message = f"ConfigMap {content.name} is immutable; delete it, and it is created again"
         return SyncReason.TARGET_OWNED, message
-    if sync.rules.pulls and seen.base is not None and _is_of_another_tree(sync, seen.base, seen.snapshot):
-        return SyncReason.TARGET_NOT_ADOPTED, _other_tree_message(sync, seen.base)
+    if sync.rules.pulls and observed.base is not None and _is_of_another_tree(sync, observed.base, observed.snapshot):
+        return SyncReason.TARGET_NOT_ADOPTED, _other_tree_message(sync, observed.base)
     return None
 
 

@@ -48,7 +48,7 @@ class StepContext:
     """What steps are built from: the observation, and the base in effect (annotation and ledger taken together)."""
 
     sync: ValidatedSync
-    seen: Observed
+    observed: Observed
     selected: SelectedZnodes
     base: Base | None
     state: BaseState
@@ -104,11 +104,11 @@ def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> 
 
 
 def _fitting_puts(context: StepContext, sorted_: Sorted) -> tuple[dict[str, Znode], list[Problem]]:
-    unfit = context.seen.unfit
+    unfit = context.observed.unfit
     pulled = [item.key for item in sorted_.pulls if item.zookeeper is not None]
     wanted = {key: context.selected.keys[key] for key in pulled if key not in unfit}
     removes = frozenset(item.key for item in sorted_.pulls if item.zookeeper is None)
-    puts, refused = fit_values(wanted, removes, context.seen.content)
+    puts, refused = fit_values(wanted, removes, context.observed.content)
     message = "the values of a ConfigMap may have 1048576 bytes together and this one does not fit any more"
     found = [Problem(SyncReason.TOO_LARGE, key, message) for key in sorted(refused)]
     return puts, [*found, *(unfit[key] for key in pulled if key in unfit)]
@@ -137,7 +137,7 @@ def _next_base(
             detached.pop(item.key, None)
     base = Base(
         sync_uid=context.sync.uid,
-        zxid=context.seen.snapshot.zxid,
+        zxid=context.observed.snapshot.zxid,
         root_czxid=_root_czxid(context, sorted_),
         ledger_czxid=_ledger_czxid(context),
         digests=digests,
@@ -203,19 +203,19 @@ def _adopting(context: StepContext, sorted_: Sorted, puts: Mapping[str, Znode]) 
 
 def _root_czxid(context: StepContext, sorted_: Sorted) -> int:
     """Return the known root while deletions are held because another root replaced it, else the present one."""
-    snapshot = context.seen.snapshot
+    snapshot = context.observed.snapshot
     if context.base is not None and (sorted_.held or "" in snapshot.unreadable):
         return context.base.root_czxid
     return snapshot.root_czxid
 
 
 def _held_root(context: StepContext, sorted_: Sorted) -> int:
-    created = context.seen.snapshot.root_czxid
+    created = context.observed.snapshot.root_czxid
     return created if sorted_.held and context.base is not None and created != context.base.root_czxid else 0
 
 
 def _ledger_czxid(context: StepContext) -> int:
-    ledger = context.seen.ledger
+    ledger = context.observed.ledger
     return ledger.czxid if ledger is not None and context.sync.pushes else 0
 
 
@@ -225,24 +225,24 @@ def _is_rebuilt(context: StepContext, sorted_: Sorted) -> bool:
 
 
 def _other_annotations(context: StepContext) -> int:
-    present = context.seen.content.annotation_bytes if context.seen.content is not None else 0
+    present = context.observed.content.annotation_bytes if context.observed.content is not None else 0
     return present + _missing_decoration(context).annotation_bytes
 
 
 def _missing_decoration(context: StepContext) -> Decoration:
-    content = context.seen.content
+    content = context.observed.content
     return context.sync.decoration.missing(content.marks if content is not None else {})
 
 
 def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
     """Whether the base must be written though no value changes, as when a key is no longer selected."""
     old = context.base
-    must_be_written = context.seen.base is None or bool(_missing_decoration(context))
+    must_be_written = context.observed.base is None or bool(_missing_decoration(context))
     if old is None or must_be_written or sorted_.records or decisions.dropped:
         return True
     if _identity(old) != _identity(base):
         return True
-    return _must_fold(context.seen.ledger, old)
+    return _must_fold(context.observed.ledger, old)
 
 
 def _identity(base: Base) -> tuple[int | str | frozenset[str], ...]:
@@ -272,21 +272,21 @@ def _write(
     context: StepContext, puts: Mapping[str, Znode], removes: frozenset[str], base: Base
 ) -> CreateConfigMap | WriteConfigMap:
     paths = {key: context.selected.paths[key] for key in puts}
-    if context.seen.content is None:
+    if context.observed.content is None:
         return CreateConfigMap(context.sync.config_map, puts, paths, base, context.sync.decoration)
-    version = context.seen.content.resource_version
+    version = context.observed.content.resource_version
     return WriteConfigMap(puts, paths, removes, base, version, _missing_decoration(context))
 
 
 def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tuple[PushMulti | None, list[Problem]]:
-    content, ledger = context.seen.content, context.seen.ledger
+    content, ledger = context.observed.content, context.observed.ledger
     if not sorted_.pushes or content is None or ledger is None or annotated is None:
         return None, []
     wanted = {item.key: item.config_map for item in sorted_.pushes if item.config_map is not None}
     grown = replace(annotated, digests={**annotated.digests, **wanted})
     _, refused = fit_base(grown, sorted(wanted.keys() - annotated.digests.keys()), content.annotation_bytes)
     edits = [
-        Edit(item.key, item.path, None if item.config_map is None else context.seen.value_of(item.key))
+        Edit(item.key, item.path, None if item.config_map is None else context.observed.value_of(item.key))
         for item in sorted_.pushes
         if item.key not in refused
     ]
@@ -297,9 +297,9 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
         annotated_zxid=_folded_zxid(context.sync, ledger, annotated),
         resource_version=content.resource_version,
         config_map=content.uid,
-        missing_above=context.seen.missing_above,
+        missing_above=context.observed.missing_above,
         acl=acl_of(context.sync.acl),
-        limits=context.seen.limits,
+        limits=context.observed.limits,
         digests=context.digests,
     )
     push, oversized = plan_push(edits, given)
@@ -316,5 +316,5 @@ def _bytes_of(context: StepContext, item: Decision) -> int:
         return 0
     if item.action is Action.TO_CONFIG_MAP:
         return context.selected.keys[item.key].data_length
-    content = context.seen.content
+    content = context.observed.content
     return content.keys[item.key].length if content is not None else 0
