@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.support.models.schema_objects import leaves, spec_schema
-from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, World, running
-from zkoperator.kube.port import CONFIG_SYNCS, DEPLOYMENTS, STATEFUL_SETS
-from zkoperator.zk.port import Create
+from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World, running
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, DEPLOYMENTS, STATEFUL_SETS
+from zkoperator.zk.port import Acl, Create
 
 Spec = dict[str, Any]
 Field = tuple[str, ...]
@@ -22,6 +22,8 @@ PULL: Spec = {"direction": "ZooKeeperToConfigMap"}
 _SOURCE: Spec = {"clusterRef": {"name": "main"}}
 _WORKLOAD: Spec = {"rollout": [{"kind": "Deployment", "name": "shop"}]}
 _MANY = {f"many{number}": "1" for number in range(6)}
+_NOT_ADMIN = 15
+"""Every permission of an ACL but that to change it."""
 
 # For each field two specs that differ in it alone.
 PAIRS: dict[Field, tuple[Spec, Spec]] = {
@@ -100,6 +102,7 @@ async def _live(spec: Spec) -> tuple[Any, ...]:
 def _prepare(world: World) -> None:
     """Two subtrees, a ConfigMap that differs in one key, and workloads of two names and kinds."""
     world.tree(own="zk", both="1", gone="1", **_MANY)
+    world.zk.set_acl(ROOT, (Acl(_NOT_ADMIN, "world", "anyone"),))
     world.write(Create("/apps/other", b""), Create("/apps/other/elsewhere", b"1"))
     world.config_map(own="cm", mine="1")
     for kind in (DEPLOYMENTS, STATEFUL_SETS):
@@ -137,8 +140,24 @@ def _look(world: World) -> Any:
         "configMap": {name: _known(world.data(name)) for name in ("shop", "renamed")},
         "znodes": {name: world.at(name) for name in names},
         "restarted": sorted(restarted),
+        "marks": _marks(world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")),
+        "acl": _acl_of_made(world),
     }
 
 
 def _known(data: dict[str, bytes] | None) -> dict[str, bytes] | None:
     return None if data is None else dict(sorted(data.items()))
+
+
+def _marks(config_map: dict[str, Any] | None) -> dict[str, Any]:
+    """Labels and annotations but ours."""
+    meta = (config_map or {}).get("metadata", {})
+    return {
+        part: {name: text for name, text in (meta.get(part) or {}).items() if "zkoperator.dev" not in name}
+        for part in ("labels", "annotations")
+    }
+
+
+def _acl_of_made(world: World) -> Any:
+    """The ACL of a znode that a push has created, None before that."""
+    return world.zk.tree.get_acl(f"{ROOT}/mine", SUPER) if world.at("mine") is not None else None

@@ -326,7 +326,9 @@ async def test_one_look_says_whether_a_sync_is_fine_and_if_not_why(
     status = {"configMap": "shop", "keys": 7, "zxid": "0x100000a2b", "conditions": conditions}
     await api.patch(CONFIG_SYNCS, namespace, "shop", {"status": status}, subresource="status")
     head, row = kubectl("get", "zksync", "-n", namespace).stdout.splitlines()
-    assert head.split() == ["NAME", "PATH", "CONFIGMAP", "DIRECTION", "READY", "REASON", "KEYS", "ZXID", "AGE"]
+    head_names = "NAME PATH CONFIGMAP DIRECTION READY REASON KEYS ZXID AGE MESSAGE"
+    assert head.split() == head_names.split()
+    assert "db__pool_size was edited on both sides" in row
     assert row.split()[:8] == ["shop", "/a", "shop", "TwoWay", "False", "Conflict", "7", "0x100000a2b"]
 
 

@@ -143,7 +143,7 @@ REFUSED = (
         "choose another ConfigMap",
     ),
     Refused("too many members", "ZooKeeperCluster", {"replicas": 11}, "less than or equal to 9"),
-    Refused("a number without quotes", "ZooKeeperCluster", {"config": {"tickTime": 2000}}, "must be of type string"),
+    Refused("a key without its number", "ZooKeeperCluster", {"config": {"tickTime": "two"}}, "tickTime"),
 )
 
 
