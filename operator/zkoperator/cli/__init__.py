@@ -12,7 +12,7 @@ from typing import Protocol
 
 from zkoperator import __version__
 from zkoperator.cli.commands import approve, crds, diff, docs, plan, render, resolve, run, status, version
-from zkoperator.cli.view.usage import UsageError
+from zkoperator.cli.view.usage import exit_status
 from zkoperator.errors import InvalidError, ZkOperatorError
 
 
@@ -38,7 +38,7 @@ COMMANDS: tuple[Command, ...] = (status, plan, diff, resolve, approve, render, r
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 done, 1 failed with a message, 2 wrong usage, 3 see --exit-code."""
+    """Run one command; return its exit status, see `view/usage.py`."""
     arguments = parser().parse_args(argv)
     command: Command = arguments.command
     try:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ZkOperatorError as error:
         for line in _lines(error):
             print(f"error: {line}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        return exit_status(error)
     except BrokenPipeError:
         # The reader of our output (`head`) has seen enough. Without this the interpreter complains at its exit.
         sys.stderr.close()

@@ -138,5 +138,5 @@ def test_an_address_in_the_kubeconfig_that_is_none_is_told_in_words(
     context = {"name": "a", "context": {"cluster": "a", "user": "a"}}
     parts = {"clusters": [named], "users": [named], "contexts": [context], "current-context": "a"}
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **parts}))
-    assert main(["status", "--kubeconfig", str(file)]) == 1
+    assert main(["status", "--kubeconfig", str(file)]) == 3
     assert "is not a URL" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from zkoperator.cli.view.differences import differences, text
 from zkoperator.cli.view.live_plan import add_reach_flags, make_fresh_plan
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
-from zkoperator.cli.view.usage import UNSETTLED, add_exit_code
+from zkoperator.cli.view.usage import FINDINGS, add_exit_code
 from zkoperator.kube.port import CONFIG_SYNCS
 
 NAME = "diff"
@@ -38,4 +38,4 @@ async def _run(arguments: argparse.Namespace) -> int:
         print_json(found.to_json())
     else:
         print(text(found, style()))
-    return UNSETTLED if arguments.exit_code and not found.is_equal else 0
+    return FINDINGS if arguments.exit_code and not found.is_equal else 0

@@ -11,7 +11,7 @@ from zkoperator.cli.view.output import add_output, json_line, print_json, style,
 from zkoperator.cli.view.summary import ClusterSummary, SyncSummary, cluster_summary, sync_summary, to_json
 from zkoperator.cli.view.tables import cluster_detail, cluster_table, sync_detail, sync_table
 from zkoperator.cli.view.terminal import Style
-from zkoperator.cli.view.usage import UNSETTLED, add_exit_code
+from zkoperator.cli.view.usage import FINDINGS, add_exit_code
 from zkoperator.errors import FieldError, InvalidError, TransientError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
@@ -52,7 +52,7 @@ async def _run(arguments: argparse.Namespace) -> int:
                 shown, is_ready = await _show(api, arguments, shown)
             except TransientError as error:
                 print(f"{error}; looking again", file=sys.stderr)
-    return UNSETTLED if arguments.exit_code and not is_ready else 0
+    return FINDINGS if arguments.exit_code and not is_ready else 0
 
 
 async def _show(api: KubeClient, arguments: argparse.Namespace, shown: str) -> tuple[str, bool]:

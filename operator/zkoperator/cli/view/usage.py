@@ -1,21 +1,33 @@
-"""Wrong usage of a command, which ends with another exit status than a command that failed."""
+"""How commands end: the exit statuses, and what is wrong usage.
+
+0: done, and nothing to report; 1: failed with a message, or findings where `--exit-code` asks for them; 2: wrong usage;
+3: a cluster or an ensemble could not be reached, so nothing is known.
+"""
 
 import argparse
 
-from zkoperator.errors import InvalidError
+from zkoperator.errors import InvalidError, TransientError, ZkOperatorError
 
 
 class UsageError(InvalidError):
     """The arguments or variables of the command cannot be used; nothing was done."""
 
 
-UNSETTLED = 3
-"""The exit status of commands with `--exit-code` when they found something that is not as it should be."""
+FINDINGS = 1
+WRONG_USAGE = 2
+UNREACHABLE = 3
+
+
+def exit_status(error: ZkOperatorError) -> int:
+    """Return the exit status of a command that ended with this error."""
+    if isinstance(error, UsageError):
+        return WRONG_USAGE
+    return UNREACHABLE if isinstance(error, TransientError) else FINDINGS
 
 
 def add_exit_code(parser: argparse.ArgumentParser, when: str) -> None:
-    """Add `--exit-code`; `when` says what makes the command end with `UNSETTLED`."""
-    parser.add_argument("--exit-code", action="store_true", help=f"exit with {UNSETTLED} {when}")
+    """Add `--exit-code`; `when` says what makes the command end with `FINDINGS`."""
+    parser.add_argument("--exit-code", action="store_true", help=f"exit with {FINDINGS} {when}")
 
 
 def seconds(text: str) -> float:

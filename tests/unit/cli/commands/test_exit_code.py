@@ -1,4 +1,4 @@
-"""`--exit-code` of `status` and `diff`: 3 for what is not as it should be, for scripts that wait or check."""
+"""`--exit-code` of `status` and `diff`, for scripts: 1 for findings, 3 for what cannot be reached."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +11,7 @@ from tests.support.worlds.mirror import NAMESPACE, ROOT, World, config_sync
 from zkoperator.cli import main
 from zkoperator.cli.commands import diff, status
 from zkoperator.cli.view import live_plan
+from zkoperator.errors import TransientError
 from zkoperator.kube.port import CONFIG_SYNCS
 
 
@@ -38,7 +39,7 @@ def put(world: World, truth: str = "") -> None:
     world.kube.put(CONFIG_SYNCS, {**manifest, "status": made})
 
 
-@pytest.mark.parametrize(("truth", "code"), [("True", 0), ("False", 3), ("Unknown", 3), ("", 3)])
+@pytest.mark.parametrize(("truth", "code"), [("True", 0), ("False", 1), ("Unknown", 1), ("", 1)])
 def test_status_tells_a_script_whether_all_that_is_shown_is_ready(world: World, truth: str, code: int) -> None:
     put(world, truth)
     assert main(["status", "shop", "-n", NAMESPACE, "--exit-code"]) == code
@@ -48,8 +49,17 @@ def test_status_tells_a_script_whether_all_that_is_shown_is_ready(world: World, 
 def test_diff_tells_a_script_whether_the_sides_are_equal(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     put(world)
     world.tree(a="1")
-    assert main(["diff", "shop", "-n", NAMESPACE, "--exit-code"]) == 3
+    assert main(["diff", "shop", "-n", NAMESPACE, "--exit-code"]) == 1
     assert main(["diff", "shop", "-n", NAMESPACE]) == 0
     world.config_map(a="1")
     assert main(["diff", "shop", "-n", NAMESPACE, "--exit-code"]) == 0
     assert capsys.readouterr().out.endswith("nothing would be written\n")
+
+
+def test_an_api_server_that_does_not_answer_is_told_from_findings(world: World) -> None:
+    def refuse(operation: object) -> None:
+        raise TransientError(f"{operation}: no answer")
+
+    put(world, "True")
+    world.kube.before = refuse
+    assert main(["status", "shop", "-n", NAMESPACE, "--exit-code"]) == 3
