@@ -1,6 +1,6 @@
 """The two kinds as typed values: the single source of `crds/*.yaml` and of the reference pages.
 
-Everything that the API server checks is written here once, next to the field it is about. `rules.py` lets one rule be
-executed by the API server (CEL) and by the operator (Python), `parse.py` turns a raw object into a typed one or into
-all of its errors, and `crd.py` prints the CustomResourceDefinitions.
+Each check of the API server is written here once, next to its field. `rules.py` has rules that the API server (CEL) and
+the operator (Python) both check. `parse.py` turns a raw object into a typed object or into all of its errors. `crd.py`
+generates the CustomResourceDefinitions, and `reference.py` the reference pages.
 """

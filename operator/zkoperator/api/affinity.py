@@ -1,7 +1,7 @@
 """Which nodes members must or should run on, by the nodes' labels and by the pods that run there already.
 
-Every field of Kubernetes' own type is written out. A free object may be nested as deeply as somebody likes, and one
-that is too deep to be read hides the objects of all namespaces from the operator.
+Every field of Kubernetes' own type is declared here. An object without declared fields could be nested to any
+depth. An object that is too deep to be read would hide the objects of all namespaces from the operator.
 """
 
 from enum import StrEnum
@@ -33,95 +33,95 @@ class NodeRequirement(Model):
     """The key of the label or the name of the field."""
     operator: NodeOperator
     """How the node's value is compared with the values."""
-    # The name of a node is longer than a label's value.
+    # The name of a node may be longer than the value of a label.
     values: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=64)] | None = None
-    """The values, for `In` and `NotIn`; one whole number for `Gt` and `Lt`; none for the other operators."""
+    """The values, for `In` and `NotIn`. One whole number for `Gt` and `Lt`. Absent for the other operators."""
 
 
 _NodeRequirements = Annotated[tuple[NodeRequirement, ...], Field(max_length=16)]
 
 
 class NodeTerm(Model):
-    """Nodes that meet all conditions; without any condition none does."""
+    """Selects nodes that meet all conditions. A term without conditions selects no node."""
 
     match_expressions: _NodeRequirements | None = None
     """Conditions on the node's labels."""
     match_fields: _NodeRequirements | None = None
-    """Conditions on the node's fields; Kubernetes knows `metadata.name`."""
+    """Conditions on the node's fields. Kubernetes supports `metadata.name`."""
 
 
 class NodeSelector(Model):
-    """Nodes that fit one of the terms or more."""
+    """Selects nodes that at least one term selects."""
 
     node_selector_terms: Annotated[tuple[NodeTerm, ...], Field(min_length=1, max_length=16)]
-    """The terms, of which one is enough."""
+    """The terms. A node needs to match only one of them."""
 
 
 class PreferredNodes(Model):
-    """Nodes that are better than others."""
+    """A preference for some nodes."""
 
     weight: _Weight
-    """How much better, in comparison with the other preferences."""
+    """Weight of this preference against the others."""
     preference: NodeTerm
-    """Which nodes."""
+    """Which nodes are preferred."""
 
 
 class NodeAffinity(Model):
-    """Which nodes members run on, by what the nodes are."""
+    """Which nodes members run on, by the labels of the nodes."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
-    """Nodes that a member must be on."""
+    """Nodes that a member must run on."""
     preferred_during_scheduling_ignored_during_execution: (
         Annotated[tuple[PreferredNodes, ...], Field(max_length=16)] | None
     ) = None
-    """Nodes that a member should be on."""
+    """Nodes that a member should run on."""
 
 
 class PodTerm(Model):
-    """Pods, and the domain that is theirs."""
+    """Selects pods, and the domain that each of them is in."""
 
     label_selector: LabelSelector | None = None
-    """Which pods, by their labels; none when absent."""
+    """Which pods, by their labels. Without a selector, no pods."""
     namespaces: Annotated[tuple[Annotated[str, Field(max_length=63)], ...], Field(max_length=64)] | None = None
-    """The namespaces of the pods; with `namespaceSelector` absent too, the namespace of this ensemble."""
+    """Namespaces of the pods. Without this and `namespaceSelector`, the namespace of this ensemble."""
     namespace_selector: LabelSelector | None = None
-    """The namespaces of the pods, by labels, beside those of `namespaces`; an empty selector selects all."""
+    """Further namespaces of the pods, by labels. An empty selector selects all namespaces."""
     topology_key: LabelKey
     """The node label whose values are the domains, such as `kubernetes.io/hostname`."""
     match_label_keys: LabelKeys | None = None
-    """Pod labels whose values narrow the selector to pods that have the member's own."""
+    """Keys of pod labels. Only pods with the same values of these labels as the member are selected."""
     mismatch_label_keys: LabelKeys | None = None
-    """Pod labels whose values narrow the selector to pods that have others than the member."""
+    """Keys of pod labels. Only pods with other values of these labels than the member are selected."""
 
 
 class PreferredPods(Model):
-    """Pods whose domain is better or worse than others."""
+    """A preference for, or against, the domain of some pods."""
 
     weight: _Weight
-    """How much better or worse, in comparison with the other preferences."""
+    """Weight of this preference against the others."""
     pod_affinity_term: PodTerm
-    """Which pods, and which domain."""
+    """Which pods, and which domain of theirs."""
 
 
 class PodAffinity(Model):
-    """Which nodes members run on or keep off, by the pods that are there."""
+    """Which nodes members run on or avoid, by the pods that run there already."""
 
     required_during_scheduling_ignored_during_execution: Annotated[tuple[PodTerm, ...], Field(max_length=16)] | None = (
         None
     )
-    """What a member must keep to: all of the terms."""
+    """Terms that must hold for a member, all of them."""
     preferred_during_scheduling_ignored_during_execution: (
         Annotated[tuple[PreferredPods, ...], Field(max_length=16)] | None
     ) = None
-    """What a member should keep to."""
+    """Terms that should hold for a member."""
 
 
 class Affinity(Model):
-    """Where members must or should run."""
+    """Where members must, should or must not run."""
 
     node_affinity: NodeAffinity | None = None
-    """On which nodes, by the nodes' labels."""
+    """Members run on nodes with these labels."""
     pod_affinity: PodAffinity | None = None
-    """In the same domain as which pods."""
+    """Members run in the same domain as these pods."""
     pod_anti_affinity: PodAffinity | None = None
-    """In another domain than which pods."""
+    """Members run in other domains than these pods."""

@@ -1,4 +1,4 @@
-"""ZooKeeperCluster: an ensemble, as asked for and as observed."""
+"""ZooKeeperCluster: an ensemble. Its spec and its status."""
 
 import re
 from enum import StrEnum
@@ -15,11 +15,11 @@ from zkoperator.api.zoocfg import CONFIG_RULES
 
 MAX_REPLICAS = 9
 MAX_NAME_LENGTH = 49
-"""Longest name of a ZooKeeperCluster: the controller's hash label on `<name>-zk` has 63 characters at most."""
+"""Longest name of a ZooKeeperCluster: Kubernetes labels pods with `<name>-zk` and a hash, at most 63 characters."""
 
 
 class PullPolicy(StrEnum):
-    """When the image is pulled."""
+    """When the kubelet pulls the image."""
 
     ALWAYS = "Always"
     IF_NOT_PRESENT = "IfNotPresent"
@@ -34,26 +34,26 @@ class PullSecret(Model):
 
 
 class Jvm(Model):
-    """The Java virtual machine of each member."""
+    """Settings of the Java virtual machine of each member."""
 
     heap_percent: Annotated[int, Field(ge=10, le=80)] = 50
-    """Heap in percent of the memory limit in effect, be it a LimitRange's; buffers get at most half of the rest."""
+    """Heap size in percent of the memory limit, also of one from a LimitRange. Buffers get at most half of the rest."""
     flags: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=32), Rules(*FLAG_RULES)
     ] = ()
-    """More flags, from a list of allowed prefixes: garbage collection, memory limits, logging of both."""
+    """Further flags. Each must start with an allowed prefix: garbage collection, memory limits, or the log of both."""
 
 
 _ResourceName = Annotated[str, Field(min_length=1, max_length=317)]
 
 
 class Resources(Model):
-    """Compute resources of each member, as in a container."""
+    """Compute resources of each member, as in the spec of a container."""
 
     requests: Annotated[dict[_ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
-    """What the scheduler reserves, such as `cpu: 500m` and `memory: 1Gi`."""
+    """What the scheduler reserves for a member, such as `cpu: 500m` and `memory: 1Gi`."""
     limits: Annotated[dict[_ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
-    """What a member may use at most; the heap is computed from `memory`."""
+    """The most that a member may use. The operator computes the heap size from `memory`."""
 
 
 class StorageType(StrEnum):
@@ -64,23 +64,23 @@ class StorageType(StrEnum):
 
 
 class RetentionPolicy(StrEnum):
-    """What happens to a volume that is not needed any more."""
+    """What happens to a volume claim that no member needs any more."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
 
 
 class Retention(Model):
-    """What happens to claims that no member uses any more, in the words of a StatefulSet."""
+    """What happens to volume claims that no member needs any more. The fields have the names of a StatefulSet's."""
 
     when_scaled: RetentionPolicy = RetentionPolicy.RETAIN
-    """The claim of a member that was removed by a smaller `replicas`."""
+    """What happens to the claim of a member that was removed because `replicas` became smaller."""
     when_deleted: RetentionPolicy = RetentionPolicy.RETAIN
-    """All claims, when the ZooKeeperCluster is deleted."""
+    """What happens to all claims when the ZooKeeperCluster is deleted."""
 
 
 class Storage(Model):
-    """The volume of each member: transaction log, snapshots and the member's own configuration."""
+    """The volume of each member. It holds the transaction log, the snapshot files and the member's configuration."""
 
     rules: ClassVar = (
         Rule(
@@ -96,7 +96,7 @@ class Storage(Model):
         StorageType,
         Rules(immutable("members would start without their data; create a new ZooKeeperCluster and move the data")),
     ] = StorageType.PERSISTENT
-    """`Persistent`: a claim for each member. `Ephemeral`: gone with the pod, for tests only."""
+    """`Persistent`: each member has a volume claim. `Ephemeral`: the data is lost with the pod; for tests only."""
     size: Annotated[
         StorageSize,
         Rules(
@@ -108,13 +108,13 @@ class Storage(Model):
     ] = "10Gi"
     """Size of each volume."""
     storage_class_name: Annotated[str, Field(max_length=253)] | None = None
-    """StorageClass of the claims; the cluster's default class when absent."""
+    """StorageClass of the claims. The default is the default class of the Kubernetes cluster."""
     retention: Retention = Retention()
-    """What happens to claims that are not needed any more."""
+    """What happens to volume claims that no member needs any more."""
 
 
 class ServiceType(StrEnum):
-    """How the client Service is reached."""
+    """Type of the Service for clients."""
 
     CLUSTER_IP = "ClusterIP"
     NODE_PORT = "NodePort"
@@ -125,15 +125,15 @@ class ClientService(Model):
     """The Service for clients."""
 
     type: ServiceType = ServiceType.CLUSTER_IP
-    """`NodePort` and `LoadBalancer` are reachable from outside, where ZooKeeper asks nobody for a password."""
+    """Type of the Service. `NodePort` and `LoadBalancer` are reachable from outside; ZooKeeper asks for no password."""
     labels: Labels = Field(default_factory=dict)
-    """More labels for this Service."""
+    """Further labels for this Service."""
     annotations: Annotations = Field(default_factory=dict)
-    """More annotations for this Service, such as those of a load balancer or of a DNS controller."""
+    """Further annotations for this Service, such as those for a load balancer or a DNS controller."""
 
 
 class LogLevel(StrEnum):
-    """Least severity of the lines that members write to the standard output."""
+    """Lowest severity of the log lines that members write to standard output."""
 
     ERROR = "ERROR"
     WARN = "WARN"
@@ -149,23 +149,23 @@ class SingleMember(StrEnum):
 
 
 class Disruption(Model):
-    """What others may do to the members, a drain of their nodes above all."""
+    """What an eviction, such as a drain of a node, may do to the members."""
 
     single_member: SingleMember = SingleMember.HOLD
-    """With `replicas: 1`, `Hold`: the PodDisruptionBudget refuses each eviction, so that a drain of the member's node
-    waits until somebody deletes the pod. `Allow`: it lets each eviction pass. Clients are then served by nobody until
-    the pod is back, and with Ephemeral storage all data is lost."""
+    """For an ensemble with `replicas: 1`. `Hold`: the PodDisruptionBudget refuses each eviction, so a drain of the node
+    waits until somebody deletes the pod. `Allow`: the PodDisruptionBudget permits each eviction. No member then serves
+    clients until the pod is back, and with Ephemeral storage all data is lost."""
 
 
 class ZooKeeperClusterSpec(Model):
-    """The ensemble that is wanted."""
+    """The desired state of the ensemble."""
 
     replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 3
-    """Voting members. Odd numbers are best: an even one survives no more failures than the odd one below it."""
+    """Number of voters. Use an odd number: an even number survives no more failures than the odd number below it."""
     image: ImageReference | None = None
-    """Image with the contract of the official ZooKeeper image; the operator's `--default-image` when absent."""
+    """Image that behaves like the official ZooKeeper image. The default is the operator's `--default-image`."""
     image_pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
-    """When the image is pulled."""
+    """When the kubelet pulls the image."""
     image_pull_secrets: Annotated[
         tuple[PullSecret, ...],
         Field(
@@ -182,31 +182,31 @@ class ZooKeeperClusterSpec(Model):
         Field(max_length=64),
         Rules(*CONFIG_RULES),
     ] = Field(default_factory=dict)
-    """Entries of zoo.cfg, from a list of allowed keys; numbers with or without quotes, true and false in quotes."""
+    """Entries of zoo.cfg with allowed keys. Write numbers with or without quotes, and true and false in quotes."""
     log_level: LogLevel = LogLevel.INFO
-    """Least severity of the lines that members write to the standard output."""
+    """Lowest severity of the log lines that members write to standard output."""
     jvm: Jvm = Jvm()
-    """The Java virtual machine of each member."""
+    """Settings of the Java virtual machine of each member."""
     resources: Resources = Resources()
     """Compute resources of each member."""
     storage: Storage = Storage()
     """The volume of each member."""
     pod: Pod = Pod()
-    """Placement and labels of the members' pods."""
+    """Labels, annotations and scheduling of the members' pods."""
     service: ClientService = ClientService()
     """The Service for clients."""
     common_labels: Labels = Field(default_factory=dict)
-    """Labels for every object that the operator makes; pods have `spec.pod.labels`, claims none."""
+    """Labels for every object that the operator creates, except pods (see `spec.pod.labels`) and volume claims."""
     common_annotations: Annotations = Field(default_factory=dict)
-    """Annotations for every object that the operator makes; pods have `spec.pod.annotations`, claims none."""
+    """Annotations for every object that the operator creates, except pods (see `spec.pod.annotations`) and claims."""
     disruption: Disruption = Disruption()
-    """What a drain may do to the members. Three and more let one member at a time go, two let none go."""
+    """What an eviction may do to the members. Of three or more, one at a time may be evicted; of two, none may be."""
     paused: bool = False
-    """True: the operator observes and reports, and changes nothing."""
+    """True: the operator observes and reports, but changes nothing."""
 
 
 class MemberRole(StrEnum):
-    """What a member does in the ensemble, as it says itself."""
+    """What a member does in the ensemble, as the member reports it."""
 
     LEADER = "leader"
     FOLLOWER = "follower"
@@ -220,60 +220,60 @@ _Word = Annotated[str, Field(max_length=253)]
 
 
 class Member(Model):
-    """One member as observed."""
+    """The state of one member."""
 
     name: _Word
-    """Name of its pod."""
+    """Name of the member's pod."""
     id: Annotated[int, Field(ge=1, le=255)]
-    """Its `myid`: the pod's ordinal + 1."""
+    """The member's id (`myid`): the ordinal of its pod plus 1."""
     role: MemberRole = MemberRole.UNKNOWN
-    """What it does in the ensemble; `unknown` while it does not answer."""
+    """What the member does in the ensemble; `unknown` while it does not answer."""
     ready: bool = False
-    """Whether its pod is ready."""
+    """Whether the member's pod is ready."""
     version: _Word = ""
-    """ZooKeeper's version, as the member reports it."""
+    """Version of ZooKeeper, as the member reports it."""
     zxid: _Word = ""
-    """The last transaction that it has, hexadecimal; up to 10 s old while nothing else changes."""
+    """zxid of the last transaction that the member has, hexadecimal. It can be 10 s old while nothing else changes."""
     reason: Annotated[str, Field(max_length=1024)] = ""
-    """Why it is not as it should be."""
+    """What is wrong with the member; empty when nothing is."""
 
 
 class Bootstrap(Model):
-    """The one creation of the ensemble. Recorded before any member may start with an empty disk."""
+    """The bootstrap record: permits the founding. It is written before any member may start with an empty disk."""
 
     members: Annotated[int, Field(ge=1, le=MAX_REPLICAS)]
-    """Number of the first members; their list is complete from the first start."""
+    """Number of the first members. Each of them knows all the others from its first start."""
     complete: bool = False
-    """True once a quorum has served: from then on no member may start a new ensemble, whatever its disk says."""
+    """True once a quorum has served. From then on no member may found an ensemble, even when its disk is empty."""
     ensemble: Annotated[str, Field(max_length=128)] | None = None
-    """Uid of the ensemble that was taken up, `unknown` where its claims do not say; the object's own when absent."""
+    """uid of the ensemble whose volumes were adopted; `unknown` if the claims do not say. Absent for a new ensemble."""
 
 
 class ZooKeeperClusterStatus(Model):
-    """The ensemble as observed."""
+    """The state of the ensemble, as the operator observed it."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
-    """The generation of the spec that this status speaks of."""
+    """Generation of the spec that this status describes."""
     operator: Annotated[str, Field(max_length=512)] | None = None
-    """The operator that wrote this status last, by its Lease: `namespace/name`."""
+    """The operator that wrote this status last, named by its Lease: `namespace/name`."""
     replicas: Annotated[int, Field(ge=0)] = 0
-    """Voters in the committed configuration."""
+    """Number of voters in the committed configuration."""
     ready_replicas: Annotated[int, Field(ge=0)] = 0
-    """Members whose pods are ready."""
+    """Number of members whose pods are ready."""
     selector: Annotated[str, Field(max_length=1024)] = ""
     """Label selector of the members' pods, for the scale subresource."""
     leader: _Word = ""
-    """Name of the leader's pod; empty while there is none."""
+    """Name of the leader's pod; empty while there is no leader."""
     version: _Word = ""
-    """ZooKeeper's version; empty while members differ."""
+    """Version of ZooKeeper; empty while members have different versions."""
     config_version: _Word = ""
-    """Version of the committed dynamic configuration, hexadecimal."""
+    """Version of the committed configuration, hexadecimal."""
     endpoint: Annotated[str, Field(max_length=512)] = ""
     """Address of the client Service, `host:port`."""
     hosts: Annotated[str, Field(max_length=4096)] = ""
     """Connect string with the address of each voter."""
     bootstrap: Bootstrap | None = None
-    """The one creation of the ensemble; absent before it was permitted."""
+    """The bootstrap record, which permits the founding; absent before that."""
     members: Annotated[
         tuple[Member, ...],
         Field(
@@ -281,13 +281,13 @@ class ZooKeeperClusterStatus(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = ()
-    """Each member as observed."""
+    """The state of each member."""
     conditions: Conditions = ()
     """Ready, Available, Progressing and Degraded."""
 
 
 class ZooKeeperCluster(Model):
-    """A ZooKeeper ensemble that is created, scaled, rolled, upgraded and repaired without losing quorum or data."""
+    """A ZooKeeper ensemble. The operator creates, scales, upgrades and repairs it without loss of quorum or data."""
 
     rules: ClassVar = (
         Rule(
@@ -306,6 +306,6 @@ class ZooKeeperCluster(Model):
 
     metadata: ObjectMeta
     spec: ZooKeeperClusterSpec
-    """The ensemble that is wanted."""
+    """The desired state of the ensemble."""
     status: ZooKeeperClusterStatus = ZooKeeperClusterStatus()
-    """The ensemble as observed."""
+    """The state of the ensemble, as the operator observed it."""

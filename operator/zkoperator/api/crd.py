@@ -1,7 +1,7 @@
-"""The CustomResourceDefinitions, made from the models.
+"""The CustomResourceDefinitions, generated from the models.
 
-Pydantic's JSON schema is not what Kubernetes calls a structural schema. `structural` rewrites it and raises on anything
-whose translation it does not know, so that a new kind of field cannot slip through half-translated.
+Kubernetes needs a structural schema, and Pydantic's JSON schema is not one. `structural` rewrites it, and raises on any
+keyword that it cannot translate, so that no field gets into a CRD half-translated.
 """
 
 from collections.abc import Mapping
@@ -28,12 +28,12 @@ _NULL = {"type": "null"}
 
 
 class SchemaError(ValueError):
-    """A model says something that a structural schema cannot, or that nobody has translated yet."""
+    """A model has a shape or a keyword that `structural` cannot translate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of `kubectl get`. Columns with a priority above 0 are shown with `-o wide` only."""
+    """One column of `kubectl get`. `kubectl` shows a column with a priority above 0 only with `-o wide`."""
 
     name: str
     path: str
@@ -44,7 +44,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a CustomResourceDefinition says beside the schema."""
+    """The parts of a CustomResourceDefinition that are not in the schema."""
 
     model: type[Model]
     plural: str
@@ -69,7 +69,7 @@ CLUSTER = Kind(
     "zookeeperclusters",
     "zk",
     (
-        Column("Replicas", ".spec.replicas", "integer", "Voting members that are wanted"),
+        Column("Replicas", ".spec.replicas", "integer", "Voters that the spec asks for"),
         Column("Voters", ".status.replicas", "integer", "Voters in the committed configuration", 1),
         Column("Serving", ".status.readyReplicas", "integer", "Members that are ready"),
         Column("Leader", ".status.leader", description="Pod of the leader"),
@@ -150,7 +150,7 @@ def _column(column: Column) -> Schema:
 
 
 def root_schema(model: type[Model]) -> Schema:
-    """Return the structural schema of a whole object. `metadata` is the API server's and stays open."""
+    """Return the structural schema of a whole object. The API server defines `metadata`, so it has no fields here."""
     raw = model.model_json_schema(by_alias=True)
     schema = structural({key: value for key, value in raw.items() if key != "$defs"}, raw.get("$defs", {}))
     properties = schema["properties"]
@@ -161,17 +161,17 @@ def root_schema(model: type[Model]) -> Schema:
 
 
 def _drop_defaults(schema: Schema) -> None:
-    """Take the defaults off a status: what the operator did not write shall not appear in it."""
+    """Remove the defaults from a status: the API server must not add fields that the operator did not write."""
     schema.pop("default", None)
     for child in (*schema.get("properties", {}).values(), *filter(None, [schema.get("items")])):
         _drop_defaults(child)
 
 
 def structural(node: Mapping[str, Any], defs: Mapping[str, Any]) -> Schema:
-    """Return the node as a structural schema: references inlined, nulls gone, only known keywords.
+    """Return the node as a structural schema: references inlined, nulls removed, only known keywords.
 
     Raises:
-        SchemaError: On a keyword or a shape without a known translation.
+        SchemaError: a keyword or a shape has no known translation.
     """
     merged, inner_defs = _resolved(node, defs)
     unknown = set(merged) - _KEPT - _DROPPED - _REWRITTEN
@@ -189,9 +189,9 @@ def _is_empty_list(value: Any) -> bool:
 
 
 def _resolved(node: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[Schema, Mapping[str, Any]]:
-    """Return the node with its reference and its optionality replaced by what they stand for.
+    """Return the node with its reference resolved and without its null option, and the definitions for its children.
 
-    Beside it, the definitions that may be used inside: a structural schema cannot refer to what it is part of.
+    The second part lacks the definition of the node itself, because a structural schema cannot be recursive.
     """
     own = dict(node)
     if "anyOf" in own and _NULL in own["anyOf"]:
@@ -221,7 +221,7 @@ def _add_children(out: Schema, merged: Schema, defs: Mapping[str, Any]) -> None:
 
 
 def _default(value: Any, schema: Schema) -> Any:
-    """Return the default without what the defaults of the fields inside say already."""
+    """Return the default without the values that the defaults of inner fields have already."""
     properties = schema.get("properties")
     if not isinstance(value, dict) or properties is None:
         return value
@@ -240,12 +240,12 @@ _BOUNDING = ("enum", "format", "maxLength")
 
 
 def check_structural(schema: Schema, path: str = "") -> None:
-    """Raise unless the schema has a type everywhere and a bound on every text, list and map.
+    """Raise unless each node of the schema has a type, and each text, list and map has a bound.
 
     Without bounds the API server refuses CEL rules as too costly.
 
     Raises:
-        SchemaError: With the path of the offending node.
+        SchemaError: a node has no type or no bound; the message names its path.
     """
     if "x-kubernetes-int-or-string" in schema:
         return

@@ -1,8 +1,8 @@
-"""Which flags of the JVM a user may pass.
+"""Which flags of the JVM a user may set.
 
-Flags reach a shell and the JVM of a pod that holds the superuser's credential. So they are a closed list of prefixes,
-in characters that no shell looks at: nothing that runs a command, reads or writes a file by name, loads an agent or
-opens a debug port, and nothing that sets a ZooKeeper property past `spec.config`.
+The flags reach a shell and the JVM of a pod that holds the superuser's credential. So only a closed list of prefixes is
+allowed, and only characters that have no meaning for a shell. No allowed flag runs a command, reads or writes a file of
+any name, loads an agent, opens a debug port, or sets a ZooKeeper property that belongs into `spec.config`.
 """
 
 import re
@@ -62,7 +62,7 @@ ALLOWED_PREFIXES: Final = (
     "-Duser.timezone=",
     "-Dznode.container.",
 )
-"""A flag is allowed when it starts with one of these."""
+"""An allowed flag starts with one of these."""
 
 _GONE: Final = "the JVM of today's images does not start with it; write -XX:+UseG1GC, or nothing"
 _LOGGED: Final = "the JVM of today's images does not start with it; write -Xlog:gc, which goes to the standard output"
@@ -93,14 +93,14 @@ REFUSED_PREFIXES: Final = (
     ("-Xdebug", "it opens a debug port"),
     ("-Dcom.sun.management.", "it opens a management port; metrics are on port 7000"),
 )
-"""Flags whose refusal has a reason of its own."""
+"""Prefixes of refused flags, each with the reason that the message gives."""
 
 CHARACTERS: Final = r"[A-Za-z0-9:+=.,_%/-]+"
-"""What a flag may consist of: no white space, quotes, wildcards or anything else that a shell expands."""
+"""The characters that a flag may have: no white space, quotes, wildcards or other characters that a shell expands."""
 
 _LOG: Final = "write -Xlog:what, with :stdout or :stderr after it at most: any other output is a file"
 _LOGS: Final = r"-Xlog:[^:]*(:(stdout|stderr)?(:.*)?)?"
-"""What is logged, where to, and how; an output without a name is the standard output."""
+"""What is logged, where to, and how. An output without a name is standard output."""
 _DUMP: Final = "write -XX:HeapDumpPath=/data or -XX:HeapDumpPath=/data/name.hprof: a dump goes to the member's volume"
 _DUMP_PREFIX: Final = "-XX:HeapDumpPath="
 _DUMPS: Final = r"-XX:HeapDumpPath=/data(/[A-Za-z0-9_-]+[.]hprof)?"

@@ -1,4 +1,4 @@
-"""What both kinds are made of: the base model, object metadata and conditions."""
+"""What both kinds share: the base model, object metadata and conditions."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
@@ -15,9 +15,9 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 
 class Model(BaseModel):
-    """A part of an object: frozen, camelCase in manifests, snake_case in Python, unknown fields ignored.
+    """A part of an object: frozen, camelCase in manifests, snake_case in Python. It ignores unknown fields.
 
-    The text under a field is its description in the CRD and in the reference pages.
+    The docstring below a field is its description in the CRD and in the reference pages.
     """
 
     model_config = ConfigDict(
@@ -29,10 +29,10 @@ class Model(BaseModel):
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
-    """Conditions on the whole value, for the API server and the operator alike."""
+    """Conditions on the whole value. Both the API server and the operator check them."""
 
     def manifest(self) -> dict[str, Any]:
-        """Return the value as its manifest reads: camelCase, plain types, nothing that is unset."""
+        """Return the value as in a manifest: camelCase, plain types, without fields that are None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @model_validator(mode="after")
@@ -49,7 +49,7 @@ class Model(BaseModel):
 
 
 class ObjectMeta(Model):
-    """The part of `metadata` that decisions need; the rest belongs to the API server."""
+    """The fields of `metadata` that the operator reads."""
 
     name: str
     namespace: str = ""
@@ -62,7 +62,7 @@ class ObjectMeta(Model):
 
 
 class Truth(StrEnum):
-    """The status of a condition. Unknown is a value of its own: not observed, therefore neither."""
+    """The status of a condition. Unknown means that nobody could observe whether it is true or false."""
 
     TRUE = "True"
     FALSE = "False"
@@ -73,17 +73,17 @@ class Condition(Model):
     """One aspect of the object's state, as observed at a generation."""
 
     type: Annotated[str, Field(max_length=63)]
-    """Which aspect."""
+    """Name of the aspect."""
     status: Truth
-    """Whether it holds; `Unknown` while it cannot be observed."""
+    """Whether the condition is true; `Unknown` while it cannot be observed."""
     observed_generation: Annotated[int, Field(ge=0)] = 0
-    """The generation of the spec that this speaks of."""
+    """Generation of the spec that this condition describes."""
     last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     """When the status last changed."""
     reason: Annotated[str, Field(min_length=1, max_length=128)]
-    """One word for machines."""
+    """The reason for the status, in one word, for runbooks and alerts."""
     message: Annotated[str, Field(max_length=4096)] = ""
-    """One sentence for people: what is the case, and what to do about it."""
+    """What is the case, and what to do about it, for people."""
 
 
 Conditions = Annotated[

@@ -1,4 +1,4 @@
-"""A raw object becomes a typed one, or all of its errors with the paths of its manifest."""
+"""Parses a raw object into a typed object, or into all of its errors, each with its path in the manifest."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,10 +35,10 @@ _SERVER_FIELDS = ("apiVersion", "kind")
 
 
 def parse(model: type[M], raw: Mapping[str, Any]) -> M | tuple[FieldError, ...]:
-    """Return the typed object, or every error that can be told.
+    """Return the typed object, or every error that is found.
 
-    Unknown fields are ignored: the API server has pruned them, or an older operator reads a newer object. A null is as
-    good as an absent field, as it is for the API server.
+    Unknown fields are ignored: the API server has pruned them, or an older operator reads a newer object. A null counts
+    as an absent field, as it does for the API server.
     """
     try:
         return model.model_validate_json(_text(raw), strict=True)
@@ -48,7 +48,7 @@ def parse(model: type[M], raw: Mapping[str, Any]) -> M | tuple[FieldError, ...]:
 
 
 def parse_strict(model: type[M], raw: Mapping[str, Any]) -> M | tuple[FieldError, ...]:
-    """Return the typed object, or every error, unknown fields included: for manifests that no API server has seen."""
+    """Return the typed object, or every error. An unknown field is an error: no API server has pruned it yet."""
     parsed = parse(model, raw)
     unknown = _unknown_fields(model, raw)
     if isinstance(parsed, tuple):

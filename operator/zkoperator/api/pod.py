@@ -1,7 +1,7 @@
-"""What a user may say about the pods of an ensemble.
+"""The settings of an ensemble's pods that a user may change.
 
-A closed list on purpose: no volumes, environment, containers, service account or host settings, through which a person
-who may create a ZooKeeperCluster could reach what that person may not reach.
+The list is closed on purpose. Volumes, environment, containers, a service account or host settings would give a person
+who may create a ZooKeeperCluster access to things that this person may not access.
 """
 
 from enum import StrEnum
@@ -44,26 +44,26 @@ class Toleration(Model):
     """Lets the members run on nodes with a taint."""
 
     key: _Text | None = None
-    """The taint's key; empty with `Exists` tolerates all."""
+    """Key of the taint. An absent key with `Exists` tolerates all taints."""
     operator: TolerationOperator | None = None
-    """`Equal` when absent."""
+    """How key and value are compared with the taint. The default is `Equal`."""
     value: _Text | None = None
-    """The taint's value, for `Equal`."""
+    """Value of the taint, for `Equal`."""
     effect: TaintEffect | None = None
-    """The taint's effect; all when absent."""
+    """Effect of the taint. The default is all effects."""
     toleration_seconds: int | None = None
-    """How long a `NoExecute` taint is tolerated; for ever when absent."""
+    """How long a `NoExecute` taint is tolerated, in seconds. The default is for ever."""
 
 
 class Unsatisfiable(StrEnum):
-    """What the scheduler does when a spread cannot be kept."""
+    """What the scheduler does with a member for which the constraint cannot be met."""
 
     DO_NOT_SCHEDULE = "DoNotSchedule"
     SCHEDULE_ANYWAY = "ScheduleAnyway"
 
 
 class InclusionPolicy(StrEnum):
-    """Whether nodes are filtered before a spread is computed."""
+    """Whether the spread counts only nodes that the member may run on."""
 
     HONOR = "Honor"
     IGNORE = "Ignore"
@@ -73,21 +73,21 @@ class TopologySpreadConstraint(Model):
     """How the members are spread over nodes, zones or other domains."""
 
     max_skew: Annotated[int, Field(ge=1, le=9)]
-    """By how many members two domains may differ."""
+    """The largest allowed difference between the numbers of members in two domains."""
     topology_key: LabelKey
     """The node label whose values are the domains, such as `topology.kubernetes.io/zone`."""
     when_unsatisfiable: Unsatisfiable
-    """Whether a member waits or is placed anyway."""
+    """Whether a member waits, or is scheduled anyway, when the constraint cannot be met."""
     label_selector: LabelSelector | None = None
-    """Which pods are counted; the members of this ensemble when absent."""
+    """Which pods are counted. The default is the members of this ensemble."""
     min_domains: Annotated[int, Field(ge=1)] | None = None
-    """The least number of domains."""
+    """The smallest number of domains that must exist."""
     node_affinity_policy: InclusionPolicy | None = None
-    """Whether node affinity and selector limit the domains."""
+    """Whether only nodes that match node affinity and node selector count."""
     node_taints_policy: InclusionPolicy | None = None
-    """Whether taints limit the domains."""
+    """Whether only nodes whose taints the member tolerates count."""
     match_label_keys: LabelKeys | None = None
-    """Pod labels whose values narrow the selector."""
+    """Keys of pod labels. Only pods with the same values of these labels as the member are counted."""
 
 
 Labels = Annotated[dict[str, LabelValue], Field(max_length=64), Rules(no_operator_keys(), label_keys())]
@@ -98,20 +98,20 @@ class Pod(Model):
     """Placement and labels of the members' pods."""
 
     labels: Labels = Field(default_factory=dict)
-    """More labels for the pods."""
+    """Further labels for the pods."""
     annotations: Annotations = Field(default_factory=dict)
-    """More annotations for the pods."""
+    """Further annotations for the pods."""
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=64), Rules(label_keys())] = Field(
         default_factory=dict
     )
-    """Labels that a node must have."""
+    """Labels that a node must have to run a member."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
-    """Taints that the members put up with."""
+    """Taints of nodes that the members tolerate."""
     affinity: Affinity | None = None
-    """Nodes that members must or should run on or keep off, in the words of a pod."""
+    """Which nodes members must, should or must not run on, as in the spec of a pod."""
     topology_spread_constraints: Annotated[tuple[TopologySpreadConstraint, ...], Field(max_length=8)] | None = None
-    """How members are spread; when absent, over nodes and zones as far as that is possible."""
+    """How members are spread. The default is over nodes and zones, as far as that is possible."""
     priority_class_name: ObjectName | None = None
     """PriorityClass of the pods."""
     termination_grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
-    """Seconds that a member has for a clean stop."""
+    """How long a member may take for a clean stop, in seconds."""

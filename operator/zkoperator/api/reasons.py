@@ -1,4 +1,4 @@
-"""The words of conditions: types and reasons of both kinds. They are contract: runbooks and alerts name them."""
+"""Types and reasons of the conditions of both kinds. They are a public contract: runbooks and alerts name them."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ class ClusterCondition(StrEnum):
     """The conditions of a ZooKeeperCluster."""
 
     READY = "Ready"
-    """The newest spec is fully in place and every voter serves in sync."""
+    """The newest spec is fully in place, and every voter serves and is synced."""
     AVAILABLE = "Available"
     """A quorum serves."""
     PROGRESSING = "Progressing"
@@ -17,7 +17,7 @@ class ClusterCondition(StrEnum):
 
 
 class ClusterReason(StrEnum):
-    """Why a condition of a ZooKeeperCluster is as it is."""
+    """The reasons of the conditions of a ZooKeeperCluster."""
 
     IN_SYNC = "InSync"
     QUORUM_SERVES = "QuorumServes"
@@ -51,7 +51,7 @@ class SyncCondition(StrEnum):
     """The conditions of a ConfigSync."""
 
     READY = "Ready"
-    """Every selected key is equal on both sides as far as known at `status.zxid`."""
+    """Every selected key is equal on both sides, as of `status.zxid`."""
     CONNECTED = "Connected"
     """There is a session with the ensemble."""
     CONFLICTED = "Conflicted"
@@ -63,7 +63,7 @@ class SyncCondition(StrEnum):
 
 
 class SyncReason(StrEnum):
-    """Why a condition of a ConfigSync is as it is."""
+    """The reasons of the conditions of a ConfigSync."""
 
     IN_SYNC = "InSync"
     SYNCING = "Syncing"

@@ -1,4 +1,4 @@
-"""The reference page of a kind as Markdown, made from its schema, so that it cannot say anything else than the CRD."""
+"""The reference page of a kind as Markdown. It is generated from the schema, so that it agrees with the CRD."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -148,4 +148,9 @@ def _code(text: str) -> str:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_one_line, line))} |" for line in lines)
+
+
+def _one_line(text: str) -> str:
+    """Return the text without line breaks: Markdown ends a row of a table at the end of the line."""
+    return " ".join(text.split())

@@ -1,7 +1,7 @@
-"""A rule that is written once and executed twice: as CEL by the API server, as Python by the operator.
+"""A rule that is written once and checked twice: by the API server as CEL, by the operator as Python.
 
-The API server refuses most bad objects before anybody sees them. The operator checks again, because the installed
-CRD may be older than itself and because `render` works without a server.
+The API server refuses most bad objects before the operator reads them. The operator checks again, because the installed
+CRD may be older than the operator, and because `render` works without a server.
 """
 
 import re
@@ -22,12 +22,12 @@ class Rule:
 
     Args:
         message: What is wrong and what to write instead, without the field's own path.
-        cel: The condition for the API server, on `self`; empty when the schema says the same by other means.
-        holds: The condition for the operator; None for a rule on a change (`oldSelf`), which one object cannot break.
-        field: The offending field below the value, as `keys.ephemerals`, or `[autopurge.purgeInterval]` for the key
-            of a map; empty for the value itself.
-        explain: A message that names the offending part, for the operator. (A `messageExpression` that does so is
-            beyond the API server's cost limit for maps, whose keys have no bound.)
+        cel: The condition for the API server, on `self`; empty when another keyword of the schema checks the same.
+        holds: The condition for the operator; None for a rule on a change (`oldSelf`), which needs two objects.
+        field: Path of the wrong field below the value, such as `keys.ephemerals`, or `[autopurge.purgeInterval]` for a
+            key of a map; empty for the value itself.
+        explain: Returns a message of the operator that names the wrong part. (In CEL, a `messageExpression` for a map
+            exceeds the cost limit of the API server, because keys have no bound.)
     """
 
     message: str
@@ -45,7 +45,7 @@ class Rule:
     def to_schema(self) -> dict[str, Any]:
         """Return the entry for `x-kubernetes-validations`."""
         if self.field.startswith("metadata."):
-            # The API server takes no fieldPath into metadata, so the message names the field.
+            # The API server accepts no fieldPath in metadata, so the message names the field.
             return {"rule": self.cel, "message": f"{self.field}: {self.message}"}
         if self.field:
             return {"rule": self.cel, "message": self.message, "fieldPath": self._field_path()}
@@ -56,9 +56,9 @@ class Rule:
 
 
 def matching(regex: str, message: str) -> Rule:
-    r"""Return the rule that a text matches `regex` from its first to its last character.
+    r"""Return the rule that the whole text matches `regex`.
 
-    The expression is in RE2's syntax (code points as `\x{e000}`) and must mean the same to Python's `re`.
+    The expression has the syntax of RE2 (code points as `\x{e000}`) and must mean the same in Python's `re`.
     """
     compiled = re.compile(re.sub(r"\\x\{([0-9a-f]{4})\}", r"\\u\1", regex))
     return Rule(
@@ -69,12 +69,12 @@ def matching(regex: str, message: str) -> Rule:
 
 
 def immutable(why: str) -> Rule:
-    """Return the rule that a value, once set, stays; `why` says what to do instead."""
+    """Return the rule that a value cannot be changed. `why` gives the reason, and what to do instead."""
     return Rule(f"cannot be changed: {why}", cel="self == oldSelf")
 
 
 def check(rules: tuple[Rule, ...], value: Any) -> None:
-    """Raise one error that carries every rule broken by the value."""
+    """Raise one error that lists every rule that the value breaks."""
     failures = [failure for rule in rules if (failure := rule.failure(value)) is not None]
     if failures:
         raise PydanticCustomError(
@@ -99,7 +99,7 @@ class Rules:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Add the rules to the schema of the type, behind those that it already has."""
+        """Add the rules to the schema of the type, after those that it has already."""
         inner = dict(handler(schema))
         mine = schema_of(self._rules).get("x-kubernetes-validations", [])
         if mine:

@@ -1,4 +1,4 @@
-"""Which objects are meant, by their labels, as Kubernetes says it."""
+"""Label selectors, as in Kubernetes."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import Field
 from zkoperator.api.meta import Model
 
 LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
-"""A prefix of 253 characters, a slash and a name of 63 at most."""
+"""A prefix of at most 253 characters, a slash, and a name of at most 63 characters."""
 LabelKeys = Annotated[tuple[LabelKey, ...], Field(max_length=16)]
 
 
@@ -29,13 +29,13 @@ class LabelRequirement(Model):
     operator: SelectorOperator
     """How the label is compared with the values."""
     values: Annotated[tuple[Annotated[str, Field(max_length=63)], ...], Field(max_length=64)] | None = None
-    """The values, for `In` and `NotIn`; none for the other operators."""
+    """The values, for `In` and `NotIn`. Absent for the other operators."""
 
 
 class LabelSelector(Model):
-    """Selects what meets all conditions; an empty selector selects everything."""
+    """Selects objects that meet all conditions. An empty selector selects all objects."""
 
     match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] | None = None
-    """Labels that must be there, with these values."""
+    """Labels that an object must have, with these values."""
     match_expressions: Annotated[tuple[LabelRequirement, ...], Field(max_length=16)] | None = None
     """Further conditions on labels."""

@@ -1,4 +1,4 @@
-"""ConfigSync: a znode subtree and a ConfigMap that follow one another, as asked for and as observed."""
+"""ConfigSync: keeps a subtree of znodes and a ConfigMap equal. Its spec and its status."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -12,31 +12,31 @@ from zkoperator.api.types import LabelValue, ObjectName, annotation_keys, label_
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
 MAX_CONFLICTS = 20
-"""Conflicts that are listed; `conflictCount` has all."""
+"""Most conflicts that the status lists; `conflictCount` counts all of them."""
 MAX_COMMON = 32_768
-"""Characters of `status.common`."""
+"""Longest `status.common`, in characters."""
 MAX_NAME_LENGTH = 63
-"""Longest name of a ConfigSync: it is the value of a label on the ConfigMap."""
+"""Longest name of a ConfigSync, in characters: the name is the value of a label on the ConfigMap."""
 
 
 class ClusterRef(Model):
-    """A ZooKeeperCluster of the same namespace."""
+    """A ZooKeeperCluster in the same namespace."""
 
     name: ObjectName
-    """Its name."""
+    """Name of the ZooKeeperCluster."""
 
 
 class ZnodeAcl(StrEnum):
     """The ACL of znodes that a push creates."""
 
     PARENT = "Parent"
-    """That of the nearest parent that exists."""
+    """The ACL of the nearest parent that exists."""
     CREATOR = "Creator"
-    """Everything for the identity of `credentialsSecret`, nothing for others."""
+    """All permissions for the identity of `credentialsSecret`, none for others."""
     CREATOR_ALL_WORLD_READ = "CreatorAllWorldRead"
-    """Everything for the identity of `credentialsSecret`, reading for everybody."""
+    """All permissions for the identity of `credentialsSecret`, read permission for everybody."""
     OPEN = "Open"
-    """Everything for everybody."""
+    """All permissions for everybody."""
 
 
 class ZooKeeperSide(Model):
@@ -57,9 +57,9 @@ class ZooKeeperSide(Model):
     )
 
     cluster_ref: ClusterRef | None = None
-    """A ZooKeeperCluster of the same namespace."""
+    """The ZooKeeperCluster in the same namespace that runs the ensemble."""
     hosts: Hosts | None = None
-    """Connect string of any ensemble, where the operator's list of allowed hosts permits it."""
+    """Connect string of any other ensemble. The operator's `--allowed-hosts` must permit each host."""
     path: Annotated[
         ZnodePath,
         Rules(
@@ -69,31 +69,32 @@ class ZooKeeperSide(Model):
             )
         ),
     ]
-    """The root of the subtree, absolute."""
+    """Absolute path of the znode that is the root of the subtree."""
     credentials_secret: ObjectName | None = None
-    """Secret of the same namespace with `username` and `password` for digest authentication."""
+    """Name of a Secret in the same namespace with `username` and `password` for digest authentication."""
     acl: ZnodeAcl = ZnodeAcl.PARENT
-    """ACL of znodes that a push creates. With `Parent` the identity that pushes has access in any case."""
+    """ACL of znodes that a push creates. With `Parent`, the identity that pushes always gets access too."""
 
 
 class ConfigMapSide(Model):
     """The ConfigMap."""
 
     name: ObjectName | None = None
-    """Its name, in the same namespace; the name of the ConfigSync when absent. Created when missing, unless it is the
-    source (`ConfigMapToZooKeeper`); that one may change its name with each generation, and be immutable."""
+    """Name of the ConfigMap, in the same namespace. The default is the name of the ConfigSync. The operator creates a
+    missing ConfigMap, except with direction `ConfigMapToZooKeeper`. With that direction only, the name can be changed
+    and the ConfigMap can be immutable."""
     labels: Annotated[dict[str, LabelValue], Field(max_length=16), Rules(NOT_OURS, label_keys())] = Field(
         default_factory=dict
     )
-    """Labels that it has; set again when somebody changes them. Others stay, and so does what is taken off here."""
+    """Labels that the operator keeps on the ConfigMap. It never removes a label, even when it is removed here."""
     annotations: Annotated[dict[str, ShortText], Field(max_length=16), Rules(NOT_OURS, annotation_keys())] = Field(
         default_factory=dict
     )
-    """Annotations that it has, in the same way."""
+    """Annotations that the operator keeps on the ConfigMap, in the same way as labels."""
 
 
 class Direction(StrEnum):
-    """Which side follows which."""
+    """Which side follows the other. `TwoWay`: each follows the other."""
 
     TWO_WAY = "TwoWay"
     ZOOKEEPER_TO_CONFIG_MAP = "ZooKeeperToConfigMap"
@@ -128,12 +129,12 @@ class DeletionGuard(Model):
     """How many deletions within 5 minutes need an approval."""
 
     max_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 50
-    """Deletions wait when they are more than this within 5 minutes, in one edit or in many. Keys that came back do not
-    count."""
+    """When more keys than this are deleted within 5 minutes, in one edit or in many, the deletions wait for approval.
+    Keys that were created again do not count."""
     max_percent: Annotated[int, Field(ge=0, le=100)] = 30
-    """Deletions wait when they are at least 5 and a larger share of all keys than this within 5 minutes. Whatever the
-    numbers are, the deletion of the last keys waits, and that of ephemeral znodes that ended with their session never
-    does."""
+    """When at least 5 keys, and more than this percentage of all keys, are deleted within 5 minutes, the deletions wait
+    for approval. The deletion of the last keys always waits. The deletion of ephemeral znodes that ended with their
+    session never waits."""
 
 
 class Ephemerals(StrEnum):
@@ -147,11 +148,12 @@ class Keys(Model):
     """Which znodes of the subtree are keys."""
 
     include: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=32)] = ("**",)
-    """Patterns on the path below the root; `*` within a name, `**` across names. A key that is no path: as written."""
+    """Patterns for paths below the root: `*` matches within a name, `**` across names. A key of the ConfigMap that
+    encodes no path is matched as it is written."""
     exclude: Annotated[tuple[Glob, ...], Field(max_length=32)] = ()
-    """Patterns that take out what `include` selects."""
+    """Patterns for paths that are not keys although `include` matches them."""
     ephemerals: Ephemerals = Ephemerals.EXCLUDE
-    """`Include` only with direction ZooKeeperToConfigMap: a live registry of services as a ConfigMap."""
+    """`Include`: ephemeral znodes are keys too, such as a registry of services. Only with `ZooKeeperToConfigMap`."""
 
 
 class Mode(StrEnum):
@@ -175,7 +177,7 @@ def _ephemerals_are_pulled(spec: "ConfigSyncSpec") -> bool:
 
 
 class ConfigSyncSpec(Model):
-    """The tie that is wanted."""
+    """What to synchronise, and how."""
 
     rules: ClassVar = (
         Rule(
@@ -191,15 +193,15 @@ class ConfigSyncSpec(Model):
     config_map: ConfigMapSide = ConfigMapSide()
     """The ConfigMap."""
     direction: Direction = Direction.TWO_WAY
-    """Which side follows which."""
+    """Which side follows the other. `TwoWay`: each follows the other."""
     conflict_policy: ConflictPolicy = ConflictPolicy.HOLD
-    """A key that was edited differently on both sides: wait for a decision, or prefer one side."""
+    """What to do with a key that was edited differently on both sides: wait for a decision, or prefer one side."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.UNION
-    """The first synchronisation with an existing ConfigMap: keys of both sides, or prefer one, or none may differ."""
+    """How to begin with an existing ConfigMap: keep the keys of both sides, prefer one side, or require equal keys."""
     deletion_policy: DeletionPolicy = DeletionPolicy.PROPAGATE
-    """`Retain`: the other side keeps a deleted key, detached until it is created again."""
+    """`Propagate`: a deletion on one side deletes on the other. `Retain`: the other side keeps the key, detached."""
     deletion_guard: DeletionGuard = DeletionGuard()
-    """How many deletions at once need an approval."""
+    """How many deletions within 5 minutes need an approval."""
     keys: Keys = Keys()
     """Which znodes of the subtree are keys."""
     rollout: Annotated[
@@ -215,9 +217,9 @@ class ConfigSyncSpec(Model):
             )
         ),
     ] = ()
-    """Workloads that are restarted once for each settled content."""
+    """Workloads to restart after the content has changed and has settled, once for each content."""
     mode: Mode = Mode.ACTIVE
-    """`DryRun`: the plan is in the status, nothing is written. `Paused`: nothing is done."""
+    """`DryRun`: the operator writes the plan into the status and changes neither side. `Paused`: it does nothing."""
     on_delete: OnDelete = OnDelete.RETAIN
     """What happens to the data when the ConfigSync is deleted."""
 
@@ -234,17 +236,17 @@ class Conflict(Model):
     path: Annotated[str, Field(max_length=1024)] = ""
     """The path of the znode."""
     since: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
-    """When it was first seen."""
+    """When the conflict was first observed."""
     zookeeper: _Word = ""
     """Short hash of the znode's value; empty when the znode is absent."""
     config_map: _Word = ""
     """Short hash of the key's value; empty when the key is absent."""
     manager: _Word = ""
-    """Field manager that last wrote the ConfigMap's side."""
+    """Field manager that wrote the key of the ConfigMap last."""
 
 
 class Pending(Model):
-    """A plan that is not carried out: a dry run, or one that waits for approval."""
+    """A plan that is not carried out, because of a dry run or because it waits for approval."""
 
     creates: _Count = 0
     """Keys that would be created."""
@@ -253,46 +255,46 @@ class Pending(Model):
     deletes: _Count = 0
     """Keys that would be deleted."""
     hash: Annotated[str, Field(max_length=64)] = ""
-    """Identifies the plan: the value of the annotation that approves it."""
+    """Hash that identifies the plan. The annotation that approves the plan has this value."""
 
 
 class Deletions(Model):
-    """Keys that were deleted lately: they count for `deletionGuard` together with the next ones."""
+    """Keys that were deleted within the last 5 minutes. They count for `deletionGuard`, together with the next ones."""
 
     keys: Annotated[tuple[_Word, ...], Field(max_length=64)] = ()
-    """The last of them."""
+    """The keys that were deleted last."""
     time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
-    """When one was last added or came back."""
+    """When the list last changed: a key was deleted, or was created again."""
 
 
 class SyncBase(Model):
-    """What is known of the last synchronised state beside the ConfigMap, so that its loss is noticed."""
+    """What the status records of the merge base, so that the operator notices when the ConfigMap has lost it."""
 
     config_map_uid: Annotated[str, Field(alias="configMapUID", max_length=64)] = ""
-    """uid of the ConfigMap that carried it."""
+    """uid of the ConfigMap that had the merge base."""
     digest: Annotated[str, Field(max_length=64)] = ""
-    """Hash of the base."""
+    """Hash of the merge base."""
     ledger: bool = False
     """Whether the ledger znode was written."""
 
 
 class ConfigSyncStatus(Model):
-    """The tie as observed."""
+    """The state of the synchronisation, as the operator observed it."""
 
     observed_generation: _Count = 0
-    """The generation of the spec that this status speaks of."""
+    """Generation of the spec that this status describes."""
     operator: Annotated[str, Field(max_length=512)] | None = None
-    """The operator that wrote this status last, by its Lease: `namespace/name`."""
+    """The operator that wrote this status last, named by its Lease: `namespace/name`."""
     config_map: _Word = ""
     """Name of the ConfigMap."""
     zxid: _Word = ""
-    """The state of the subtree that the ConfigMap has, hexadecimal with 0x."""
+    """zxid of the state of the subtree that the ConfigMap has, hexadecimal with 0x."""
     keys: _Count = 0
     """Keys that are equal on both sides."""
     bytes: _Count = 0
-    """Bytes of their values."""
+    """Size of the values of these keys, in bytes."""
     last_sync_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
-    """When something was last written."""
+    """When the operator last wrote to either side."""
     conflict_count: _Count = 0
     """Number of conflicts."""
     conflicts: Annotated[
@@ -302,17 +304,17 @@ class ConfigSyncStatus(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]},
         ),
     ] = ()
-    """The first conflicts."""
+    """The first 20 conflicts."""
     pending: Pending | None = None
     """A plan that is not carried out."""
     common: Annotated[str, Field(max_length=MAX_COMMON)] = ""
-    """Names of the keys that both sides have in common at `zxid`, compressed: it outlives the annotations."""
+    """Names of the keys that both sides have in common at `zxid`, compressed. A lost ConfigMap does not affect it."""
     deletions: Deletions | None = None
-    """What was deleted lately."""
+    """Keys that were deleted within the last 5 minutes."""
     base: SyncBase | None = None
-    """What is known of the last synchronised state."""
+    """What the status records of the merge base."""
     content: RolledContent | None = None
-    """What the workloads of `spec.rollout` are to run with."""
+    """The content that the workloads of `spec.rollout` should run with."""
     rollouts: Annotated[
         tuple[WorkloadRollout, ...],
         Field(
@@ -320,13 +322,13 @@ class ConfigSyncStatus(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kind", "name"]},
         ),
     ] = ()
-    """What the workloads of `spec.rollout` run with."""
+    """The content that each workload of `spec.rollout` runs with."""
     conditions: Conditions = ()
-    """Ready, Connected, Conflicted and DeletionsHeld; RolledOut where `spec.rollout` names workloads."""
+    """Ready, Connected, Conflicted and DeletionsHeld; also RolledOut when `spec.rollout` names workloads."""
 
 
 class ConfigSync(Model):
-    """A znode subtree and a ConfigMap: a change on either side appears on the other, by version-checked writes."""
+    """Keeps a subtree of znodes and a ConfigMap equal, in one direction or both. Every write checks versions."""
 
     rules: ClassVar = (
         Rule(
@@ -353,9 +355,9 @@ class ConfigSync(Model):
 
     metadata: ObjectMeta
     spec: ConfigSyncSpec
-    """The tie that is wanted."""
+    """What to synchronise, and how."""
     status: ConfigSyncStatus = ConfigSyncStatus()
-    """The tie as observed."""
+    """The state of the synchronisation, as the operator observed it."""
 
     @property
     def config_map_name(self) -> str:

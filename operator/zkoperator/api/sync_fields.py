@@ -1,4 +1,4 @@
-"""What single fields of a ConfigSync may hold: paths of znodes, hosts, patterns, labels."""
+"""The types of single fields of a ConfigSync: paths of znodes, hosts, patterns, labels."""
 
 from typing import Annotated
 
@@ -66,6 +66,6 @@ NOT_OURS = Rule(
     cel=f"self.all(k, !k.startsWith('{_OWN_PREFIX}'))",
     holds=lambda keys: not any(key.startswith(_OWN_PREFIX) for key in keys),
 )
-"""For maps of labels or annotations."""
+"""Rule for maps of labels or annotations: the operator's own keys are not allowed."""
 
 ShortText = Annotated[str, Field(max_length=4096)]

@@ -1,4 +1,4 @@
-"""The texts and numbers that fields are made of, each with its bounds and its rule."""
+"""The basic types of fields: texts and numbers, each with its bounds and its rule."""
 
 import re
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from zkoperator.patterns import DNS_SUBDOMAIN, IMAGE_REFERENCE
 _QUANTITY = r"[+-]?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?"
 
 CONTROL_CHARACTERS = r"\x00-\x1f\x7f"
-"""For a character class: what may stand in no value, as it could end a line of a configuration file."""
+"""For a character class: no value may have them, because they could end a line of a configuration file."""
 
 ObjectName = Annotated[
     str,
@@ -57,7 +57,7 @@ StorageSize = Annotated[
 
 
 def _quantity(value: Any) -> int | str:
-    # The API server takes a larger number for a float, and refuses that.
+    # The API server reads a larger number as a float, and refuses it.
     if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
     if isinstance(value, str) and re.fullmatch(_QUANTITY, value) is not None:
@@ -81,7 +81,7 @@ _MAX_CONFIG_VALUE = 256
 
 
 def _config_value(value: Any) -> str:
-    """Return the text that stands in zoo.cfg. YAML reads 2000 and true as something else than texts."""
+    """Return the text for zoo.cfg. YAML reads 2000 as a number and true as a boolean, not as texts."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and -(2**63) <= value < 2**63:
@@ -91,7 +91,7 @@ def _config_value(value: Any) -> str:
     raise PydanticCustomError("config_value", "write a whole number, or a text of 1 to 256 characters in quotes")
 
 
-# A schema without a type would take true and false as well, but the API server could check nothing of it any more.
+# A schema without a type would accept true and false too, but the API server could then check no rule on the value.
 ConfigValue = Annotated[
     str,
     PlainValidator(_config_value),
@@ -109,11 +109,11 @@ OPERATOR_PREFIXES = ("zkoperator.dev/", "statefulset.kubernetes.io/")
 OPERATOR_KEYS = tuple(
     f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "managed-by", "version")
 )
-"""With the prefixes: labels and annotations of a pod that are the operator's or Kubernetes' own."""
+"""Together with the prefixes: labels and annotations of a pod that only the operator or Kubernetes may set."""
 
 
 def label_keys(prefix: str = DNS_SUBDOMAIN) -> Rule:
-    """Return the rule that each key of a map is a name of at most 63 characters, with or without a prefix."""
+    """Return the rule that each key of a map is a name of at most 63 characters, with an optional prefix."""
     regex = f"^({prefix}/)?{_QUALIFIED}$"
     return Rule(
         "write each key as name or as prefix/name, such as team or example.com/team",
@@ -123,12 +123,12 @@ def label_keys(prefix: str = DNS_SUBDOMAIN) -> Rule:
 
 
 def annotation_keys() -> Rule:
-    """Return the same rule for annotations, whose prefixes may have capital letters."""
+    """Return the same rule for annotations. Their prefixes may have capital letters."""
     return label_keys(DNS_SUBDOMAIN.replace("a-z", "a-zA-Z"))
 
 
 def no_operator_keys() -> Rule:
-    """Return the rule that a map of labels or annotations leaves the operator's own keys alone."""
+    """Return the rule that a map of labels or annotations has none of the operator's own keys."""
     prefixes = " && ".join(f"!k.startsWith('{prefix}')" for prefix in OPERATOR_PREFIXES)
     return Rule(
         f"remove {', '.join(OPERATOR_KEYS)} and keys that start with {' or '.join(OPERATOR_PREFIXES)}: "

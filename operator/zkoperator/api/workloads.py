@@ -1,4 +1,4 @@
-"""The workloads that a ConfigSync restarts, as asked for and as observed."""
+"""The workloads that a ConfigSync restarts: their fields in the spec and in the status."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,51 +9,51 @@ from zkoperator.api.meta import Model
 from zkoperator.api.types import ObjectName
 
 MAX_WORKLOADS = 16
-"""Workloads that one ConfigSync restarts."""
+"""Most workloads that one ConfigSync may name."""
 
 _Word = Annotated[str, Field(max_length=253)]
 
 
 class WorkloadKind(StrEnum):
-    """Kinds that can be restarted after a change."""
+    """Kinds of workloads that the operator can restart after a change."""
 
     DEPLOYMENT = "Deployment"
     STATEFUL_SET = "StatefulSet"
     DAEMON_SET = "DaemonSet"
     ROLLOUT = "Rollout"
-    """That of Argo Rollouts."""
+    """The kind of Argo Rollouts."""
 
 
 class Workload(Model):
-    """A workload of the same namespace."""
+    """A workload in the same namespace."""
 
     kind: WorkloadKind
-    """Its kind."""
+    """Kind of the workload."""
     name: ObjectName
-    """Its name."""
+    """Name of the workload."""
 
 
 class RolledContent(Model):
-    """The values of the selected keys, as a hash, and since when the ConfigMap has them."""
+    """The content of the ConfigMap as a hash, and since when the ConfigMap has it."""
 
     hash: _Word = ""
-    """Hash of keys and values."""
+    """Hash of the selected keys and their values."""
     time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
-    """When they were written, as far as the API server has recorded it."""
+    """When the ConfigMap got this content, if the API server has recorded that; otherwise when the operator noticed."""
 
 
 class WorkloadRollout(Model):
-    """One workload of `spec.rollout`, and the content that its pods were started with."""
+    """One workload of `spec.rollout`, and the content that its pods run with."""
 
     kind: WorkloadKind
-    """Its kind."""
+    """Kind of the workload."""
     name: _Word
-    """Its name."""
+    """Name of the workload."""
     uid: Annotated[str, Field(max_length=64)] = ""
-    """The object that this was found for; one that was created again under the name is another."""
+    """uid of the workload. It tells a workload from a new one with the same name."""
     hash: _Word = ""
-    """Hash of the content that it has been restarted with, or needed no restart for."""
+    """Hash of the content that the workload was restarted with, or that it needed no restart for."""
     time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
-    """Since when it is so."""
+    """Since when this entry has this hash and reason."""
     reason: _Word = ""
-    """What was done, or why nothing can be done."""
+    """What the operator did, or why it can do nothing."""

@@ -1,8 +1,8 @@
 """Which keys of zoo.cfg a user may set, with what values, and why the others are refused.
 
-Pure data and functions, used by the CRD (CEL), by the models and by whoever writes the file. The list of what may be
-set is closed: a new key is added here after its effect on membership, durability and access is known. Names and
-meanings are those of the ZooKeeper 3.9 administrator's guide.
+Pure data and functions for the CRD (CEL), the models and the code that writes the file. The list of allowed keys is
+closed: before a key is added here, its effect on membership, durability and access must be known. Names and meanings
+are those of the ZooKeeper 3.9 administrator's guide.
 """
 
 import re
@@ -17,7 +17,7 @@ _PLAIN_NUMBER = r"-?[0-9]{1,10}"
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A key whose value is a whole number from `least` to `most`, or nought where that stands for no limit at all."""
+    """A key whose value is a whole number from `least` to `most`. With `or_nought`, 0 is allowed too: no limit."""
 
     least: int
     most: int
@@ -25,17 +25,17 @@ class Number:
 
     @property
     def bounds(self) -> str:
-        """The numbers that are good, in words."""
+        """The allowed numbers, as the reference lists them."""
         return f"{'0, or ' if self.or_nought else ''}{self.least} to {self.most}"
 
     @property
     def advice(self) -> str:
-        """What to write."""
+        """What a user should write, for messages."""
         nought = "0 for no limit, or " if self.or_nought else ""
         return f"write {nought}a whole number from {self.least} to {self.most}"
 
     def accepts(self, value: str) -> bool:
-        """Tell whether the text is such a number."""
+        """Return whether the text is such a number."""
         if re.fullmatch(_PLAIN_NUMBER, value) is None:
             return False
         return self.least <= int(value) <= self.most or (self.or_nought and int(value) == 0)
@@ -52,7 +52,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A key whose value is one of some words; `why` says what is wrong with any other."""
+    """A key whose value is one of `words`. `why` says what is wrong with other values; it may be empty."""
 
     words: tuple[str, ...]
     why: str = ""
@@ -64,12 +64,12 @@ class Choice:
 
     @property
     def advice(self) -> str:
-        """What to write."""
+        """What a user should write, for messages."""
         advice = f"write {' or '.join(self.words)}, in quotes"
         return f"{advice}: {self.why}" if self.why else advice
 
     def accepts(self, value: str) -> bool:
-        """Tell whether the text is one of the words."""
+        """Return whether the text is one of the words."""
         return value in self.words
 
     def cel(self, value: str) -> str:
@@ -79,13 +79,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """A key whose value is a list of four-letter words, which are allowed in addition to those that always are."""
+    """A key whose value is a list of four-letter words. They are allowed in addition to `ALWAYS_ALLOWED_COMMANDS`."""
 
     words: tuple[str, ...]
 
     @property
     def bounds(self) -> str:
-        """What may be listed, as the reference has it."""
+        """The words that may be listed, as the reference lists them."""
         always = ", ".join(f"`{word}`" for word in ALWAYS_ALLOWED_COMMANDS)
         return (
             f"any of {', '.join(f'`{word}`' for word in self.words)}, with commas between; {always} always are allowed"
@@ -93,7 +93,7 @@ class Commands:
 
     @property
     def advice(self) -> str:
-        """What to write."""
+        """What a user should write, for messages."""
         return (
             f"write some of {', '.join(self.words)}, with commas between: any other command changes the server or "
             "walks through all of its sessions for whoever asks"
@@ -105,7 +105,7 @@ class Commands:
         return f" *{word} *(, *{word} *)*"
 
     def accepts(self, value: str) -> bool:
-        """Tell whether the text is such a list."""
+        """Return whether the text is such a list."""
         return re.fullmatch(self._regex, value) is not None
 
     def cel(self, value: str) -> str:
@@ -118,24 +118,24 @@ Kind = Number | Choice | Commands
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Keys that are refused for one reason: exact names, and prefixes that end in a dot or are otherwise complete."""
+    """Keys that are refused for one reason, given by their names or by prefixes."""
 
     why: str
     keys: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
 
     def covers(self, key: str) -> bool:
-        """Tell whether the key is refused for this reason."""
+        """Return whether the key is refused for this reason."""
         return key in self.keys or key.startswith(self.prefixes)
 
 
 _BOOLEAN = Choice(("true", "false"))
 _INT_MAX = 2**31 - 1
 _LEAST_CONNECTIONS = 10
-"""The operator asks a member three words at once, and so do the probes of its pod beside the clients."""
+"""Connections that the operator (three commands at once) and the probes of the pod need beside the clients."""
 
 ALWAYS_ALLOWED_COMMANDS = ("srvr", "mntr", "conf", "hash", "ruok", "isro")
-"""Four-letter words that only read and cost next to nothing. The operator itself asks the first four."""
+"""Four-letter words that only read and cost almost nothing. The operator itself uses the first four."""
 
 ALLOWED: Mapping[str, Kind] = {
     # time

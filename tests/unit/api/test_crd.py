@@ -53,6 +53,13 @@ def test_the_committed_reference_is_that_of_the_models(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == reference_files()[name], "run `make crds`"
 
 
+@pytest.mark.parametrize("name", reference_files())
+def test_a_description_of_several_lines_stays_in_one_row_of_the_reference(name: str) -> None:
+    tables = [block.splitlines() for block in reference_files()[name].split("\n\n") if block.startswith("|")]
+    assert tables
+    assert [line for table in tables for line in table if not (line.startswith("| ") and line.endswith(" |"))] == []
+
+
 def test_nothing_else_is_in_the_directory_that_users_apply() -> None:
     assert {path.name for path in (ROOT / "crds").iterdir()} == set(crd_files())
 
