@@ -1,4 +1,4 @@
-"""The deletion of a ConfigSync: what `onDelete` asks for, then ledger and claim, then the finalizer. I/O."""
+"""The deletion of a ConfigSync: the data that `onDelete` names, then ledger and claim, then the finalizer. I/O."""
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import OnDelete
@@ -27,14 +27,14 @@ from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.outcome import LookAgain
 
 _GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED, SyncReason.INVALID_SPEC)
-"""Nobody brings these back for a ConfigSync that is being deleted, least of all in a namespace that is."""
+"""Reasons that probably last: nobody repairs them for a ConfigSync, or a namespace, that is being deleted."""
 
 _DELETING = Waiting(SyncReason.SYNCING, "deleting znodes", LookAgain(0.1))
 _ANOTHER_HISTORY = "the root or the ensemble was restored, wiped or replaced: these may not be what was synchronised"
 
 
 class Finalizer:
-    """Sets the finalizer where `onDelete` asks for a deletion, carries the deletion out and removes the finalizer."""
+    """Sets the finalizer when `onDelete` asks for a deletion, carries the deletion out and removes the finalizer."""
 
     def __init__(
         self,
@@ -53,13 +53,13 @@ class Finalizer:
         self._clock = clock
 
     async def keep_finalizer(self, sync: ValidatedSync, state: SyncState) -> None:
-        """Set or remove the finalizer, so that it is there exactly while `onDelete` asks for a deletion."""
+        """Set the finalizer when `onDelete` asks for a deletion, remove it otherwise."""
         wanted = sync.on_delete is not OnDelete.RETAIN
         if wanted is not sync.has_finalizer:
             await self._set_finalizer(state.resource, wanted=wanted)
 
     async def finish(self, sync: ValidatedSync, state: SyncState) -> Waiting | None:
-        """Do what `onDelete` asks for and remove the finalizer; return what that still waits for."""
+        """Do what `onDelete` asks for and remove the finalizer. Return what it waits for, None when it is done."""
         if not sync.has_finalizer:
             return None
         if sync.on_delete is OnDelete.DELETE_CONFIG_MAP:
@@ -87,7 +87,7 @@ class Finalizer:
             resource.saw(written)
 
     def _gives_up(self, waiting: Waiting, subscription: SubscriptionState) -> bool:
-        """Note that the ensemble is out of reach; return whether that is for good. A missing Secret might come back."""
+        """Note since when the ensemble is unreachable. Return whether to give up; a Secret may come back."""
         if waiting.reason not in _GONE_FOR_GOOD:
             subscription.unreachable_s = None
             return waiting.reason is SyncReason.CLUSTER_NOT_FOUND
@@ -108,9 +108,9 @@ class Finalizer:
         await self._api.delete(CONFIG_MAPS, sync.namespace, sync.config_map, uid=found["metadata"]["uid"])
 
     async def _delete_znodes(self, sync: ValidatedSync, state: SyncState) -> Waiting | None:
-        """Delete the znodes that were synchronised and are unchanged since; what somebody has edited stays.
+        """Delete the znodes that were synchronised and have not changed since. Znodes that somebody has edited stay.
 
-        Writes at most once: the next pass observes the outcome.
+        Writes at most once. The next pass observes the result.
         """
         observed = await self._observer.observe(sync, state.sides)
         if isinstance(observed, Waiting):
@@ -141,7 +141,7 @@ class Finalizer:
 
 
 def _is_another_history(sync: ValidatedSync, observed: Observed) -> bool:
-    """Whether a value that is equal to the base is no proof that it was synchronised: the ensemble has changed."""
+    """Return whether the ensemble was replaced or restored, so that equality with the merge base proves nothing."""
     if history_of(observed.base, observed.snapshot, observed.ledger, sync.source.ensemble) is not History.SAME:
         return True
     return make_plan(sync, observed).stop is SyncReason.SOURCE_REGRESSED

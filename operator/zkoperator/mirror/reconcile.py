@@ -1,4 +1,4 @@
-"""ConfigSync: validate, observe, plan, apply, status. One pass of one key. I/O."""
+"""One pass for one ConfigSync: validate, observe, plan, apply, status. I/O."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,15 +42,15 @@ _RESOURCE_AGE_S = 300.0
 
 
 class MirrorReconciler:
-    """Reconciles all ConfigSyncs of a process; the keyed loop calls `reconcile`.
+    """Reconciles all ConfigSyncs of a process. The keyed loop calls `reconcile`.
 
     Args:
         api: the Kubernetes API.
         sessions: shared ZooKeeper sessions.
         config_maps: store of the ConfigMaps with the label `zkoperator.dev/sync`, with their folded managers.
-        settings: of all ConfigSyncs.
+        settings: settings for all ConfigSyncs.
         clock: monotonic time.
-        meter: counts what is done.
+        meter: receives the measurements.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class MirrorReconciler:
         self._finalizer = Finalizer(api, self._observer, self._applier, self._reporter, settings, clock)
 
     def bind(self, wake: Callable[[Key], None], forget: Callable[[Key], None] = lambda _: None) -> None:
-        """Set the callbacks for a key that should be looked at, or never again: `wake` and `forget` of the loop."""
+        """Set the callbacks of the loop: `wake` asks for a pass for a key, `forget` drops a key."""
         self._wake = wake
         self._forget = forget
 
     def resource_changed(self, key: Key, resource_version: str) -> None:
-        """The ConfigSync was created, changed or deleted; the version of our own last write is no change."""
+        """Note that the ConfigSync was created, changed or deleted. The version of our own last write is ignored."""
         state = self._states.find(key)
         if state is not None:
             if resource_version and resource_version == state.resource.version:
@@ -94,7 +94,7 @@ class MirrorReconciler:
         self._wake(key)
 
     def config_map_changed(self, key: Key) -> None:
-        """A ConfigMap with our label appeared, changed or vanished (its label was removed, or it was deleted)."""
+        """Note that a ConfigMap with our label appeared, changed or vanished (it, or its label, was deleted)."""
         vanished = self._config_maps.get(key) is None
         for sync in self._index.naming(CONFIG_MAPS, key):
             if (state := self._states.find(sync)) is not None:
@@ -104,14 +104,14 @@ class MirrorReconciler:
             self._wake(sync)
 
     def cluster_changed(self, key: Key) -> None:
-        """A ZooKeeperCluster appeared, changed its members or vanished."""
+        """Note that a ZooKeeperCluster appeared, changed its members or vanished."""
         for sync in self._index.naming(ZOOKEEPER_CLUSTERS, key):
             if (state := self._states.find(sync)) is not None:
                 state.sides.subscription.doubt_endpoint()
             self._wake(sync)
 
     async def reconcile(self, key: Key) -> LookAgain:
-        """Do one pass; return when to look again."""
+        """Do one pass. Return when to look again."""
         state = self._states.of(key)
         sync = await self._read(key, state)
         if sync is None:
@@ -142,7 +142,7 @@ class MirrorReconciler:
         return await self._carry_out(make_plan(sync, observed), sync, observed, state)
 
     async def _read(self, key: Key, state: SyncState) -> ValidatedSync | None:
-        """Return the ConfigSync; None when it is gone or invalid, which is dealt with here."""
+        """Return the ConfigSync, None when it is gone or invalid. This method handles both cases."""
         resource = state.resource
         is_due = resource.is_stale or self._clock.now_s() - resource.read_s > _RESOURCE_AGE_S
         if is_due and not await self._read_again(key, state):
@@ -156,9 +156,9 @@ class MirrorReconciler:
         return sync
 
     async def _read_again(self, key: Key, state: SyncState) -> bool:
-        """Read the ConfigSync from the API server; False when it is gone, which is dealt with.
+        """Read the ConfigSync from the API server. Return False when it is gone; its state is then dropped.
 
-        A new ConfigSync of the same name shares nothing with the old one, and begins with a pass of its own.
+        A new ConfigSync with the same name shares nothing with the old one. It gets a pass of its own.
         """
         resource, now_s = state.resource, self._clock.now_s()
         found = await self._get(key, resource)
@@ -174,7 +174,7 @@ class MirrorReconciler:
         return True
 
     async def _get(self, key: Key, resource: ResourceState) -> Manifest | None:
-        """Read the ConfigSync; it stays stale if there is no answer, or if it changes before the answer arrives."""
+        """Read the ConfigSync. It stays stale if there is no answer, or if it changes before the answer arrives."""
         found: Manifest | None = None
         resource.is_stale = False
         try:
@@ -192,7 +192,7 @@ class MirrorReconciler:
         self._meter.object_gone(key)
 
     async def _carry_out(self, plan: Plan, sync: ValidatedSync, observed: Observed, state: SyncState) -> LookAgain:
-        """Apply the plan and report; read the ledger first where another process may explain a difference."""
+        """Apply the plan and report. Read the ledger first when a push of another process may explain a difference."""
         if not plan.claims_ledger:
             ledger = state.sides.ledger
             is_doubtful = _must_read_ledger(plan, sync, ledger)
@@ -226,7 +226,7 @@ class MirrorReconciler:
         return again
 
     async def _apply(self, plan: Plan, sync: ValidatedSync, observed: Observed, state: SyncState) -> tuple[str, ...]:
-        """Apply the plan. A ConfigMap that was written counts, although the push after it has failed."""
+        """Apply the plan. A write of the ConfigMap counts, even when the push after it fails."""
         written: list[Step] = []
         try:
             return await self._applier.apply(plan.steps, sync, observed, state.sides, written.append)
@@ -236,7 +236,7 @@ class MirrorReconciler:
             raise
 
     async def _report_failing(self, sync: ValidatedSync, state: SyncState) -> None:
-        """Let Ready be False once all writes have failed for a while; a single failure is not reported."""
+        """Set Ready to False once all writes have failed for a while. A single failure is not reported."""
         now_s, report = self._clock.now_s(), state.report
         report.failing_s = now_s if report.failing_s is None else report.failing_s
         if now_s - report.failing_s >= self._settings.failing_s:
@@ -251,7 +251,7 @@ class MirrorReconciler:
             subtree.forget_values()
 
     def _count(self, plan: Plan, state: SyncState, began_s: float) -> None:
-        """Count how long each written change has waited since the operator heard of it."""
+        """Measure how long the written changes have waited since the operator learned of them."""
         subtree = state.sides.subscription.subtree
         clocks = {PUSH: state.edits, **({PULL: subtree.timer.changes} if subtree is not None else {})}
         written = {PUSH for step in plan.steps if isinstance(step, PushMulti)}
@@ -289,7 +289,7 @@ class MirrorReconciler:
         return min(looks)
 
     async def _remove_spent_annotations(self, plan: Plan, sync: ValidatedSync, resource: ResourceState) -> None:
-        """Remove what has been decided: it must not decide a later conflict, nor approve of later deletions."""
+        """Remove used decisions: they must not decide a later conflict or approve later deletions."""
         annotations = _spent_annotations(plan, sync)
         if plan.stop is not None or not annotations:
             return
@@ -314,7 +314,7 @@ class MirrorReconciler:
     async def _report_refusal(
         self, reason: SyncReason, message: str, sync: ValidatedSync, state: SyncState
     ) -> LookAgain:
-        """Report a refusal that no event will end, and try again after a while."""
+        """Report a refusal and try again after a while, because no event announces its end."""
         waiting = Waiting(reason, message, LookAgain(self._settings.retry_s))
         return await self._report_waiting(waiting, sync, state)
 
@@ -326,13 +326,13 @@ class MirrorReconciler:
 
 
 def _has_spent_ledger(sync: ValidatedSync, observed: Observed) -> bool:
-    """Whether ledger and claim are left from a time when the ConfigSync pushed."""
+    """Return whether ledger and claim remain from a time when the ConfigSync pushed."""
     base = sync.status.base
     return base is not None and base.ledger and not needs_ledger(sync, observed.base)
 
 
 def _must_read_ledger(plan: Plan, sync: ValidatedSync, ledger: LedgerCache) -> bool:
-    """Whether a difference might be what another process has pushed since the ledger was read."""
+    """Return whether another process may have pushed a difference since the ledger was read."""
     return sync.pushes and not plan.doubtful <= ledger.doubted
 
 
@@ -353,7 +353,7 @@ def _status_input(plan: Plan, sync: ValidatedSync, state: SyncState, content: Co
 
 
 def _spent_annotations(plan: Plan, sync: ValidatedSync) -> dict[str, str | None]:
-    """Return the changed annotations: without what is carried out, and without what refers to other values."""
+    """Return the annotations to change: they lose decisions that were carried out or that refer to other values."""
     shown = {item.key: (item.zookeeper, item.config_map) for item in sync.status.conflicts}
     waiting = {
         item.key
@@ -370,5 +370,5 @@ def _spent_annotations(plan: Plan, sync: ValidatedSync) -> dict[str, str | None]
 
 
 def _has_resolution(plan: Plan, sync: ValidatedSync) -> bool:
-    """Whether a resolution waits for the status to show its conflict."""
+    """Return whether a resolution waits until the status shows its conflict."""
     return any(item.key in sync.resolve for item in plan.conflicts)

@@ -1,35 +1,38 @@
-"""The numbers that decide how a ConfigSync behaves in time, and what an administrator allows. Pure."""
+"""Settings of the process for all ConfigSyncs: times, limits, and what an administrator allows. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorSettings:
-    """Settings of all ConfigSyncs of a process.
+    """Settings for all ConfigSyncs of a process. Times are seconds.
 
     Args:
-        allowed_hosts: `host`, `host:port` or `*.domain` that `spec.zookeeper.hosts` may name; empty: none.
+        allowed_hosts: `host`, `host:port` or `*.domain` that `spec.zookeeper.hosts` may name; empty allows none.
         cluster_domain: DNS domain of the Kubernetes cluster.
-        protected_addresses: addresses that hosts may resolve to only if the allow-list names the host itself: those of
-            the API server. Loopback and link-local addresses are always among them.
-        quiet_s: a burst of changes is written once it has been quiet for so long,
-        longest_burst_s: or when its first change has waited for so long.
-        status_lag_s: how far the numbers of a status may lag behind; conditions never lag.
-        settle_s: content that did not change for so long is rolled out.
-        rollout_interval_s: shortest time between two restarts of one workload, by whichever ConfigSyncs.
-        rollout_burst, rollout_period_s: so many workloads are restarted at once, and one more after each such time.
-        flap_window_s, flap_reverts: so many reverts of one key within the window are flapping,
-        flap_hold_s: for which the key is held.
-        retry_s: when to look again at what no event announces (a foreign ConfigMap, a claim, a missing permission).
-        failing_s: once all writes have failed for so long, the status says it.
-        recreate_s: a ConfigMap that was deleted is created again after so long, both ways, unless somebody else does.
-        deletion_window_s: so long a deletion counts for `deletionGuard`, together with later ones.
-        deletion_quiet_s: deletions in ZooKeeper are carried out when there was no other for so long,
-        longest_deletion_s: or when the first of them has waited for so long.
-        reread_s: when to look again at what events should have announced: the endpoint, all znodes of the subtree,
-            values that were too large.
-        tree_reads: subtrees of one ensemble that are read as a whole at the same time.
-        tree_znodes, tree_bytes: a larger subtree is not followed.
+        protected_addresses: addresses of the API server. A host may resolve to one only if the allow-list names the
+            host itself. Loopback and link-local addresses are always protected too.
+        quiet_s: a burst of changes has ended when there was no change for this time.
+        longest_burst_s: a burst is written at the latest when its first change has waited for this time.
+        status_lag_s: how long the numbers of a status may be out of date; conditions are always written at once.
+        settle_s: content has settled, and is rolled out, when it has not changed for this time.
+        rollout_interval_s: shortest time between two restarts of one workload, also by different ConfigSyncs.
+        rollout_burst: number of workloads that may be restarted at once.
+        rollout_period_s: after each such time, one more workload may be restarted.
+        flap_window_s: window in which reverts of a key are counted.
+        flap_reverts: number of reverts within the window that make a key flapping.
+        flap_hold_s: how long a flapping key is held.
+        retry_s: when to look again at a cause that no event announces (another's ConfigMap, a claim, a permission).
+        failing_s: the status reports failing writes when all writes have failed for this time.
+        recreate_s: with `TwoWay`, a deleted ConfigMap is created again after this time, unless somebody else does so.
+        deletion_window_s: how long a deletion counts for `deletionGuard`.
+        deletion_quiet_s: deletions in ZooKeeper are pulled when there was no further deletion for this time.
+        longest_deletion_s: deletions are pulled at the latest when the first of them has waited for this time.
+        reread_s: when to check what events should have announced: the endpoint, all znodes of the subtree, values that
+            were too large.
+        tree_reads: number of subtrees of one ensemble that may be read completely at the same time.
+        tree_znodes: largest number of znodes of a subtree that is followed.
+        tree_bytes: largest size of a subtree that is followed, in bytes.
     """
 
     allowed_hosts: tuple[str, ...] = ()

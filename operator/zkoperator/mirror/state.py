@@ -1,4 +1,4 @@
-"""Everything that a process keeps of one ConfigSync between passes. Losing it costs reads and nothing else."""
+"""Everything that a process remembers about one ConfigSync between passes. Its loss costs only reads."""
 
 from dataclasses import dataclass, field
 
@@ -16,22 +16,22 @@ from zkoperator.mirror.status.reporter import ReportState
 
 @dataclass(slots=True)
 class SyncState:
-    """The state of one key; each part belongs to one stage of a pass."""
+    """The state of one key. Each part belongs to one stage of a pass."""
 
     sides: BothSides
-    """Both sides as observed and written."""
+    """Both sides, as observed and written."""
     resource: ResourceState = field(default_factory=ResourceState)
-    """The custom resource as read."""
+    """The ConfigSync, as read."""
     edits: LatencyClock = field(default_factory=LatencyClock)
-    """How long changes of the ConfigMap have waited to be pushed."""
+    """How long changes of the ConfigMap have waited for a push."""
     rollout: RolloutState = field(default_factory=RolloutState)
-    """The workloads that are restarted with the content."""
+    """The restarts of workloads."""
     report: ReportState = field(default_factory=ReportState)
-    """What the status does not say yet."""
+    """What the status does not show yet."""
 
 
 def new_state(settings: MirrorSettings) -> SyncState:
-    """Return the state of a key that no pass has looked at yet."""
+    """Return the state of a key before its first pass."""
     backlog = Backlog(
         burst=Burst(settings.quiet_s, settings.longest_burst_s),
         flaps=FlapLog(settings.flap_window_s, settings.flap_reverts, settings.flap_hold_s),

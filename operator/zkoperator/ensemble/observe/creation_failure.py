@@ -1,7 +1,7 @@
 """Why the StatefulSet controller cannot create a pod or a claim.
 
-Quotas, priority classes, Pod Security and admission webhooks refuse pods to the StatefulSet controller. It reports that
-only in Events of its own object, reason FailedCreate (Kubernetes 1.34, `pkg/controller/statefulset`).
+Quotas, priority classes, Pod Security and admission webhooks can refuse its pods. The controller reports that only in
+Events of the StatefulSet with the reason FailedCreate (Kubernetes 1.34, `pkg/controller/statefulset`).
 """
 
 import re
@@ -12,27 +12,27 @@ from zkoperator.errors import ForbiddenError
 from zkoperator.kube.port import EVENTS, KubeApi, Manifest
 
 PATIENCE_S = 2.0
-"""Seconds for which a pod may be absent before anybody asks why: after a restart it is absent for a moment."""
+"""Seconds that a pod may be absent before the operator reads Events. A restarted pod is absent for a moment."""
 READ_EVERY_S = 10.0
-"""Seconds between two reads while a pod stays absent."""
+"""Seconds between two reads of Events while a pod stays absent."""
 _MESSAGE_LIMIT = 400
 _NOTE = re.compile(r"create (?:Pod|Claim) (?P<name>\S+) .*? ?failed error: (?P<why>.*)", re.DOTALL)
 
 
 @dataclass(slots=True)
 class AbsenceState:
-    """What is remembered of the absent pods of one cluster. Times are monotonic seconds."""
+    """What is remembered about the absent pods of one cluster. Times are monotonic seconds."""
 
     since_s: float | None = None
-    """When a pod was first found absent; None while all are there."""
+    """Since when a pod has been absent, None while all exist."""
     read_s: float = float("-inf")
-    """When the Events were read last."""
+    """When the Events were last read."""
     message: str = ""
-    """What they said then; empty when there were none."""
+    """The newest refusal in the Events, "" when there was none."""
 
 
 class CreationFailureReader:
-    """Reads the newest refusal for clusters that lack a pod.
+    """Reads the newest refusal for clusters with an absent pod.
 
     Args:
         api: lists Events.
@@ -44,12 +44,12 @@ class CreationFailureReader:
         self._now_s = now_s
 
     async def read(self, stateful_set: Manifest | None, pods: int, state: AbsenceState) -> str:
-        """Return why a pod cannot be created, empty while none is absent for long or nothing is known.
+        """Return why a pod cannot be created, "" when no pod is absent for long or the reason is unknown.
 
         Args:
             stateful_set: the live StatefulSet, None when there is none.
-            pods: how many of its pods exist.
-            state: of this cluster, from the last pass.
+            pods: number of its pods that exist.
+            state: the state of this cluster; it is updated.
         """
         if stateful_set is None or pods >= int(stateful_set["spec"].get("replicas", 1)):
             state.since_s, state.read_s, state.message = None, float("-inf"), ""
@@ -66,14 +66,14 @@ class CreationFailureReader:
         try:
             listing = await self._api.list(EVENTS, meta["namespace"], fields=fields)
         except ForbiddenError:
-            # Roles of an earlier version: the reason stays unknown, and nothing depends on it.
+            # The role of an earlier version does not allow the read. The reason stays unknown; nothing depends on it.
             return ""
         ours = [event for event in listing.items if event["regarding"].get("uid") == meta["uid"]]
         return _text(max(ours, key=_time)) if ours else ""
 
 
 def _time(event: Manifest) -> str:
-    """Return when the Event was seen last; RFC 3339 in UTC sorts as text."""
+    """Return when the Event last happened. RFC 3339 in UTC sorts as text."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("deprecatedLastTimestamp"), event.get("eventTime"))
     return max(str(time or "") for time in times)

@@ -1,7 +1,7 @@
-"""Whose an object is that bears one of our names.
+"""Who owns an object that has the name of a child.
 
-What somebody else made is never adopted. What the operator made itself is taken up again when it has lost its owner:
-`kubectl delete --cascade=orphan` leaves the children of a cluster behind on purpose.
+The operator never adopts an object that somebody else created. It does adopt its own object when that has lost its
+owner, because `kubectl delete --cascade=orphan` leaves the children of a cluster behind on purpose.
 """
 
 from enum import StrEnum
@@ -27,7 +27,7 @@ class Owner(StrEnum):
 
 
 def owner_of(cluster: ValidatedCluster, manifest: Manifest) -> Owner:
-    """Return the owner by the controller reference of the object."""
+    """Return the owner, by the controller reference of the object."""
     meta = manifest["metadata"]
     references = meta.get("ownerReferences") or ()
     controllers = [ref for ref in references if ref.get("controller")]
@@ -38,7 +38,7 @@ def owner_of(cluster: ValidatedCluster, manifest: Manifest) -> Owner:
 
 
 def is_orphan(cluster: ValidatedCluster, live: Manifest) -> bool:
-    """Tell whether the operator made this object, which must be as the API server has it, and nobody owns it now."""
+    """Return whether the operator created this object and nobody owns it now. `live`: as the API server has it."""
     managers = {entry.get("manager") for entry in live["metadata"].get("managedFields") or ()}
     return owner_of(cluster, live) is Owner.NOBODY and MANAGER in managers
 
@@ -51,7 +51,7 @@ def _owner(cluster: ValidatedCluster, controller: dict[str, Any]) -> Owner:
 
 
 def ownership_of(manifest: Manifest) -> Manifest:
-    """Return the name and owners of an object without its content."""
+    """Return the manifest reduced to name, labels and owners."""
     meta = manifest["metadata"]
     identity = {"name": meta["name"], "labels": meta.get("labels") or {}}
     return {"metadata": identity | {"ownerReferences": meta.get("ownerReferences") or []}}
@@ -64,7 +64,7 @@ def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
 
 
 def foreign_object(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return a sentence about an object of another owner that has the name of a child, empty when there is none."""
+    """Return a sentence about an object of another owner with the name of a child, "" when there is none."""
     for kind, manifest in _named(observed):
         if owner_of(cluster, manifest) is Owner.OTHERS:
             return f"{kind} {manifest['metadata']['name']} {NOT_OURS}"
@@ -72,13 +72,13 @@ def foreign_object(cluster: ValidatedCluster, observed: Observed) -> str:
 
 
 def leftovers(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return a sentence about an object that a deleted cluster of the name left behind, empty when there is none."""
+    """Return a sentence about an object of a deleted cluster with the same name, "" when there is none."""
     for kind, manifest in _named(observed):
         if owner_of(cluster, manifest) is Owner.PREDECESSOR:
             return f"waiting for the deletion of {kind} {manifest['metadata']['name']} of the earlier cluster"
     if cluster.status.bootstrap is not None:
         return ""
-    # Before the first record, pods that use the volumes may belong to an earlier cluster.
+    # Before the bootstrap record exists, pods that use the volumes may belong to an earlier cluster.
     ours = _set_uid(observed)
     for pod in observed.pods.values():
         if pod.owner_uid != ours:

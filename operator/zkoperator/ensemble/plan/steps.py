@@ -11,9 +11,9 @@ from zkoperator.kube.port import Manifest
 
 @dataclass(frozen=True, slots=True)
 class RecordBootstrap:
-    """Write into status that the ensemble may be founded by this many members, or that it has been.
+    """Write the bootstrap record: this many members may found the ensemble, or have founded it.
 
-    `ensemble` is that of the volumes when it is not this object that founds it.
+    `ensemble` is the uid of the ensemble on adopted volumes, "" when this object founds the ensemble.
     """
 
     members: int
@@ -28,7 +28,7 @@ class CreateSecret:
 
 @dataclass(frozen=True, slots=True)
 class ApplyChild:
-    """Apply a child's manifest to exactly the object that was observed, or create the object when `uid` is empty."""
+    """Apply the manifest of a child to exactly the observed object, or create the object when `uid` is empty."""
 
     child: Child
     manifest: Manifest
@@ -38,7 +38,7 @@ class ApplyChild:
 
 @dataclass(frozen=True, slots=True)
 class NoteOnClaim:
-    """Write on a claim whether its member belongs to which ensemble, and whether it is deleted with the cluster."""
+    """Annotate a claim with its member's membership and ensemble, and set whether the cluster owns the claim."""
 
     claim: ClaimView
     membership: str
@@ -55,7 +55,7 @@ class DeleteClaim:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigure:
-    """Reconfigure from exactly `from_version` to exactly these `voters`, and commit one more write."""
+    """Reconfigure from exactly `from_version` to exactly these `voters`, and then commit one more write."""
 
     joining: tuple[Server, ...]
     leaving: tuple[int, ...]
@@ -65,7 +65,7 @@ class Reconfigure:
 
 @dataclass(frozen=True, slots=True)
 class RemovePods:
-    """Lower the replicas of the StatefulSet. `removed` are the ids of the pods; none may be a member any more."""
+    """Lower the replicas of the StatefulSet. `removed` has the ids of the removed pods; none may still be a member."""
 
     manifest: Manifest
     uid: str
@@ -75,7 +75,7 @@ class RemovePods:
 
 @dataclass(frozen=True, slots=True)
 class LabelPod:
-    """Give a pod of ours the labels back by which its StatefulSet, the Services and the disruption budget find it."""
+    """Restore the labels of a pod, by which the StatefulSet, the Services and the PodDisruptionBudget select it."""
 
     name: str
     resource_version: str
@@ -84,9 +84,9 @@ class LabelPod:
 
 @dataclass(frozen=True, slots=True)
 class RestartPod:
-    """Evict one pod; the StatefulSet creates it anew. `harmless` when its server is not part of the quorum now.
+    """Evict one pod; the StatefulSet creates it again. `harmless`: its server is not part of the quorum now.
 
-    `unguarded` says why it is deleted instead, past its disruption budget; empty for an eviction.
+    `unguarded` says why the pod is deleted instead, without the PodDisruptionBudget; "" for an eviction.
     """
 
     member: int

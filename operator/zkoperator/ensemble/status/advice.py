@@ -1,4 +1,4 @@
-"""What a person can do where the operator must not act: sentences with commands, for conditions. Pure."""
+"""What a person can do when the operator must not act: sentences with commands, for conditions. Pure."""
 
 from zkoperator.ensemble.observe.divergence import Divergence
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -14,7 +14,7 @@ def after_lost_quorum(cluster: ValidatedCluster) -> str:
 
 
 def after_wiped_majority(cluster: ValidatedCluster, idle: list[int]) -> str:
-    """Return what to do when a majority runs and elects nobody."""
+    """Return what to do when a majority runs but elects no leader."""
     where = f"-n {cluster.meta.namespace}"
     first, *others = (cluster.names.pod(member) for member in idle)
     empty = next(iter(others), first)
@@ -27,7 +27,7 @@ def after_wiped_majority(cluster: ValidatedCluster, idle: list[int]) -> str:
 
 
 def after_divergence(cluster: ValidatedCluster, divergence: Divergence) -> str:
-    """Return who differs from whom, and what to do before anything is deleted."""
+    """Return which members differ, and what to do before anything is deleted."""
     names = cluster.names
     counting = ", ".join(names.pod(member) for member in divergence.members)
     groups = " | ".join("+".join(names.pod(member) for member in group) for group in divergence.groups)

@@ -1,4 +1,4 @@
-"""Carrying out the steps of a plan, each a conditional write together with the base that it leads to. I/O."""
+"""Carries out the steps of a plan. Each is a conditional write that also writes the new merge base. I/O."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -39,13 +39,13 @@ logger = logging.getLogger(__name__)
 Write = CreateConfigMap | WriteConfigMap | PushMulti
 
 _SUSPECT_BYTES = 65_536
-"""A push of fewer bytes was not lost for its size."""
+"""When a push of fewer bytes is lost, its size is not the cause."""
 _MOST_LOSSES = 4
-"""So many losses of large pushes in a row are no accident once each holds a single key."""
+"""After this many losses in a row, a large push of a single key is taken for too large."""
 
 
 class Applier:
-    """Writes for all ConfigSyncs of a process. After any failure the next pass looks again instead of repeating."""
+    """Writes for all ConfigSyncs of a process. It repeats no failed write: the next pass observes again."""
 
     def __init__(self, api: KubeApi, settings: MirrorSettings, clock: Clock, meter: Meter = UNMETERED) -> None:
         self._api = api
@@ -62,9 +62,9 @@ class Applier:
         sides: BothSides,
         on_written: Callable[[Step], None] = lambda _: None,
     ) -> tuple[str, ...]:
-        """Carry out the steps in order; return the paths that `_overwritten` finds.
+        """Carry out the steps in order. Return the paths that `_overwritten` finds.
 
-        `on_written` is called after each write: those before a step that fails stay written.
+        `on_written` is called after each write. When a step fails, the writes before it stay.
 
         Raises:
             ConflictError: something changed since it was observed.
@@ -79,11 +79,11 @@ class Applier:
         return overwritten
 
     async def release_ledger(self, sync: ValidatedSync, sides: BothSides) -> None:
-        """Remove the ledger and the claim of a ConfigSync that needs neither any more."""
+        """Remove the ledger and the claim of a ConfigSync that does not push any more."""
         await release(_subtree(sides).zk, sync.source.root, sync.uid)
 
     async def leave(self, sync: ValidatedSync, sides: BothSides) -> None:
-        """Remove ledger and claim if the ensemble answers; otherwise they stay without harm: their owner is gone."""
+        """Remove ledger and claim if the ensemble answers. Otherwise they stay, and do no harm without their owner."""
         subtree = sides.subscription.subtree
         if subtree is None or not sync.writes_znodes or not subtree.is_connected:
             return
@@ -93,7 +93,7 @@ class Applier:
             return
 
     async def leave_former_source(self, sync: ValidatedSync, sides: BothSides) -> None:
-        """Remove the claim where the spec has pointed before, if that ensemble answers. See `Claimants`."""
+        """Remove the claim on the source that the spec named before, if that ensemble answers. See `Claimants`."""
         subtree, former = sides.subscription.subtree, sides.subscription.source
         if subtree is None or former is None or not subtree.is_connected:
             return
@@ -173,7 +173,7 @@ class Applier:
     def _leave_largest_out(
         self, step: CreateConfigMap | WriteConfigMap, sides: BothSides, error: TooLargeError
     ) -> None:
-        """Leave one key after another out: nobody here knows the limit that the ConfigMap exceeds."""
+        """Leave out the largest key. The exact limit is not known, so each pass leaves out one more key."""
         if not step.puts:
             raise error
         key = max(step.puts, key=lambda key: (step.puts[key].data_length, key))
@@ -210,7 +210,7 @@ class Applier:
         return _overwritten(step, committed)
 
     def _suspect_size(self, step: PushMulti, sides: BothSides) -> None:
-        """Count the loss: a server answers a request above its limit by closing the connection, without an error."""
+        """Count a lost push. A server closes the connection without an error when a request exceeds its limit."""
         if multi_bytes(step.operations) < _SUSPECT_BYTES:
             return
         sides.backlog.push_failures += 1
@@ -220,7 +220,7 @@ class Applier:
             sides.backlog.refused.note(Problem(SyncReason.TOO_LARGE, step.keys[0], message), until_s)
 
     async def _refused_push(self, step: PushMulti, error: MultiError, sides: BothSides) -> ZkOperatorError:
-        """Look again; leave a znode that may not be written or read out for a while, so that the others go on."""
+        """Return the error of a refused push. A forbidden or invalid znode is left out for a while; others go on."""
         path, cause = step.operations[error.index].path, error.cause
         if error.index >= len(step.operations) - OWN_OPERATIONS:
             sides.ledger.forget()
@@ -233,7 +233,7 @@ class Applier:
     def _left_out(
         self, step: PushMulti, path: str, cause: ForbiddenError | InvalidError, sides: BothSides
     ) -> ZkOperatorError:
-        """Leave out the keys that are to blame; if there is none, return the cause, which the pass reports."""
+        """Leave out the keys that caused the refusal. Without such a key, return the cause, which the pass reports."""
         sides.subscription.is_refused = True
         until_s = self._clock.now_s() + self._settings.retry_s
         if path in step.pruned:
@@ -254,7 +254,7 @@ def _subtree(sides: BothSides) -> Subtree:
 
 
 async def _values(subtree: Subtree, puts: Mapping[str, Znode], paths: Mapping[str, str]) -> dict[str, bytes]:
-    """Return the values to write; those that were forgotten are read again, and must be what was merged."""
+    """Return the values to write. Forgotten values are read again, and must equal those that were merged."""
     values = {key: znode.data for key, znode in puts.items() if znode.data is not None}
     forgotten = {key: paths[key] for key in puts if key not in values}
     if not forgotten:
@@ -269,7 +269,7 @@ async def _values(subtree: Subtree, puts: Mapping[str, Znode], paths: Mapping[st
 
 
 def _overwritten(step: PushMulti, committed: Committed) -> tuple[str, ...]:
-    """Return the znodes that somebody deleted and created again, at the same version, between read and commit."""
+    """Return the znodes that somebody deleted and created again, with the same version, between read and commit."""
     stats = committed.stats
     return tuple(
         step.operations[index].path

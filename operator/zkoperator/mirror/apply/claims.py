@@ -1,4 +1,4 @@
-"""Claiming a subtree together with its ledger, and giving both back. I/O. See `observe/claims.py`."""
+"""Claims a subtree and takes its ledger, and releases both. I/O. See `observe/claims.py`."""
 
 import json
 from dataclasses import replace
@@ -29,10 +29,10 @@ _EMPTY = Ledger(version=0, czxid=0, mzxid=0)
 async def take_ledger(
     zk: Zk, root: str, claimant: Claimant, judge: Judge, acl: tuple[Acl, ...], ledger: Ledger | None
 ) -> Ledger | Claimant:
-    """Claim the subtree and write the ledger in one transaction; return the ledger, or who pushes there already.
+    """Claim the subtree and fence the ledger in one transaction. Return the ledger, or the rival that pushes there.
 
-    Pushes that are still under way elsewhere fail from now on. A znode whose data is not a ledger becomes an empty
-    ledger: the planner has seen none, and has decided whether that may be.
+    From then on, pushes in flight from other processes fail. Data that is not a ledger is replaced by an empty ledger:
+    the planner treats it as a missing ledger, and has decided that the ConfigSync may go on.
 
     Raises:
         ConflictError: somebody wrote the ledger, or claimed, at the same time.
@@ -54,13 +54,13 @@ async def take_ledger(
 
 
 async def release(zk: Zk, root: str, uid: str) -> None:
-    """Remove ledger and claim, whatever is left of them."""
+    """Remove ledger and claim, as far as they exist."""
     await _remove(zk, ledger_path(uid))
     await release_claim(zk, root, uid)
 
 
 async def release_claim(zk: Zk, root: str, uid: str) -> None:
-    """Remove the claim if it is this ConfigSync's, and the znodes that only held it."""
+    """Remove the claim if it belongs to this ConfigSync, and then its empty parents."""
     path = claim_path(root)
     node = await get_node(zk, path)
     if node is None or (owner := owner_of(node.data)) is None or owner.uid != uid:
@@ -71,7 +71,7 @@ async def release_claim(zk: Zk, root: str, uid: str) -> None:
 
 
 async def _claim_write(survey: ClaimSurvey, root: str) -> Check | Create | Set | Claimant:
-    """Return the write (or the check) of the claim itself, or who is in the way."""
+    """Return the operation that makes (or checks) the claim, or the rival that prevents it."""
     zk, path, data = survey.zk, claim_path(root), _data(survey.claimant)
     node = await get_node(zk, path)
     if node is not None and node.data == data:
@@ -86,7 +86,7 @@ async def _claim_write(survey: ClaimSurvey, root: str) -> Check | Create | Set |
 
 
 def _version_after(write: Check | Create | Set) -> int:
-    """Return the version of the claim once it is written; a new znode has version 0."""
+    """Return the version of the claim after the write. A new znode has version 0."""
     if isinstance(write, Create):
         return 0
     return write.version + 1 if isinstance(write, Set) else write.version
@@ -100,7 +100,7 @@ async def _ledger_write(zk: Zk, path: str, kept: Ledger, known: Ledger | None, a
 
 
 async def _commit(zk: Zk, operations: tuple[Operation, ...]) -> Stat:
-    """Return the stat of the last one."""
+    """Commit the operations. Return the stat of the last one."""
     try:
         committed = await zk.multi(operations)
     except MultiError as error:
@@ -134,7 +134,7 @@ async def _ensure(zk: Zk, path: str) -> None:
 
 
 async def _remove(zk: Zk, path: str, *, if_empty: bool = False) -> bool:
-    """Delete the znode if it has neither children nor, by now, another version."""
+    """Delete the znode if it has no children and has not changed. Return whether it was deleted."""
     try:
         stat = await zk.exists(path)
         if stat is None or stat.num_children > 0 or (if_empty and stat.data_length > 0):

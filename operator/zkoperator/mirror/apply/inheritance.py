@@ -1,4 +1,4 @@
-"""Giving the znodes that a push creates the ACL of their parents. I/O."""
+"""Gives each znode that a push creates the ACL of its parent. I/O."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ class AclHiddenError(ForbiddenError):
     """The ACL of a parent cannot be read in full.
 
     Args:
-        path: of the znode that was to be created.
+        path: path of the znode that the push creates.
     """
 
     def __init__(self, path: str, parent: str) -> None:
@@ -23,10 +23,10 @@ class AclHiddenError(ForbiddenError):
 
 
 class ParentGoneError(ConflictError):
-    """A parent that was read is not there any more.
+    """A parent that was read does not exist any more.
 
     Args:
-        path: of the znode that was to be created.
+        path: path of the znode that the push creates.
     """
 
     def __init__(self, path: str) -> None:
@@ -37,11 +37,11 @@ class ParentGoneError(ConflictError):
 async def with_inherited_acls(
     zk: Zk, operations: tuple[Operation, ...], credential: Credential | None
 ) -> tuple[Operation, ...]:
-    """Return the operations with an ACL in each creation. One that inherits costs a read for each parent.
+    """Return the operations with an ACL in each creation. Inherited ACLs cost one read for each parent.
 
     Raises:
         AclHiddenError: the identity may not see the whole ACL of a parent.
-        ParentGoneError: a parent is not there any more.
+        ParentGoneError: a parent does not exist any more.
     """
     username = credential.username if credential is not None else None
     made = {op.path for op in operations if isinstance(op, Create)}

@@ -1,4 +1,4 @@
-"""When the writes of a plan are carried out, and what is remembered of them for the next ones. Pure."""
+"""When the writes of a plan are carried out, and what is recorded about them for later plans. Pure."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 
 
 def wait_s(plan: Plan, zxid: int, backlog: Backlog, now_s: float) -> float:
-    """Return how long a pull still waits: for the end of a burst, or of deletions. Everything else goes at once."""
+    """Return how many seconds a pull waits for the end of a burst or of deletions. Other plans do not wait."""
     deleted = frozenset(item.key for item in plan.carried if item.is_deletion and item.action is Action.TO_CONFIG_MAP)
     if (deleting_s := backlog.deletions.wait_s(deleted - plan.ended, now_s)) > 0:
         return deleting_s
@@ -20,7 +20,7 @@ def wait_s(plan: Plan, zxid: int, backlog: Backlog, now_s: float) -> float:
 
 
 def note_writes(plan: Plan, backlog: Backlog, now_s: float) -> int:
-    """Remember what was carried out; return the number of keys that are held for flapping because of it."""
+    """Record the writes of the plan. Return the number of keys that are flapping because of them, and now held."""
     if any(isinstance(step, WriteConfigMap) for step in plan.steps):
         backlog.burst.wrote(now_s)
     flapping = backlog.flaps.note(plan.carried, now_s) if plan.steps else 0
@@ -36,7 +36,7 @@ def note_writes(plan: Plan, backlog: Backlog, now_s: float) -> int:
 
 
 def note_pull(plan: Plan, backlog: Backlog, now_s: float) -> int:
-    """Remember the write of the ConfigMap where the push of the same plan has failed; return as `note_writes` does."""
+    """Record only the pull, after the push of the same plan has failed. Return the same number as `note_writes`."""
     pulled = tuple(item for item in plan.carried if item.action is Action.TO_CONFIG_MAP)
     steps = tuple(step for step in plan.steps if isinstance(step, CreateConfigMap | WriteConfigMap))
     resolved = plan.resolved & {item.key for item in pulled}

@@ -1,4 +1,4 @@
-"""Restarting the workloads of a ConfigSync once its content has settled. I/O."""
+"""Restarts the workloads of a ConfigSync once its content has settled. I/O."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,14 +36,14 @@ _AGAIN = LookAgain(60.0)
 
 @dataclass(frozen=True, slots=True)
 class RolloutPass:
-    """What one pass has found: the entries of the workloads that it has looked at, and when to look again."""
+    """The result of one pass: new entries of workloads for the status, and when to look again."""
 
     entries: Mapping[Workload, WorkloadRollout]
     again: LookAgain
 
 
 class Restarter:
-    """Restarts for all ConfigSyncs of a process, few at a time: a change of many must not restart all at once."""
+    """Restarts workloads for all ConfigSyncs of a process, only a few at once."""
 
     def __init__(
         self, api: KubeApi, settings: MirrorSettings, clock: Clock, emit_event: EmitEvent, meter: Meter = UNMETERED
@@ -65,7 +65,7 @@ class Restarter:
         content: RolledContent,
         known: Mapping[Workload, WorkloadRollout],
     ) -> RolloutPass:
-        """Restart what does not run with this content. `known`: what the status says of each workload."""
+        """Restart the workloads that do not run with this content. `known` has the entries of the status."""
         now_s = self._clock.now_s()
         due = waiting_workloads(sync.rollout, known, content.hash)
         for workload in sync.rollout:
@@ -90,7 +90,7 @@ class Restarter:
         content: RolledContent,
         known: WorkloadRollout | None,
     ) -> WorkloadRollout | LookAgain:
-        """Return what became of the workload, or when it is its turn."""
+        """Return the new entry of the workload, or when to try again."""
         if (wait_s := self._pending.wait_s(sync.namespace, workload, self._clock.now_s())) > 0:
             return LookAgain(wait_s)
         async with self._turns:
@@ -129,7 +129,7 @@ class Restarter:
         except NoSuchKindError:
             return failed(SyncReason.KIND_NOT_SERVED)
         except (ForbiddenError, InvalidError):
-            # What is not restarted is in sync all the same.
+            # The ConfigMap is in sync even when a workload cannot be restarted.
             return failed(SyncReason.ROLLOUT_FORBIDDEN)
         if reason not in DONE:
             return failed(reason)
@@ -140,6 +140,6 @@ class Restarter:
 
 
 def _failed(workload: Workload, known: WorkloadRollout | None, reason: SyncReason) -> WorkloadRollout:
-    """Return what is known of it with the reason why there is no more; the time is that of the first such answer."""
+    """Return the known entry with this reason. The time stays that of the first pass with the same reason."""
     before = known or WorkloadRollout(kind=workload.kind, name=workload.name)
     return before if before.reason == reason else before.model_copy(update={"reason": reason, "time": time_text()})

@@ -1,4 +1,4 @@
-"""What this process knows of the two sides of one ConfigSync between passes."""
+"""What this process remembers about both sides of one ConfigSync between passes."""
 
 from dataclasses import dataclass, field
 
@@ -10,12 +10,12 @@ from zkoperator.mirror.observe.subscription_state import SubscriptionState
 
 @dataclass(slots=True)
 class BothSides:
-    """What the observer reads from and the applier writes to. Losing it costs reads and nothing else."""
+    """The caches of both sides. The observer reads them, the applier updates them. Their loss costs only reads."""
 
     backlog: Backlog
-    """What is not written yet."""
+    """Changes that are not written yet, and why."""
     subscription: SubscriptionState = field(default_factory=SubscriptionState)
-    """The subtree and the session on which it is followed."""
+    """The subtree, and the session that follows it."""
     config_map: ConfigMapCache = field(default_factory=ConfigMapCache)
     """The newest known version of the ConfigMap."""
     ledger: LedgerCache = field(default_factory=LedgerCache)

@@ -1,8 +1,9 @@
-"""Claims on an ensemble: who pushes to which subtree, and whose claims overlap. I/O.
+"""Claims on an ensemble: which ConfigSync pushes to which subtree, and which claims overlap. I/O.
 
-Claims form a tree of their own below `/zkoperator/claims`, with the path of the claimed root. Of two claims that
-overlap, the lower one is made over the version of the upper one, and whoever makes the upper one looks below again
-afterwards: so one of them notices the other. Every push checks the version of its claim.
+The znode of a claim is below `/zkoperator/claims`, at the path of the claimed root. Two claims overlap when one root is
+above the other. The write of the lower claim checks the version of the znodes above it. After the write of the upper
+claim, its ConfigSync reads the claims below again. So at least one of the two notices the other. Every push checks the
+version of its claim.
 """
 
 import json
@@ -18,11 +19,11 @@ from zkoperator.zk.port import OPEN_ACL, Check, Create, Node, NoNodeError, Opera
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """The ConfigSync that pushes: what a claim says of it.
+    """The ConfigSync that a claim names.
 
     Args:
-        cluster: the Kubernetes that it lives in.
-        ensemble: what its spec called the ensemble when it claimed, "" in claims from before that was written.
+        cluster: identity of its Kubernetes cluster.
+        ensemble: name of the ensemble in its spec when it claimed, "" in claims of earlier versions.
     """
 
     namespace: str
@@ -36,7 +37,7 @@ class Claimant:
 
 
 class Standing(Enum):
-    """What has become of the ConfigSync of a claim."""
+    """Whether the ConfigSync of a claim still exists and pushes."""
 
     PUSHES = "it exists and pushes there, or nobody can tell"
     ELSEWHERE = "it exists, and does not push there any more"
@@ -44,22 +45,22 @@ class Standing(Enum):
 
 
 Judge = Callable[[Claimant, str], Awaitable[Standing]]
-"""Tells the standing of a claimant of the subtree at this root."""
+"""Returns the standing of a claimant of the subtree with this root."""
 
 
 async def rival_of(zk: Zk, root: str, claimant: Claimant, judge: Judge) -> Claimant | None:
-    """Return who pushes to an overlapping subtree, without claiming anything."""
+    """Return the ConfigSync that pushes to an overlapping subtree, None when there is none. Claims nothing."""
     survey = ClaimSurvey(zk, claimant, judge)
     return await survey.rival_above(root) or await survey.rival_below(root)
 
 
 @dataclass(slots=True)
 class ClaimSurvey:
-    """Reads the claims that overlap one root, and collects what a claim over them has to write.
+    """Reads the claims that overlap one root, and collects the operations that a new claim needs.
 
     Args:
-        operations: the conditions under which the claim may be made; claims of ConfigSyncs that are gone are cleared.
-        gone: uids of ConfigSyncs that have a claim there and do not exist any more.
+        operations: checks of the claims that were read, and writes that clear the claims of ConfigSyncs that are gone.
+        gone: uids of ConfigSyncs that have a claim there but do not exist any more.
     """
 
     zk: Zk
@@ -69,7 +70,7 @@ class ClaimSurvey:
     gone: set[str] = field(default_factory=set)
 
     async def rival_above(self, root: str) -> Claimant | None:
-        """Return the first that pushes to a subtree around this one; a claim is made over the versions seen here."""
+        """Return the first ConfigSync that pushes to a subtree around this one. Collect checks of claims."""
         for depth in range(1, root.count("/") + 1 if root != "/" else 1):
             path = claim_path("/".join(root.split("/")[:depth]) or "/")
             node = await get_node(self.zk, path)
@@ -82,7 +83,7 @@ class ClaimSurvey:
         return None
 
     async def rival_below(self, root: str) -> Claimant | None:
-        """Return the first that pushes to this subtree or to a part of it; the claims of others there are cleared."""
+        """Return the first ConfigSync that pushes to this subtree or a part of it. Collect writes for old claims."""
         path = claim_path(root)
         node = await get_node(self.zk, path)
         if node is None:
@@ -112,7 +113,7 @@ class ClaimSurvey:
 
 
 async def get_node(zk: Zk, path: str) -> Node | None:
-    """Return the znode, None when there is none."""
+    """Return the znode, None when it does not exist."""
     try:
         return await zk.get(path)
     except NoNodeError:

@@ -1,8 +1,8 @@
-"""The newest known version of a ConfigMap: the informer's, unless this process has seen a later one. Pure.
+"""The newest known version of a ConfigMap: the informer's, unless this process has read or written a later one. Pure.
 
-Every write is conditional, so each one follows exactly the version that it replaced: an informer that still shows a
-replaced version is late. Where versions are numbers, a lower one is late too; this is a hint that saves conflicts,
-never the condition of a write.
+Every write is conditional, so it replaces exactly one known version. An informer that still has a replaced version is
+late. When versions are numbers, a lower number is late too. This is only a hint that avoids conflicts; no write relies
+on it.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _MAX_AGE_S = 60.0
 
 @dataclass(slots=True)
 class ConfigMapCache:
-    """What one ConfigSync knows of its ConfigMap beside the informer's store. Times are monotonic seconds."""
+    """What one ConfigSync knows about its ConfigMap beside the informer's store. Times are monotonic seconds."""
 
     _latest: Mapping[str, Any] | None = None
     _replaced: set[str] = field(default_factory=set)
@@ -30,21 +30,21 @@ class ConfigMapCache:
     _carried: str = ""
     must_read: bool = False
     deleted_s: float | None = None
-    """Since when the ConfigMap is gone."""
+    """Since when the ConfigMap has been gone, None while it exists."""
 
     def is_named(self, name: str) -> None:
-        """Forget the versions of a ConfigMap of another name. What it carried last is still what was common.
+        """Set the name of the ConfigMap. A new name clears the versions. The last merge base stays valid.
 
-        The first version is asked for, as an informer's first list may be late.
+        The first version is read from the API server, because the first list of an informer may be late.
         """
         if name != self._name:
             self.forget()
             self._name, self._content, self.must_read = name, None, True
 
     def newest(self, stored: Mapping[str, Any] | None, now_s: float) -> Mapping[str, Any] | None:
-        """Return the manifest to act on, None when there is none as far as known."""
+        """Return the newest known manifest, None when no ConfigMap is known."""
         if self._latest is not None and self._is_late(stored, self._latest):
-            # Nobody lags for that long: the API server was restored, or the ConfigMap is gone. It says so itself.
+            # No informer is late for that long: the API server was restored, or the ConfigMap is gone. A read tells.
             self.must_read = self.must_read or now_s - self._at_s >= _MAX_AGE_S
             return self._latest
         self._latest = None
@@ -52,7 +52,7 @@ class ConfigMapCache:
         return stored
 
     def wrote(self, over: str, manifest: Mapping[str, Any], now_s: float) -> None:
-        """Note the answer to a write over the version `over` ("" for a creation), or to a read."""
+        """Note the answer to a read, or to a write that replaced the version `over` ("" for a creation)."""
         self._replaced.add(over)
         self._latest = manifest
         self._carried = base_text_of(manifest) or self._carried
@@ -60,13 +60,13 @@ class ConfigMapCache:
         self.must_read = False
 
     def forget(self) -> None:
-        """Trust the informer, which knows of no such ConfigMap, or has yet to learn that it is gone."""
+        """Use the informer's version from now on."""
         self._latest = None
         self._replaced.clear()
         self.must_read = False
 
     def doubt(self) -> None:
-        """Have the ConfigMap read again: a write failed, or nobody knows whether it happened."""
+        """Have the ConfigMap read again, after a write that failed or whose outcome is unknown."""
         self.must_read = True
 
     def _is_late(self, stored: Mapping[str, Any] | None, latest: Mapping[str, Any]) -> bool:
@@ -78,7 +78,7 @@ class ConfigMapCache:
         return version.isdecimal() and known.isdecimal() and int(version) < int(known)
 
     def content(self, manifest: Mapping[str, Any]) -> Content:
-        """Return the digests of a manifest, computed once a version."""
+        """Return the digests of a manifest. They are computed once for each version."""
         version = manifest["metadata"].get("resourceVersion", "")
         known = self._content
         if known is None or known.resource_version != version or known.uid != manifest["metadata"].get("uid", ""):
@@ -90,25 +90,25 @@ class ConfigMapCache:
         return {key: held.binary for key, held in self._content.keys.items()} if self._content is not None else {}
 
     def base(self, content: Content) -> Base | None:
-        """Return the base that a ConfigMap carries, decoded once a text; None when it carries none."""
+        """Return the merge base in the annotation, None when there is none. Each text is decoded once."""
         if not content.base_text:
             return None
         if content.base_text != self._carried:
-            # A base that others put back is none that this process was answered.
+            # Somebody else wrote this text, so it is not the base that the API server has answered to this process.
             self._carried = ""
         return self._decoded(content.base_text)
 
     def carried(self) -> Base | None:
-        """Return the last base that the API server has answered to this process, None while that is not known."""
+        """Return the last merge base that the API server has answered to this process, None while it is not known."""
         return self._decoded(self._carried) if self._carried else None
 
     def writing(self) -> str:
-        """Doubt the last base until the answer to a write is there; return what `not_written` brings back."""
+        """Forget the last merge base until a write is answered. Return its text for `not_written`."""
         carried, self._carried = self._carried, ""
         return carried
 
     def not_written(self, carried: str) -> None:
-        """The write was refused: nothing was changed by it."""
+        """Restore the last merge base after a refused write, which has changed nothing."""
         self._carried = carried
 
     def _decoded(self, text: str) -> Base | None:
@@ -118,13 +118,17 @@ class ConfigMapCache:
 
 
 def value_of(manifest: Mapping[str, Any], key: str) -> bytes:
-    """Return one value of a ConfigMap. `KeyError` when it has no such key."""
+    """Return one value of a ConfigMap.
+
+    Raises:
+        KeyError: the ConfigMap has no such key.
+    """
     data = manifest.get("data") or {}
     return decode_text(data[key]) if key in data else decode_binary((manifest.get("binaryData") or {})[key])
 
 
 def base_text_of(manifest: Mapping[str, Any]) -> str:
-    """Return the text of the base in the annotations, "" when there is none."""
+    """Return the text of the merge base in the annotations, "" when there is none."""
     return str((manifest["metadata"].get("annotations") or {}).get(BASE_ANNOTATION, ""))
 
 

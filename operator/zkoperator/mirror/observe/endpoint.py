@@ -1,6 +1,6 @@
-"""Where the subtree of a ConfigSync is: members, credential and root, or why that is not known. I/O.
+"""Finds the endpoint of a ConfigSync: members, credential and root, or why they are not known. I/O.
 
-Everything is looked up in the ConfigSync's own namespace: there is no field by which it could name another one.
+Everything is looked up in the ConfigSync's own namespace. No field can name another namespace.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _RESOLVE_S: Final = 5.0
 
 
 async def resolve(address: Address) -> tuple[str, ...]:
-    """Return the addresses that a name has now; none when it has none, or when the name service does not answer."""
+    """Return the addresses of a name, none when it has none or when the name service does not answer."""
     try:
         return await resolver.resolve(address, _RESOLVE_S)
     except OSError:  # a timeout is one
@@ -66,7 +66,7 @@ class EndpointFinder:
         return members or (f"{name}-zk.{sync.namespace}.svc.{self._settings.cluster_domain}:2181",)
 
     async def _outside(self, sync: ValidatedSync) -> tuple[str, ...] | Waiting:
-        """Return the members; those that only a pattern allows as the addresses that were checked."""
+        """Return the members. A host that only a pattern allows is returned as its checked addresses."""
         try:
             addresses = parse_hosts(sync.source.hosts)
         except InvalidError:
@@ -82,7 +82,7 @@ class EndpointFinder:
         return self._wait(SyncReason.DISCONNECTED, f"spec.zookeeper.hosts: the name service has no address of {names}")
 
     async def _permitted(self, address: Address) -> tuple[Address, ...] | str:
-        """Return what may be connected to, or the refusal."""
+        """Return the addresses that the operator may connect to, or the text of a refusal."""
         permission = permission_of(address, self._settings.allowed_hosts)
         if permission is Permission.NONE:
             return f"{address} is not among the hosts that the operator allows (--allowed-hosts)"

@@ -1,4 +1,4 @@
-"""Which ensembles outside may be named by a ConfigSync, and which addresses they may not turn out to be. Pure."""
+"""Which outside hosts a ConfigSync may name, and which addresses these hosts must not have. Pure."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from zkoperator.zk.hosts import Address, is_ip
 
 
 class Permission(IntEnum):
-    """How an allow-list speaks of a host; only an entry that names it exactly permits protected addresses."""
+    """How an allow-list permits a host. Only an entry with the exact name permits protected addresses."""
 
     NONE = 0
     BY_PATTERN = 1
@@ -16,12 +16,12 @@ class Permission(IntEnum):
 
 
 def permission_of(address: Address, allowed: Iterable[str]) -> Permission:
-    """Return what the allow-list (`host`, `host:port` or `*.domain`, a port after each) says of an address."""
+    """Return how the allow-list permits an address. Its entries are `host` or `*.domain`, with or without `:port`."""
     return max((_match(address, entry.lower()) for entry in allowed), default=Permission.NONE)
 
 
 def protected_reason(resolved: str, protected: frozenset[str]) -> str | None:
-    """Say why a resolved address must not be connected to, None when it may."""
+    """Return why the operator must not connect to a resolved address, None when it may."""
     ip = ipaddress.ip_address(resolved.partition("%")[0])
     ip = getattr(ip, "ipv4_mapped", None) or ip
     if str(ip) in protected:

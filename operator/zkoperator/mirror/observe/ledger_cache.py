@@ -1,4 +1,4 @@
-"""The ledger and the claim of one ConfigSync: what this process knows of them, and how it reads them. I/O."""
+"""What this process knows about the ledger and the claim of one ConfigSync, and how it reads them. I/O."""
 
 from dataclasses import dataclass
 
@@ -12,25 +12,25 @@ from zkoperator.zk.port import NoNodeError, Zk
 
 @dataclass(slots=True)
 class LedgerCache:
-    """The observer fills it by reading, the applier by claiming and pushing."""
+    """The ledger and the claim. The observer updates them when it reads, the applier when it claims or pushes."""
 
     ledger: Ledger | None = None
-    """The ledger as last read or written; None when there was none, or while nothing is known."""
+    """The ledger as last read or written, None when there was none or while it is not known."""
     is_known: bool = False
-    """`ledger` need not be read again."""
+    """Whether `ledger` is current and need not be read again."""
     is_mine: bool = False
-    """This process has fenced the ledger on the present session."""
+    """Whether this process has fenced the ledger on the present session."""
     losses: int = 0
-    """How often the subtree had lost its connection when the ledger was last read."""
+    """The subtree's count of lost connections when the ledger was last read."""
     claimed_by: str = ""
     """The ConfigSync that pushes to an overlapping subtree, "" when none does."""
     claimed_until_s: float = float("-inf")
-    """`claimed_by` is believed until then, in monotonic seconds."""
+    """Until when `claimed_by` is valid, in monotonic seconds."""
     doubted: frozenset[Decision] = frozenset()
-    """The differences for which the ledger has been read again already."""
+    """Differences for which the ledger was already read again."""
 
     def doubt(self) -> None:
-        """Have the ledger read again; it stays ours if nobody has written it."""
+        """Have the ledger read again. It stays ours if nobody has written it."""
         self.is_known = False
 
     def forget(self) -> None:
@@ -41,9 +41,10 @@ class LedgerCache:
 
 
 def needs_ledger(sync: ValidatedSync, base: Base | None) -> bool:
-    """Whether the ledger is part of the base: also of one that pushes no more, until the annotation has everything.
+    """Return whether the merge base includes the ledger.
 
-    `base`: None when there is no annotation; only the status tells then.
+    A ConfigSync that pushes no more needs it until the annotation has all entries. `base` is None when there is no
+    annotation; then the status decides.
     """
     if base is not None:
         return sync.writes_znodes or base.ledger_czxid != 0

@@ -1,4 +1,4 @@
-"""What one pass has read of both sides: the input of the planner. Pure."""
+"""The state of both sides as read by one pass. It is the input of the planner. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,21 +16,21 @@ class Observed:
     """Both sides as read by one pass.
 
     Args:
-        snapshot: the subtree, consistent.
-        content: the ConfigMap; None when there is none.
-        base: what its annotation says, None when there is none that can be read.
-        carried: the base of the version that this process wrote, or was answered, last; None when that is not known.
+        snapshot: the subtree.
+        content: the ConfigMap, None when there is none.
+        base: the merge base in the annotation, None when there is none or when it cannot be read.
+        carried: the last merge base that the API server has answered to this process, None when it is not known.
         deleted_lately: keys that were deleted within the guard's window.
-        value_of: the value of a key of that ConfigMap.
-        ledger: None when there is none.
-        ledger_is_mine: whether this process has fenced it.
-        owner_is_gone: the ConfigSync that the label names does not exist, or uses another ConfigMap.
+        value_of: returns the value of a key of the ConfigMap.
+        ledger: the ledger, None when there is none.
+        ledger_is_mine: whether this process has fenced the ledger.
+        owner_is_gone: whether the ConfigSync that the label names does not exist or uses another ConfigMap.
         claimed_by: the ConfigSync that pushes to an overlapping subtree, "" when none does.
-        missing_above: absolute paths above a missing root that have to be created, outermost first.
-        refused: keys that the ensemble does not let us write, and why.
-        unfit: keys that the API server did not take, and why.
-        limits: what the ensemble takes.
-        flapping: keys that are held because both sides keep reverting one another.
+        missing_above: absolute paths above a missing root that must be created, outermost first.
+        refused: keys that the ensemble refuses to write, and why.
+        unfit: keys that the API server refuses, and why.
+        limits: size limits of the ensemble for a push.
+        flapping: keys that are held because they are flapping.
     """
 
     snapshot: Snapshot

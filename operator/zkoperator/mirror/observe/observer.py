@@ -1,4 +1,4 @@
-"""Reading both sides for one pass: from the caches wherever those are known to be current. I/O."""
+"""Reads both sides for one pass, from the caches when they are known to be current. I/O."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -33,21 +33,21 @@ from zkoperator.zk.port import Zk
 from zkoperator.zk.snapshot import Snapshot
 
 _GRACE_S = 3.0
-"""The status does not show a lost connection that comes back within this time."""
+"""The status does not show a lost connection that comes back within this time, in seconds."""
 _CATCH_UP_S = 1.0
 _BOTH = Direction.TWO_WAY
 _HELD = SyncCondition.DELETIONS_HELD
 
 
 class ConfigMaps(Protocol):
-    """The ConfigMaps with our label, as last seen."""
+    """The ConfigMaps with our label, as the informer has them."""
 
     def get(self, key: Key) -> dict[str, Any] | None:
-        """Return the object, or None."""
+        """Return the manifest, None when there is none."""
 
 
 class Observer:
-    """Reads for all ConfigSyncs of a process; calls `wake` with the key of one whose subtree changed."""
+    """Reads both sides for all ConfigSyncs of a process. Calls `wake` with the key when a subtree has changed."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Observer:
         self._subscriptions = Subscriptions(api, sessions, settings, clock, wake, meter)
 
     async def observe(self, sync: ValidatedSync, sides: BothSides) -> Observed | Waiting:
-        """Return both sides, or why they are not known."""
+        """Return both sides, or the reason why they are not known."""
         if (waiting := await self._subscriptions.follow(sync, sides)) is not None:
             return waiting
         subscription, ledger = sides.subscription, sides.ledger
@@ -76,7 +76,7 @@ class Observer:
         subscription.disconnected_s, subscription.failures = None, 0
         self._subscriptions.verify(subscription, subtree)
         if ledger.losses != subtree.losses:
-            # Nobody knows what became of the ledger while the connection was away.
+            # Another process may have written the ledger while there was no connection.
             ledger.forget()
             ledger.losses = subtree.losses
         manifest = await self.config_map(sync, sides.config_map)
@@ -98,7 +98,7 @@ class Observer:
         return replace(observed, owner_is_gone=await self._owner_is_gone(sync, observed.content))
 
     def _creation_wait_s(self, manifest: Mapping[str, Any] | None, sync: ValidatedSync, cache: ConfigMapCache) -> float:
-        """Return how long whoever deleted a ConfigMap that is synchronised both ways may still create it again."""
+        """Return how long to wait before a deleted ConfigMap is created again, so that its owner can create it."""
         if manifest is not None or sync.deleting or not sync.synced_before or sync.rules.direction is not _BOTH:
             cache.deleted_s = None
             return 0.0
@@ -107,7 +107,7 @@ class Observer:
         return cache.deleted_s + self._settings.recreate_s - now_s
 
     def _restore_deletions(self, sync: ValidatedSync, backlog: Backlog) -> None:
-        """Continue the count of an earlier process from the status."""
+        """Restore the deletions that an earlier process has recorded in the status."""
         recorded = sync.status.deletions
         is_held = any(item.type == _HELD and item.status is Truth.TRUE for item in sync.status.conditions)
         age_s = seconds_since(recorded.time) if recorded is not None and recorded.time else 0.0
@@ -115,7 +115,7 @@ class Observer:
         backlog.deletions.restore(keys, age_s, self._clock.now_s(), held=is_held)
 
     async def _owner_is_gone(self, sync: ValidatedSync, content: Content | None) -> bool:
-        """Whether the label names a ConfigSync that has no use for the ConfigMap any more."""
+        """Return whether the label names a ConfigSync that does not exist or uses another ConfigMap."""
         if content is None or content.label in (None, "", sync.name):
             return False
         owner = await self._api.get(CONFIG_SYNCS, sync.namespace, str(content.label))
@@ -143,7 +143,7 @@ class Observer:
         )
 
     async def config_map(self, sync: ValidatedSync, cache: ConfigMapCache) -> Mapping[str, Any] | None:
-        """Return the newest known ConfigMap; read one that the store cannot know, as it does not have our label."""
+        """Return the newest known ConfigMap. One without our label is not in the store and is read."""
         cache.is_named(sync.config_map)
         stored = self._stored(sync)
         known = cache.newest(stored, self._clock.now_s())
@@ -165,7 +165,7 @@ class Observer:
         return read
 
     async def detach(self, sides: BothSides) -> None:
-        """Stop following, and give the session back."""
+        """Stop following the subtree and release the session."""
         await self._subscriptions.detach(sides)
 
     def _not_consistent(self, sides: BothSides) -> Waiting:
@@ -183,12 +183,12 @@ class Observer:
         return Waiting(SyncReason.DISCONNECTED, message, LookAgain(self._settings.retry_s), connected=False)
 
     async def _recent(self, subtree: Subtree, needed: int, cache: LedgerCache) -> Snapshot | None:
-        """Return the snapshot if it is at least as new as everything that was written from it or to it."""
+        """Return the snapshot, None while it is older than a pull or a push that this ConfigSync has made."""
         pushed = cache.ledger.last_push_zxid if cache.ledger is not None else 0
         snapshot = subtree.snapshot()
         if snapshot is None or snapshot.zxid >= max(needed, pushed):
             return snapshot
-        # The server may only lag behind; after a sync it does not, and a lower zxid means another history.
+        # The server may lag behind. After a sync it does not, so a lower zxid then means another history.
         await subtree.zk.sync(subtree.endpoint.root)
         snapshot = _as_of_now(subtree)
         is_behind = snapshot is not None and snapshot.zxid < pushed <= subtree.zk.last_zxid
@@ -196,7 +196,7 @@ class Observer:
 
 
 async def _read_ledger(sync: ValidatedSync, cache: LedgerCache, zk: Zk, base: Base | None) -> None:
-    """Read the ledger unless it is known, or is not needed: see `needs_ledger`."""
+    """Read the ledger, unless it is known or is not needed (see `needs_ledger`)."""
     if not needs_ledger(sync, base):
         cache.forget()
     elif not cache.is_known:
@@ -212,7 +212,7 @@ def _base_of(manifest: Mapping[str, Any] | None, cache: ConfigMapCache) -> Base 
 
 
 def _least_zxid(sync: ValidatedSync, manifest: Mapping[str, Any] | None, cache: ConfigMapCache) -> int:
-    """Return the state that the ConfigMap was written from, or that is known to have been common."""
+    """Return the zxid of the state that both sides had in common last."""
     if (base := _base_of(manifest, cache)) is not None:
         return base.zxid
     carried = cache.carried()
@@ -220,7 +220,7 @@ def _least_zxid(sync: ValidatedSync, manifest: Mapping[str, Any] | None, cache: 
 
 
 def _is_older_than_the_push(manifest: Mapping[str, Any] | None, sides: BothSides) -> bool:
-    """Whether a later version of the ConfigMap was pushed already, as far as versions are numbers."""
+    """Return whether a later version of the ConfigMap was already pushed. False when versions are not numbers."""
     ledger = sides.ledger.ledger
     if manifest is None or ledger is None:
         return False
@@ -230,10 +230,10 @@ def _is_older_than_the_push(manifest: Mapping[str, Any] | None, sides: BothSides
 
 
 def _void_entries(manifest: Mapping[str, Any] | None, cache: LedgerCache) -> None:
-    """Forget what was pushed after the backup from which the API server was restored.
+    """Forget the pushes after the backup from which the API server was restored.
 
-    The ConfigMap is as it was then, and its annotation says what both sides had in common. Whatever the ledger has
-    beyond that counts as ZooKeeper's own, and is neither reverted nor deleted.
+    The restored ConfigMap has the merge base of that time in its annotation. Values that were pushed later count as
+    edits of ZooKeeper, so they are neither reverted nor deleted.
     """
     if cache.ledger is not None:
         cache.ledger = replace(cache.ledger, entries={}, resource_version=version_of(manifest))
@@ -241,7 +241,7 @@ def _void_entries(manifest: Mapping[str, Any] | None, cache: LedgerCache) -> Non
 
 
 def _as_of_now(subtree: Subtree) -> Snapshot | None:
-    """Return the snapshot at the newest zxid of the session, which it stands for: events come before replies."""
+    """Return the snapshot with the newest zxid of the session. It is valid there: events come before replies."""
     snapshot = subtree.snapshot()
     if snapshot is None or snapshot.zxid >= subtree.zk.last_zxid:
         return snapshot

@@ -1,4 +1,4 @@
-"""How long it takes to read a subtree, and how long its oldest change that is not written yet has waited. I/O."""
+"""Measures how long reads of a subtree take, and how long its oldest unwritten change has waited. I/O."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from zkoperator.zk.port import ConnectionState, Zk, ZnodeEvent
 
 
 class ReadTimer:
-    """Listens to the same session as the feed of one subtree."""
+    """Measures one subtree. It listens to the same session as the feed."""
 
     def __init__(self, zk: Zk, root: str, meter: Meter, now_s: Callable[[], float]) -> None:
         self._zk = zk
@@ -19,10 +19,10 @@ class ReadTimer:
         self._reading_since_s: float | None = None
         self._removers: tuple[Callable[[], None], ...] = ()
         self.changes = LatencyClock()
-        """Of changes that the ConfigMap does not have yet."""
+        """How long changes of the subtree have waited to be pulled."""
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         self._reading_since_s = self._now_s()
         self._removers = (
             self._zk.on_event(self._heard, under=self._root),
@@ -36,7 +36,7 @@ class ReadTimer:
         self._removers = ()
 
     def read_ended(self) -> None:
-        """There is a snapshot: if the whole subtree was read for it, count how long that took."""
+        """Note that there is a snapshot. If the whole subtree was read for it, measure how long that took."""
         if self._reading_since_s is not None:
             self._meter.read(self._reason, self._now_s() - self._reading_since_s)
             self._reading_since_s = None

@@ -1,4 +1,4 @@
-"""The ConfigSync as this process has last read or written it. Pure."""
+"""The ConfigSync as this process last read or wrote it. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from zkoperator.mirror.validate import ValidatedSync, validate
 
 @dataclass(slots=True)
 class ResourceState:
-    """One custom resource, without its `managedFields`. The reconciler reads it; whoever writes it notes the answer."""
+    """One ConfigSync without its `managedFields`. The code that reads or writes it notes each answer with `saw`."""
 
     is_stale: bool = True
-    """It has to be read again before anything is decided from it."""
+    """Whether it must be read again before the next decision."""
     read_s: float = float("-inf")
     """When it was last read, in monotonic seconds."""
     uid: str = ""
-    """Of the object as last read or written, "" before that."""
+    """The uid of the object as last read or written, "" before that."""
     version: str = ""
     """The resourceVersion of the object as last read or written, "" before that."""
     _raw: Mapping[str, Any] | None = None
@@ -29,7 +29,7 @@ class ResourceState:
     _text: bytes = b"{}"
     """The manifest as JSON, b"" while it has not been encoded."""
     _validated: ValidatedSync | None = None
-    """The manifest validated, None until somebody asks for it."""
+    """The validated manifest, None until it is needed."""
 
     @property
     def raw(self) -> Mapping[str, Any]:
@@ -39,41 +39,41 @@ class ResourceState:
         return self._raw
 
     def saw(self, raw: Manifest) -> None:
-        """Note the object as the API server has just answered it."""
+        """Note the object from an answer of the API server."""
         self._raw, self._text = without_managers(raw), b""
         self.uid = _uid_of(raw)
         self.version = str(raw["metadata"].get("resourceVersion", ""))
         self._validated = None
 
     def is_of_another(self, raw: Manifest) -> bool:
-        """Whether what is known belongs to an earlier object of the same name."""
+        """Return whether the known object is an earlier one with the same name."""
         return self.uid not in ("", _uid_of(raw))
 
     def validated(self) -> ValidatedSync:
-        """Return the typed ConfigSync, validated once for each version.
+        """Return the typed ConfigSync. It is validated once for each version.
 
         Raises:
-            InvalidError: with every error.
+            InvalidError: the manifest is invalid. It lists every error.
         """
         if self._validated is None:
             self._validated = validate(self.raw)
         return self._validated
 
     def status(self) -> ConfigSyncStatus:
-        """Return the status as last written, also of an object whose spec is invalid."""
+        """Return the status as last written, even when the spec is invalid."""
         if self._validated is not None:
             return self._validated.status
         parsed = parse(_StatusOnly, {"status": self.raw.get("status") or {}})
         return ConfigSyncStatus() if isinstance(parsed, tuple) else parsed.status
 
     def compact(self) -> None:
-        """Keep only the text, which takes a sixth of the memory, until somebody asks for the object."""
+        """Keep only the JSON text, which takes a sixth of the memory, until the object is needed again."""
         if self._raw is not None:
             self._text = self._text or json.dumps(self._raw).encode()
         self._raw = self._validated = None
 
     def is_compact(self) -> bool:
-        """Whether only the text is kept."""
+        """Return whether only the JSON text is kept."""
         return self._raw is None and self._validated is None
 
 

@@ -1,4 +1,4 @@
-"""Following the subtree of each ConfigSync at its present endpoint, on a session that all of them share. I/O."""
+"""Follows the subtree of each ConfigSync at its present endpoint, on shared sessions. I/O."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +25,7 @@ from zkoperator.zk.snapshot_builder import SubtreeLimits
 
 
 class Subscriptions:
-    """Follows the subtrees of all ConfigSyncs of a process; calls `wake` with the key of one that changed."""
+    """Follows the subtrees of all ConfigSyncs of a process. Calls `wake` with the key when a subtree has changed."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Subscriptions:
         self._permits: WeakKeyDictionary[Zk, ReadPermits] = WeakKeyDictionary()
 
     async def follow(self, sync: ValidatedSync, sides: BothSides) -> Waiting | None:
-        """Follow the subtree at its present endpoint, or return why that cannot be.
+        """Follow the subtree at its present endpoint, or return why that is impossible.
 
-        Raises whatever has ended the subscription and is no error of the ensemble.
+        An unexpected exception that has ended the subscription is raised again.
         """
         state = sides.subscription
         subtree = state.subtree if state.source == sync.source else None
@@ -68,18 +68,18 @@ class Subscriptions:
         return None
 
     async def detach(self, sides: BothSides) -> None:
-        """Stop following, and give the session back."""
+        """Stop following the subtree and release the session."""
         subtree, sides.subscription.subtree = sides.subscription.subtree, None
         sides.ledger.forget()
         if subtree is not None:
             try:
                 await subtree.close()
             finally:
-                # Nobody knows of the lease any more if this pass is cancelled meanwhile.
+                # If this pass is cancelled meanwhile, nothing else would release the lease.
                 await self._sessions.release(subtree.zk)
 
     def verify(self, state: SubscriptionState, subtree: Subtree) -> None:
-        """Look at what no event announces: permissions, and whether the watch has reported everything."""
+        """Check what no event announces: permissions, and changes that the watch has not reported."""
         now_s, snapshot = self._clock.now_s(), subtree.snapshot()
         if now_s - state.verified_s >= self._settings.reread_s:
             state.verified_s = state.unreadable_verified_s = now_s
@@ -93,7 +93,7 @@ class Subscriptions:
             subtree.verify(everything=False)
 
     async def _ended(self, subtree: Subtree, sides: BothSides) -> Waiting | None:
-        """Report a subtree that cannot be followed, and begin anew when it is time."""
+        """Return why the subtree cannot be followed, None when there is no failure or when it is time to try again."""
         state, failure = sides.subscription, subtree.failure
         if failure is not None and not isinstance(failure, ZkOperatorError):
             await self.detach(sides)
@@ -108,7 +108,7 @@ class Subscriptions:
         return _cannot_follow(failure, LookAgain(again_s))
 
     def _must_look_up(self, sync: ValidatedSync, state: SubscriptionState, subtree: Subtree) -> bool:
-        """Whether the endpoint may have changed: soon where something is wrong, now and then where nothing is."""
+        """Return whether to look the endpoint up again: soon when something is wrong, rarely when nothing is."""
         age_s, snapshot = self._clock.now_s() - state.endpoint_s, subtree.snapshot()
         if sync.deleting and subtree.is_connected:
             return False
@@ -143,7 +143,7 @@ def _cannot_follow(failure: ZkOperatorError, again: LookAgain) -> Waiting:
 
 
 def _may_stay(subtree: Subtree, found: Endpoint | Waiting) -> bool:
-    """Keep a connection that works while names cannot be resolved or members change, but not for another identity."""
+    """Return whether to keep the connection. A working one stays, unless the credential or the root has changed."""
     if isinstance(found, Waiting):
         return found.reason is SyncReason.DISCONNECTED and subtree.is_connected
     present = subtree.endpoint

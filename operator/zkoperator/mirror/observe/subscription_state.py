@@ -1,4 +1,4 @@
-"""How one subtree is followed: where, since when, and what has failed."""
+"""The state of the subscription of one ConfigSync."""
 
 from dataclasses import dataclass
 
@@ -9,26 +9,26 @@ from zkoperator.zk.snapshot import Snapshot
 
 @dataclass(slots=True)
 class SubscriptionState:
-    """The subtree of one ConfigSync and how it is followed. Times are monotonic seconds."""
+    """The subtree of one ConfigSync, and what is known about its endpoint. Times are monotonic seconds."""
 
     subtree: Subtree | None = None
-    """What is followed, None while nothing can be."""
+    """The subtree that is followed, None while none is."""
     source: Source | None = None
-    """What the spec said when the subtree was found, None before that."""
+    """The source in the spec for which the subtree was opened, None before that."""
     endpoint_s: float = float("-inf")
     """When the endpoint was last looked up."""
     verified_s: float = float("-inf")
     """When the whole subtree was last compared with the ensemble."""
     unreadable_verified_s: float = float("-inf")
-    """When the znodes that the ensemble refuses to show were last asked for."""
+    """When the operator last tried to read the znodes that the ensemble refuses to show."""
     failures: int = 0
-    """Attempts in a row to follow a subtree that cannot be followed."""
+    """Number of failed attempts in a row to follow the subtree."""
     is_refused: bool = False
-    """The last pass was refused something, so the endpoint or the credential may be out of date."""
+    """Whether the last pass was refused a request, so that endpoint or credential may be out of date."""
     disconnected_s: float | None = None
     """Since when there has been no connection, None while there is one."""
     unreachable_s: float | None = None
-    """Since when the ensemble has been out of reach for the deletion of its znodes, None while it is not."""
+    """Since when the deletion of znodes could not reach the ensemble, None while it can."""
 
     def doubt_endpoint(self) -> None:
         """Have the endpoint looked up again by the next pass."""

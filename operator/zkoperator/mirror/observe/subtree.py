@@ -1,4 +1,4 @@
-"""The subtree of one ConfigSync on a shared session: the session, the feed and their orderly end. I/O."""
+"""The subtree of one ConfigSync on a shared session: opens the feed, and closes it in order. I/O."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,18 +16,18 @@ from zkoperator.zk.verification import verify, verify_at
 
 
 class Sessions(Protocol):
-    """Sessions that are shared by everybody with the same members and credential."""
+    """Sessions that all ConfigSyncs with the same members and credential share."""
 
     async def lease(self, hosts: tuple[str, ...], credential: Credential | None) -> Zk:
-        """Return a session, opened if there is none."""
+        """Return a lease of the session. Opens the session if there is none."""
 
     async def release(self, zk: Zk) -> None:
-        """Give one lease back."""
+        """Release one lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An ensemble, an identity and a subtree."""
+    """Where a subtree is: the members' addresses, the credential and the root."""
 
     hosts: tuple[str, ...]
     credential: Credential | None
@@ -38,9 +38,9 @@ class Subtree:
     """One subtree that is followed: a leased session and the feed that runs on it.
 
     Args:
-        endpoint: what is followed.
+        endpoint: where the subtree is.
         zk: the session.
-        permits: bounds how many subtrees of the session are read at once.
+        permits: limit how many subtrees of the session are read at once.
         limits: a larger subtree is not followed.
         on_change: called when there is a new snapshot, when the snapshot is lost, and when there will never be one.
         timer: measures how long reads take and how long changes wait.
@@ -59,7 +59,7 @@ class Subtree:
         self.zk = zk
         self.timer = timer
         self.failure: BaseException | None = None
-        """What ended the feed, so that there will never be a snapshot again; None while it runs."""
+        """The exception that ended the feed, None while it runs. After it there is never a snapshot again."""
         self.losses = 0
         """How often the snapshot was lost with the connection."""
         self._on_change = on_change
@@ -78,26 +78,26 @@ class Subtree:
         return self._feed.snapshot()
 
     async def recall(self, paths: list[str]) -> bool:
-        """Read forgotten values again; False when the snapshot is stale."""
+        """Read forgotten values again. Return False when the snapshot is stale."""
         return await self._feed.recall(paths)
 
     def forget_values(self) -> None:
-        """Keep digests only."""
+        """Forget all values and keep only their digests."""
         self._feed.forget_values()
 
     def verify(self, *, everything: bool) -> None:
-        """Begin to look at what no watch reports, unless that is still going on; see `zk/verification.py`."""
+        """Start a check of what no watch reports, unless one is still running; see `zk/verification.py`."""
         if self._checking is None or self._checking.done():
             work = verify(self.zk, self.endpoint.root, self._feed, everything=everything)
             self._checking = asyncio.get_running_loop().create_task(work, name=f"verify {self.endpoint.root}")
             self._checking.add_done_callback(self._checked)
 
     async def verify_at(self, path: str) -> None:
-        """Look at the znode at which a write was refused; if it is not as known, read the whole subtree again."""
+        """Read the znode at which a write was refused. If the snapshot has it differently, read the subtree again."""
         await verify_at(self.zk, self.endpoint.root, self._feed, path)
 
     async def close(self) -> None:
-        """Stop following. The lease of the session is the caller's."""
+        """Stop following. The caller releases the lease of the session."""
         tasks = [task for task in (self._task, self._checking) if task is not None]
         for task in tasks:
             task.cancel()
@@ -111,13 +111,13 @@ class Subtree:
             self.timer.stop()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        """Report every end: a pass would wait for the next snapshot for ever."""
+        """Report every end. Otherwise a pass would wait for the next snapshot for ever."""
         if not task.cancelled():
             self.failure = task.exception()
             self._on_change()
 
     def _checked(self, task: asyncio.Task[Any]) -> None:
-        """Let anything unexpected end the subtree; a lost connection is dealt with elsewhere."""
+        """End the subtree after an unexpected error. A lost connection is handled elsewhere."""
         if not task.cancelled() and not isinstance(task.exception(), ZkOperatorError | None):
             self._ended(task)
 

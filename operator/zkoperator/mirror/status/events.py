@@ -11,15 +11,15 @@ _GOOD: Final = frozenset(
 
 
 def is_good(reason: str) -> bool:
-    """Return whether the reason of a condition needs nobody's attention."""
+    """Return whether a condition with this reason needs no attention."""
     return reason in _GOOD
 
 
 def notice_of(reason: str, note: str, action: str) -> Notice:
-    """Return the content of an Event; its type follows from the reason."""
+    """Return the content of an Event. The reason decides its type."""
     return Notice("Normal" if is_good(reason) else "Warning", reason, note, action)
 
 
 def notice_of_condition(condition: RawCondition) -> Notice:
-    """Return the content of the Event about a condition that has changed."""
+    """Return the content of the Event for a condition that has changed."""
     return notice_of(condition["reason"], condition.get("message") or condition["type"], "Sync")

@@ -1,4 +1,4 @@
-"""Reports what a pass has found: one write of the status when it is due, log lines and Events on transitions. I/O."""
+"""Reports the result of a pass: writes the status when it is due, and logs and Events for transitions. I/O."""
 
 import logging
 from collections.abc import Mapping
@@ -32,24 +32,24 @@ _REASONS_WITH_EVENT = (
     SyncReason.NO_POD_TEMPLATE,
     SyncReason.ROLLOUT_FORBIDDEN,
 )
-"""Reasons that get an Event in any condition; others get one in Ready only."""
+"""Reasons that get an Event in every condition. Other reasons get one only in Ready."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class ReportState:
-    """What the status of one ConfigSync does not say yet. Times are monotonic seconds."""
+    """What the status of one ConfigSync does not show yet. Times are monotonic seconds."""
 
     lagging_s: float | None = None
-    """Since when the numbers of the status have lagged behind, None while they do not."""
+    """Since when the numbers of the status have been out of date, None while they are current."""
     failing_s: float | None = None
-    """Since when every write has failed, None after one that succeeded."""
+    """Since when every write has failed, None after a success."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusWrite:
-    """What became of a status: whether it was written now, and when its numbers must be written."""
+    """The result of `write_status`: whether the status was written, and when to write its numbers."""
 
     is_written: bool
     again: LookAgain = WHEN_WOKEN
@@ -66,9 +66,9 @@ class Reporter:
         self._writer = StatusWriter(api, CONFIG_SYNCS, is_complete=True)
 
     async def write_status(self, resource: ResourceState, report: ReportState, status: dict[str, Any]) -> StatusWrite:
-        """Write the status if it has to be written now.
+        """Write the status if it is due.
 
-        Numbers that move with every change are written together with other changes, or after a while.
+        Numbers that move with every change are written together with other changes, or after `status_lag_s`.
 
         Raises:
             ConflictError: the ConfigSync has changed since it was read.
@@ -89,7 +89,7 @@ class Reporter:
         return StatusWrite(is_written=True)
 
     async def emit_event(self, resource: ResourceState, reason: str, note: str, action: str) -> None:
-        """Create one Event; a failure is logged, not raised."""
+        """Create one Event. A failure is logged, not raised."""
         await self._record(resource, notice_of(reason, note, action))
 
     async def _write(self, resource: ResourceState, status: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the status says of the workloads that a ConfigSync restarts. Pure."""
+"""The part of the status about the workloads that a ConfigSync restarts. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,7 +22,7 @@ _HELP: Final[Mapping[str, str]] = {
 
 
 def known_rollouts(status: ConfigSyncStatus) -> dict[Workload, WorkloadRollout]:
-    """Return the entries of a status by their workload."""
+    """Return the entries of a status: workload -> entry."""
     return {Workload(kind=entry.kind, name=entry.name): entry for entry in status.rollouts}
 
 
@@ -32,10 +32,10 @@ def content_now(
     """Return the content with this hash, and since when the ConfigMap has it.
 
     Args:
-        previous: as the status says.
-        content: the hash of now.
-        former: the hash of the same values under another selection of keys.
-        config_map: whose `managedFields` tell the time.
+        previous: the content in the status.
+        content: hash of the present content.
+        former: hash of the same values under another selection of keys, "" when there is none.
+        config_map: the manifest. Its `managedFields` tell the time.
         now: RFC 3339 in seconds.
     """
     if previous is not None and previous.hash in {content, former} - {""}:
@@ -50,9 +50,9 @@ def rollouts_now(
     content: str,
     found: Mapping[Workload, WorkloadRollout],
 ) -> tuple[WorkloadRollout, ...]:
-    """Return the entries of the workloads that the spec names. `found`: those that this pass has looked at.
+    """Return the entries of the workloads in the spec. `found` has the workloads that this pass has read.
 
-    An entry of the `former` hash, which the same values had under another selection of keys, becomes one of `content`.
+    The same values had the hash `former` under another selection of keys. An entry with that hash gets `content`.
     """
     kept = {
         workload: entry.model_copy(update={"hash": content}) if former and entry.hash == former else entry
@@ -63,7 +63,7 @@ def rollouts_now(
 
 
 def rolled_out(entries: tuple[WorkloadRollout, ...], builder: ConditionBuilder) -> Condition | None:
-    """Return the condition RolledOut; None while nothing is known of any workload."""
+    """Return the condition RolledOut, None while there is no entry."""
     if not entries:
         return None
     failed = [entry for entry in entries if entry.reason not in DONE]

@@ -1,4 +1,4 @@
-"""The status of a ConfigSync, from what was planned and carried out: names, counts and hashes, no value. Pure."""
+"""Computes the status of a ConfigSync from the plan: names, counts and hashes, never a value. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -24,29 +24,30 @@ _MESSAGE_LIMIT: Final = 1024
 _NAME_LIMIT: Final = 100
 _PROBLEM_LIMIT: Final = 450
 _MORE_LIMIT: Final = 30
-"""Room for the number of problems that are not named, and for notes."""
+"""Room for the number of further problems, and for notes."""
 _GRAVITY: Final = (SyncReason.FORBIDDEN, SyncReason.KEY_INVALID, SyncReason.TOO_LARGE)
 _LAGGING: Final = ("zxid", "keys", "bytes", "lastSyncTime", "common", "base", "content")
-"""Numbers that move with every change; they alone are no reason to write the status at once."""
+"""Fields that move with every change. A change of only these fields may be written later."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusInput:
-    """What the status says beside the plan of the pass.
+    """The input of the status beside the plan.
 
     Args:
-        generation: of the ConfigSync that was acted on.
+        generation: generation of the ConfigSync that the pass has read.
         config_map: name of the ConfigMap, "" when it is not known.
         now: the wall clock, RFC 3339.
         wrote: whether the pass has written to either side.
         managers: key -> field manager that last wrote it in the ConfigMap.
-        config_map_uid: of the ConfigMap as it is now, "" when there is none.
-        newest: the zxid of the last change within the subtree, None when that is not known or the pass has written.
+        config_map_uid: uid of the present ConfigMap, "" when there is none.
+        newest: zxid of the last change in the subtree, None when it is not known or the pass has written.
         has_ledger: whether the ConfigSync has a ledger on the ensemble.
         notes: sentences for the message of Ready.
-        deleted: keys that were deleted lately.
-        workloads, content: those of `spec.rollout`, and what they are to run with.
-        former: the hash of the same values under another selection of keys, "" when there is none.
+        deleted: keys that were deleted within the guard's window.
+        workloads: workloads of `spec.rollout`.
+        content: content that the workloads should run with.
+        former: hash of the same values under another selection of keys, "" when there is none.
     """
 
     generation: int
@@ -72,7 +73,7 @@ class _Ready:
 
 
 def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -> dict[str, Any]:
-    """Return the status after a pass whose plan was carried out."""
+    """Return the status after the plan was carried out."""
     ready = _ready(plan, given)
     conflicts = (*plan.conflicts, *plan.flapping)
     held = plan.pending if plan.stop is None or plan.stop is SyncReason.SOURCE_REGRESSED else None
@@ -105,7 +106,7 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -
 
 
 def status_of_waiting(waiting: Waiting, previous: ConfigSyncStatus, given: StatusInput) -> dict[str, Any]:
-    """Return the status while nothing can be planned: counts and conflicts stay as they were last known."""
+    """Return the status while no plan can be made. Counts and conflicts keep their last known values."""
     conditions = [_condition(SyncCondition.READY, Truth.FALSE, waiting.reason, waiting.message, previous, given)]
     if waiting.connected is False:
         conditions.append(
@@ -117,21 +118,21 @@ def status_of_waiting(waiting: Waiting, previous: ConfigSyncStatus, given: Statu
 def status_of_rollouts(
     found: Mapping[Workload, WorkloadRollout], previous: ConfigSyncStatus, given: StatusInput
 ) -> dict[str, Any]:
-    """Return the status after workloads were looked at."""
+    """Return the status with the new entries of workloads."""
     rollouts = _rollouts(previous, found, given)
     status = previous.model_copy(update={"rollouts": rollouts, "content": given.content})
     return _with_conditions(status, _rolled_out(rollouts, previous, given), given)
 
 
 def status_of_errors(errors: Iterable[FieldError], previous: ConfigSyncStatus, given: StatusInput) -> dict[str, Any]:
-    """Return the status of an object that cannot be acted on: every error by its field."""
+    """Return the status of an invalid ConfigSync. The message lists every error with its field."""
     message = _clip("; ".join(map(str, errors)))
     ready = _condition(SyncCondition.READY, Truth.FALSE, SyncReason.INVALID_SPEC, message, previous, given)
     return _with_conditions(previous, [ready], given)
 
 
 def differs_now(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether the new status says anything that must not wait."""
+    """Return whether the new status has a change that must be written at once."""
     return _without_lagging(old) != _without_lagging(new)
 
 
@@ -148,7 +149,7 @@ def _ready(plan: Plan, given: StatusInput) -> _Ready:
 
 
 def _open_reason(plan: Plan) -> tuple[SyncReason | None, str]:
-    """Return the gravest reason why not every key is equal."""
+    """Return the most important reason why some keys differ, with its message; None when all are equal."""
     if plan.pending is not None:
         return SyncReason.DELETIONS_HELD, _held_message(plan)
     if plan.flapping:
@@ -172,7 +173,7 @@ def _names(items: tuple[Decision, ...]) -> str:
 
 
 def _problem_message(found: list[Problem]) -> str:
-    """Name as many problems as there is room for; long names are shortened, so that one leaves room for others."""
+    """Name as many problems as there is room for. Long names are shortened, so that there is room for others."""
     shown: list[str] = []
     for problem in found[:_NAMED]:
         text = clip(f"{shown_name(problem.name)}: {problem.message}", _PROBLEM_LIMIT)
@@ -184,7 +185,7 @@ def _problem_message(found: list[Problem]) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Return the name as a message shows it: of a long one, its beginning, its length and its end."""
+    """Return the name for a message. A long name becomes its beginning, its length and its end."""
     if len(name) <= _NAME_LIMIT:
         return name
     return f"{name[: _NAME_LIMIT // 2]}...({len(name)} characters)...{name[-_NAME_LIMIT // 4 :]}"
@@ -260,9 +261,10 @@ def _pending(plan: Plan) -> Pending | None:
 
 
 def _zxid(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -> str:
-    """Return the state that both sides have; one that was only read again keeps its name, and costs no write.
+    """Return the zxid of the state that both sides have. It stays the same while the subtree has not changed.
 
-    A restarted operator reads everything again, and other subtrees have moved the ensemble's zxid meanwhile.
+    After a restart, the operator reads everything again at a higher zxid, which other subtrees have moved. Without this
+    rule that would cost one write of the status for each ConfigSync.
     """
     if plan.zxid <= 0 or plan.stop is not None:
         return previous.zxid
@@ -307,7 +309,7 @@ def _without_lagging(status: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _steady_message(condition: Mapping[str, Any]) -> str:
-    """The message of a healthy condition is a count, which may lag."""
+    """Return the message, "" for InSync: its message has a count, which may be written later."""
     return "" if condition["reason"] == SyncReason.IN_SYNC else str(condition.get("message", ""))
 
 
