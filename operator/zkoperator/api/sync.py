@@ -259,7 +259,7 @@ class Pending(Model):
 
 
 class Deletions(Model):
-    """Keys that were deleted within the last 5 minutes. They count for `deletionGuard`, together with the next ones."""
+    """Deleted keys that count for `deletionGuard`: for 5 minutes, and longer while deletions wait for approval."""
 
     keys: Annotated[tuple[_Word, ...], Field(max_length=64)] = ()
     """The keys that were deleted last."""
@@ -310,7 +310,7 @@ class ConfigSyncStatus(Model):
     common: Annotated[str, Field(max_length=MAX_COMMON)] = ""
     """Names of the keys that both sides have in common at `zxid`, compressed. A lost ConfigMap does not affect it."""
     deletions: Deletions | None = None
-    """Keys that were deleted within the last 5 minutes."""
+    """Deleted keys that count for `deletionGuard`, together with the next ones."""
     base: SyncBase | None = None
     """What the status records of the merge base."""
     content: RolledContent | None = None

@@ -25,7 +25,7 @@ class MirrorSettings:
         retry_s: when to look again at a cause that no event announces (another's ConfigMap, a claim, a permission).
         failing_s: the status reports failing writes when all writes have failed for this time.
         recreate_s: with `TwoWay`, a deleted ConfigMap is created again after this time, unless somebody else does so.
-        deletion_window_s: how long a deletion counts for `deletionGuard`.
+        deletion_window_s: how long a deletion counts for `deletionGuard`; longer while deletions wait for approval.
         deletion_quiet_s: deletions in ZooKeeper are pulled when there was no further deletion for this time.
         longest_deletion_s: deletions are pulled at the latest when the first of them has waited for this time.
         reread_s: when to check what events should have announced: the endpoint, all znodes of the subtree, values that
