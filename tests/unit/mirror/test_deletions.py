@@ -93,7 +93,8 @@ async def test_a_key_that_comes_back_counts_no_more(world: World) -> None:
 
 
 async def test_a_tree_that_is_deleted_from_its_leaves_up_loses_no_key() -> None:
-    async with running(dataclasses.replace(FAST, deletion_quiet_s=0.3)) as world:
+    patient = dataclasses.replace(FAST, deletion_quiet_s=60.0, longest_deletion_s=600.0)
+    async with running(patient) as world:
         await _synced(world, 4)
         for key in KEYS[:4]:
             world.drop(key)
