@@ -257,7 +257,7 @@ def test_diff_of_a_config_map_that_was_not_handed_over_prints_the_command(
 
 def test_diff_without_a_way_to_the_ensemble_says_how_to_make_one(command: Command, rest: Rest, namespace: str) -> None:
     create(rest, namespace, "ConfigSync", "shop", sync_spec(hosts="127.0.0.1:1"), {})
-    assert "kubectl port-forward" in command("diff", "shop", "--timeout", "1", status=1)
+    assert "kubectl port-forward" in command("diff", "shop", "--timeout", "1", status=3)
 
 
 def test_an_ensemble_that_does_not_exist_is_named(command: Command, rest: Rest, namespace: str) -> None:

@@ -357,4 +357,4 @@ async def test_kubectl_waits_for_a_condition(api: KubeClient, kubectl: Kubectl, 
 
 
 def test_kubectl_explains_a_field(kubectl: Kubectl) -> None:
-    assert "Voting members" in kubectl("explain", "zk.spec.replicas").stdout
+    assert "Number of voters" in kubectl("explain", "zk.spec.replicas").stdout
