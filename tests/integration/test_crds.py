@@ -15,6 +15,7 @@ import yaml
 from testbed.api import ApiServer
 from tests.support.machines.api_client import ApiClient
 from tests.support.models.bad_objects import BAD_OBJECTS, Bad
+from tests.support.waiting import eventually
 from tests.support.worlds.kube_contract import client_of
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
@@ -356,5 +357,6 @@ async def test_kubectl_waits_for_a_condition(api: KubeClient, kubectl: Kubectl, 
     kubectl("wait", "--for=condition=Ready", "zk/main", "-n", namespace, "--timeout=30s")
 
 
-def test_kubectl_explains_a_field(kubectl: Kubectl) -> None:
-    assert "Number of voters" in kubectl("explain", "zk.spec.replicas").stdout
+async def test_kubectl_explains_a_field(api: KubeClient, kubectl: Kubectl) -> None:
+    """The API server offers a new kind to kubectl a moment after it has taken its definition."""
+    await eventually(lambda: "Number of voters" in kubectl("explain", "zk.spec.replicas").stdout)
