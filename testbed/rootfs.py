@@ -10,7 +10,6 @@ from testbed.processes import run
 
 SUITE = "bookworm"
 
-_MIRROR = "http://deb.debian.org/debian"
 _LEFT_OUT = tuple(
     f"./{path}/*"
     for path in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
@@ -31,7 +30,7 @@ def rootfs(kind: str, packages: tuple[str, ...], script: str = "") -> Path:
         debs.mkdir(exist_ok=True)
         include = ",".join(packages)
         run(
-            "debootstrap", "--variant=minbase", f"--cache-dir={debs}", f"--include={include}", SUITE, root, _mirror(),
+            "debootstrap", "--variant=minbase", f"--cache-dir={debs}", f"--include={include}", SUITE, root, *_mirror(),
             what=f"debootstrap of {kind}",
         )  # fmt: skip
         if script:
@@ -43,11 +42,11 @@ def rootfs(kind: str, packages: tuple[str, ...], script: str = "") -> Path:
     return artefact(f"rootfs-{kind}", (SUITE, *packages, script, *_LEFT_OUT), build) / "rootfs.tar"
 
 
-def _mirror() -> str:
-    """The machine's own mirror is the one that can be reached from it."""
+def _mirror() -> tuple[str, ...]:
+    """Return the machine's own mirror, which can be reached from it; nothing where debootstrap's default has to do."""
     with contextlib.suppress(TestbedError):
         for line in run("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)").splitlines():
             mirror, _, release = line.partition(" ")
             if release == SUITE and mirror.rstrip("/").endswith("/debian"):
-                return mirror.rstrip("/")
-    return _MIRROR
+                return (mirror.rstrip("/"),)
+    return ()
