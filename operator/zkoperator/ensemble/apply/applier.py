@@ -159,13 +159,12 @@ class Applier:
         """Make or repair the child; return whose edit was taken back, empty when none was."""
         resource, manifest, namespace = step.child.resource, step.manifest, cluster.names.namespace
         name, edit = manifest["metadata"]["name"], ""
+        live = await self._api.get(resource, namespace, name)
         if step.uid:
-            await self._require_no_stranger(cluster, observed, step)
-            live = await self._api.get(resource, namespace, name)
+            _require_no_stranger(cluster, observed, step, live)
             edit = edit_of(live, manifest) if live is not None else ""
             wanted = _with_metadata(manifest, uid=step.uid, resourceVersion=step.resource_version)
         else:
-            live = await self._api.get(resource, namespace, name)
             if live is not None:
                 _refuse_unless_ours(cluster, step.child.title, live)
                 await self._restore_labels(resource, live, manifest)
@@ -177,16 +176,6 @@ class Applier:
             patch, version = repair_patch(applied, manifest), applied["metadata"]["resourceVersion"]
             await self._api.patch(resource, namespace, name, patch, resource_version=version)
         return edit
-
-    async def _require_no_stranger(self, cluster: ValidatedCluster, observed: Observed, step: ApplyChild) -> None:
-        """An object without an owner is taken up only if the operator made it, which the informers do not tell."""
-        known = observed.children.get(step.child)
-        if known is None or owner_of(cluster, known) is Owner.US:
-            return
-        live = await self._api.get(step.child.resource, cluster.names.namespace, known["metadata"]["name"])
-        if live is None or live["metadata"]["resourceVersion"] != step.resource_version:
-            raise ConflictError(f"{step.child.title} {known['metadata']['name']} has changed since it was observed")
-        _refuse_unless_ours(cluster, step.child.title, live)
 
     async def _restore_labels(self, resource: Resource, live: Manifest, manifest: Manifest) -> None:
         """Restore the labels of a child that was not observed because informers select by them."""
@@ -278,6 +267,18 @@ class Applier:
 
 def _gate_facts(pod: PodView | None) -> tuple[str, str, bool, Running, bool] | None:
     return (pod.uid, pod.ip, pod.deleting, pod.running, pod.ready) if pod is not None else None
+
+
+def _require_no_stranger(
+    cluster: ValidatedCluster, observed: Observed, step: ApplyChild, live: Manifest | None
+) -> None:
+    """Refuse an object without an owner unless the operator made it, which only the live object says."""
+    known = observed.children.get(step.child)
+    if known is None or owner_of(cluster, known) is Owner.US:
+        return
+    if live is None or live["metadata"]["resourceVersion"] != step.resource_version:
+        raise ConflictError(f"{step.child.title} {known['metadata']['name']} has changed since it was observed")
+    _refuse_unless_ours(cluster, step.child.title, live)
 
 
 def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:
