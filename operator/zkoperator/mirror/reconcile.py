@@ -207,7 +207,7 @@ class MirrorReconciler:
         try:
             overwritten = await self._apply(plan, sync, observed, state)
         except InvalidError as error:
-            message = f"what was written was refused: {error}; see the limits in docs/consistency.md"
+            message = f"what was written was refused: {error}; rename the key, make its value smaller, or exclude it"
             return await self._report_refusal(SyncReason.KEY_INVALID, message, sync, state)
         except (ConflictError, TransientError):
             await self._report_failing(sync, state)

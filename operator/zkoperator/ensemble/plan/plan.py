@@ -81,8 +81,10 @@ def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
 
 def _calm(steps: tuple[Step, ...], rest_s: float) -> Plan:
     if set_aside := [step.name for step in steps if isinstance(step, LabelPod)]:
-        told = f"giving {', '.join(set_aside)} the labels back without which no StatefulSet, Service or budget has them"
-        return Plan(steps, ClusterReason.REPAIRING, told, SOON_S)
+        message = (
+            f"giving {', '.join(set_aside)} the labels back without which no StatefulSet, Service or budget has them"
+        )
+        return Plan(steps, ClusterReason.REPAIRING, message, SOON_S)
     if steps:
         return Plan(steps, ClusterReason.APPLYING, "writing the objects of the cluster", SOON_S)
     return Plan((), ClusterReason.SETTLED, "nothing to do", rest_s)

@@ -92,8 +92,8 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
         case RemovePods(removed=removed):
             return Notice("Normal", "PodsRemoved", f"removed pods {_pods(names, removed)}", "Scale")
         case LabelPod(name=name):
-            told = f"pod {name} had lost the labels by which its StatefulSet finds it; it has them again"
-            return Notice("Warning", "EditTakenBack", told, "Repair")
+            note = f"pod {name} had lost the labels by which its StatefulSet finds it; it has them again"
+            return Notice("Warning", "EditTakenBack", note, "Repair")
         case RestartPod(name=name, why=why):
             message = f"restarting {name}: {why}" + (f"; {how}" if how else "")
             return Notice("Normal", "MemberRestarted", message, "Restart")

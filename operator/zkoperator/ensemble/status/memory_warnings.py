@@ -36,8 +36,8 @@ def memory_warnings(cluster: ValidatedCluster, observed: Observed, now: str) -> 
     full = [cluster.names.pod(member) for member in sorted(observed.pods) if _is_full(cluster, observed, member)]
     if not full:
         return tuple(killed)
-    told = f"the data takes more than {FULL_PERCENT} % of the heap of {', '.join(full)}: {_ADVICE}"
-    return (*killed, told)
+    outgrown = f"the data takes more than {FULL_PERCENT} % of the heap of {', '.join(full)}: {_ADVICE}"
+    return (*killed, outgrown)
 
 
 def _is_recent(when: str, now: str) -> bool:
