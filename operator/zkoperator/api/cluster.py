@@ -246,7 +246,7 @@ class Bootstrap(Model):
     complete: bool = False
     """True once a quorum has served. From then on no member may found an ensemble, even when its disk is empty."""
     ensemble: Annotated[str, Field(max_length=128)] | None = None
-    """uid of the ensemble whose volumes were adopted; `unknown` if the claims do not say. Absent for a new ensemble."""
+    """uid of the object that founded the ensemble: its volumes are marked with it. `unknown` if nothing says which."""
 
 
 class ZooKeeperClusterStatus(Model):

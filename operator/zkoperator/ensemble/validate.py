@@ -65,7 +65,7 @@ class ValidatedCluster:
 
     @property
     def ensemble(self) -> str:
-        """The uid that the ensemble's volumes are marked with: of the object that founded it. Empty when unknown."""
+        """The uid with which the ensemble's volumes are marked: that of the object that founded it. "" when unknown."""
         recorded = self.status.bootstrap
         found = recorded.ensemble if recorded is not None and recorded.ensemble else self.meta.uid
         return "" if found == UNKNOWN_ENSEMBLE else found
@@ -118,15 +118,17 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
     if errors:
         raise InvalidError(errors)
     image = cluster.spec.image or defaults.image
+    names = Names(cluster.metadata.namespace, cluster.metadata.name, defaults.domain)
+    status = _own_status(cluster.status, names)
     return ValidatedCluster(
-        names=Names(cluster.metadata.namespace, cluster.metadata.name, defaults.domain),
+        names=names,
         meta=cluster.metadata,
         spec=cluster.spec,
-        status=cluster.status,
+        status=status,
         image=image,
         heap_mib=_heap_mib(cluster.spec),
         restart=cluster.metadata.annotations.get(RESTART, ""),
-        warnings=(*warnings_of(cluster.spec, image), *_spent_consent(cluster)),
+        warnings=(*warnings_of(cluster.spec, image), *_spent_consent(cluster.metadata, status)),
     )
 
 
@@ -146,10 +148,15 @@ def minimal_cluster(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedClus
         return None
 
 
-def _spent_consent(cluster: ZooKeeperCluster) -> tuple[str, ...]:
-    if TAKE_OVER not in cluster.metadata.annotations or cluster.status.replicas == 0:
+def _own_status(status: ZooKeeperClusterStatus, names: Names) -> ZooKeeperClusterStatus:
+    """Return the status of this object. A backup restored elsewhere brings that of the original, which has served."""
+    is_own = not status.endpoint or names.is_endpoint(status.endpoint)
+    return status if is_own else status.model_copy(update={"replicas": 0})
+
+
+def _spent_consent(meta: ObjectMeta, status: ZooKeeperClusterStatus) -> tuple[str, ...]:
+    if TAKE_OVER not in meta.annotations or status.replicas == 0:
         return ()
-    meta = cluster.metadata
     command = f"kubectl -n {meta.namespace} annotate zk {meta.name} {TAKE_OVER}-"
     return (f"the annotation {TAKE_OVER} does nothing once the ensemble has data; remove it ({command})",)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.models.ensemble_guards import Guard, at_rest, planned, told
-from tests.support.models.ensemble_simulation import BAD, BETTER, NAMES, Simulation, raw_cluster
+from tests.support.models.ensemble_simulation import BAD, BETTER, NAMES, UID, Simulation, raw_cluster
 from zkoperator.ensemble.observe.answers import NotServing
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.observed import Observed
@@ -62,7 +62,7 @@ def volumes_are_not_taken_up_by_pods_that_do_not_mount_them() -> None:
     world = again(at_rest(), storage={**EPHEMERAL, "retention": {"whenDeleted": "Delete"}})
     plan = planned(world, world.observe())
     assert (plan.steps, "spec.storage.type is Ephemeral" in plan.message) == ((), True)
-    world.raw["status"]["bootstrap"] = {"members": 3, "complete": True}
+    world.raw["status"]["bootstrap"] = {"members": 3, "complete": True, "ensemble": UID}
     assert [step for step in planned(world, world.observe()).steps if type(step).__name__ == "NoteOnClaim"] == []
 
 
@@ -113,7 +113,7 @@ def a_claim_that_is_going_does_not_keep_the_ensemble_from_being_founded() -> Non
     world.claims[3] = ClaimView(NAMES.claim(3), "claim-of-3", "1", 3, deleting=True)
     for _ in range(10):
         world.tick()
-    assert world.raw["status"]["bootstrap"] == {"members": 3, "complete": True}
+    assert world.raw["status"]["bootstrap"] == {"members": 3, "complete": True, "ensemble": UID}
 
 
 def _every_claim_must_be_noted(patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.models.ensemble_guards import at_rest as at_rest_simulation
 from tests.support.models.ensemble_guards import planned, told
-from tests.support.models.ensemble_simulation import NAMES, Simulation, raw_cluster, valid
+from tests.support.models.ensemble_simulation import NAMES, UID, Simulation, raw_cluster, valid
 from tests.support.models.seeds import Seed, claim_with, replaced, rewritten
 from tests.support.worlds.ensemble import EnsembleWorld, ensemble_world
 from zkoperator.ensemble.build.children import Child
@@ -127,7 +127,7 @@ def unmet(leaderless_s: float, idle: int = 3) -> tuple[Simulation, Observed]:
     for _ in range(4):
         world.tick()
     world.committed = world.leader = None
-    world.raw["status"]["bootstrap"] = {"members": 3, "complete": False}
+    world.raw["status"]["bootstrap"] = {"members": 3, "complete": False, "ensemble": UID}
     observed = world.observe()
     answers: dict[int, Any] = {**observed.answers, **dict.fromkeys(range(1, idle + 1), NotServing())}
     return world, replace(observed, answers=answers, leaderless_s=leaderless_s)

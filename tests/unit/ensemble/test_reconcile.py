@@ -38,7 +38,8 @@ async def test_a_new_cluster_comes_to_rest_ready_and_says_so() -> None:
         "Ready": "True",
     }
     assert (status["replicas"], status["readyReplicas"], status["leader"]) == (3, 3, "main-zk-2")
-    assert status["bootstrap"] == {"members": 3, "complete": True}
+    founder = (world.cluster() or {})["metadata"]["uid"]
+    assert status["bootstrap"] == {"members": 3, "complete": True, "ensemble": founder}
     assert status["hosts"].startswith("main-zk-0.main-zk-members.demo.svc.cluster.local:2181,")
     assert sorted(member["role"] for member in status["members"]) == ["follower", "follower", "leader"]
 
@@ -78,7 +79,9 @@ async def test_the_permission_is_on_record_before_anything_could_start() -> None
     await world.turn()
     first = next(op for op in world.api.operations if op.is_write)
     assert (first.resource, first.subresource) == (ZOOKEEPER_CLUSTERS, "status")
-    assert (world.cluster() or {})["status"]["bootstrap"] == {"members": 3, "complete": False}
+    cluster = world.cluster() or {}
+    founder = cluster["metadata"]["uid"]
+    assert cluster["status"]["bootstrap"] == {"members": 3, "complete": False, "ensemble": founder}
     await world.rest()
     config = world.api.peek(CONFIG_MAPS, "demo", NAMES.config_map) or {}
     assert config["data"]["bootstrap"] == ""

@@ -106,6 +106,10 @@ class Names:
         """Whether the address is that of the member's host, in any cluster domain."""
         return address.startswith(f"{self.pod(member)}.{self.members_service}.{self.namespace}.svc.")
 
+    def is_endpoint(self, address: str) -> bool:
+        """Whether the address is that of the cluster's client Service, in any cluster domain."""
+        return address.startswith(f"{self.client_service}.{self.namespace}.svc.")
+
     def member_of_claim(self, claim: str) -> int | None:
         """Return the id of the member whose claim this is, None when no member of this cluster has such a claim."""
         found = _CLAIM.fullmatch(claim)

@@ -43,6 +43,8 @@ def bootstrap_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step
     recorded = cluster.status.bootstrap
     if recorded is None:
         return (_first_record(cluster, observed),)
+    if lacks_founder(cluster):
+        return (RecordBootstrap(recorded.members, recorded.complete, _founder(cluster, observed)),)
     claims = (observed.claims[member] for member in observed.voters if member in observed.claims)
     # A claim that is being deleted is not annotated any more.
     noted = all(claim.membership == MEMBER or claim.deleting for claim in claims)
@@ -62,8 +64,19 @@ def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootst
     if (ensemble := _left_behind(cluster, observed)) and observed.recorded:
         return RecordBootstrap(max(server.id for server in observed.recorded), complete=True, ensemble=ensemble)
     # Nobody noted with which mark an operator that ended early has let members start.
-    ensemble = UNKNOWN_ENSEMBLE if claimed else ""
+    ensemble = UNKNOWN_ENSEMBLE if claimed else cluster.meta.uid
     return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False, ensemble=ensemble)
+
+
+def lacks_founder(cluster: ValidatedCluster) -> bool:
+    """Whether the record does not say whose ensemble it is, as that of an earlier version."""
+    return cluster.status.bootstrap is not None and not cluster.status.bootstrap.ensemble
+
+
+def _founder(cluster: ValidatedCluster, observed: Observed) -> str:
+    """Return who founded the ensemble: a restored object has another uid than the one that its claims are noted with."""
+    ensembles = _ensembles(observed)
+    return next(iter(ensembles)) if len(ensembles) == 1 else cluster.meta.uid
 
 
 def _left_behind(cluster: ValidatedCluster, observed: Observed) -> str:

@@ -7,7 +7,7 @@ from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import foreign_object, leftovers
 from zkoperator.ensemble.plan.child_steps import child_steps, label_steps
 from zkoperator.ensemble.plan.claim_steps import claim_steps
-from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle
+from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle, lacks_founder
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
@@ -65,10 +65,11 @@ def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
         return Plan((), ClusterReason.FOREIGN_OBJECT, why, BLOCKED_S)
     if why := leftovers(cluster, observed) or founding_obstacle(cluster, observed):
         return Plan((), ClusterReason.BLOCKED, why, BLOCKED_S)
+    if cluster.status.bootstrap is None or lacks_founder(cluster):
+        # No member may start before status records whether it may found the ensemble, and whose volumes are its own.
+        steps = bootstrap_steps(cluster, observed)
+        return Plan(steps, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
     calm = (*claim_steps(cluster, observed), *bootstrap_steps(cluster, observed))
-    if cluster.status.bootstrap is None:
-        # No member may start before status records whether it may found the ensemble.
-        return Plan(calm, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
     calm = (*calm, *child_steps(cluster, observed), *label_steps(cluster, observed))
     proposal = _proposal(cluster, observed)
     if proposal is None:

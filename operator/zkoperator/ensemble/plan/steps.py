@@ -13,7 +13,7 @@ from zkoperator.kube.port import Manifest
 class RecordBootstrap:
     """Write the bootstrap record: this many members may found the ensemble, or have founded it.
 
-    `ensemble` is the uid of the ensemble on adopted volumes, "" when this object founds the ensemble.
+    `ensemble` is the uid of the object that founds it or has founded it, "" to leave what is recorded.
     """
 
     members: int

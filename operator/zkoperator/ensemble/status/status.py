@@ -101,8 +101,8 @@ def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
         "hosts": hosts,
     }
     if committed is None:
-        return summary
-    # While the committed configuration is unknown, status keeps the last known one.
+        # What is known of the configuration stays; the status of another object says nothing about this one.
+        return summary | {"replicas": cluster.status.replicas}
     return summary | {"replicas": len(committed.voters), "configVersion": f"{committed.version:x}"}
 
 
