@@ -24,20 +24,27 @@ refuse() {
   exit 1
 }
 
+# A crash of the node can leave the newest file empty or cut off. The server ends the last line without a newline.
+is_whole() {
+  grep -q '^server\.' "$1" && ! grep -Evq '^(server\.[0-9]+=.+:[0-9]+:[0-9]+.*;.*[0-9]|(version|group|weight).*=.+)$' "$1"
+}
+
 # Versions are hexadecimal without leading zeros: the longer is the larger. `.next` and `.tmp` do not count.
 newest() {
   for file in "$conf"/zoo.cfg.dynamic.*; do
     version=${file##*.}
-    case $version in '' | *[!0-9a-f]*) ;; *) echo "${#version} $version" ;; esac
+    case $version in '' | *[!0-9a-f]*) continue ;; esac
+    if is_whole "$file"; then echo "${#version} $version"; else say "passing over $file, which is not whole" >&2; fi
   done | LC_ALL=C sort -k1,1n -k2,2 | sed -n '$s/.* //p'
 }
 
 # An empty volume may found the ensemble only while both the pod and the cluster's ConfigMap say so with the same word,
-# never while data is to be taken over, and never on a volume that took the place of the one on which this very pod tried
-# before.
+# never while data is to be taken over, never where an ensemble has been founded already, which even an empty versioned
+# configuration proves, and never on a volume that took the place of the one on which this very pod tried before.
 may_found() {
   [ -n "${ZK_BOOTSTRAP:-}" ] && [ "$ZK_BOOTSTRAP" = "$(cat /config/bootstrap 2>/dev/null || :)" ] || return 1
   [ -z "$consent" ] || return 1
+  ! any "$conf"/zoo.cfg.dynamic.[0-9a-f]* || return 1
   [ ! -e /tmp/founding ] || [ -e "$conf/founding" ]
 }
 
@@ -121,7 +128,7 @@ found_ensemble() {
 first_members() { grep '^server\.' /config/members >"$conf/dynamic.tmp"; }
 
 join_ensemble() {
-  rm -f "$conf"/zoo.cfg.dynamic* "$data/initialize"
+  rm -f "$conf"/zoo.cfg.dynamic* "$conf/founding" "$data/initialize"
   {
     grep '^server\.' /config/members | grep -v "^server\.$id=" || :
     echo "$own:observer;0.0.0.0:2181"
@@ -160,7 +167,7 @@ else
     say "voting with the data that was taken over"
     first_members
     await_names
-  elif [ -z "$version" ] && may_found; then
+  elif may_found; then
     say "founding the ensemble"
     found_ensemble
     await_names

@@ -74,7 +74,7 @@ def lacks_founder(cluster: ValidatedCluster) -> bool:
 
 
 def _founder(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return who founded the ensemble: a restored object has another uid than the one that its claims are noted with."""
+    """Return who founded the ensemble. That of a restored object is known from its claims, which have another uid."""
     ensembles = _ensembles(observed)
     return next(iter(ensembles)) if len(ensembles) == 1 else cluster.meta.uid
 

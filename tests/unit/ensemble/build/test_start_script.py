@@ -171,6 +171,32 @@ def test_a_restart_keeps_the_newest_version_by_number(volume: Volume) -> None:
     assert (volume.conf / "zoo.cfg.dynamic.next").exists()
 
 
+CUT = {"empty": "", "cut off": MEMBERS[:200], "zeros": "\0" * 300, "cut in a line": MEMBERS[: MEMBERS.index(";") - 4]}
+"""What a node that loses its power while a server writes may leave of a file."""
+
+
+@pytest.mark.parametrize("left", CUT.values(), ids=CUT)
+def test_a_versioned_configuration_that_a_crash_cut_off_is_passed_over(volume: Volume, left: str) -> None:
+    volume.put("100000000", MEMBERS.removesuffix("\n"))
+    volume.start()
+    (data,) = volume.fill("log.100000001")
+    volume.put("200000000", left)
+    assert volume.start(word="u", permitted="u") == MEMBERS.removesuffix("\n"), "as the server writes it"
+    assert data.exists()
+
+
+@pytest.mark.parametrize("left", CUT.values(), ids=CUT)
+def test_nothing_is_founded_again_where_only_a_cut_off_configuration_is_left(volume: Volume, left: str) -> None:
+    volume.start(word="u", permitted="u")
+    (data,) = volume.fill("log.100000001")
+    volume.put("100000000", left)
+    for _ in range(2):
+        volume.run("main-zk-1", "u", "u")
+        assert data.exists(), "it has the first writes, or some of them"
+    volume.start()
+    assert data.exists()
+
+
 def test_a_restart_with_a_stored_version_ignores_the_permission(volume: Volume) -> None:
     volume.put("100000000")
     (volume.data / "version-2").mkdir(parents=True)
@@ -332,6 +358,23 @@ def test_a_volume_of_pravegas_operator_is_refused(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize("word", ["u", ""], ids=["a founder", "a joiner"])
+@pytest.mark.parametrize("host", ["zk-1.zk-headless.old", "main-zk-1.main-headless.demo"], ids=["others", "like ours"])
+def test_a_whole_volume_of_pravegas_operator_starts_nothing_and_stays_as_it_is(
+    volume: Volume, host: str, word: str
+) -> None:
+    root = volume.root / "data"
+    volume.put("300000000", PRAVEGA.replace("zk-1.zk-headless.old", host))
+    (volume.conf / "zoo.cfg").write_text("dataDir=/data\ndynamicConfigFile=/data/conf/zoo.cfg.dynamic.300000000\n")
+    (root / "myid").write_text("2\n")
+    (root / "version-2").mkdir()
+    for name in ("log.300000001", "snapshot.2000000ff", "currentEpoch", "acceptedEpoch"):
+        (root / "version-2" / name).touch()
+    before = {file: file.read_bytes() for file in root.rglob("*") if file.is_file()}
+    assert f"({host.partition('.')[2]}.svc.cluster.local)" in volume.refuses(word=word, permitted=word)
+    assert {file: file.read_bytes() for file in before} == before
+
+
+@pytest.mark.parametrize("word", ["u", ""], ids=["a founder", "a joiner"])
 def test_data_at_the_place_of_other_images_is_seen(volume: Volume, word: str) -> None:
     version_2 = volume.root / "data" / "version-2"
     version_2.mkdir()
@@ -436,6 +479,18 @@ def test_snapshots_without_their_logs_are_not_taken_over(volume: Volume) -> None
     assert volume.mark == ""
 
 
+def _cut_off(volume: Volume) -> None:
+    test_a_versioned_configuration_that_a_crash_cut_off_is_passed_over(volume, "")
+
+
+def _cut_in_a_line(volume: Volume) -> None:
+    test_a_versioned_configuration_that_a_crash_cut_off_is_passed_over(volume, CUT["cut off"])
+
+
+def _nothing_left(volume: Volume) -> None:
+    test_nothing_is_founded_again_where_only_a_cut_off_configuration_is_left(volume, "")
+
+
 def _founder(volume: Volume) -> None:
     test_data_of_unknown_origin_is_neither_erased_nor_synced_over(volume, "log.5", "u")
 
@@ -458,6 +513,10 @@ def _limited_of_old(volume: Volume) -> None:
 
 def _unlimited(volume: Volume) -> None:
     test_without_a_limit_the_heap_is_that_of_the_spec(volume, "9223372036854771712")
+
+
+def _pravega(volume: Volume) -> None:
+    test_a_whole_volume_of_pravegas_operator_starts_nothing_and_stays_as_it_is(volume, "zk-1.zk-headless.old", "")
 
 
 def _at_the_place_of_others(volume: Volume) -> None:
@@ -509,6 +568,7 @@ SCRIPT: dict[str, tuple[str, str, Callable[[Volume], None]]] = {
         test_without_a_known_ensemble_only_the_names_are_compared,
     ),
     "the names of hosts are compared": ('grep -qF ".$service"', "grep -q .", _copy),
+    "and those of another operator": ('grep -qF ".$service"', "grep -q .", _pravega),
     "the whole name of the pod is compared": (
         'grep -qF "=$POD_NAME.$service"',
         'grep -qF "=$POD_NAME"',
@@ -585,10 +645,19 @@ SCRIPT: dict[str, tuple[str, str, Callable[[Volume], None]]] = {
         test_a_founder_that_was_killed_before_it_was_established_founds_again,
     ),
     "a stored version is not founded over": (
-        'elif [ -z "$version" ] && may_found',
-        "elif may_found",
+        '  ! any "$conf"/zoo.cfg.dynamic.[0-9a-f]* || return 1\n',
+        "",
         test_a_removed_member_that_returns_starts_as_a_non_voter_and_keeps_its_data,
     ),
+    "nor is one that a crash cut off": (
+        '  ! any "$conf"/zoo.cfg.dynamic.[0-9a-f]* || return 1\n',
+        '  [ -z "$version" ] || return 1\n',
+        _nothing_left,
+    ),
+    "nor later": (' "$conf/founding" "$data/initialize"', ' "$data/initialize"', _nothing_left),
+    "what was cut off is passed over": ('if is_whole "$file"; then', "if :; then", _cut_off),
+    "an empty file is cut off": ("grep -q '^server\\.' \"$1\" &&", ":;", _cut_off),
+    "every line counts": ("&& ! grep -Evq", "&& : grep -Evq", _cut_in_a_line),
     "the newest version by number": (
         "sort -k1,1n -k2,2",
         "sort -k2,2",
