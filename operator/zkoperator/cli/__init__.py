@@ -11,7 +11,22 @@ from pathlib import Path
 from typing import Protocol
 
 from zkoperator import __version__
-from zkoperator.cli.commands import approve, crds, diff, docs, plan, render, resolve, run, status, version
+from zkoperator.cli.commands import (
+    approve,
+    cli,
+    crds,
+    diff,
+    docs,
+    logs,
+    plan,
+    render,
+    report,
+    resolve,
+    restart,
+    run,
+    status,
+    version,
+)
 from zkoperator.cli.view.usage import exit_status
 from zkoperator.errors import InvalidError, ZkOperatorError
 
@@ -34,12 +49,27 @@ class Command(Protocol):
         """Do it and return the exit status."""
 
 
-COMMANDS: tuple[Command, ...] = (status, plan, diff, resolve, approve, render, run, crds, docs, version)
+COMMANDS: tuple[Command, ...] = (
+    status,
+    plan,
+    diff,
+    resolve,
+    approve,
+    restart,
+    logs,
+    cli,
+    report,
+    render,
+    run,
+    crds,
+    docs,
+    version,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status, see `view/usage.py`."""
-    arguments = parser().parse_args(argv)
+    arguments = parsed(sys.argv[1:] if argv is None else argv)
     command: Command = arguments.command
     try:
         return command.run(arguments)
@@ -53,6 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments. What follows `--` after `cli` is a command line of another program, not ours."""
+    before, after = list(argv), []
+    if before[:1] == [cli.NAME] and "--" in before:
+        end = before.index("--")
+        before, after = before[:end], before[end + 1 :]
+    return argparse.Namespace(**{**vars(parser().parse_args(before)), "words": after})
 
 
 def parser() -> argparse.ArgumentParser:

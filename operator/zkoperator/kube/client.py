@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from zkoperator.errors import TransientError, UnknownOutcomeError
@@ -21,6 +21,7 @@ _PAGE = 500
 _PAGED_ATTEMPTS = 3
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
+_NO_PARAMS: Final[Mapping[str, str]] = {}
 
 
 class KubeClient:
@@ -183,6 +184,29 @@ class KubeClient:
         _object(request, answer)
         return True
 
+    async def text(
+        self, resource: Resource, namespace: str, name: str, subresource: str, params: Mapping[str, str] = _NO_PARAMS
+    ) -> str:
+        """Return what a subresource answers as plain text, such as the log of a pod."""
+        request = Request("get", resource, namespace, name, subresource)
+        answer = await self._send(request, "GET", dict(params))
+        if answer.code >= 400:
+            raise translate(request, answer.code, answer.body, answer.headers)
+        return answer.body.decode(errors="replace")
+
+    async def lines(
+        self, resource: Resource, namespace: str, name: str, subresource: str, params: Mapping[str, str]
+    ) -> AsyncGenerator[str, None]:
+        """Yield the lines of a text that goes on growing until the server ends it. Silence is no fault."""
+        request = Request("get", resource, namespace, name, subresource)
+        buffer = LineBuffer()
+        async with self._transport.stream(
+            request, Call("GET", _path(request), params), deadline_s=self._deadline_s, inactivity_s=None
+        ) as body:
+            async for chunk in body.iter_any():
+                for line in buffer.feed(chunk):
+                    yield line.decode(errors="replace")
+
     async def _send(
         self,
         request: Request,
@@ -214,7 +238,7 @@ def _path(request: Request) -> str:
     parts = ["apis", resource.group, resource.version] if resource.group else ["api", resource.version]
     if resource.namespaced and request.namespace:
         parts += ["namespaces", request.namespace]
-    parts += [resource.plural, request.name, request.subresource]
+    parts += [resource.plural, request.name, *request.subresource.split("/")]
     return "/" + "/".join(quote(part, safe="") for part in parts if part)
 
 

@@ -115,11 +115,12 @@ class Transport:
 
     @asynccontextmanager
     async def stream(
-        self, request: Request, call: Call, *, deadline_s: float, inactivity_s: float
+        self, request: Request, call: Call, *, deadline_s: float, inactivity_s: float | None
     ) -> AsyncGenerator[aiohttp.StreamReader, None]:
         """Open a long answer and yield its body; `TransientError` when it breaks or is silent for `inactivity_s`.
 
-        Opening it, the login included, may take `deadline_s`; no other limit applies to a proxy that never answers.
+        With None it may be silent for ever. Opening it, the login included, may take `deadline_s`; no other limit
+        applies to a proxy that never answers.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_read=inactivity_s)
         with _as_transient(request):

@@ -9,20 +9,24 @@ from zkoperator.cli.view.objects import annotate, annotation, fetch
 from zkoperator.cli.view.output import add_output, print_json, wants_json
 from zkoperator.cli.view.summary import SyncSummary, sync_summary
 from zkoperator.cli.view.usage import UsageError
+from zkoperator.cli.view.waiting import Progress, add_wait, wait_for
 from zkoperator.errors import FieldError, InvalidError
-from zkoperator.kube.port import CONFIG_SYNCS
+from zkoperator.kube.client import KubeClient
+from zkoperator.kube.port import CONFIG_SYNCS, Manifest
 from zkoperator.mirror.model.names import RESOLVE_ANNOTATION
 
 NAME = "resolve"
 HELP = "settle conflicts of a ConfigSync: KEY=zookeeper keeps the znode's value, KEY=configmap the ConfigMap's"
 
-_SIDE_NAMES = {"zookeeper": "the znode", "configmap": "the ConfigMap"}
+_LIMIT_S = 60
+SIDE_NAMES = {"zookeeper": "the znode", "configmap": "the ConfigMap"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("sync", help="name of the ConfigSync")
     parser.add_argument("choice", nargs="+", metavar="KEY=SIDE", help="SIDE is zookeeper or configmap")
+    add_wait(parser, "the choices were carried out", _LIMIT_S)
     add_connection(parser)
     add_output(parser)
 
@@ -40,12 +44,32 @@ async def _run(arguments: argparse.Namespace, choices: Mapping[str, str]) -> int
         check_conflicts(choices, summary)
         value = merged(annotation(raw, RESOLVE_ANNOTATION), choices, {c.key for c in summary.conflicts})
         await annotate(api, CONFIG_SYNCS, raw, RESOLVE_ANNOTATION, value)
+        if arguments.wait:
+            await wait_for(lambda: _look(api, raw, choices), arguments.wait_timeout)
     if wants_json(arguments):
-        print_json({"sync": arguments.sync, "resolve": dict(choices)})
+        print_json({"sync": arguments.sync, "resolve": dict(choices), "done": arguments.wait})
     else:
         for key, side in choices.items():
-            print(f"{key}: the operator was asked to keep the value of {_SIDE_NAMES[side]}")
+            asked = f"has the value of {SIDE_NAMES[side]}" if arguments.wait else _asked(side)
+            print(f"{key}: {asked}")
     return 0
+
+
+def _asked(side: str) -> str:
+    return f"the operator was asked to keep the value of {SIDE_NAMES[side]}"
+
+
+async def _look(api: KubeClient, raw: Manifest, choices: Collection[str]) -> Progress:
+    now = await fetch(api, CONFIG_SYNCS, raw["metadata"]["namespace"], raw["metadata"]["name"])
+    return settled(now, choices)
+
+
+def settled(raw: Manifest, keys: Collection[str]) -> Progress:
+    """Return whether the operator has taken the choices of these keys from the annotation."""
+    asked = {entry.strip().rpartition("=")[0] for entry in annotation(raw, RESOLVE_ANNOTATION).split(",")}
+    waiting = sorted(asked & set(keys))
+    summary = sync_summary(raw)
+    return Progress(not waiting, f"not carried out yet: {', '.join(waiting)}; {summary.reason}: {summary.message}")
 
 
 def parse_choices(words: Sequence[str]) -> dict[str, str]:
@@ -58,7 +82,7 @@ def parse_choices(words: Sequence[str]) -> dict[str, str]:
     errors: list[FieldError] = []
     for word in words:
         key, _, side = word.rpartition("=")
-        if not key or side.lower() not in _SIDE_NAMES:
+        if not key or side.lower() not in SIDE_NAMES:
             errors.append(FieldError(word, "write KEY=zookeeper or KEY=configmap"))
         elif choices.setdefault(key, side.lower()) != side.lower():
             errors.append(FieldError(key, "choose one side"))

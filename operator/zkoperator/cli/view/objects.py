@@ -23,6 +23,14 @@ def annotation(raw: Manifest, key: str) -> str:
     return str((raw["metadata"].get("annotations") or {}).get(key, ""))
 
 
+async def request(api: KubeClient, resource: Resource, raw: Manifest, key: str, value: str) -> None:
+    """Set an annotation of this very object, whatever else of it has changed; `ConflictError` for another one."""
+    meta = raw["metadata"]
+    patch = {"metadata": {"uid": meta["uid"], "annotations": {key: value}}}
+    if await api.patch(resource, meta["namespace"], meta["name"], patch) is None:
+        raise InvalidError((FieldError(meta["name"], f"this {resource.kind} was deleted meanwhile"),))
+
+
 async def annotate(api: KubeClient, resource: Resource, raw: Manifest, key: str, value: str) -> None:
     """Set an annotation; `ConflictError` when the object has changed since it was read."""
     meta = raw["metadata"]

@@ -32,7 +32,12 @@ def style() -> Style:
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(value, indent=2))
+    print(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return a JSON document for a reader."""
+    return json.dumps(value, indent=2)
 
 
 def json_line(value: Any) -> str:

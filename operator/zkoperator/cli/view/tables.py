@@ -7,7 +7,7 @@ from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterCondition, SyncCondition
 from zkoperator.api.sync import Pending
 from zkoperator.cli.view.summary import NOT_SEEN, ClusterSummary, Summary, SyncSummary
-from zkoperator.cli.view.terminal import Colour, Style, age, printable, table
+from zkoperator.cli.view.terminal import Colour, Style, age, printable, table, whole_table
 
 
 def cluster_table(summaries: Iterable[ClusterSummary], style: Style, *, namespaced: bool) -> str:
@@ -66,7 +66,8 @@ def cluster_detail(summary: ClusterSummary, style: Style, now: datetime) -> str:
     ]
     parts = [head, table(("", ""), facts).lstrip("\n")]
     if members:
-        parts.append(table(("MEMBER", "ID", "ROLE", "READY", "VERSION", "ZXID", "REASON"), members))
+        head_row = ("MEMBER", "ID", "ROLE", "READY", "VERSION", "ZXID", "REASON")
+        parts.append(whole_table(head_row, members, style.width))
     return "\n\n".join([*parts, _conditions(summary.conditions, style, now)])
 
 
@@ -129,7 +130,7 @@ def _conditions(conditions: tuple[Condition, ...], style: Style, now: datetime) 
         )
         for condition in conditions
     ]
-    return table(("CONDITION", "STATUS", "REASON", "FOR", "MESSAGE"), rows)
+    return whole_table(("CONDITION", "STATUS", "REASON", "FOR", "MESSAGE"), rows, style.width)
 
 
 _GOOD_WHEN_FALSE = (ClusterCondition.DEGRADED, SyncCondition.CONFLICTED, SyncCondition.DELETIONS_HELD)

@@ -1,6 +1,7 @@
 """Tables, ages and colours for a terminal. Pure."""
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +55,25 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None 
         room = max(width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1), _SHORTEST_CELL)
         lines = [[*line[:-1], _cut(line[-1], room)] for line in lines]
         widths[-1] = min(widths[-1], room)
+    return _aligned(lines, widths)
+
+
+def whole_table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> str:
+    """Return a table with aligned columns in which the last column, which must not be painted, goes on in new lines."""
+    if width is None:
+        return table(head, rows)
+    lines = [list(head), *map(list, rows)]
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(head))]
+    widths[-1] = max(width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1), _SHORTEST_CELL)
+    return _aligned([part for line in lines for part in _folded(line, widths[-1])], widths)
+
+
+def _folded(line: Sequence[str], room: int) -> list[list[str]]:
+    first, *more = textwrap.wrap(line[-1], room) or [""]
+    return [[*line[:-1], first], *([*[""] * (len(line) - 1), part] for part in more)]
+
+
+def _aligned(lines: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
     return "\n".join(
         _GAP.join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )

@@ -5,12 +5,17 @@
 """
 
 import argparse
+import re
 
 from zkoperator.errors import InvalidError, TransientError, ZkOperatorError
 
 
 class UsageError(InvalidError):
     """The arguments or variables of the command cannot be used; nothing was done."""
+
+
+class NotYetError(ZkOperatorError):
+    """What the command waited for did not happen in time."""
 
 
 FINDINGS = 1
@@ -39,3 +44,17 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"write a number of seconds larger than 0, not {text}")
     return value
+
+
+def duration(text: str) -> int:
+    """Return a time such as 90s, 10m or 1h30m in seconds; for `type` of an argument."""
+    if not _DURATION.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"write a time such as 90s, 10m or 1h30m, not {text}")
+    total = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)([a-z])", text))
+    if total == 0:
+        raise argparse.ArgumentTypeError("write a time longer than 0")
+    return total
+
+
+_DURATION = re.compile(r"([0-9]{1,6}[dhms])+")
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from zkoperator.cli.view.terminal import Colour, Style, age, printable, table, wants_colours
+from zkoperator.cli.view.terminal import Colour, Style, age, printable, table, wants_colours, whole_table
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -63,3 +63,16 @@ def test_a_long_message_is_cut_where_the_line_ends_and_breaks_no_table() -> None
     assert [len(line) <= 60 for line in shown.splitlines()] == [True, True, True]
     assert shown.splitlines()[1].endswith("…")
     assert len(table(("NAME", "MESSAGE"), [("main", "x" * 500)])) > 500, "a file has room for everything"
+
+
+@pytest.mark.parametrize("width", [30, 50, 80])
+def test_a_long_text_goes_on_below_itself_and_no_line_is_wider_than_the_terminal(width: int) -> None:
+    message = "the quorum is lost: members 1 and 2 do not answer, see the runbook"
+    lines = whole_table(("TYPE", "MESSAGE"), [("Ready", message), ("Other", "short")], width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert " ".join(line[7:] for line in lines[1:-1]) == message
+    assert lines[-1] == "Other  short"
+
+
+def test_a_text_for_no_terminal_stays_in_its_line() -> None:
+    assert whole_table(("A", "B"), [("x", "y " * 90)], None).count("\n") == 1
