@@ -22,6 +22,7 @@ SEEDS = {
     "mirror/model/names.py": ["zkoperator.mirror.validate"],
     "mirror/plan/plan.py": [
         "aiohttp",
+        "cryptography",
         "kazoo",
         "kopf",
         "kubernetes",
