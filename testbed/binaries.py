@@ -1,4 +1,4 @@
-"""Programs built from Go modules: Kubernetes, etcd and CoreDNS in one binary, the pause container's process, Helm."""
+"""Programs built from Go modules: Kubernetes, etcd and CoreDNS in one binary, the pause process, Helm, kstatus."""
 
 import os
 from pathlib import Path
@@ -22,6 +22,7 @@ COMPONENTS = (
 
 _MODULE = Path(__file__).parent / "go"
 _HELM = Path(__file__).parent / "helm"
+_KSTATUS = Path(__file__).parent / "kstatus"
 _NO_GO = "install Go 1.24 or newer (https://go.dev/doc/install)"
 
 
@@ -62,6 +63,16 @@ def helm() -> Path:
 
     require("go", _NO_GO)
     return artefact("helm", (_HELM, flags, run("go", "version")), build) / "helm"
+
+
+def kstatus() -> Path:
+    """Return a program that says of each object on its standard input what kstatus makes of it."""
+
+    def build(directory: Path) -> None:
+        _go_build(".", directory / "kstatus", "-s -w", module=_KSTATUS)
+
+    require("go", _NO_GO)
+    return artefact("kstatus", (_KSTATUS, run("go", "version")), build) / "kstatus"
 
 
 def _sources(command: str) -> tuple[Path, ...]:

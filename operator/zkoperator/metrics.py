@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from zkoperator import __version__
 from zkoperator.api.meta import Truth
-from zkoperator.api.reasons import SyncCondition, SyncReason
+from zkoperator.api.reasons import StandardCondition, SyncCondition, SyncReason
 from zkoperator.ensemble.status.meter import Cause
 from zkoperator.ensemble.status.meter import Meter as ClusterMeter
 from zkoperator.mirror.model.meter import PULL
@@ -264,7 +264,8 @@ class _SummedGauge:
 
 
 def _conditions(status: Mapping[str, Any]) -> dict[_Labels, float]:
-    return {(item["type"], item["status"], item["reason"]): 1.0 for item in status.get("conditions") or ()}
+    own = (item for item in status.get("conditions") or () if item["type"] not in set(StandardCondition))
+    return {(item["type"], item["status"], item["reason"]): 1.0 for item in own}
 
 
 def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -252,8 +252,8 @@ class Bootstrap(Model):
 class ZooKeeperClusterStatus(Model):
     """The state of the ensemble, as the operator observed it."""
 
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    """Generation of the spec that this status describes."""
+    observed_generation: Annotated[int, Field(ge=-1)] = -1
+    """Generation of the spec that this status describes; -1 before the operator has seen the object."""
     operator: Annotated[str, Field(max_length=512)] | None = None
     """The operator that wrote this status last, named by its Lease: `namespace/name`."""
     replicas: Annotated[int, Field(ge=0)] = 0
@@ -283,7 +283,7 @@ class ZooKeeperClusterStatus(Model):
     ] = ()
     """The state of each member."""
     conditions: Conditions = ()
-    """Ready, Available, Progressing and Degraded."""
+    """Ready, Available, Progressing and Degraded; Reconciling and Stalled repeat Ready for other tools."""
 
 
 class ZooKeeperCluster(Model):

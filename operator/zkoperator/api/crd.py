@@ -25,6 +25,8 @@ _KEPT = frozenset(
 _DROPPED = frozenset({"title", "examples"})
 _REWRITTEN = frozenset({"$ref", "default", "properties", "items", "additionalProperties", "propertyNames"})
 _NULL = {"type": "null"}
+_UNSEEN = {"observedGeneration": -1}
+"""The status of an object that no operator has seen: without it, kstatus takes a new object for a current one."""
 
 
 class SchemaError(ValueError):
@@ -155,13 +157,14 @@ def root_schema(model: type[Model]) -> Schema:
     schema = structural({key: value for key, value in raw.items() if key != "$defs"}, raw.get("$defs", {}))
     properties = schema["properties"]
     _drop_defaults(properties["status"])
+    properties["status"]["default"] = dict(_UNSEEN)
     envelope = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
     parts = {"spec": properties["spec"], "status": properties["status"]}
     return {**schema, "required": ["spec"], "properties": {**envelope, **parts}}
 
 
 def _drop_defaults(schema: Schema) -> None:
-    """Remove the defaults from a status: the API server must not add fields that the operator did not write."""
+    """Remove the defaults from a status: the API server must not add fields to one that the operator wrote."""
     schema.pop("default", None)
     for child in (*schema.get("properties", {}).values(), *filter(None, [schema.get("items")])):
         _drop_defaults(child)

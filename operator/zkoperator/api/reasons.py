@@ -3,6 +3,15 @@
 from enum import StrEnum
 
 
+class StandardCondition(StrEnum):
+    """The conditions of every kind that repeat Ready for other tools, as kstatus defines them."""
+
+    RECONCILING = "Reconciling"
+    """The operator is still at work: the object is in progress."""
+    STALLED = "Stalled"
+    """The operator waits for a person: the object has failed."""
+
+
 class ClusterCondition(StrEnum):
     """The conditions of a ZooKeeperCluster."""
 
@@ -45,6 +54,17 @@ class ClusterReason(StrEnum):
     CLAIMS_TERMINATING = "ClaimsTerminating"
     FORBIDDEN = "Forbidden"
     UNKNOWN = "Unknown"
+
+
+CLUSTER_STALLED = frozenset(
+    {
+        *(ClusterReason.INVALID_SPEC, ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN),
+        ClusterReason.MAJORITY_WIPED,
+    }
+)
+"""Reasons of Ready or Degraded that only a person can end."""
+CLUSTER_RESTING = frozenset({ClusterReason.PAUSED})
+"""Reasons of Ready with which the operator does nothing because somebody asked for that."""
 
 
 class SyncCondition(StrEnum):
@@ -96,3 +116,16 @@ class SyncReason(StrEnum):
     KIND_NOT_SERVED = "KindNotServed"
     NO_POD_TEMPLATE = "NoPodTemplate"
     ROLLOUT_FORBIDDEN = "RolloutForbidden"
+
+
+SYNC_STALLED = frozenset(
+    {
+        *(SyncReason.CONFLICT, SyncReason.DELETIONS_HELD, SyncReason.BASE_LOST, SyncReason.SOURCE_REGRESSED),
+        *(SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.SOURCE_CLAIMED),
+        *(SyncReason.KEY_INVALID, SyncReason.TOO_LARGE, SyncReason.FORBIDDEN, SyncReason.HOST_NOT_ALLOWED),
+        SyncReason.INVALID_SPEC,
+    }
+)
+"""Reasons of Ready that only a person can end. What another object of the same apply may end is not one."""
+SYNC_RESTING = frozenset({SyncReason.PAUSED, SyncReason.DRY_RUN})
+"""Reasons of Ready with which the operator does nothing because somebody asked for that."""

@@ -7,7 +7,7 @@ from typing import Any
 from zkoperator.api.crd import CLUSTER, SYNC, Kind, Schema, root_schema
 from zkoperator.api.jvm import ALLOWED_PREFIXES, REFUSED_PREFIXES
 from zkoperator.api.meta import API_VERSION
-from zkoperator.api.reasons import ClusterCondition, ClusterReason, SyncCondition, SyncReason
+from zkoperator.api.reasons import ClusterCondition, ClusterReason, StandardCondition, SyncCondition, SyncReason
 from zkoperator.api.zoocfg import ALLOWED, REFUSED
 
 
@@ -121,7 +121,7 @@ def _conditions(kind: Kind) -> str:
     }[kind.name]
     return (
         "## Conditions\n\n"
-        f"Types: {', '.join(_code(condition) for condition in conditions)}.\n\n"
+        f"Types: {', '.join(_code(condition) for condition in (*conditions, *StandardCondition))}.\n\n"
         f"Reasons: {', '.join(_code(reason) for reason in reasons)}."
     )
 

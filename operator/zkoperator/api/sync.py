@@ -281,8 +281,8 @@ class SyncBase(Model):
 class ConfigSyncStatus(Model):
     """The state of the synchronisation, as the operator observed it."""
 
-    observed_generation: _Count = 0
-    """Generation of the spec that this status describes."""
+    observed_generation: Annotated[int, Field(ge=-1)] = -1
+    """Generation of the spec that this status describes; -1 before the operator has seen the object."""
     operator: Annotated[str, Field(max_length=512)] | None = None
     """The operator that wrote this status last, named by its Lease: `namespace/name`."""
     config_map: _Word = ""
@@ -324,7 +324,8 @@ class ConfigSyncStatus(Model):
     ] = ()
     """The content that each workload of `spec.rollout` runs with."""
     conditions: Conditions = ()
-    """Ready, Connected, Conflicted and DeletionsHeld; also RolledOut when `spec.rollout` names workloads."""
+    """Ready, Connected, Conflicted and DeletionsHeld; RolledOut when `spec.rollout` names workloads; Reconciling and
+    Stalled, which repeat Ready for other tools."""
 
 
 class ConfigSync(Model):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from zkoperator.api.meta import Condition, Truth
+from zkoperator.api.reasons import StandardCondition
 
 MESSAGE_LIMIT = 4096
 """Characters that the API server accepts in the message of a condition."""
@@ -28,7 +29,7 @@ class ConditionBuilder:
     generation: int
     now: str
 
-    def build(self, kind: StrEnum, status: Truth, reason: StrEnum, message: str) -> Condition:
+    def build(self, kind: StrEnum, status: Truth, reason: str, message: str) -> Condition:
         """Return the condition. Its transition time stays that of the last status while the status is the same."""
         before = next((condition for condition in self.previous if condition.type == kind.value), None)
         since = before.last_transition_time if before is not None and before.status is status else self.now
@@ -37,15 +38,19 @@ class ConditionBuilder:
             status=status,
             observed_generation=self.generation,
             last_transition_time=since,
-            reason=reason.value,
+            reason=str(reason),
             message=clip(message, MESSAGE_LIMIT),
         )
 
 
 def transitions(before: Iterable[RawCondition], after: Iterable[RawCondition]) -> list[RawCondition]:
-    """Return the conditions of `after` whose status or reason differs from `before`, or that are new."""
+    """Return the conditions of `after` whose status or reason differs from `before`, or that are new.
+
+    Those that repeat Ready for other tools are left out.
+    """
     known = {condition["type"]: (condition["status"], condition["reason"]) for condition in before}
-    return [condition for condition in after if known.get(condition["type"]) != _outcome(condition)]
+    own = (condition for condition in after if condition["type"] not in set(StandardCondition))
+    return [condition for condition in own if known.get(condition["type"]) != _outcome(condition)]
 
 
 def clip(text: str, limit: int) -> str:

@@ -36,6 +36,8 @@ async def test_a_new_cluster_comes_to_rest_ready_and_says_so() -> None:
         "Degraded": "False",
         "Progressing": "False",
         "Ready": "True",
+        "Reconciling": "False",
+        "Stalled": "False",
     }
     assert (status["replicas"], status["readyReplicas"], status["leader"]) == (3, 3, "main-zk-2")
     founder = (world.cluster() or {})["metadata"]["uid"]

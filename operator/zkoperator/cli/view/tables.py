@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from zkoperator.api.meta import Condition, Truth
-from zkoperator.api.reasons import ClusterCondition, SyncCondition
+from zkoperator.api.reasons import ClusterCondition, StandardCondition, SyncCondition
 from zkoperator.api.sync import Pending
 from zkoperator.cli.view.summary import NOT_SEEN, ClusterSummary, Summary, SyncSummary
 from zkoperator.cli.view.terminal import Colour, Style, age, printable, table, whole_table
@@ -129,6 +129,7 @@ def _conditions(conditions: tuple[Condition, ...], style: Style, now: datetime) 
             printable(condition.message),
         )
         for condition in conditions
+        if condition.type not in set(StandardCondition)
     ]
     return whole_table(("CONDITION", "STATUS", "REASON", "FOR", "MESSAGE"), rows, style.width)
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from zkoperator.api.cluster import Member, MemberRole
 from zkoperator.api.meta import Condition, Truth
-from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.api.reasons import CLUSTER_RESTING, CLUSTER_STALLED, ClusterCondition, ClusterReason
 from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, clip
+from zkoperator.controller.kstatus import standard_conditions
 from zkoperator.ensemble.model.names import CLIENT_PORT, selector_text
 from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.observed import Observed
@@ -66,8 +67,11 @@ def stamped(
 ) -> list[dict[str, Any]]:
     """Return all conditions; those without new fields are kept, and a transition time changes only with the status."""
     builder = ConditionBuilder(before, generation, now)
-    built = (builder.build(*condition) for condition in found)
-    known = {condition.type: condition for condition in (*before, *built)}
+    known = {condition.type: condition for condition in before}
+    known |= {condition[0].value: builder.build(*condition) for condition in found}
+    said = (known[ClusterCondition.READY], known[ClusterCondition.DEGRADED])
+    standard = standard_conditions(said, builder, stalled=CLUSTER_STALLED, resting=CLUSTER_RESTING)
+    known |= {condition.type: condition for condition in standard}
     return [known[name].manifest() for name in sorted(known)]
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from zkoperator.api.meta import Condition, Truth
-from zkoperator.api.reasons import SyncCondition, SyncReason
+from zkoperator.api.reasons import SYNC_RESTING, SYNC_STALLED, StandardCondition, SyncCondition, SyncReason
 from zkoperator.api.sync import MAX_CONFLICTS, ConfigSyncStatus, Conflict, Deletions, Pending, SyncBase
 from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.controller.conditions import ConditionBuilder, clip
+from zkoperator.controller.kstatus import standard_conditions
 from zkoperator.errors import FieldError
 from zkoperator.mirror.model.decision import Decision, Problem, short_hash
 from zkoperator.mirror.model.merge_base import Base
@@ -100,7 +101,7 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -
         base=_base(plan.base, given) if plan.stop is None else previous.base,
         content=given.content,
         rollouts=rollouts,
-        conditions=(*conditions, *_rolled_out(rollouts, previous, given)),
+        conditions=(*conditions, *_rolled_out(rollouts, previous, given), *_standard(conditions[0], previous, given)),
     )
     return status.manifest()
 
@@ -241,6 +242,11 @@ def _rolled_out(
     return [condition] if condition is not None else []
 
 
+def _standard(ready: Condition, previous: ConfigSyncStatus, given: StatusInput) -> tuple[Condition, Condition]:
+    builder = ConditionBuilder(previous.conditions, given.generation, given.now)
+    return standard_conditions((ready,), builder, stalled=SYNC_STALLED, resting=SYNC_RESTING)
+
+
 def _conflict(item: Decision, previous: ConfigSyncStatus, given: StatusInput) -> Conflict:
     before = next((known for known in previous.conflicts if known.key == item.key), None)
     return Conflict(
@@ -289,10 +295,11 @@ def _base(base: Base | None, given: StatusInput) -> SyncBase | None:
 
 
 def _with_conditions(previous: ConfigSyncStatus, changed: list[Condition], given: StatusInput) -> dict[str, Any]:
-    types = {item.type for item in changed}
-    kept = [item for item in previous.conditions if item.type not in types]
-    order = [str(kind) for kind in SyncCondition]
-    conditions = sorted([*changed, *kept], key=lambda item: order.index(item.type) if item.type in order else 99)
+    known = {item.type: item for item in (*previous.conditions, *changed)}
+    if (ready := known.get(SyncCondition.READY)) is not None:
+        known |= {item.type: item for item in _standard(ready, previous, given)}
+    order = [str(kind) for kind in (*SyncCondition, *StandardCondition)]
+    conditions = sorted(known.values(), key=lambda item: order.index(item.type) if item.type in order else 99)
     update = {
         "observed_generation": given.generation,
         "config_map": given.config_map or previous.config_map,
