@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.support.models.ensemble_simulation import BETTER, NAMES
-from tests.support.models.seeds import Seed, replaced
+from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
 from zkoperator.ensemble.apply import applier
-from zkoperator.ensemble.model.names import ROLLOUT_RESTARTED
+from zkoperator.ensemble.model.names import ROLLOUT_BASELINE, ROLLOUT_RESTARTED
 from zkoperator.ensemble.plan import plan, restart_request
 from zkoperator.ensemble.plan.drift import changed_fields, edit_of
 from zkoperator.kube.port import EVENTS, POD_DISRUPTION_BUDGETS, SERVICES, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, Manifest
@@ -96,6 +96,50 @@ async def test_a_rollout_that_all_pods_were_made_after_is_no_request() -> None:
     assert len(evicted(world)) == 6
 
 
+async def a_rollout_from_before_the_operator_knew_of_rollouts_restarts_nothing(world: EnsembleWorld) -> None:
+    await world.rest()
+    old = {"metadata": {"annotations": {ROLLOUT_BASELINE: None}}}
+    world.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, old)
+    rollout_restart(world, "2026-01-02T03:04:05Z")
+    world.start_operator()
+    await world.rest()
+    world.start_operator()
+    await world.rest()
+    assert evicted(world) == []
+    rollout_restart(world, "2026-02-02T03:04:05Z")
+    await world.rest()
+    assert sorted(evicted(world)) == [NAMES.pod(member) for member in (1, 2, 3)]
+
+
+async def test_a_rollout_from_before_the_operator_knew_of_rollouts_restarts_nothing() -> None:
+    await a_rollout_from_before_the_operator_knew_of_rollouts_restarts_nothing(ensemble_world(3))
+
+
+async def what_was_honoured_before_the_baseline_was_noted_is_not_honoured_again() -> None:
+    world = ensemble_world(3)
+    await world.rest()
+    rollout_restart(world, "2026-01-02T03:04:05Z")
+    await world.rest()
+    assert len(evicted(world)) == 3
+    old = {"metadata": {"annotations": {ROLLOUT_BASELINE: None}}}
+    world.api.edit(STATEFUL_SETS, "demo", NAMES.stateful_set, old)
+    await world.rest()
+    assert len(evicted(world)) == 3
+
+
+async def test_what_was_honoured_before_the_baseline_was_noted_is_not_honoured_again() -> None:
+    await what_was_honoured_before_the_baseline_was_noted_is_not_honoured_again()
+
+
+async def test_a_rollout_that_was_asked_for_while_no_operator_ran_is_honoured() -> None:
+    world = ensemble_world(3)
+    await world.rest()
+    rollout_restart(world, "2026-01-02T03:04:05Z")
+    world.start_operator()
+    await world.rest()
+    assert len(evicted(world)) == 3
+
+
 @pytest.mark.parametrize(
     ("live", "fields"),
     [
@@ -142,6 +186,26 @@ SEEDS = (
         "a rollout that is done is no request",
         replaced(restart_request, "_is_done", lambda *_: False),
         (test_a_rollout_that_all_pods_were_made_after_is_no_request,),
+    ),
+    Seed(
+        "what stands at first sight is done",
+        rewritten(
+            restart_request, "rollout_baseline", "noted or observed.template_annotation(ROLLOUT_RESTARTED)", "noted"
+        ),
+        (test_a_rollout_from_before_the_operator_knew_of_rollouts_restarts_nothing,),
+    ),
+    Seed(
+        "it is noted, so that later ones are honoured",
+        rewritten(restart_request, "rollout_baseline", "noted or ", ""),
+        (
+            test_a_rollout_from_before_the_operator_knew_of_rollouts_restarts_nothing,
+            test_a_rollout_that_was_asked_for_while_no_operator_ran_is_honoured,
+        ),
+    ),
+    Seed(
+        "what was honoured stays so",
+        replaced(restart_request, "_recorded", lambda _: ("", "")),
+        (test_what_was_honoured_before_the_baseline_was_noted_is_not_honoured_again,),
     ),
 )
 

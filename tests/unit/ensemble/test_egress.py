@@ -15,7 +15,7 @@ from zkoperator.ensemble.build.networkpolicy import network_policy
 from zkoperator.ensemble.observe import egress
 from zkoperator.ensemble.observe.answers import NotServing
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.plan import child_steps, plan
+from zkoperator.ensemble.plan import child_steps, meeting, plan
 from zkoperator.ensemble.status import conditions
 from zkoperator.kube.port import NETWORK_POLICIES, Manifest
 
@@ -127,7 +127,7 @@ def unmet(leaderless_s: float, idle: int = 3) -> tuple[Simulation, Observed]:
     for _ in range(4):
         world.tick()
     world.committed = world.leader = None
-    world.raw["status"]["bootstrap"] = {"members": 3, "complete": False, "ensemble": UID}
+    world.raw["status"] = {"bootstrap": {"members": 3, "complete": False, "ensemble": UID}}
     observed = world.observe()
     answers: dict[int, Any] = {**observed.answers, **dict.fromkeys(range(1, idle + 1), NotServing())}
     return world, replace(observed, answers=answers, leaderless_s=leaderless_s)
@@ -152,10 +152,26 @@ def test_founders_that_run_and_never_meet_are_told_with_causes_and_commands() ->
     assert "name service" in degraded["message"]
 
 
+def test_too_few_copies_to_elect_are_told_with_what_lets_an_empty_member_vote() -> None:
+    world, observed = unmet(60.0)
+    world.raw["metadata"]["annotations"] = {"zkoperator.dev/take-over": "uid-of-the-original"}
+    for message in (planned(world, observed).message, told(world, observed)["Degraded"]["message"]):
+        assert "2 of 3 must" in message
+        assert "kubectl -n demo exec main-zk-0 -- ls /data/data/version-2" in message
+        assert "exec main-zk-1 -- touch /data/recover && kubectl -n demo delete pod main-zk-1" in message
+        assert len(message) < 1024
+    world.edit(replicas=1)
+    assert "and its claims" not in planned(world, observed).message, "one of them is the copy"
+
+
 @pytest.mark.parametrize(("leaderless_s", "idle"), [(5.0, 3), (60.0, 1)])
 def test_an_election_and_members_that_do_not_answer_are_no_failure_to_meet(leaderless_s: float, idle: int) -> None:
     world, observed = unmet(leaderless_s, idle)
     assert "find one another" not in planned(world, observed).message
+
+
+async def _too_few_copies() -> None:
+    test_too_few_copies_to_elect_are_told_with_what_lets_an_empty_member_vote()
 
 
 SEEDS = (
@@ -178,6 +194,16 @@ SEEDS = (
         "a grant stays while nobody has looked",
         rewritten(child_steps, "_needs_egress", "if observed.egress_policies is None:", "if not observed:"),
         (test_a_grant_stays_while_nobody_has_looked,),
+    ),
+    Seed(
+        "too few copies have another advice",
+        replaced(meeting, "_copies_advice", lambda *_: ""),
+        (_too_few_copies,),
+    ),
+    Seed(
+        "no claim is deleted that may be the copy",
+        rewritten(plan, "_founding", " and not cluster.take_over", ""),
+        (_too_few_copies,),
     ),
 )
 

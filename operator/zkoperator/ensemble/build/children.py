@@ -16,7 +16,14 @@ from zkoperator.ensemble.build.networkpolicy import network_policy
 from zkoperator.ensemble.build.services import client_service, members_service
 from zkoperator.ensemble.build.statefulset import stateful_set
 from zkoperator.ensemble.model.configuration import Server
-from zkoperator.ensemble.model.names import CHILD_LABELS, Names, cluster_of_claim, cluster_of_pod, selector_text
+from zkoperator.ensemble.model.names import (
+    CHILD_LABELS,
+    NO_ROLLOUT,
+    Names,
+    cluster_of_claim,
+    cluster_of_pod,
+    selector_text,
+)
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import (
     CONFIG_MAPS,
@@ -36,8 +43,9 @@ class Desired:
     """What the planner decides about the children; the rest of them follows from the spec.
 
     `servers` are the members for the ConfigMap, `pods` the replicas of the StatefulSet, `bootstrap_token` permits an
-    empty member to found the ensemble when it is not empty, `secret_id` changes with the superuser's password, and
-    `egress` says whether the NetworkPolicy grants members what they dial.
+    empty member to found the ensemble when it is not empty, `secret_id` changes with the superuser's password,
+    `egress` says whether the NetworkPolicy grants members what they dial, and `rollout_baseline` which rollout of the
+    StatefulSet is not honoured.
     """
 
     servers: tuple[Server, ...]
@@ -45,6 +53,7 @@ class Desired:
     bootstrap_token: str = ""
     secret_id: str = ""
     egress: bool = False
+    rollout_baseline: str = NO_ROLLOUT
 
     @property
     def voters(self) -> int:
@@ -103,7 +112,11 @@ class Child(Enum):
         STATEFUL_SETS,
         lambda names: names.stateful_set,
         lambda cluster, desired: stateful_set(
-            cluster, desired.pods, bootstrap=desired.bootstrap_token, secret_id=desired.secret_id
+            cluster,
+            desired.pods,
+            bootstrap=desired.bootstrap_token,
+            secret_id=desired.secret_id,
+            rollout_baseline=desired.rollout_baseline,
         ),
     )
 

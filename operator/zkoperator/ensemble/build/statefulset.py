@@ -13,9 +13,11 @@ from zkoperator.ensemble.model.names import (
     ELECTION_PORT,
     MADE_WITH,
     METRICS_PORT,
+    NO_ROLLOUT,
     QUORUM_PORT,
     RESTARTED,
     REVISION,
+    ROLLOUT_BASELINE,
     TAKE_OVER,
     TEMPLATE,
 )
@@ -28,7 +30,9 @@ _STARTUP_LIMIT = 3600
 """Seconds that a member may take to load its snapshot before the kubelet restarts it."""
 
 
-def stateful_set(cluster: ValidatedCluster, replicas: int, *, bootstrap: str, secret_id: str) -> Manifest:
+def stateful_set(
+    cluster: ValidatedCluster, replicas: int, *, bootstrap: str, secret_id: str, rollout_baseline: str = NO_ROLLOUT
+) -> Manifest:
     """Return the StatefulSet.
 
     Args:
@@ -36,6 +40,7 @@ def stateful_set(cluster: ValidatedCluster, replicas: int, *, bootstrap: str, se
         replicas: pods that must exist now, which differs from the spec while members change.
         bootstrap: the token that permits an empty member to found the ensemble, or nothing.
         secret_id: digest of the superuser's password; a new password takes effect by a restart.
+        rollout_baseline: the `kubectl rollout restart` that is not honoured, because it was called too long ago.
     """
     spec: dict[str, Any] = {
         "replicas": replicas,
@@ -49,7 +54,9 @@ def stateful_set(cluster: ValidatedCluster, replicas: int, *, bootstrap: str, se
     }
     if cluster.spec.storage.type is StorageType.PERSISTENT:
         spec["volumeClaimTemplates"] = [_claim_template(cluster)]
-    return manifest(cluster, "apps/v1", "StatefulSet", cluster.names.stateful_set, spec=spec)
+    made = manifest(cluster, "apps/v1", "StatefulSet", cluster.names.stateful_set, spec=spec)
+    made["metadata"].setdefault("annotations", {})[ROLLOUT_BASELINE] = rollout_baseline
+    return made
 
 
 def revision(cluster: ValidatedCluster, secret_id: str) -> str:

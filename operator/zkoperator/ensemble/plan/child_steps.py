@@ -7,6 +7,7 @@ from zkoperator.ensemble.build.networkpolicy import grants_egress
 from zkoperator.ensemble.model.configuration import Server, server_of
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.drift import covers
+from zkoperator.ensemble.plan.restart_request import rollout_baseline
 from zkoperator.ensemble.plan.steps import ApplyChild, CreateSecret, LabelPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
@@ -80,6 +81,7 @@ def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
         bootstrap_token=cluster.bootstrap_token,
         secret_id=observed.secret_id or "",
         egress=_needs_egress(observed),
+        rollout_baseline=rollout_baseline(observed),
     )
 
 

@@ -120,7 +120,7 @@ def _founding(cluster: ValidatedCluster, observed: Observed) -> Proposal:
         message += f"; no pod yet: {', '.join(missing)} (kubectl describe statefulset {cluster.names.stateful_set})"
     if found := observed.troubles(observed.voters) or meeting_advice(cluster, observed):
         message += f"; {found}"
-    if cluster.founders != cluster.spec.replicas:
+    if cluster.founders != cluster.spec.replicas and not cluster.take_over:
         message += (
             f"; the first {cluster.founders} members are fixed until they have served once: to start with "
             f"{cluster.spec.replicas} instead, delete the cluster and its claims, and create it again"

@@ -462,6 +462,14 @@ def test_nobody_founds_while_data_is_to_be_taken_over(volume: Volume) -> None:
     assert not (volume.data / "initialize").exists()
 
 
+def test_an_empty_member_votes_once_beside_data_that_was_taken_over_when_a_person_says_so(volume: Volume) -> None:
+    volume.consent = "uid-of-the-original"
+    volume.start(word="u", permitted="u")
+    (volume.root / "data" / "recover").touch()
+    assert volume.start(word="u", permitted="u") == MEMBERS
+    assert (volume.data / "initialize").exists()
+
+
 def test_data_of_other_images_is_taken_over_to_its_place(volume: Volume) -> None:
     version_2 = volume.root / "data" / "version-2"
     version_2.mkdir()
