@@ -109,9 +109,17 @@ def test_readable_names_stay_as_they_are() -> None:
     st.dictionaries(_KEYS, _DIGESTS, max_size=30),
     st.dictionaries(_KEYS, st.builds(Detached, st.sampled_from(Side), _DIGESTS), max_size=4),
     st.booleans(),
+    st.dictionaries(st.sampled_from(["", "/", "/a"]), st.frozensets(st.integers(1, 1 << 60), max_size=3)),
+    st.frozensets(st.integers(1, 1 << 60), max_size=3),
 )
-def test_a_base_comes_back_as_it_was(digests: dict[str, bytes], detached: dict[str, Detached], rebuilt: bool) -> None:
-    base = Base("uid", 0x100000002, 17, 18, digests, detached, rebuilt)
+def test_a_base_comes_back_as_it_was(
+    digests: dict[str, bytes],
+    detached: dict[str, Detached],
+    rebuilt: bool,
+    roots: dict[str, frozenset[int]],
+    held: frozenset[int],
+) -> None:
+    base = Base("uid", 0x100000002, roots, 18, digests, detached, rebuilt, held_roots=held, path="/a")
     assert decode_base(encode_base(base)) == base
 
 

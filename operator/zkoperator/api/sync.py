@@ -69,7 +69,8 @@ class ZooKeeperSide(Model):
             )
         ),
     ]
-    """Absolute path of the znode that is the root of the subtree."""
+    """Absolute path of the znode that is the root of the subtree. `/` is the whole tree without `/zookeeper` and
+    `/zkoperator`, only with direction `ZooKeeperToConfigMap`."""
     credentials_secret: ObjectName | None = None
     """Name of a Secret in the same namespace with `username` and `password` for digest authentication."""
     acl: ZnodeAcl = ZnodeAcl.PARENT
@@ -172,6 +173,14 @@ class OnDelete(StrEnum):
     DELETE_ZNODES = "DeleteZnodes"
 
 
+def _tree_is_pulled(spec: "ConfigSyncSpec") -> bool:
+    return spec.zookeeper.path != "/" or spec.direction is Direction.ZOOKEEPER_TO_CONFIG_MAP
+
+
+def _tree_is_kept(spec: "ConfigSyncSpec") -> bool:
+    return spec.zookeeper.path != "/" or spec.on_delete is not OnDelete.DELETE_ZNODES
+
+
 def _ephemerals_are_pulled(spec: "ConfigSyncSpec") -> bool:
     return spec.keys.ephemerals is Ephemerals.EXCLUDE or spec.direction is Direction.ZOOKEEPER_TO_CONFIG_MAP
 
@@ -185,6 +194,19 @@ class ConfigSyncSpec(Model):
             field="keys.ephemerals",
             cel="self.keys.ephemerals != 'Include' || self.direction == 'ZooKeeperToConfigMap'",
             holds=_ephemerals_are_pulled,
+        ),
+        Rule(
+            "write the path of a subtree such as /apps, or direction: ZooKeeperToConfigMap: the whole tree can only be "
+            "pulled",
+            field="zookeeper.path",
+            cel="self.zookeeper.path != '/' || self.direction == 'ZooKeeperToConfigMap'",
+            holds=_tree_is_pulled,
+        ),
+        Rule(
+            "write Retain or DeleteConfigMap: with zookeeper.path / the operator deletes no znodes",
+            field="onDelete",
+            cel="self.zookeeper.path != '/' || self.onDelete != 'DeleteZnodes'",
+            holds=_tree_is_kept,
         ),
     )
 

@@ -23,7 +23,7 @@ ZnodePath = Annotated[
     Field(min_length=1, max_length=1024),
     Rules(
         matching(
-            rf"(/{_SEGMENT})+",
+            rf"/|(/{_SEGMENT})+",
             "write an absolute path such as /apps/shop: a '/' before each name, none at the end, no control characters",
         ),
         Rule(

@@ -11,6 +11,7 @@ from zkoperator.api.sync import (
     ConfigSync,
     ConfigSyncStatus,
     DeletionPolicy,
+    Direction,
     Ephemerals,
     Mode,
     OnDelete,
@@ -112,6 +113,8 @@ def _needed_at_the_end(raw: Mapping[str, Any]) -> dict[str, Any]:
     needed = {name: spec[name] for name in _END_FIELDS if name in spec}
     if isinstance(keys := needed.get("keys"), Mapping):
         needed["keys"] = {name: value for name, value in keys.items() if name != "ephemerals"}
+    if spec.get("direction") == Direction.ZOOKEEPER_TO_CONFIG_MAP:
+        needed["direction"] = spec["direction"]
     return {"metadata": raw["metadata"], "spec": needed}
 
 

@@ -27,12 +27,16 @@ class SubtreeLimits:
 
 
 class SnapshotBuilder:
-    """Znodes by relative path ("" is the root), and the paths that may not be read."""
+    """Znodes by relative path ("" is the root), and the paths that may not be read.
 
-    __slots__ = ("_has_new_hidden", "_is_shared", "_nodes", "_root", "_unreadable", "_valued", "bytes")
+    `left_out` are names below the root that count as hidden, with everything below them.
+    """
 
-    def __init__(self, root: str) -> None:
+    __slots__ = ("_has_new_hidden", "_is_shared", "_left_out", "_nodes", "_root", "_unreadable", "_valued", "bytes")
+
+    def __init__(self, root: str, left_out: frozenset[str] = frozenset()) -> None:
         self._root = root
+        self._left_out = left_out
         self._nodes: dict[str, Znode] = {}
         self._unreadable: set[str] = set()
         self._valued: set[str] = set()
@@ -68,7 +72,9 @@ class SnapshotBuilder:
         return self.is_unreadable(relative) or self.is_hidden(relative)
 
     def is_hidden(self, relative: str) -> bool:
-        """Return whether an ancestor of the path may not be read, so that nothing can be known about it."""
+        """Return whether the path is left out, or an ancestor of it may not be read."""
+        if self._left_out and relative.partition("/")[0] in self._left_out:
+            return True
         if not self._unreadable:
             return False
         while relative:

@@ -37,7 +37,7 @@ class SubtreeFeed:
 
     `on_change` must not raise. It is called when a new snapshot is ready and when the snapshot was lost with its
     connection, but not while a change is being read. At most `window` reads are under way at once, and fewer after a
-    read has timed out, because all of them share one connection.
+    read has timed out, because all of them share one connection. Names in `left_out` below the root are not followed.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class SubtreeFeed:
         window: int = 256,
         permits: ReadPermits | None = None,
         limits: SubtreeLimits = _ANY_SIZE,
+        left_out: frozenset[str] = frozenset(),
     ) -> None:
         self._zk = zk
         self._root = root
@@ -57,7 +58,7 @@ class SubtreeFeed:
         self._window = self._reads_allowed = window
         self._attempts = ReadAttempts(zk, permits or ReadPermits(1))
         self._limits = limits
-        self._builder = SnapshotBuilder(root)
+        self._builder = SnapshotBuilder(root, left_out)
         self._snapshot: Snapshot | None = None
         self._is_consistent = False
         self._is_live = False
@@ -360,7 +361,7 @@ class SubtreeFeed:
         for name in names:
             child = f"{path}/{name}" if path else name
             is_known = self._found is not None and child in self._found
-            if not is_known and child not in self._pending.reading:
+            if not (is_known or child in self._pending.reading or self._builder.is_hidden(child)):
                 self._pending.data[child] = None
 
     def _stat_arrived(self, path: str, task: asyncio.Task[Stat | None]) -> None:

@@ -278,7 +278,17 @@ SYNCS = (
     _sync("no path", {"zookeeper": {"clusterRef": {"name": "main"}}}, "spec.zookeeper.path", "is missing", "Required"),
     _path("path without a slash", "apps/shop", "absolute path such as /apps/shop"),
     _path("path that ends in a slash", "/apps/shop/", "none at the end"),
-    _path("the whole tree", "/", "absolute path"),
+    _path("the whole tree, both ways", "/", "can only be pulled"),
+    _sync(
+        "the end of the whole tree",
+        {
+            "zookeeper": {**_SOURCE, "path": "/"},
+            "direction": "ZooKeeperToConfigMap",
+            "onDelete": "DeleteZnodes",
+        },
+        "spec.onDelete",
+        "deletes no znodes",
+    ),
     _path("an empty name", "/apps//shop", "absolute path"),
     _path("a line break", "/apps\n/shop", "no control characters"),
     _path("a character that ZooKeeper refuses", "/apps/\ue000", "no control characters"),

@@ -159,7 +159,7 @@ SEEDS = (
     ),
     Seed(
         "a replaced root is remembered while deletions are held",
-        replaced(steps, "_held_root", lambda *_: 0),
+        replaced(steps, "_held_roots", lambda *_: frozenset()),
         (in_world(test_deletions_of_a_replaced_root_stay_held_while_its_keys_flow),),
     ),
 )

@@ -45,31 +45,36 @@ class Base:
     Args:
         sync_uid: of the ConfigSync that wrote it; others do not use it.
         zxid: the state of the subtree that it was computed from.
-        root_czxid: the creation of that root, 0 when there was none.
+        roots: what proves that a root is the same, see `roots`; empty when there was no root.
         ledger_czxid: the creation of the ledger znode, 0 while nothing is pushed.
         digests: key -> digest of the value that both sides had (shortened, see `short`).
         detached: keys that only one side keeps.
         rebuilt: the former base was lost, and conflicts that follow from that are not settled yet.
         unsettled: keys of `digests` whose znode had another value at `zxid`, or none.
         adopting: keys that the adoption policy has settled and that are still to be written.
-        held_root: the creation of a root that replaced the known one while its deletions are held, else 0.
+        held_roots: proofs of roots that replaced known ones, while deletions are held.
         ephemeral: keys of `digests` whose znodes belonged to a session.
         ensemble, path: the subtree by its names in the spec; "" in a base of an earlier version of the operator.
     """
 
     sync_uid: str
     zxid: int
-    root_czxid: int
+    roots: Mapping[str, frozenset[int]] = field(default_factory=dict)
     ledger_czxid: int = 0
     digests: Mapping[str, bytes] = field(default_factory=dict)
     detached: Mapping[str, Detached] = field(default_factory=dict)
     rebuilt: bool = False
     unsettled: frozenset[str] = frozenset()
     adopting: frozenset[str] = frozenset()
-    held_root: int = 0
+    held_roots: frozenset[int] = frozenset()
     ensemble: str = ""
     path: str = ""
     ephemeral: frozenset[str] = frozenset()
+
+    @property
+    def root_czxid(self) -> int:
+        """The oldest proof of all roots, 0 when there is none."""
+        return min((czxid for proofs in self.roots.values() for czxid in proofs), default=0)
 
 
 def short(digest: bytes) -> bytes:
@@ -101,16 +106,27 @@ def encode_base(base: Base) -> str:
         "rebuilt": base.rebuilt,
         "apart": sorted(base.unsettled),
         "adopting": sorted(base.adopting),
-        "held_root": base.held_root,
+        "held_root": min(base.held_roots, default=0),
         "ensemble": base.ensemble,
         "path": base.path,
         "ephemeral": sorted(base.ephemeral),
         "keys": len(keys),
+        **_further_head(base),
     }
     names = "\0".join(keys).encode()
     packed = json.dumps(head, separators=(",", ":")).encode() + b"\0" + names + b"\0"
     packed += b"".join(base.digests[key] for key in keys)
     return _VERSION + base64.b64encode(zlib.compress(packed, 6)).decode()
+
+
+def _further_head(base: Base) -> dict[str, Any]:
+    """Return what most bases do not need: a base of one plain root is written as an earlier version wrote it."""
+    head: dict[str, Any] = {}
+    if base.roots not in ({}, {base.path: frozenset({base.root_czxid})}):
+        head["roots"] = {path: sorted(proofs) for path, proofs in sorted(base.roots.items())}
+    if len(base.held_roots) > 1:
+        head["held_roots"] = sorted(base.held_roots)
+    return head
 
 
 def decode_base(text: str) -> Base | None:
@@ -137,7 +153,7 @@ def _unpack(packed: bytes) -> Base | None:
     return Base(
         sync_uid=str(head["uid"]),
         zxid=int(head["zxid"]),
-        root_czxid=int(head["root"]),
+        roots=_roots(head),
         ledger_czxid=int(head["ledger"]),
         digests={key: raw[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES] for at, key in enumerate(keys)},
         detached={
@@ -146,8 +162,15 @@ def _unpack(packed: bytes) -> Base | None:
         rebuilt=head["rebuilt"] is True,
         unsettled=frozenset(head["apart"]),
         adopting=frozenset(head["adopting"]),
-        held_root=int(head["held_root"]),
+        held_roots=frozenset(head.get("held_roots", filter(None, [int(head["held_root"])]))),
         ensemble=str(head.get("ensemble", "")),
         path=str(head.get("path", "")),
         ephemeral=frozenset(head.get("ephemeral", ())),
     )
+
+
+def _roots(head: Mapping[str, Any]) -> dict[str, frozenset[int]]:
+    """Return the roots; without an entry of their own there is one root at most."""
+    if "roots" in head:
+        return {path: frozenset(proofs) for path, proofs in head["roots"].items()}
+    return {str(head.get("path", "")): frozenset({int(head["root"])})} if head["root"] else {}

@@ -22,6 +22,8 @@ LEDGERS: Final = f"{OWN_ROOT}/configsyncs"
 CLAIMS: Final = f"{OWN_ROOT}/claims"
 RESERVED_ROOTS: Final = ("/zookeeper", OWN_ROOT)
 """Subtrees that no ConfigSync sees or writes."""
+RESERVED_NAMES: Final = frozenset(root[1:] for root in RESERVED_ROOTS)
+"""Their names below /."""
 
 _ROLLOUT_PREFIX: Final = "rollout.zkoperator.dev/"
 _MAX_ANNOTATION_NAME: Final = 63

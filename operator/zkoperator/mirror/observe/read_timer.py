@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from zkoperator.mirror.model.latency import LatencyClock
 from zkoperator.mirror.model.meter import Meter
+from zkoperator.mirror.model.names import is_reserved
 from zkoperator.zk.port import ConnectionState, Zk, ZnodeEvent
 
 
@@ -42,7 +43,9 @@ class ReadTimer:
             self._reading_since_s = None
             self._reason = "reconnect"
 
-    def _heard(self, _: ZnodeEvent) -> None:
+    def _heard(self, event: ZnodeEvent) -> None:
+        if is_reserved(event.path):
+            return
         self._meter.heard()
         self.changes.heard(self._now_s())
 

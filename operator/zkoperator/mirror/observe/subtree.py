@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from zkoperator.errors import ZkOperatorError
+from zkoperator.mirror.model.names import RESERVED_NAMES
 from zkoperator.mirror.observe.read_timer import ReadTimer
 from zkoperator.zk.port import ConnectionState, Credential, Zk
 from zkoperator.zk.read_permits import ReadPermits
@@ -63,7 +64,10 @@ class Subtree:
         self.losses = 0
         """How often the snapshot was lost with the connection."""
         self._on_change = on_change
-        self._feed = SubtreeFeed(zk, endpoint.root, on_change=self._changed, permits=permits, limits=limits)
+        left_out = RESERVED_NAMES if endpoint.root == "/" else frozenset[str]()
+        self._feed = SubtreeFeed(
+            zk, endpoint.root, on_change=self._changed, permits=permits, limits=limits, left_out=left_out
+        )
         self._checking: asyncio.Task[None] | None = None
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"subtree {endpoint.root}")
         self._task.add_done_callback(self._ended)

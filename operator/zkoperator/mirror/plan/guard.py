@@ -9,6 +9,7 @@ from typing import Final
 from zkoperator.mirror.model.decision import Action, Decision
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PARENT, EMPTY_PUSHED, Base, Side, short
+from zkoperator.mirror.model.roots import roots_of
 from zkoperator.mirror.model.rules import DeletionLimits
 from zkoperator.zk.snapshot import Snapshot
 
@@ -41,7 +42,7 @@ def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None, ens
     `ensemble` is its name in the spec. Two names may mean the same ensemble, so that only another name together with
     another root counts as another ensemble.
     """
-    if base is None or base.root_czxid == 0:
+    if base is None or not base.roots:
         return History.SAME
     if snapshot.zxid < max(base.zxid, ledger.last_push_zxid if ledger is not None else 0):
         return History.REGRESSED
@@ -49,11 +50,20 @@ def history_of(base: Base | None, snapshot: Snapshot, ledger: Ledger | None, ens
         return History.REGRESSED
     if not snapshot.root_exists:
         return History.ROOT_MISSING
-    if "" in snapshot.unreadable or snapshot.root_czxid == base.root_czxid:
+    found = {
+        _of_root(base.roots.get(path, base.roots.get("")), proofs, base, ensemble)
+        for path, proofs in roots_of(snapshot).items()
+    }
+    return next((history for history in (History.REGRESSED, History.ROOT_REPLACED) if history in found), History.SAME)
+
+
+def _of_root(known: frozenset[int] | None, present: frozenset[int], base: Base, ensemble: str) -> History:
+    """Compare one root with the one of the base."""
+    if not known or known & present:
         return History.SAME
     if base.ensemble not in ("", ensemble):
         return History.REGRESSED
-    is_replaced = snapshot.root_czxid > base.zxid or snapshot.root_czxid == base.held_root
+    is_replaced = all(czxid > base.zxid or czxid in base.held_roots for czxid in present)
     return History.ROOT_REPLACED if is_replaced else History.REGRESSED
 
 

@@ -9,6 +9,7 @@ from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import Ledger, effective_digests, pushed_since
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, value_digest
 from zkoperator.mirror.model.names import SYNC_LABEL
+from zkoperator.mirror.model.roots import oldest, roots_of
 from zkoperator.mirror.model.rules import Rules
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, select_znodes
 from zkoperator.mirror.observe.observed import Observed
@@ -306,8 +307,8 @@ class _Planner:
         """Return numbers that identify this history and stay the same while nothing is written."""
         snapshot = self._observed.snapshot
         if self._history is not History.REGRESSED:
-            return (snapshot.root_czxid,)
-        return snapshot.root_czxid, snapshot.zxid >> EPOCH_BITS
+            return oldest(roots_of(snapshot))
+        return *oldest(roots_of(snapshot)), snapshot.zxid >> EPOCH_BITS
 
     def _common(self, base: Base | None) -> str:
         return common_of(base, self._observed.ledger, self._selected) if base is not None else ""

@@ -6,6 +6,7 @@ from zkoperator.api.reasons import SyncReason
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
+from zkoperator.mirror.model.roots import roots_of
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.zk.snapshot import Snapshot
@@ -67,7 +68,7 @@ def _is_of_another_tree(sync: ValidatedSync, base: Base, snapshot: Snapshot) -> 
     """Whether another ConfigSync filled the ConfigMap from another tree. A root of the same czxid is the same."""
     if base.sync_uid == sync.uid or not base.path:
         return False
-    if base.root_czxid != 0 and base.root_czxid == snapshot.root_czxid:
+    if any(proofs & base.roots.get(path, frozenset()) for path, proofs in roots_of(snapshot).items()):
         return False
     return (base.ensemble, base.path) != (sync.source.ensemble, sync.source.root)
 

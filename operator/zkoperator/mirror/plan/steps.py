@@ -10,6 +10,7 @@ from zkoperator.mirror.model.decoration import Decoration
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
 from zkoperator.mirror.model.names import zxid_of
+from zkoperator.mirror.model.roots import Roots, roots_of
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, is_session_owned
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decisions
@@ -138,14 +139,14 @@ def _next_base(
     base = Base(
         sync_uid=context.sync.uid,
         zxid=context.observed.snapshot.zxid,
-        root_czxid=_root_czxid(context, sorted_),
+        roots=_roots(context, sorted_),
         ledger_czxid=_ledger_czxid(context),
         digests=digests,
         detached=detached,
         rebuilt=_is_rebuilt(context, sorted_),
         unsettled=_unsettled(context, digests),
         adopting=_adopting(context, sorted_, puts),
-        held_root=_held_root(context, sorted_),
+        held_roots=_held_roots(context, sorted_),
         ensemble=context.sync.source.ensemble,
         path=context.sync.source.root,
         ephemeral=_ephemeral(context, digests),
@@ -201,17 +202,20 @@ def _adopting(context: StepContext, sorted_: Sorted, puts: Mapping[str, Znode]) 
     )
 
 
-def _root_czxid(context: StepContext, sorted_: Sorted) -> int:
-    """Return the known root while deletions are held because another root replaced it, else the present one."""
-    snapshot = context.observed.snapshot
-    if context.base is not None and (sorted_.held or "" in snapshot.unreadable):
-        return context.base.root_czxid
-    return snapshot.root_czxid
+def _roots(context: StepContext, sorted_: Sorted) -> Roots:
+    """Return the known roots while deletions are held because another root replaced one, else the present ones."""
+    known = context.base.roots if context.base is not None else {}
+    if sorted_.held and known:
+        return known
+    return {path: proofs for path, proofs in known.items() if path} | roots_of(context.observed.snapshot)
 
 
-def _held_root(context: StepContext, sorted_: Sorted) -> int:
-    created = context.observed.snapshot.root_czxid
-    return created if sorted_.held and context.base is not None and created != context.base.root_czxid else 0
+def _held_roots(context: StepContext, sorted_: Sorted) -> frozenset[int]:
+    if not sorted_.held or context.base is None:
+        return frozenset()
+    known = context.base.roots
+    found = roots_of(context.observed.snapshot)
+    return frozenset(czxid for path, proofs in found.items() for czxid in proofs - known.get(path, frozenset()))
 
 
 def _ledger_czxid(context: StepContext) -> int:
@@ -245,8 +249,9 @@ def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions,
     return _must_fold(context.observed.ledger, old)
 
 
-def _identity(base: Base) -> tuple[int | str | frozenset[str], ...]:
-    return base.root_czxid, base.ledger_czxid, base.rebuilt, base.held_root, base.ensemble, base.path, base.ephemeral
+def _identity(base: Base) -> tuple[object, ...]:
+    history = base.roots, base.held_roots, base.ledger_czxid
+    return *history, base.rebuilt, base.ensemble, base.path, base.ephemeral
 
 
 def _must_fold(ledger: Ledger | None, base: Base) -> bool:
