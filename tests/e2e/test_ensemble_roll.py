@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.e2e.conftest import SMALL, Space, cluster, kubectl
 from tests.support.waiting import eventually
+from tests.support.worlds.drainer import Drainer
 from tests.support.worlds.ensemble_story import Ensemble, restart_order
 
 OLD, NEW = "docker.io/library/zookeeper:3.9.3", "docker.io/library/zookeeper:3.9.4"
@@ -92,7 +93,12 @@ async def test_restarts_are_done_when_asked_for_all_or_for_one_and_never_without
             await main.annotate(restart="today")
             await main.says("Ready", status="False")
 
-        assert len(await restart_order(main, ask_all)) == 3
+        async with Drainer(main) as drainer:
+            assert len(await restart_order(main, ask_all)) == 3
+        assert drainer.taken == [], "an eviction in the moment of a restart took a second member"
+        assert drainer.moments >= 3
+        assert drainer.refused >= drainer.moments
+        space.tell(f"{drainer.refused} evictions asked for beside {drainer.moments} restarts were refused")
 
 
 async def test_an_upgrade_and_its_return_lose_nothing(space: Space) -> None:
