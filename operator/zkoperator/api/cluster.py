@@ -163,7 +163,7 @@ class ZooKeeperClusterSpec(Model):
     replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 3
     """Number of voters. Use an odd number: an even number survives no more failures than the odd number below it."""
     image: ImageReference | None = None
-    """Image that behaves like the official ZooKeeper image. The default is the operator's `--default-image`."""
+    """Image with what the official ZooKeeper image has. The default is the operator's `--default-image`."""
     image_pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
     """When the kubelet pulls the image."""
     image_pull_secrets: Annotated[

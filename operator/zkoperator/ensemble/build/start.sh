@@ -24,6 +24,15 @@ refuse() {
   exit 1
 }
 
+# An image may be anybody's.
+require_tools() {
+  missing=''
+  for tool in zkServer.sh bash cat date grep mkdir mv rm sed sleep sort; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+  done
+  [ -z "$missing" ] || refuse "the image lacks$missing; see what an image must contain, or leave spec.image out"
+}
+
 # A crash of the node can leave the newest file empty or cut off. The server ends the last line without a newline.
 is_whole() {
   grep -q '^server\.' "$1" && ! grep -Evq '^(server\.[0-9]+=.+:[0-9]+:[0-9]+.*;.*[0-9]|(version|group|weight).*=.+)$' "$1"
@@ -144,6 +153,7 @@ newest_configuration() {
   [ -n "$stored" ] || [ ! -e "$conf/zoo.cfg.dynamic" ] || stored=$conf/zoo.cfg.dynamic
 }
 
+require_tools
 mkdir -p "$conf" "$data"
 echo "$id" >"$data/myid"
 newest_configuration

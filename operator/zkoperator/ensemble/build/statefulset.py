@@ -33,7 +33,7 @@ _SERVES = (
     f"exec 3<>/dev/tcp/127.0.0.1/{CLIENT_PORT} && printf srvr >&3 && "
     "while IFS= read -r -t 2 line <&3; do case $line in Mode:*) exit 0 ;; esac; done; exit 1"
 )
-"""Succeeds while the member is part of a quorum. One process, half the CPU of sh, nc and grep; zkServer.sh needs bash."""
+"""Succeeds while the member is part of a quorum. One process takes half the CPU of sh, nc and grep."""
 
 
 def stateful_set(

@@ -1,6 +1,7 @@
 """The start procedure, run by a real shell on a real directory; only the server at its end is a stand-in."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Volume:
     consent: str = ""
     heap_percent: str = "50"
     flags: str = "-XX:+UseG1GC"
+    lacks: str = ""
+    """A program that the image does not have."""
 
     def start(self, pod: str = "main-zk-1", *, word: str = "", permitted: str = "") -> str:
         """Run the script; returns the dynamic configuration that the server would read."""
@@ -70,13 +73,16 @@ class Volume:
             r"/(data|config|tmp|dev|sys)/(?=[a-mo-z])", lambda found: f"{self.root}{found[0]}", start_script()
         )
         (self.root / "dev").mkdir(exist_ok=True)
+        path = f"{binary}:/usr/bin:/bin"
+        if self.lacks:
+            path = self._image_without(self.lacks, binary)
         return subprocess.run(
-            ["sh", "-c", script],
+            ["/bin/sh", "-c", script],
             env={
                 "POD_NAME": pod,
                 "ZK_DOMAIN": DOMAIN,
                 "ZK_BOOTSTRAP": word,
-                "PATH": f"{binary}:/usr/bin:/bin",
+                "PATH": path,
                 "ZK_SERVER_HEAP": "512",
                 "SERVER_JVMFLAGS": self.flags,
             },
@@ -84,6 +90,15 @@ class Volume:
             text=True,
             check=False,
         )
+
+    def _image_without(self, lacking: str, binary: Path) -> str:
+        image = self.root / "image"
+        image.mkdir()
+        for tool in ("bash", "cat", "date", "grep", "mkdir", "mv", "rm", "sed", "sleep", "sort", "zkServer.sh"):
+            own = binary / tool
+            if tool != lacking:
+                (image / tool).symlink_to(own if own.exists() else str(shutil.which(tool)))
+        return str(image)
 
     @property
     def data(self) -> Path:
@@ -391,6 +406,18 @@ def test_a_member_of_ours_is_not_stopped_by_what_lies_beside_its_data(volume: Vo
     assert volume.start() == MEMBERS
 
 
+# The image
+
+
+@pytest.mark.parametrize("tool", ["zkServer.sh", "bash", "grep"])
+def test_what_the_image_lacks_is_named(volume: Volume, tool: str) -> None:
+    data = volume.root / "data"
+    volume.lacks = tool
+    assert f"the image lacks {tool};" in volume.refuses()
+    assert f"lacks {tool};" in volume.last_words
+    assert list(data.iterdir()) == [], "nothing was begun"
+
+
 # Memory
 
 MIB = 1024 * 1024
@@ -525,6 +552,10 @@ def _unlimited(volume: Volume) -> None:
 
 def _pravega(volume: Volume) -> None:
     test_a_whole_volume_of_pravegas_operator_starts_nothing_and_stays_as_it_is(volume, "zk-1.zk-headless.old", "")
+
+
+def _lacking(volume: Volume) -> None:
+    test_what_the_image_lacks_is_named(volume, "zkServer.sh")
 
 
 def _at_the_place_of_others(volume: Volume) -> None:
@@ -681,6 +712,7 @@ SCRIPT: dict[str, tuple[str, str, Callable[[Volume], None]]] = {
         "[ -e /data/recover ]",
         test_recovery_by_hand_never_discards_data,
     ),
+    "what the image lacks is looked for": ("\nrequire_tools\n", "\n", _lacking),
     "recovery is for once": (
         "  rm -f /data/recover\n",
         "",
