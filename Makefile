@@ -58,6 +58,7 @@ bench: $(STAMP) ## Figures, as ratios within one run; kept in bench/
 crds: $(STAMP) ## Write crds/, the reference and the chart's files from the types
 	$(BIN)/python -m zkoperator crds --write crds
 	$(BIN)/python -m zkoperator docs --write docs
+	$(BIN)/python -m testbed.monitoring
 	$(BIN)/python -m testbed.chart
 
 requirements: $(STAMP) ## Pin the dependencies again, with hashes

@@ -35,7 +35,7 @@ namespaces acts in those of `namespaces`, which have to exist.
 def files() -> dict[Path, str]:
     """Return the content of each generated file by its path."""
     crds = {CHART / "files" / "crds" / path.name: path for path in sorted((_CHECKOUT / "crds").glob("*.yaml"))}
-    names = ("dashboard.json", "podmonitors.yaml", "rules.yaml")
+    names = ("dashboard.json", "kube-state-metrics.yaml", "podmonitors.yaml", "rules.yaml")
     monitoring = {CHART / "files" / name: _CHECKOUT / "manifests" / "monitoring" / name for name in names}
     copied = {target: source.read_text() for target, source in {**crds, **monitoring}.items()}
     return {**copied, CHART / "README.md": reference()}

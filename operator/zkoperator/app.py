@@ -46,7 +46,7 @@ class _Replica:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._metrics = Metrics()
+        self._metrics = Metrics(objects=settings.object_metrics)
         self._source = CredentialSource(settings.kubeconfig or None)
         self._stop = asyncio.Event()
         self._active: ActiveReplica | None = None

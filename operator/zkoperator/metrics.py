@@ -1,14 +1,17 @@
 """Every metric of the operator, with its name, meaning and labels.
 
-The values of labels are bounded (kinds, outcomes, verbs; never names of objects), so that ten thousand ConfigSyncs have
-as many series as one. A test compares the alert rules and the dashboard with these metrics.
+The values of labels are bounded (kinds, outcomes, verbs), so that ten thousand ConfigSyncs have as many series as one.
+Names of objects are labels only of the metrics that a setting asks for, and of as many objects as it says. A test
+compares the alert rules and the dashboard with these metrics.
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from zkoperator import __version__
 from zkoperator.api.meta import Truth
@@ -31,9 +34,14 @@ _CHOSEN: Final = (SyncReason.PAUSED, SyncReason.DRY_RUN)
 
 
 class Metrics:
-    """The metrics of one process, in a registry of its own; `syncs` and `clusters` are those of the two kinds."""
+    """The metrics of one process, in a registry of its own; `syncs` and `clusters` are those of the two kinds.
 
-    def __init__(self, clock: Clock = MONOTONIC) -> None:
+    Args:
+        clock: for durations.
+        objects: of so many objects of each kind the conditions are shown with their names.
+    """
+
+    def __init__(self, clock: Clock = MONOTONIC, *, objects: int = 0) -> None:
         self.registry = registry = CollectorRegistry()
         Info("zkoperator_build", "Version of the operator", registry=registry).info({"version": __version__})
         self._leader = _gauge(registry, "zkoperator_leader", "1 while this replica holds the Lease")
@@ -59,8 +67,8 @@ class Metrics:
         self._kopf = _gauge(
             registry, "zkoperator_kopf_starts", "Times that this process had to start kopf; more than 1: it has ended"
         )
-        self.syncs = SyncMetrics(registry, clock)
-        self.clusters = ClusterMetrics(registry)
+        self.syncs = SyncMetrics(registry, clock, objects)
+        self.clusters = ClusterMetrics(registry, objects)
 
     def count_pass(self, kind: str, outcome: str, duration_s: float) -> None:
         """One pass of a loop."""
@@ -100,8 +108,11 @@ class Metrics:
 class SyncMetrics(SyncMeter):
     """The metrics of all ConfigSyncs together."""
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
+    def __init__(self, registry: CollectorRegistry, clock: Clock, objects: int = 0) -> None:
         prefix = "zkoperator_sync"
+        self._objects = ObjectConditions(f"{prefix}_object_condition", objects)
+        if objects:
+            registry.register(self._objects)
         self._clock = clock
         self._unequal_since_s: dict[Key, float] = {}
         self._writes = _counter(
@@ -149,6 +160,7 @@ class SyncMetrics(SyncMeter):
     def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the object under its conditions, and its numbers into the sums."""
         self._conditions.put(key, _conditions(status))
+        self._objects.put(key, _conditions(status))
         held = _held(status)
         for field, sums in self._numbers.items():
             sums.put(key, {(): float(held if field == "held" else status.get(field, 0))})
@@ -161,6 +173,7 @@ class SyncMetrics(SyncMeter):
         """Remove the object from all sums."""
         for sums in (self._conditions, *self._numbers.values()):
             sums.put(key, {})
+        self._objects.put(key, {})
         self._unequal_since_s.pop(key, None)
 
     def wrote(self, direction: str, result: Outcome) -> None:
@@ -207,8 +220,11 @@ class SyncMetrics(SyncMeter):
 class ClusterMetrics(ClusterMeter):
     """The metrics of all ZooKeeperClusters together."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, objects: int = 0) -> None:
         prefix = "zkoperator_cluster"
+        self._objects = ObjectConditions(f"{prefix}_object_condition", objects)
+        if objects:
+            registry.register(self._objects)
         self._causes: dict[Key, Cause] = {}
         self._conditions = _SummedGauge(_gauge(registry, f"{prefix}_conditions", "Clusters by condition", *_CONDITION))
         self._members = _SummedGauge(_gauge(registry, f"{prefix}_members", "Members of all clusters by role", "role"))
@@ -222,12 +238,14 @@ class ClusterMetrics(ClusterMeter):
     def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the cluster under its conditions, and its members by role."""
         self._conditions.put(key, _conditions(status))
+        self._objects.put(key, _conditions(status))
         if "members" in status:
             self._members.put(key, Tally((str(member["role"]),) for member in status["members"]))
 
     def object_gone(self, key: Key) -> None:
         """Remove the object from all sums."""
         self._conditions.put(key, {})
+        self._objects.put(key, {})
         self._members.put(key, {})
         self._causes.pop(key, None)
 
@@ -242,6 +260,50 @@ class ClusterMetrics(ClusterMeter):
         elif self._causes.get(key) is not cause:
             self._causes[key] = cause
             self._blocks.labels(cause.value).inc()
+
+
+class ObjectConditions(Collector):
+    """The conditions of single objects, those that are not ready first, up to a number of objects.
+
+    The shipped configuration of kube-state-metrics exposes the same name and labels, without a limit.
+
+    Args:
+        name: of the metric.
+        limit: so many objects are shown; 0: none, and none is remembered.
+    """
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._name = name
+        self._limit = limit
+        self._known: dict[Key, tuple[_Labels, ...]] = {}
+
+    def put(self, key: Key, conditions: Iterable[_Labels]) -> None:
+        """Replace the conditions of an object; none removes it."""
+        self._known.pop(key, None)
+        if self._limit and (shown := tuple(conditions)):
+            self._known[key] = shown
+
+    def describe(self) -> Iterable[Metric]:
+        """Return the metric without a series."""
+        yield self._family()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return one series for each condition; 1 is its only value."""
+        family = self._family()
+        # A copy, because this runs in the thread of the scrape.
+        known = sorted(self._known.copy().items(), key=lambda item: (_is_ready(item[1]), item[0]))
+        for key, conditions in known[: self._limit]:
+            for labels in conditions:
+                family.add_metric((key.namespace, key.name, *labels), 1.0)
+        yield family
+
+    def _family(self) -> GaugeMetricFamily:
+        meaning = "1: this object has this condition; of as many objects as --object-metrics says"
+        return GaugeMetricFamily(self._name, meaning, labels=("namespace", "name", *_CONDITION))
+
+
+def _is_ready(conditions: Iterable[_Labels]) -> bool:
+    return any(labels[:2] == (SyncCondition.READY, Truth.TRUE) for labels in conditions)
 
 
 class _SummedGauge:

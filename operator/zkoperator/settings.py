@@ -48,6 +48,7 @@ _IMAGE = _matching(IMAGE_REFERENCE, "an image as registry/repository:tag")
 _HOSTS = _matching(
     r"(\*\.)?[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9a-fA-F:.]+\](:[0-9]+)?|[0-9a-fA-F:.]+", "host, host:port or *.domain"
 )
+_COUNT = _number(0, 10_000, "a number from 0 to 10000")
 _POSITIVE = _number(1, None, "a number of 1 or more")
 
 
@@ -103,6 +104,9 @@ class Settings:
     )
     workers: int = _option(16, _POSITIVE, "objects of one kind reconciled at the same time")
     resync_seconds: int = _option(600, _POSITIVE, "look at every object again at least this often")
+    object_metrics: int = _option(
+        0, _COUNT, "show the conditions of so many objects of each kind as metrics with their names; 0: none"
+    )
     kubeconfig: str = _option("", str, "kubeconfig file; default: $KUBECONFIG, else the service account")
 
 

@@ -15,7 +15,7 @@ from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
 from tests.support.machines.operator import free_port
 from tests.support.machines.testbed import EnsembleFactory
-from tests.support.models.monitoring import OF_MEMBERS, OF_TARGETS, expressions
+from tests.support.models.monitoring import OF_MEMBERS, OF_OTHERS, OF_TARGETS, expressions, recorded
 from tests.support.models.promql import Use, uses
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.site import site as open_site
@@ -52,7 +52,7 @@ async def test_the_running_operator_exposes_every_name_and_label_that_rules_and_
     await plot.put(color="red")
     await plot.sync()
     await Cluster(serves=False).prepare(plot)
-    with site.operator(plot.settings) as operator:
+    with site.operator(plot.settings | {"ZKOPERATOR_OBJECT_METRICS": "10"}) as operator:
         await data_is(plot, {"color": "red"}, within_s=90)
         await Cluster(serves=False).complete(plot)
 
@@ -60,13 +60,15 @@ async def test_the_running_operator_exposes_every_name_and_label_that_rules_and_
             return samples(list(text_string_to_metric_families(operator.fetch("/metrics")[1])))
 
         found = await asyncio.to_thread(scraped)
-    ours = [use for use in used() if use.metric not in OF_MEMBERS]
+    ours = [use for use in used() if use.metric not in {*OF_MEMBERS, *OF_OTHERS, *recorded()}]
     assert {use.metric for use in ours} <= found.keys()
     # A metric that has no series yet does not show its labels; those that a first hour brings do.
     shown = [use for use in ours if found[use.metric]]
     assert {
         "zkoperator_sync_conditions",
         "zkoperator_cluster_conditions",
+        "zkoperator_cluster_object_condition",
+        "zkoperator_sync_object_condition",
         "zkoperator_cluster_step_seconds_bucket",
     } <= {use.metric for use in shown}
     assert [use for use in shown if not use.labels <= found[use.metric] | OF_TARGETS] == []

@@ -1,5 +1,6 @@
 """What a scrape of the operator shows: the names and labels that are contract, and that each of them moves."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -332,3 +333,35 @@ def test_what_the_loops_and_the_api_client_report_is_counted(metrics: Metrics) -
     assert value(metrics, "zkoperator_kopf_starts") == 2
     assert value(metrics, "zkoperator_ready") == 1
     assert value(metrics, "zkoperator_other_operators") == 3
+
+
+def test_conditions_of_single_objects_are_shown_only_on_request() -> None:
+    metrics = Metrics()
+    metrics.clusters.status_known(Key("demo", "main"), status("Ready", "True"))
+    assert not any("object" in family.name for family in metrics.registry.collect())
+
+
+def test_the_conditions_of_an_object_have_its_name_until_it_is_gone() -> None:
+    metrics = Metrics(objects=5)
+    for kind, meter in (("cluster", metrics.clusters), ("sync", metrics.syncs)):
+        name = f"zkoperator_{kind}_object_condition"
+        labels = {"namespace": "demo", "name": "main", "condition": "Ready", "status": "False", "reason": "Why"}
+        meter.status_known(Key("demo", "main"), status("Ready", "False"))
+        assert metrics.registry.get_sample_value(name, labels) == 1
+        meter.status_known(Key("demo", "main"), status("Ready", "True"))
+        assert metrics.registry.get_sample_value(name, labels) is None
+        meter.object_gone(Key("demo", "main"))
+        assert not any(found.startswith(name) for found in scraped(metrics.registry))
+
+
+def test_of_many_objects_as_many_are_shown_as_the_setting_says_those_that_are_not_ready_first() -> None:
+    metrics = Metrics(objects=3)
+    for number in range(50):
+        truth = "False" if number in (30, 40) else "True"
+        metrics.syncs.status_known(Key("demo", f"s{number:02}"), status("Ready", truth))
+    shown = [name for name in scraped(metrics.registry) if name.startswith("zkoperator_sync_object_condition")]
+    assert [re.findall('name="(s..)"', name)[0] for name in shown] == ["s30", "s40", "s00"]
+
+
+def status(kind: str, truth: str) -> dict[str, Any]:
+    return {"conditions": [{"type": kind, "status": truth, "reason": "Why"}]}
