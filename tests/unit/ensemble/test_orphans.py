@@ -1,16 +1,20 @@
 """Children that `kubectl delete --cascade=orphan` has left behind are taken up again, and nobody else's object is."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.support.models.ensemble_simulation import NAMES, raw_cluster, valid
+from tests.support.models.seeds import Bug, replaced
 from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
 from zkoperator.ensemble.apply import applier
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.observe import ownership
 from zkoperator.ensemble.plan import founding
+from zkoperator.ensemble.status import status
+from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import CONFIG_MAPS, PODS, SECRETS, SERVICES, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, Manifest
 
 _EPHEMERAL = {"type": "Ephemeral"}
@@ -66,6 +70,37 @@ async def test_it_can_be_done_twice() -> None:
     world = ensemble_world(1)
     for _ in range(2):
         await orphans_are_taken_up(world)
+
+
+async def a_secret_that_was_left_is_told_with_the_command_that_gives_it_its_owner() -> None:
+    world = ensemble_world(1)
+    await world.rest()
+    password = (world.api.peek(SECRETS, "demo", NAMES.secret) or {})["data"]["password"]
+    for _ in range(2):
+        _orphan(world)
+        _make_again(world)
+        await world.rest()
+        told = world.condition("Degraded")
+        assert (told["status"], "main-zk-admin was left" in told["message"]) == ("False", True)
+    world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    world.api.collect_garbage()
+    _make_again(world)
+    await world.rest()
+    left = world.api.peek(SECRETS, "demo", NAMES.secret) or {}
+    assert left["data"]["password"] == password, "what nobody owns outlives the cluster and is used by the next"
+    command = world.condition("Degraded")["message"].partition("main-zk-admin --type merge -p '")[2].partition("'")[0]
+    world.api.edit(SECRETS, "demo", NAMES.secret, json.loads(command))
+    world.clock.seconds += 120
+    await world.rest()
+    assert "was left" not in world.condition("Degraded")["message"]
+    assert world.condition("Ready")["status"] == "True"
+    world.api.remove(ZOOKEEPER_CLUSTERS, *KEY)
+    world.api.collect_garbage()
+    assert world.api.peek(SECRETS, "demo", NAMES.secret) is None
+
+
+async def test_a_secret_that_was_left_is_told_with_the_command_that_gives_it_its_owner() -> None:
+    await a_secret_that_was_left_is_told_with_the_command_that_gives_it_its_owner()
 
 
 async def somebody_elses_object_with_our_labels_is_refused(resource: Any, name: str) -> None:
@@ -127,6 +162,20 @@ async def test_without_a_look_at_the_field_manager_a_stranger_is_taken_up(
     monkeypatch.setattr(applier, "is_orphan", is_nobodys)
     with pytest.raises(AssertionError):
         await somebody_elses_object_with_our_labels_is_refused(resource, name)
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        replaced(status, "left_secret", lambda *_: ""),
+        replaced(ValidatedCluster, "owner", property(lambda cluster: cluster.plain_owner)),
+    ],
+    ids=["it is not told", "an owner that is no controller"],
+)
+async def test_without_this_guard_a_secret_that_was_left_stays_so(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
+    bug(monkeypatch)
+    with pytest.raises(AssertionError):
+        await a_secret_that_was_left_is_told_with_the_command_that_gives_it_its_owner()
 
 
 async def test_without_the_config_map_an_ephemeral_ensemble_is_founded_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,11 +51,15 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownSecret:
-    """The Secret of the cluster with this uid, read at this monotonic time; a later cluster of the name has another."""
+    """The Secret of the cluster with this uid, read at this monotonic time; a later cluster of the name has another.
+
+    `identity` is its name, labels and owners.
+    """
 
     uid: str
     read_s: float
     secret_id: str
+    identity: Manifest
 
 
 @dataclass(slots=True)
@@ -185,7 +189,7 @@ class Observer:
         names, uid, now_s = cluster.names, cluster.meta.uid, self._now_s()
         known = state.secret
         if known is not None and known.uid == uid and now_s - known.read_s < SECRET_MAX_AGE_S:
-            return _Superuser(known.secret_id)
+            return _Superuser(known.secret_id, known.identity)
         try:
             manifest = await self._api.get(SECRETS, names.namespace, names.secret)
         except ForbiddenError as error:
@@ -196,8 +200,8 @@ class Observer:
         if password is None:
             return _Superuser(secret=ownership_of(manifest))
         secret_id = sha256(digest(password).encode()).hexdigest()[:16]
-        state.secret = KnownSecret(uid, now_s, secret_id)
-        return _Superuser(secret_id, ownership_of(manifest))
+        state.secret = KnownSecret(uid, now_s, secret_id, ownership_of(manifest))
+        return _Superuser(secret_id, state.secret.identity)
 
 
 def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:

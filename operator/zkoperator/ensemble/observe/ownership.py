@@ -4,6 +4,7 @@ The operator never adopts an object that somebody else created. It does adopt it
 owner, because `kubectl delete --cascade=orphan` leaves the children of a cluster behind on purpose.
 """
 
+import json
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +62,21 @@ def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
     """Return the superuser's password, None when the Secret has none or belongs to another owner."""
     ours = owner_of(cluster, manifest) is Owner.US or is_orphan(cluster, manifest)
     return password_in(manifest) if ours else None
+
+
+def left_secret(cluster: ValidatedCluster, observed: Observed) -> str:
+    """Return what is to be known of a Secret that an earlier cluster has left, empty when the cluster owns its own.
+
+    The operator may not change Secrets: the right cannot be restricted to its own ones.
+    """
+    if observed.secret is None or owner_of(cluster, observed.secret) is not Owner.NOBODY:
+        return ""
+    patch = json.dumps({"metadata": {"ownerReferences": [cluster.owner]}}, separators=(",", ":"))
+    name, kubectl = cluster.names.secret, f"kubectl -n {cluster.names.namespace}"
+    return (
+        f"Secret {name} was left by an earlier cluster of this name, is used, and will be left again; to have it "
+        f"deleted with this one: {kubectl} patch secret {name} --type merge -p '{patch}'"
+    )
 
 
 def foreign_object(cluster: ValidatedCluster, observed: Observed) -> str:

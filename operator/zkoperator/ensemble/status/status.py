@@ -10,6 +10,7 @@ from zkoperator.controller.kstatus import standard_conditions
 from zkoperator.ensemble.model.names import CLIENT_PORT, selector_text
 from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.ownership import left_secret
 from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.plan import Plan
@@ -44,7 +45,7 @@ def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str
         verdict=gate(observed),
         serving=frozenset(member for member in observed.voters if voting(observed, member) is not None),
         members=_members(cluster, observed),
-        warnings=memory_warnings(cluster, observed, now),
+        warnings=(*memory_warnings(cluster, observed, now), *filter(None, [left_secret(cluster, observed)])),
     )
 
 

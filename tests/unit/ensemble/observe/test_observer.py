@@ -147,7 +147,7 @@ async def test_a_cluster_that_never_had_a_secret_says_that_it_may_not_read_it(pa
 
 def _known_secret_without_uid(patch: pytest.MonkeyPatch) -> None:
     known = observer.KnownSecret
-    patch.setattr(observer, "KnownSecret", lambda _, read_s, secret_id: known(ANY, read_s, secret_id))
+    patch.setattr(observer, "KnownSecret", lambda _, *rest: known(ANY, *rest))
 
 
 def _any_server(patch: pytest.MonkeyPatch) -> None:
