@@ -35,7 +35,8 @@ require_tools() {
 
 # A crash of the node can leave the newest file empty or cut off. The server ends the last line without a newline.
 is_whole() {
-  grep -q '^server\.' "$1" && ! grep -Evq '^(server\.[0-9]+=.+:[0-9]+:[0-9]+.*;.*[0-9]|(version|group|weight).*=.+)$' "$1"
+  whole='server\.[0-9]+=.+:[0-9]+:[0-9]+.*;.*[0-9]|(version|group|weight).*=.+|#.*|'
+  grep -q '^server\.' "$1" && ! grep -Evq "^($whole)[[:space:]]*\$" "$1"
 }
 
 # Versions are hexadecimal without leading zeros: the longer is the larger. `.next` and `.tmp` do not count.

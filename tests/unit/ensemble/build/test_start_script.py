@@ -200,6 +200,12 @@ def test_a_versioned_configuration_that_a_crash_cut_off_is_passed_over(volume: V
     assert data.exists()
 
 
+def test_a_versioned_configuration_that_a_person_has_edited_is_whole(volume: Volume) -> None:
+    volume.put("100000000", MEMBERS)
+    volume.put("200000000", edited := f"# by hand\n{MEMBERS} \n\nversion=200000000\n".replace("2181\n", "2181  \n"))
+    assert volume.start() == edited
+
+
 @pytest.mark.parametrize("left", CUT.values(), ids=CUT)
 def test_nothing_is_founded_again_where_only_a_cut_off_configuration_is_left(volume: Volume, left: str) -> None:
     volume.start(word="u", permitted="u")
