@@ -11,6 +11,9 @@ ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 
 
+RELEASE = ROOT / ".github" / "workflows" / "release.yaml"
+
+
 def workflow(path: Path) -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load(path.read_text())
     return document
@@ -30,7 +33,8 @@ def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
 def test_a_workflow_may_read_the_repository_and_nothing_else(path: Path) -> None:
     document = workflow(path)
     granted = [document["permissions"], *(job.get("permissions", {}) for job in document["jobs"].values())]
-    assert all(right in ({}, {"contents": "read"}) for right in granted)
+    signing = {"contents": "read", "id-token": "write"}
+    assert all(right in ({}, {"contents": "read"}) or (right == signing and path == RELEASE) for right in granted)
     for step in steps(path):
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
@@ -43,8 +47,33 @@ def test_everything_that_a_change_must_pass_is_run_for_each_change() -> None:
     assert {target for command in ran for target in command.rpartition("make ")[2].split()} == set(wanted)
 
 
+def released() -> list[str]:
+    return [step["run"] for step in steps(RELEASE) if "run" in step]
+
+
 def test_a_release_is_built_with_everything_that_its_labels_need() -> None:
-    built = next(s["run"] for s in steps(ROOT / ".github/workflows/release.yaml") if "docker build" in s.get("run", ""))
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    arguments = set(re.findall(r"^ARG (\w+)", dockerfile, re.MULTILINE)) - {"BASE_IMAGE"}
-    assert {f'--build-arg "{name}=' in built for name in arguments} == {True}
+    arguments = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    builds = [run for run in released() if re.search(r"docker (buildx )?build ", run)]
+    assert len(builds) == 2
+    for built in builds:
+        assert {f'--build-arg "{name}=' in built for name in arguments} == {True}
+
+
+def test_a_release_is_tried_before_it_is_pushed_and_signed_by_its_digest() -> None:
+    ran = released()
+    tried, pushed, signed = (
+        next(number for number, run in enumerate(ran) if words in run)
+        for words in ("docker run --rm --read-only candidate version", "--push", "cosign")
+    )
+    assert tried < pushed < signed
+    assert "--sbom=true --provenance=mode=max" in ran[pushed] and "linux/amd64,linux/arm64" in ran[pushed]
+    assert '"$IMAGE@$(jq' in ran[signed]
+
+
+def test_the_base_of_a_release_is_a_digest() -> None:
+    assert any("imagetools inspect" in run and "@$digest" in run for run in released())
+
+
+def test_dependencies_are_looked_up_for_vulnerabilities() -> None:
+    nightly = [step.get("run", "") for step in steps(ROOT / ".github/workflows/nightly.yaml")]
+    assert any("pip-audit" in run and "requirements/runtime.txt" in run for run in nightly)
