@@ -4,6 +4,7 @@ Every write is conditional on what was observed, because it may arrive after the
 every step that removes something, the cluster and the objects concerned are read again.
 """
 
+import asyncio
 import secrets
 from typing import assert_never
 
@@ -225,8 +226,10 @@ class Applier:
         await self._api.apply(STATEFUL_SETS, cluster.names.namespace, manifest)
 
     async def _restart(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> str:
-        await self._require_unchanged_cluster(cluster)
-        version = await self._require_unchanged_pods(cluster, observed, step)
+        # Neither read decides what the other one reads, and the eviction follows both.
+        _, version = await asyncio.gather(
+            self._require_unchanged_cluster(cluster), self._require_unchanged_pods(cluster, observed, step)
+        )
         why = step.unguarded or await self._evict(cluster, step, version)
         if why:
             namespace = cluster.names.namespace
@@ -254,15 +257,15 @@ class Applier:
 
         Returns the resourceVersion of the pod to delete.
         """
-        versions: dict[int, str] = {}
-        for member in sorted(observed.voters | {step.member}):
-            live = await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(member))
-            if _gate_facts(pod_view(member, live) if live is not None else None) != _gate_facts(
-                observed.pods.get(member)
-            ):
-                raise ConflictError(f"pod {cluster.names.pod(member)} has changed since it was observed")
-            versions[member] = live["metadata"]["resourceVersion"] if live is not None else ""
-        return versions[step.member]
+        names, members = cluster.names, sorted(observed.voters | {step.member})
+        found = await asyncio.gather(*(self._api.get(PODS, names.namespace, names.pod(member)) for member in members))
+        live = dict(zip(members, found, strict=True))
+        for member, manifest in live.items():
+            now = pod_view(member, manifest) if manifest is not None else None
+            if _gate_facts(now) != _gate_facts(observed.pods.get(member)):
+                raise ConflictError(f"pod {names.pod(member)} has changed since it was observed")
+        going = live[step.member]
+        return going["metadata"]["resourceVersion"] if going is not None else ""
 
 
 def _gate_facts(pod: PodView | None) -> tuple[str, str, bool, Running, bool] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from zkoperator.api.cluster import Resources, StorageType
 from zkoperator.ensemble.build.manifest import manifest
+from zkoperator.ensemble.build.probes import liveness_probe, readiness_probe, startup_probe
 from zkoperator.ensemble.build.zoocfg import non_default, zoo_cfg
 from zkoperator.ensemble.model.names import (
     CLIENT_PORT,
@@ -26,14 +27,6 @@ from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
 _USER = 1000
-_STARTUP_LIMIT = 3600
-"""Seconds that a member may take to load its snapshot before the kubelet restarts it."""
-
-_SERVES = (
-    f"exec 3<>/dev/tcp/127.0.0.1/{CLIENT_PORT} && printf srvr >&3 && "
-    "while IFS= read -r -t 2 line <&3; do case $line in Mode:*) exit 0 ;; esac; done; exit 1"
-)
-"""Succeeds while the member is part of a quorum. One process takes half the CPU of sh, nc and grep."""
 
 
 def stateful_set(
@@ -155,29 +148,9 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "startupProbe": {
-            "tcpSocket": {"port": CLIENT_PORT},
-            "periodSeconds": 1,
-            "failureThreshold": _STARTUP_LIMIT,
-            "timeoutSeconds": 2,
-            "successThreshold": 1,
-        },
-        "readinessProbe": {
-            "exec": {"command": ["bash", "-c", _SERVES]},
-            # An exec probe costs more than an idle member, so it does not run each second.
-            "periodSeconds": 2,
-            "failureThreshold": 3,
-            "timeoutSeconds": 4,
-            "successThreshold": 1,
-        },
-        # A restart helps only a member whose port is dead, not one that has no quorum.
-        "livenessProbe": {
-            "tcpSocket": {"port": CLIENT_PORT},
-            "periodSeconds": 10,
-            "failureThreshold": 6,
-            "timeoutSeconds": 5,
-            "successThreshold": 1,
-        },
+        "startupProbe": startup_probe(),
+        "readinessProbe": readiness_probe(),
+        "livenessProbe": liveness_probe(),
         # The Service needs a moment to drop the endpoint; a client that is routed to a dead one waits for seconds.
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "1"]}}},
         "volumeMounts": [
