@@ -10,10 +10,10 @@ from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.observer import Observer, Store
 from zkoperator.ensemble.plan.gate import gate
-from zkoperator.ensemble.plan.plan import IDLE_S, SOON_S, Plan, make_plan
+from zkoperator.ensemble.plan.plan import IDLE_S, REST_S, SOON_S, Plan, make_plan
 from zkoperator.ensemble.plan.refused_step import plan_after_refusal, waiting_for_budget
 from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
-from zkoperator.ensemble.state import ClusterState
+from zkoperator.ensemble.state import ClusterState, Rest
 from zkoperator.ensemble.status.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.status.reporter import Reporter
 from zkoperator.ensemble.status.status import invalid_status, status_of
@@ -91,12 +91,27 @@ class EnsembleReconciler:
             self._forget(key)
             return WHEN_WOKEN
         try:
-            cluster = validate(raw, self._defaults)
+            cluster = self._validated(raw, state)
         except InvalidError as error:
             return await self._refuse(raw, error, state)
-        observed = await self._observer.observe(cluster, state.observer)
-        plan = await self._carry_out(cluster, observed, _plan(cluster, observed), state)
+        observed = await self._observe(cluster, state)
+        decided = _decide(cluster, observed, state)
+        state.rest = Rest(raw, cluster, observed, decided) if decided.settled else None
+        plan = await self._carry_out(cluster, observed, decided, state)
         return await self._report(raw, cluster, observed, plan, state) if plan is not None else LookAgain(SOON_S)
+
+    async def _observe(self, cluster: ValidatedCluster, state: ClusterState) -> Observed:
+        """Take a glance at a cluster at rest; if it is not as it was in everything, look in full before deciding."""
+        rest = state.rest
+        if rest is not None and rest.cluster is cluster and rest.plan.look_again_s >= REST_S:
+            glanced = await self._observer.glance(cluster, state.observer)
+            if glanced is not None and glanced == rest.observed:
+                return glanced
+        return await self._observer.observe(cluster, state.observer)
+
+    def _validated(self, raw: Manifest, state: ClusterState) -> ValidatedCluster:
+        rest = state.rest
+        return rest.cluster if rest is not None and rest.raw == raw else validate(raw, self._defaults)
 
     async def _report(
         self, raw: Manifest, cluster: ValidatedCluster, observed: Observed, plan: Plan, state: ClusterState
@@ -155,7 +170,7 @@ class EnsembleReconciler:
 
     async def _refuse(self, raw: Manifest, error: InvalidError, state: ClusterState) -> LookAgain:
         """Report the errors and change nothing; what runs is observed as before."""
-        state.is_settled = True
+        state.is_settled, state.rest = True, None
         cluster = minimal_cluster(raw, self._defaults)
         if cluster is None:
             generation = raw["metadata"].get("generation", 0)
@@ -165,6 +180,13 @@ class EnsembleReconciler:
         plan = Plan((), ClusterReason.INVALID_SPEC, str(error), IDLE_S)
         observed = await self._observer.observe(cluster, state.observer)
         return await self._report(raw, cluster, observed, plan, state)
+
+
+def _decide(cluster: ValidatedCluster, observed: Observed, state: ClusterState) -> Plan:
+    """Plan, unless the cluster rests and nothing that a plan is made from has changed since the last look."""
+    rest = state.rest
+    is_same = rest is not None and rest.cluster is cluster and rest.observed == observed
+    return rest.plan if rest is not None and is_same else _plan(cluster, observed)
 
 
 def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:

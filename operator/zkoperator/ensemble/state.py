@@ -3,8 +3,22 @@
 from dataclasses import dataclass, field
 
 from zkoperator.ensemble.apply.repair_limit import RepairCounts
+from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.observer import ObserverState
+from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.status.reporter import ReportState
+from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.kube.port import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The last look at a cluster with nothing to do: what was seen, and the plan that followed from it."""
+
+    raw: Manifest
+    cluster: ValidatedCluster
+    observed: Observed
+    plan: Plan
 
 
 @dataclass(slots=True)
@@ -13,6 +27,8 @@ class ClusterState:
 
     is_settled: bool = False
     """Whether the last plan had nothing to do; the cluster is then read from the store of the informers."""
+    rest: Rest | None = None
+    """What need not be computed again while nothing has changed; None unless the last plan had nothing to do."""
     conflicts: int = 0
     """Passes in a row that ended with a conflict."""
     budget_spent_at_s: float | None = None

@@ -280,7 +280,8 @@ class Simulation:
         leads = member == self.leader
         return Serving(
             Mode.LEADER if leads else Mode.FOLLOWER,
-            self.acknowledged,
+            # A reconfiguration is a transaction, too.
+            self.acknowledged + self.committed.version,
             "3.9.5",
             self.committed,
             len(following) if leads else None,

@@ -89,6 +89,7 @@ async def test_a_rollout_that_all_pods_were_made_after_is_no_request() -> None:
         world.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"metadata": {"annotations": {"zkoperator.dev/restart": "monday"}}})
         await world.rest()
     assert len(evicted(world)) == 3
+    world.start_operator()
     await world.rest()
     assert len(evicted(world)) == 3
     rollout_restart(world, "2026-02-02T03:04:05Z")

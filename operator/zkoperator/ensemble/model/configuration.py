@@ -6,6 +6,7 @@ The text is that of the znode `/zookeeper/config`, of the word `conf` and of the
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, QUORUM_PORT, Names
 
@@ -58,6 +59,7 @@ class Configuration:
         return tuple(server.line for server in sorted(self.servers))
 
 
+@lru_cache(maxsize=1024)
 def parse_configuration(text: str) -> Configuration | None:
     """Return the configuration in the text, None when there is none: no server, or no version."""
     servers = parse_servers(text)

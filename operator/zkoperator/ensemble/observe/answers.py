@@ -1,7 +1,7 @@
 """Answers of members to the four-letter words `srvr`, `mntr` and `conf`. Pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from zkoperator.ensemble.model.configuration import Configuration, parse_configuration
@@ -28,17 +28,18 @@ class Serving:
     `configuration` is the one that it acts on. `synced` is a leader's count of followers in sync, `synced_non_voting`
     the part of it that does not vote. `digest_mismatches` counts transactions whose result differs from the leader's.
     `znodes` and `data_bytes` (data and paths) are what it holds. Each is None when the member does not report it.
+    What grows with each write decides nothing, so answers that differ only in that are equal.
     """
 
     mode: Mode
-    zxid: int
+    zxid: int = field(compare=False)
     version: str
     configuration: Configuration | None
     synced: int | None = None
     synced_non_voting: int | None = None
     digest_mismatches: int | None = None
-    znodes: int | None = None
-    data_bytes: int | None = None
+    znodes: int | None = field(default=None, compare=False)
+    data_bytes: int | None = field(default=None, compare=False)
 
     @property
     def synced_voters(self) -> int | None:
@@ -77,7 +78,7 @@ def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
         return Silent("its answer to conf cannot be read")
     if int(found["id"]) != member:
         return Silent("another server answers at its address")
-    fields = {found["key"]: found["value"].strip() for found in _SRVR.finditer(srvr)}
+    fields = _fields(srvr)
     numbers = _numbers(mntr)
     version = _VERSION.match(fields.get("Zookeeper version", ""))
     try:
@@ -94,6 +95,21 @@ def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
         )
     except (KeyError, ValueError):
         return Silent("its answer to srvr cannot be read")
+
+
+def is_as_before(answer: Answer, srvr: str) -> bool:
+    """Return whether a member that served says in `srvr` that it has the same role and the same last transaction.
+
+    A reconfiguration is a transaction, and a leader that is elected begins with a zxid of its own, so the configuration
+    is as it was, too.
+    """
+    fields = _fields(srvr)
+    said = (fields.get("Mode"), fields.get("Zxid"))
+    return isinstance(answer, Serving) and (answer.mode.value, f"{answer.zxid:#x}") == said
+
+
+def _fields(srvr: str) -> dict[str, str]:
+    return {found["key"]: found["value"].strip() for found in _SRVR.finditer(srvr)}
 
 
 def _numbers(mntr: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import digest
 from zkoperator.ensemble.model.configuration import Server, parse_servers
 from zkoperator.ensemble.model.names import CLIENT_PORT, Names
-from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, read_answer
+from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, is_as_before, read_answer
 from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
 from zkoperator.ensemble.observe.creation_failure import AbsenceState, CreationFailureReader
 from zkoperator.ensemble.observe.divergence import Divergence, MismatchGrowth, groups_of
@@ -38,6 +38,9 @@ MAX_PODS = MAX_REPLICAS + 3
 TERMINATING_PROBE_S = 0.3
 """Seconds to wait for the answer of a terminating pod, which may never come."""
 
+FULL_LOOK_S = 30.0
+"""Seconds after which members at rest are asked for everything again, and not only for their last transaction."""
+
 SECRET_MAX_AGE_S = 60.0
 """Seconds for which a Secret that was read is not read again."""
 
@@ -62,6 +65,14 @@ class KnownSecret:
     identity: Manifest
 
 
+@dataclass(frozen=True, slots=True)
+class FullLook:
+    """What the members answered when they were asked for everything, and when that was (monotonic)."""
+
+    at_s: float
+    answers: Mapping[int, Answer]
+
+
 @dataclass(slots=True)
 class ObserverState:
     """What the observer remembers of one cluster between observations."""
@@ -76,6 +87,8 @@ class ObserverState:
     """Which policies of others deny egress."""
     absence: AbsenceState = field(default_factory=AbsenceState)
     """Since when a pod has been absent, and why."""
+    look: FullLook | None = None
+    """The last one."""
 
 
 class Observer:
@@ -104,13 +117,34 @@ class Observer:
             state: of this cluster, from the last observation.
         """
         names = cluster.names
-        children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
-        pods |= await self._unfollowed_pods(names, children, pods)
-        answers, superuser = await asyncio.gather(self._ask_all(names, pods), self._superuser(cluster, state))
+        seen = await self._objects(names)
+        answers = await self._ask_all(names, seen.pods)
+        state.look = FullLook(self._now_s(), answers)
+        return await self._observed(cluster, seen, answers, state)
+
+    async def glance(self, cluster: ValidatedCluster, state: ObserverState) -> Observed | None:
+        """Observe with one question a member. None when any member says something new, or all must be asked in full.
+
+        It is only good for seeing that nothing has changed: what a leader counts is what it counted at the full look.
+        """
+        look, seen = state.look, await self._objects(cluster.names)
+        asked = {member: pod for member, pod in seen.pods.items() if pod.ip}
+        if look is None or self._now_s() - look.at_s >= FULL_LOOK_S or asked.keys() != look.answers.keys():
+            return None
+        said = await asyncio.gather(*(self._say(pod, "srvr") for pod in asked.values()))
+        if not all(is_as_before(look.answers[member], srvr) for member, srvr in zip(asked, said, strict=True)):
+            return None
+        return await self._observed(cluster, seen, look.answers, state)
+
+    async def _observed(
+        self, cluster: ValidatedCluster, seen: "_Objects", answers: Mapping[int, Answer], state: ObserverState
+    ) -> Observed:
+        children, pods = seen.children, seen.pods
+        superuser = await self._superuser(cluster, state)
         observed = Observed(
             children,
             pods,
-            claims,
+            seen.claims,
             answers,
             _recorded(children),
             secret_id=superuser.secret_id,
@@ -122,8 +156,12 @@ class Observer:
             ),
         )
         timed = state.downtime.timed(observed, self._now_s())
-        policies = await self._egress.read(names, children, timed.leaderless_s, state.egress)
+        policies = await self._egress.read(cluster.names, children, timed.leaderless_s, state.egress)
         return replace(timed, egress_policies=policies)
+
+    async def _objects(self, names: Names) -> "_Objects":
+        children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
+        return _Objects(children, pods | await self._unfollowed_pods(names, children, pods), claims)
 
     async def _children(self, names: Names) -> dict[Child, Manifest]:
         found = {
@@ -152,7 +190,7 @@ class Observer:
         found = {m: await self._store.fetch(resource, names.namespace, names.claim(m)) for m in members}
         return {m: claim_view(m, manifest) for m, manifest in found.items() if manifest is not None}
 
-    async def _ask_all(self, names: Names, pods: dict[int, PodView]) -> dict[int, Answer]:
+    async def _ask_all(self, names: Names, pods: Mapping[int, PodView]) -> dict[int, Answer]:
         asked = [member for member, pod in pods.items() if pod.ip]
         answers = await asyncio.gather(*(self._ask(names, pods[member]) for member in asked))
         return dict(zip(asked, answers, strict=True))
@@ -169,19 +207,20 @@ class Observer:
         return Silent("another ensemble answers at its address") if _is_foreign(names, pod, answer) else answer
 
     async def _divergence(
-        self, pods: dict[int, PodView], answers: dict[int, Answer], state: ObserverState
+        self, pods: Mapping[int, PodView], answers: Mapping[int, Answer], state: ObserverState
     ) -> Divergence | None:
         """Ask for digests only where counts have grown: their answers are long."""
         members = state.mismatches.growing(answers, self._now_s())
         if not members:
             return None
         serving = [member for member, answer in sorted(answers.items()) if isinstance(answer, Serving)]
-        hashes = await asyncio.gather(*(self._ask_hash(pods[member]) for member in serving))
+        hashes = await asyncio.gather(*(self._say(pods[member], "hash") for member in serving))
         return Divergence(members, groups_of(dict(zip(serving, hashes, strict=True))))
 
-    async def _ask_hash(self, pod: PodView) -> str:
+    async def _say(self, pod: PodView, word: str) -> str:
+        """Return what the member answers to the word, empty when it does not."""
         try:
-            return await self._probe.ask(pod.ip, CLIENT_PORT, "hash")
+            return await self._probe.ask(pod.ip, CLIENT_PORT, word)
         except TransientError:
             return ""
 
@@ -215,6 +254,15 @@ def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Objects:
+    """What Kubernetes has of the cluster."""
+
+    children: Mapping[Child, Manifest]
+    pods: Mapping[int, PodView]
+    claims: Mapping[int, ClaimView]
+
+
+@dataclass(frozen=True, slots=True)
 class _Superuser:
     """The fields of `Observed` about the Secret."""
 
@@ -223,6 +271,6 @@ class _Superuser:
     refused: str = ""
 
 
-def _recorded(children: dict[Child, Manifest]) -> tuple[Server, ...]:
+def _recorded(children: Mapping[Child, Manifest]) -> tuple[Server, ...]:
     manifest = children.get(Child.CONFIG_MAP)
     return parse_servers((manifest.get("data") or {}).get("members", "")) if manifest is not None else ()
