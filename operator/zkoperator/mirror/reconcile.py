@@ -11,10 +11,10 @@ from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.apply.rollout import Restarter
 from zkoperator.mirror.finalize import Finalizer
-from zkoperator.mirror.model.config_map import Content, managers_of
+from zkoperator.mirror.model.config_map import Content, managers_of, rivals_of
 from zkoperator.mirror.model.decision import short_hash
 from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
-from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION
+from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FIELD_MANAGER, RESOLVE_ANNOTATION
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.ledger_cache import LedgerCache, needs_ledger
 from zkoperator.mirror.observe.observed import Observed
@@ -269,14 +269,16 @@ class MirrorReconciler:
     async def _report(self, plan: Plan, sync: ValidatedSync, state: SyncState) -> LookAgain:
         manifest = await self._observer.config_map(sync, state.sides.config_map)
         content = state.sides.config_map.content(manifest) if manifest is not None else None
-        managers = managers_of(manifest) if manifest is not None and (plan.conflicts or plan.flapping) else {}
-        given = replace(_status_input(plan, sync, state, content), managers=managers)
+        given = _status_input(plan, sync, state, content)
+        if manifest is not None and (plan.conflicts or plan.flapping or plan.contested):
+            rivals = rivals_of(manifest, plan.contested, FIELD_MANAGER) if plan.contested else ()
+            given = replace(given, managers=managers_of(manifest), rivals=rivals)
         if sync.rollout:
             given = self._rollouts.with_content(given, plan, sync, state, manifest)
         await self._remove_spent_annotations(plan, sync, state.resource)
         status = status_of_plan(plan, state.resource.status(), given)
         written = await self._reporter.write_status(state.resource, state.report, status)
-        release_s = state.sides.backlog.flaps.next_release_s(self._clock.now_s())
+        release_s = state.sides.backlog.next_release_s(self._clock.now_s())
         looks = [
             written.again,
             NOW if written.is_written and _has_resolution(plan, sync) else WHEN_WOKEN,

@@ -35,6 +35,7 @@ def new_state(settings: MirrorSettings) -> SyncState:
     backlog = Backlog(
         burst=Burst(settings.quiet_s, settings.longest_burst_s),
         flaps=FlapLog(settings.flap_window_s, settings.flap_reverts, settings.flap_hold_s),
+        restored=FlapLog(settings.flap_window_s, settings.flap_reverts, settings.flap_hold_s),
         deletions=DeletionLog(settings.deletion_window_s, settings.deletion_quiet_s, settings.longest_deletion_s),
     )
     return SyncState(BothSides(backlog))

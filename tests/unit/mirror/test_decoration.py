@@ -1,14 +1,16 @@
 """Labels and annotations of the ConfigMap are as the spec says, and everybody else's stay."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from tests.support.models.mirror_seeds import in_world
-from tests.support.models.seeds import Seed, replaced
-from tests.support.worlds.mirror import NAMESPACE, World
-from zkoperator.kube.port import CONFIG_MAPS
+from tests.support.models.seeds import Seed, replaced, rewritten
+from tests.support.worlds.mirror import FAST, NAMESPACE, World, running
+from zkoperator.kube.port import CONFIG_MAPS, EVENTS
 from zkoperator.mirror.model.decoration import Decoration
+from zkoperator.mirror.model.flapping import FlapLog
 from zkoperator.mirror.plan import steps
 
 WANTED = {"labels": {"team": "shop"}, "annotations": {"example.com/reload": "true"}}
@@ -84,6 +86,73 @@ async def test_they_wait_while_nothing_may_be_written(world: World) -> None:
     assert not _meta(world)["labels"].get("team")
 
 
+def _rival(world: World, metadata: dict[str, Any]) -> None:
+    """Take back what each write of the operator puts on the ConfigMap, as a GitOps controller does."""
+
+    def answer(request: Any) -> None:
+        if request.resource == CONFIG_MAPS and request.is_write:
+            world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": metadata}, manager="argocd-controller")
+
+    world.kube.after = answer
+
+
+RIVALS: dict[str, dict[str, Any]] = {
+    "label team": {"labels": {"team": "theirs"}},
+    "annotation example.com/reload": {"annotations": {"example.com/reload": None}},
+    "annotation zkoperator.dev/base": {"annotations": {"zkoperator.dev/base": None}},
+}
+
+
+@pytest.mark.parametrize("mark", list(RIVALS))
+async def test_a_rival_that_takes_them_back_each_time_is_paced_held_and_named(world: World, mark: str) -> None:
+    world.tree(a="1")
+    world.config_map(a="1")
+    world.sync(configMap=WANTED)
+    await world.until_in_sync()
+    await world.quiet()
+    before = _writes(world)
+    _rival(world, RIVALS[mark])
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": RIVALS[mark]}, manager="argocd-controller")
+    await world.until_reason("Flapping")
+    assert mark in world.message()
+    assert ("argocd-controller" in world.message()) == (mark == "label team")
+    await world.quiet()
+    assert _writes(world) - before <= FAST.flap_reverts
+    world.node("a", "2")
+    await world.until(lambda: world.data() == {"a": b"2"})
+    world.edit(a="3")
+    await world.until(lambda: world.at("a") == b"3")
+    assert world.ready() == ("False", "Flapping")
+    assert any(event["reason"] == "Flapping" for event in world.kube.every(EVENTS))
+
+
+async def test_a_mark_that_was_held_is_put_back_later_and_stays_when_its_rival_is_gone() -> None:
+    async with running(dataclasses.replace(FAST, flap_hold_s=0.3)) as world:
+        world.tree(a="1")
+        world.sync(configMap=WANTED)
+        await world.until_in_sync()
+        _rival(world, RIVALS["label team"])
+        world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": RIVALS["label team"]}, manager="argocd-controller")
+        await world.until_reason("Flapping")
+        world.kube.after = lambda _: None
+        await world.until(lambda: _is_decorated(world))
+        await world.until_in_sync()
+
+
+async def test_a_base_that_is_held_for_a_rival_is_written_with_the_next_value(world: World) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    _rival(world, RIVALS["annotation zkoperator.dev/base"])
+    world.node("a", "2")
+    await world.until_reason("Flapping")
+    world.kube.after = lambda _: None
+    world.node("a", "3")
+    await world.until(lambda: world.data() == {"a": b"3"})
+    assert "zkoperator.dev/base" in _meta(world)["annotations"]
+    await world.until_in_sync()
+
+
 _CLAIM = in_world(test_they_are_set_again_when_somebody_changes_them_and_cost_nothing_else)
 SEEDS = (
     Seed(
@@ -95,6 +164,21 @@ SEEDS = (
         "labels and annotations that are there are not written again",
         replaced(Decoration, "missing", lambda self, _marks: self),
         (_CLAIM,),
+    ),
+    Seed(
+        "what a rival takes back each time is held",
+        replaced(FlapLog, "note_restored", lambda *_: 0),
+        (in_world(test_a_rival_that_takes_them_back_each_time_is_paced_held_and_named, mark="label team"),),
+    ),
+    Seed(
+        "a base that a rival strips is held",
+        rewritten(steps, "_base_must_move", " and BASE_MARK not in context.observed.contested", ""),
+        (
+            in_world(
+                test_a_rival_that_takes_them_back_each_time_is_paced_held_and_named,
+                mark="annotation zkoperator.dev/base",
+            ),
+        ),
     ),
 )
 

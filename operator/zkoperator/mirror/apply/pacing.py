@@ -9,12 +9,17 @@ from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 
 
 def wait_s(plan: Plan, zxid: int, backlog: Backlog, now_s: float) -> float:
-    """Return how many seconds a pull waits for the end of a burst or of deletions. Other plans do not wait."""
+    """Return how many seconds a write of the ConfigMap alone waits for the end of a burst or of deletions.
+
+    One that puts labels or annotations back waits for a pause of the writer that changes them. Other plans do not wait.
+    """
     deleted = frozenset(item.key for item in plan.carried if item.is_deletion and item.action is Action.TO_CONFIG_MAP)
     if (deleting_s := backlog.deletions.wait_s(deleted - plan.ended, now_s)) > 0:
         return deleting_s
     if len(plan.steps) == 1 and isinstance(step := plan.steps[0], WriteConfigMap) and (step.puts or step.removes):
         return backlog.burst.wait_s(zxid, now_s)
+    if len(plan.steps) == 1 and isinstance(step, WriteConfigMap) and plan.restored:
+        return backlog.burst.wait_s(step.resource_version, now_s)
     backlog.burst.settled()
     return 0.0
 
@@ -23,7 +28,9 @@ def note_writes(plan: Plan, backlog: Backlog, now_s: float) -> int:
     """Record the writes of the plan. Return the number of keys that are flapping because of them, and now held."""
     if any(isinstance(step, WriteConfigMap) for step in plan.steps):
         backlog.burst.wrote(now_s)
-    flapping = backlog.flaps.note(plan.carried, now_s) if plan.steps else 0
+    flapping = 0
+    if plan.steps:
+        flapping = backlog.flaps.note(plan.carried, now_s) + backlog.restored.note_restored(plan.restored, now_s)
     backlog.flaps.release(plan.resolved)
     if plan.stop is None:
         if plan.is_approved:

@@ -16,6 +16,8 @@ class Backlog:
     """When the next change of the subtree is written to the ConfigMap."""
     flaps: FlapLog
     """Recent writes by key, and the keys that are held for flapping."""
+    restored: FlapLog
+    """The same for labels and annotations of the ConfigMap that were put back."""
     deletions: DeletionLog
     """The keys that were deleted lately, and those whose deletion waits a moment."""
     refused: SkippedKeys = field(default_factory=SkippedKeys)
@@ -30,6 +32,11 @@ class Backlog:
     """Transactions that the last push was split into; 0 when one was enough."""
     is_splitting: bool = False
     """Some of these transactions are still to come."""
+
+    def next_release_s(self, now_s: float) -> float | None:
+        """Return the seconds until something that is held for flapping is released, None while nothing is."""
+        times = [log.next_release_s(now_s) for log in (self.flaps, self.restored)]
+        return min((time_s for time_s in times if time_s is not None), default=None)
 
     def forget_refusals(self) -> None:
         """Try all keys again, as a new session may have another identity."""

@@ -1,7 +1,7 @@
 """The content of a ConfigMap for the merge: digests instead of values, and its owner. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -78,6 +78,19 @@ def managers_of(config_map: Mapping[str, Any]) -> dict[str, str]:
                 if name.startswith("f:"):
                     found[name[2:]] = entry.get("manager", "")
     return found
+
+
+def rivals_of(config_map: Mapping[str, Any], names: Collection[str], own: str) -> tuple[str, ...]:
+    """Return the field managers beside `own` that have these labels or annotations (`label a`).
+
+    Who removed one is recorded nowhere.
+    """
+    owners: dict[str, str] = {}
+    for entry in _managed_fields(config_map):
+        fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
+        for kind in ("label", "annotation"):
+            owners |= {f"{kind} {name[2:]}": entry.get("manager", "") for name in fields.get(f"f:{kind}s") or {}}
+    return tuple(sorted({owners[name] for name in names if name in owners} - {own, ""}))
 
 
 def written_at(config_map: Mapping[str, Any]) -> str | None:

@@ -13,16 +13,16 @@ class Burst:
 
     quiet_s: float
     longest_s: float
-    _zxid: int = -1
+    _state: int | str = -1
     _wrote_s: float = float("-inf")
     _pending_since_s: float | None = None
     _changed_s: float = float("-inf")
     _writes: int = 0
 
-    def wait_s(self, zxid: int, now_s: float) -> float:
-        """Return the seconds to wait before the state at `zxid` is written; 0: write now."""
-        if zxid != self._zxid:
-            self._zxid = zxid
+    def wait_s(self, state: int | str, now_s: float) -> float:
+        """Return the seconds to wait before this state is written; 0: write now. Another state is a change."""
+        if state != self._state:
+            self._state = state
             self._changed_s = now_s
         if self._pending_since_s is None:
             self._pending_since_s = now_s

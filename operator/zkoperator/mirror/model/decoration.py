@@ -1,6 +1,7 @@
 """Labels and annotations that a ConfigMap is to have. Pure."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -8,6 +9,9 @@ from zkoperator.mirror.model.names import BASE_ANNOTATION, ZXID_ANNOTATION
 from zkoperator.zk.snapshot import digest_of
 
 _OWN = frozenset({BASE_ANNOTATION, ZXID_ANNOTATION})
+_LABEL, _ANNOTATION = "label ", "annotation "
+BASE_MARK: Final = _ANNOTATION + BASE_ANNOTATION
+"""The name of the merge base among those of labels and annotations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,17 @@ class Decoration:
             {name: value for name, value in self.annotations.items() if marks.get(_ANNOTATION + name) != _mark(value)},
         )
 
+    def names(self) -> frozenset[str]:
+        """Return the name of each, with its kind, as a message shows it."""
+        return frozenset((*(_LABEL + name for name in self.labels), *(_ANNOTATION + name for name in self.annotations)))
+
+    def without(self, names: AbstractSet[str]) -> "Decoration":
+        """Return those that `names` does not have."""
+        return Decoration(
+            {name: value for name, value in self.labels.items() if _LABEL + name not in names},
+            {name: value for name, value in self.annotations.items() if _ANNOTATION + name not in names},
+        )
+
 
 NO_DECORATION: Final = Decoration()
 
@@ -42,9 +57,6 @@ def marks_of(meta: Mapping[str, Any]) -> dict[str, bytes]:
     marks = {_LABEL + name: _mark(value) for name, value in (meta.get("labels") or {}).items()}
     annotations = (meta.get("annotations") or {}).items()
     return marks | {_ANNOTATION + name: _mark(value) for name, value in annotations if name not in _OWN}
-
-
-_LABEL, _ANNOTATION = "label ", "annotation "
 
 
 def _mark(value: str) -> bytes:

@@ -1,6 +1,6 @@
-"""Recognises keys that two writers keep reverting through a ConfigSync, and holds them. Pure."""
+"""Recognises what two writers keep reverting (keys, labels, annotations), and holds it for a while. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -36,18 +36,22 @@ class FlapLog:
 
     def note(self, carried: Iterable[Decision], now_s: float) -> int:
         """Remember the writes of one pass; return the number of keys that are held because of them."""
+        return self._note({item.key: _write_of(item, now_s) for item in carried}, now_s)
+
+    def note_restored(self, names: Iterable[str], now_s: float) -> int:
+        """Remember what was put back, whatever stood there instead; return how many names are held because of it."""
+        return self._note({name: _Write(now_s, Side.CONFIG_MAP, None, None) for name in names}, now_s)
+
+    def _note(self, writes: Mapping[str, _Write], now_s: float) -> int:
         held = 0
-        for item in carried:
-            to_config_map = item.action is Action.TO_CONFIG_MAP
-            target = Side.CONFIG_MAP if to_config_map else Side.ZOOKEEPER
-            wrote, over = (item.zookeeper, item.config_map) if to_config_map else (item.config_map, item.zookeeper)
-            recent = (write for write in self._writes.pop(item.key, ()) if now_s - write.at_s <= self.window_s)
-            writes = (*recent, _Write(now_s, target, wrote, over))[-2 * self.reverts :]
-            if _count_reverts(writes) >= self.reverts:
-                self._held_until_s[item.key] = now_s + self.hold_s
+        for key, write in writes.items():
+            recent = (earlier for earlier in self._writes.pop(key, ()) if now_s - earlier.at_s <= self.window_s)
+            known = (*recent, write)[-2 * self.reverts :]
+            if _count_reverts(known) >= self.reverts:
+                self._held_until_s[key] = now_s + self.hold_s
                 held += 1
             else:
-                self._writes[item.key] = writes
+                self._writes[key] = known
         self._forget(now_s)
         return held
 
@@ -74,6 +78,12 @@ class FlapLog:
             if len(self._writes) <= MAX_KEYS and now_s - self._writes[key][-1].at_s <= self.window_s:
                 return
             del self._writes[key]
+
+
+def _write_of(item: Decision, now_s: float) -> _Write:
+    if item.action is Action.TO_CONFIG_MAP:
+        return _Write(now_s, Side.CONFIG_MAP, item.zookeeper, item.config_map)
+    return _Write(now_s, Side.ZOOKEEPER, item.config_map, item.zookeeper)
 
 
 def _count_reverts(writes: tuple[_Write, ...]) -> int:

@@ -31,6 +31,7 @@ class Observed:
         unfit: keys that the API server refuses, and why.
         limits: size limits of the ensemble for a push.
         flapping: keys that are held because they are flapping.
+        contested: labels and annotations of the ConfigMap that are held for the same reason.
     """
 
     snapshot: Snapshot
@@ -45,6 +46,7 @@ class Observed:
     claimed_by: str = ""
     missing_above: tuple[str, ...] = ()
     flapping: frozenset[str] = frozenset()
+    contested: frozenset[str] = frozenset()
     refused: Mapping[str, Problem] = field(default_factory=dict)
     unfit: Mapping[str, Problem] = field(default_factory=dict)
     limits: PushLimits = field(default_factory=PushLimits)

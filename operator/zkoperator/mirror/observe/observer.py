@@ -137,6 +137,7 @@ class Observer:
             missing_above=await _missing_above(subtree.zk, snapshot),
             deleted_lately=backlog.deletions.lately(now_s),
             flapping=backlog.flaps.held(now_s),
+            contested=backlog.restored.held(now_s),
             refused=backlog.refused.at(now_s),
             unfit=backlog.unfit.at(now_s),
             limits=limits_after(backlog.push_failures, kept=frozenset(backlog.kept.at(now_s))),

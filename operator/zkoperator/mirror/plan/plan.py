@@ -25,7 +25,7 @@ from zkoperator.mirror.plan.guard import (
 )
 from zkoperator.mirror.plan.recall import common_of, recalled_base
 from zkoperator.mirror.plan.refusal import refusal_of
-from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps
+from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps, contested_marks
 from zkoperator.mirror.validate import ValidatedSync
 
 
@@ -58,6 +58,8 @@ class Plan:
         resolved: keys that a resolution has decided and the steps carry out.
         is_approved: the deletions are those that somebody has approved.
         ended: keys that nobody has deleted: their znodes have gone with their sessions, or hold others now.
+        restored: labels and annotations of the ConfigMap that are put back, without anything else to write.
+        contested: labels and annotations that are left alone because another writer keeps changing them.
         common: names of the keys that both sides have in common at `zxid`, as a status keeps them.
         keys, bytes: equal on both sides once the steps are done.
     """
@@ -78,6 +80,8 @@ class Plan:
     resolved: frozenset[str] = frozenset()
     ended: frozenset[str] = frozenset()
     is_approved: bool = False
+    restored: frozenset[str] = frozenset()
+    contested: tuple[str, ...] = ()
     common: str = ""
     keys: int = 0
     bytes: int = 0
@@ -343,6 +347,8 @@ class _Planner:
             resolved=frozenset(decisions.resolved & carried),
             ended=(self._ended() | decisions.only_emptied) & carried,
             is_approved=sorted_.is_approved,
+            restored=steps.restored,
+            contested=contested_marks(self._sync, self._observed),
             keys=decisions.equal + sum(not item.is_deletion for item in steps.carried),
             bytes=decisions.equal_bytes + steps.carried_bytes,
             zxid=self._observed.snapshot.zxid,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from zkoperator.api.reasons import SyncReason
 from zkoperator.mirror.model.acls import acl_of
 from zkoperator.mirror.model.decision import Action, Decision, Problem
-from zkoperator.mirror.model.decoration import Decoration
+from zkoperator.mirror.model.decoration import BASE_MARK, Decoration
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
 from zkoperator.mirror.model.names import zxid_of
@@ -66,6 +66,7 @@ class Steps:
         problems: keys that do not fit.
         carried_bytes: bytes of the values that are written.
         more: a push was split; the next pass goes on with it.
+        restored: labels and annotations that are put back, without anything else to write.
     """
 
     all: tuple[Step, ...]
@@ -74,6 +75,7 @@ class Steps:
     carried: tuple[Decision, ...]
     carried_bytes: int
     more: bool
+    restored: frozenset[str] = frozenset()
 
 
 def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> Steps:
@@ -101,6 +103,7 @@ def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> 
         carried=tuple(carried),
         carried_bytes=sum(_bytes_of(context, item) for item in carried),
         more=push is not None and push.rest > 0,
+        restored=_lost_marks(context) if isinstance(write, WriteConfigMap) and not carried else frozenset(),
     )
 
 
@@ -234,14 +237,34 @@ def _other_annotations(context: StepContext) -> int:
 
 
 def _missing_decoration(context: StepContext) -> Decoration:
-    content = context.observed.content
-    return context.sync.decoration.missing(content.marks if content is not None else {})
+    """Return the labels and annotations to write: those that differ, unless another writer keeps changing them."""
+    return _differing_decoration(context.sync, context.observed).without(context.observed.contested)
+
+
+def _differing_decoration(sync: ValidatedSync, observed: Observed) -> Decoration:
+    return sync.decoration.missing(observed.content.marks if observed.content is not None else {})
+
+
+def _is_base_missing(observed: Observed) -> bool:
+    return observed.base is None and observed.content is not None
+
+
+def _lost_marks(context: StepContext) -> frozenset[str]:
+    base = {BASE_MARK} if _is_base_missing(context.observed) else set()
+    return _missing_decoration(context).names() | (base - context.observed.contested)
+
+
+def contested_marks(sync: ValidatedSync, observed: Observed) -> tuple[str, ...]:
+    """Return the labels and annotations that are not as they should be, because another writer keeps changing them."""
+    base = {BASE_MARK} if _is_base_missing(observed) else set()
+    return tuple(sorted((_differing_decoration(sync, observed).names() | base) & observed.contested))
 
 
 def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
     """Whether the base must be written though no value changes, as when a key is no longer selected."""
     old = context.base
-    must_be_written = context.observed.base is None or bool(_missing_decoration(context))
+    is_base_lost = context.observed.base is None and BASE_MARK not in context.observed.contested
+    must_be_written = is_base_lost or bool(_missing_decoration(context))
     if old is None or must_be_written or sorted_.records or decisions.dropped:
         return True
     if _identity(old) != _identity(base):

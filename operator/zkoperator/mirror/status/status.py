@@ -41,6 +41,7 @@ class StatusInput:
         now: the wall clock, RFC 3339.
         wrote: whether the pass has written to either side.
         managers: key -> field manager that last wrote it in the ConfigMap.
+        rivals: field managers that keep changing labels or annotations of the ConfigMap.
         config_map_uid: uid of the present ConfigMap, "" when there is none.
         newest: zxid of the last change in the subtree, None when it is not known or the pass has written.
         has_ledger: whether the ConfigSync has a ledger on the ensemble.
@@ -56,6 +57,7 @@ class StatusInput:
     now: str
     wrote: bool = False
     managers: Mapping[str, str] = field(default_factory=dict)
+    rivals: tuple[str, ...] = ()
     config_map_uid: str = ""
     newest: int | None = None
     has_ledger: bool = False
@@ -140,7 +142,7 @@ def differs_now(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def _ready(plan: Plan, given: StatusInput) -> _Ready:
     if plan.stop is not None:
         return _Ready(Truth.FALSE, plan.stop, plan.message)
-    reason, message = _open_reason(plan)
+    reason, message = _open_reason(plan, given)
     if reason is not None:
         return _Ready(Truth.FALSE, reason, _clip(". ".join((message, *given.notes))))
     if plan.more:
@@ -149,7 +151,7 @@ def _ready(plan: Plan, given: StatusInput) -> _Ready:
     return _Ready(Truth.TRUE, SyncReason.IN_SYNC, _clip(message))
 
 
-def _open_reason(plan: Plan) -> tuple[SyncReason | None, str]:
+def _open_reason(plan: Plan, given: StatusInput) -> tuple[SyncReason | None, str]:
     """Return the most important reason why some keys differ, with its message; None when all are equal."""
     if plan.pending is not None:
         return SyncReason.DELETIONS_HELD, _held_message(plan)
@@ -165,7 +167,18 @@ def _open_reason(plan: Plan) -> tuple[SyncReason | None, str]:
         found = [problem for problem in plan.problems if problem.reason is reason]
         if found:
             return reason, _problem_message(found)
+    if plan.contested:
+        return SyncReason.FLAPPING, _contested_message(plan.contested, given.rivals)
     return None, ""
+
+
+def _contested_message(marks: tuple[str, ...], rivals: tuple[str, ...]) -> str:
+    which = ", ".join(marks[:_NAMED]) + (f" and {len(marks) - _NAMED} more" if len(marks) > _NAMED else "")
+    by = f" ({', '.join(rivals[:_NAMED])})" if rivals else ""
+    return (
+        f"another writer{by} keeps changing or removing what the operator sets on the ConfigMap: {which}; left alone "
+        "for a while, all keys go on. Let that writer leave it alone, or take it off spec.configMap"
+    )
 
 
 def _names(items: tuple[Decision, ...]) -> str:
