@@ -5,10 +5,17 @@ a library's errors. The keyed loop alone decides what follows: a back-off or an 
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 
 class ZkOperatorError(Exception):
-    """Base of all errors of the operator."""
+    """Base of all errors of the operator.
+
+    `brief` is for conditions: what failed, by codes and names that are the same at each retry, without a text or value
+    of somebody else. Empty where the adapter knows nothing of the kind.
+    """
+
+    brief: str = ""
 
 
 class TransientError(ZkOperatorError):
@@ -59,3 +66,25 @@ class InvalidError(ZkOperatorError):
 
 class TooLargeError(InvalidError):
     """A request, or its answer, is longer than one of the two sides accepts."""
+
+
+_Error = TypeVar("_Error", bound=ZkOperatorError)
+
+
+def with_brief(error: _Error, brief: str) -> _Error:
+    """Return the error with its short form."""
+    error.brief = brief
+    return error
+
+
+def brief_of(error: BaseException | None) -> str:
+    """Return the short form of the error, or of what caused it; its kind where neither has one."""
+    chain: list[BaseException] = []
+    cause = error
+    # An error that is raised again as its own cause ends the chain.
+    while cause is not None and cause not in chain:
+        if isinstance(cause, ZkOperatorError) and cause.brief:
+            return cause.brief
+        chain.append(cause)
+        cause = cause.__cause__
+    return type(error).__name__.removesuffix("Error")

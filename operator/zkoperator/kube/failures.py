@@ -15,6 +15,7 @@ from zkoperator.errors import (
     TransientError,
     UnknownOutcomeError,
     ZkOperatorError,
+    with_brief,
 )
 from zkoperator.kube.port import (
     BudgetSpentError,
@@ -27,6 +28,8 @@ from zkoperator.kube.port import (
 
 _ECHO = re.compile(r"(Invalid value|Unsupported value|Duplicate value): ")
 _BY_ROLE = re.compile(r"User \"[^\"]*\" cannot [a-z]+ resource")
+_WORD = re.compile(r"[A-Z][A-Za-z]{1,40}")
+_WEBHOOK = re.compile(r"failed calling webhook \"([a-z0-9.-]{1,253})\"")
 _MALFORMED_CODES = frozenset({400, 405, 415, 422})
 _MALFORMED_SIGN, _TOO_LARGE_SIGN = "failed to create typed patch object", "request is too large"
 """Texts of internal errors (500) for which the object is the cause: its schema, or etcd's limit of 1.5 MiB."""
@@ -73,7 +76,16 @@ def translate(request: Request, code: int, body: bytes, headers: Mapping[str, st
     """Return the error that an answer of `code` >= 400 means. The object in question never gets into a message."""
     status = _status(body)
     message = str(status.get("message") or f"HTTP {code}")
-    return _refused(request, code, status, message) or _failed(request, code, _retry_after_s(headers, status))
+    error = _refused(request, code, status, message) or _failed(request, code, _retry_after_s(headers, status))
+    return with_brief(error, _brief(request, code, status, message))
+
+
+def _brief(request: Request, code: int, status: Manifest, message: str) -> str:
+    """Return verb, kind, code and reason, and the name of the webhook that could not be called."""
+    reason = str(status.get("reason") or "")
+    words = f"{request.verb} {request.resource.plural}: HTTP {code}" + (f" {reason}" if _WORD.fullmatch(reason) else "")
+    webhook = _WEBHOOK.search(message)
+    return f"{words} (webhook {webhook[1]} failed)" if webhook is not None else words
 
 
 def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkOperatorError | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 
-from zkoperator.errors import TransientError, UnknownOutcomeError, ZkOperatorError
+from zkoperator.errors import TransientError, UnknownOutcomeError, ZkOperatorError, with_brief
 from zkoperator.kube.credentials import Credentials, CredentialSource
 from zkoperator.kube.failures import Request, translate
 from zkoperator.kube.session import Fence, no_fence, once, open_session
@@ -20,6 +20,7 @@ from zkoperator.runtime.blocking_calls import DaemonThread
 
 _CREDENTIALS_AGE_S = 30.0
 _LARGE = 256 * 1024
+_QUEUED, _UNCONNECTED = "too many requests wait for the API server", "cannot connect to the API server"
 _HEADERS = {"User-Agent": "zkoperator", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -142,7 +143,7 @@ class Transport:
             async with asyncio.timeout(limit_s):
                 await self._slots.acquire()
         except TimeoutError as error:
-            raise TransientError(f"{request}: too many requests wait for the API server") from error
+            raise with_brief(TransientError(f"{request}: {_QUEUED}"), _QUEUED) from error
         try:
             yield
         finally:
@@ -154,7 +155,7 @@ class Transport:
             async with asyncio.timeout(deadline_s):
                 yield
         except TimeoutError as error:
-            raise _lost(request, f"no answer within {deadline_s:g} s") from error
+            raise _lost(request, f"no answer within {deadline_s:g} s", "no answer in time") from error
 
     async def _authorized(self, request: Request, call: Call, before: Fence) -> Answer:
         """Send with the present credentials; after a 401, which changed nothing, once more with renewed ones."""
@@ -165,7 +166,8 @@ class Transport:
         login = await self._renew(login)
         answer = await self._exchange(request, login, call, before)
         if answer.code == 401:
-            raise TransientError(f"{request}: the API server refuses our credentials (401), renewed ones too")
+            message = f"{request}: the API server refuses our credentials (401), renewed ones too"
+            raise with_brief(TransientError(message), f"{request.verb} {request.resource.plural}: HTTP 401")
         return answer
 
     async def _exchange(self, request: Request, login: _Login, call: Call, before: Fence) -> Answer:
@@ -178,11 +180,13 @@ class Transport:
                 return Answer(response.status, await response.read(), response.headers)
         except aiohttp.ClientConnectorError as error:
             self._distrust(error)
-            raise TransientError(f"{request}: cannot connect to the API server: {error}") from error
+            message = f"{request}: {_UNCONNECTED}: {error}"
+            raise with_brief(TransientError(message), _UNCONNECTED) from error
         except (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as error:
-            raise TransientError(f"{request}: cannot connect to the API server: {_reason(error)}") from error
+            message = f"{request}: {_UNCONNECTED}: {_reason(error)}"
+            raise with_brief(TransientError(message), _UNCONNECTED) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _lost(request, _reason(error)) from error
+            raise _lost(request, _reason(error), "the connection broke") from error
 
     def _request(
         self, login: _Login, call: Call, timeout: aiohttp.ClientTimeout, *middlewares: aiohttp.ClientMiddlewareType
@@ -291,10 +295,11 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _lost(request: Request, why: str) -> TransientError:
+def _lost(request: Request, why: str, brief: str) -> TransientError:
+    brief = f"{request.verb} {request.resource.plural}: {brief}"
     if request.is_write:
-        return UnknownOutcomeError(f"{request}: {why}, so it may have happened")
-    return TransientError(f"{request}: {why}")
+        return with_brief(UnknownOutcomeError(f"{request}: {why}, so it may have happened"), brief)
+    return with_brief(TransientError(f"{request}: {why}"), brief)
 
 
 @contextmanager

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.controller.keyed_state import KeyedState
-from zkoperator.errors import ConflictError, ForbiddenError, InvalidError, TransientError, ZkOperatorError
+from zkoperator.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    TransientError,
+    UnknownOutcomeError,
+    ZkOperatorError,
+    brief_of,
+)
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
 from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.apply.applier import Applier
@@ -209,10 +217,10 @@ class MirrorReconciler:
         except InvalidError as error:
             message = f"what was written was refused: {error}; rename the key, make its value smaller, or exclude it"
             return await self._report_refusal(SyncReason.KEY_INVALID, message, sync, state)
-        except (ConflictError, TransientError):
-            await self._report_failing(sync, state)
+        except (ConflictError, TransientError) as error:
+            await self._report_failing(error, sync, state)
             raise
-        state.report.failing_s = None
+        state.report.succeeded()
         if plan.claims_ledger:
             return NOW
         self._note_writes(plan, state)
@@ -226,21 +234,25 @@ class MirrorReconciler:
         return again
 
     async def _apply(self, plan: Plan, sync: ValidatedSync, observed: Observed, state: SyncState) -> tuple[str, ...]:
-        """Apply the plan. A write of the ConfigMap counts, even when the push after it fails."""
+        """Apply the plan. A write of the ConfigMap counts, even when the push after it fails; so does one in doubt."""
         written: list[Step] = []
         try:
             return await self._applier.apply(plan.steps, sync, observed, state.sides, written.append)
-        except ZkOperatorError:
+        except ZkOperatorError as error:
+            backlog, now_s = state.sides.backlog, self._clock.now_s()
             if any(isinstance(step, CreateConfigMap | WriteConfigMap) for step in written):
-                self._meter.flapped(pacing.note_pull(plan, state.sides.backlog, self._clock.now_s()))
+                self._meter.flapped(pacing.note_pull(plan, backlog, now_s))
+            if isinstance(error, UnknownOutcomeError):
+                pacing.note_doubt(plan, written, backlog, now_s)
             raise
 
-    async def _report_failing(self, sync: ValidatedSync, state: SyncState) -> None:
+    async def _report_failing(self, error: ZkOperatorError, sync: ValidatedSync, state: SyncState) -> None:
         """Set Ready to False once all writes have failed for a while. A single failure is not reported."""
         now_s, report = self._clock.now_s(), state.report
-        report.failing_s = now_s if report.failing_s is None else report.failing_s
-        if now_s - report.failing_s >= self._settings.failing_s:
-            message = "every write has failed for a while; the operator's log says why"
+        report.failed(brief_of(error), now_s)
+        if report.failing_s is not None and now_s - report.failing_s >= self._settings.failing_s:
+            how = "; ".join(sorted(report.failures))
+            message = f"every write has failed for a while ({how}); the operator goes on trying"
             await self._report_waiting(Waiting(SyncReason.SYNCING, message), sync, state)
 
     def _note_writes(self, plan: Plan, state: SyncState) -> None:

@@ -14,6 +14,7 @@ from zkoperator.errors import (
     TransientError,
     UnknownOutcomeError,
     ZkOperatorError,
+    with_brief,
 )
 from zkoperator.zk.port import (
     BadVersionError,
@@ -26,6 +27,7 @@ from zkoperator.zk.port import (
 )
 
 _CODES: dict[type[codes.KazooException], int] = {kind: code for code, kind in codes.EXCEPTIONS.items()}
+_NAMES = {code: kind.__name__.removesuffix("Error") for code, kind in codes.EXCEPTIONS.items()}
 
 OK = 0
 ROLLED_BACK = _CODES[codes.RolledBackError]
@@ -70,6 +72,10 @@ class Subject(NamedTuple):
 
 def error_of(code: int, subject: Subject) -> ZkOperatorError:
     """Return the error for the code of a reply; a write that failed with an unknown code has an unknown outcome."""
+    return with_brief(_error_of(code, subject), f"ZooKeeper: {_NAMES.get(code, f'error {code}')}")
+
+
+def _error_of(code: int, subject: Subject) -> ZkOperatorError:
     simple = _SIMPLE.get(code)
     if simple is not None:
         kind, text = simple
@@ -83,4 +89,4 @@ def error_of(code: int, subject: Subject) -> ZkOperatorError:
 def lost(subject: Subject, reason: str) -> TransientError:
     """Return the error for a request that was sent and not answered."""
     kind = UnknownOutcomeError if subject.is_write else TransientError
-    return kind(f"{subject.path}: {reason}")
+    return with_brief(kind(f"{subject.path}: {reason}"), "ZooKeeper: no answer")

@@ -48,6 +48,7 @@ class MultiError(ZkOperatorError):
         super().__init__(f"operation {index}: {cause}")
         self.index = index
         self.cause = cause
+        self.brief = cause.brief
 
 
 class Stat(NamedTuple):

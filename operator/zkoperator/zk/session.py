@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import Any
 
-from zkoperator.errors import FieldError, InvalidError, TooLargeError, TransientError, ZkOperatorError
+from zkoperator.errors import FieldError, InvalidError, TooLargeError, TransientError, ZkOperatorError, with_brief
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.zk import port, wire
 from zkoperator.zk.connection import REPLY_LIMIT_BYTES, Call, Connection
@@ -274,7 +274,8 @@ class ZkSession:
         now = self._loop.time()
         while self._waiting and (self._waiting[0].future.done() or self._waiting[0].deadline <= now):
             call = self._waiting.popleft()
-            call.fail(TransientError(f"{call.request.subject.path}: not connected: {self._dialer.problem}"))
+            message = f"{call.request.subject.path}: not connected: {self._dialer.problem}"
+            call.fail(with_brief(TransientError(message), "ZooKeeper: not connected"))
         due = [self._waiting[0].deadline] if self._waiting else []
         sent = self._connection.overdue(now) if self._connection is not None else None
         due += [sent] if sent is not None else []

@@ -13,6 +13,7 @@ from zkoperator.errors import (
     TransientError,
     UnknownOutcomeError,
     ZkOperatorError,
+    brief_of,
 )
 from zkoperator.kube.failures import Request, translate, translate_watch_error, without_value
 from zkoperator.kube.port import CONFIG_MAPS, STATEFUL_SETS, GoneError, Manifest, NoSuchKindError
@@ -45,6 +46,32 @@ def status(code: int, **more: object) -> bytes:
 )
 def test_each_code_has_one_meaning(request_: Request, code: int, kind: type[ZkOperatorError]) -> None:
     assert type(translate(request_, code, status(code), {})) is kind
+
+
+@pytest.mark.parametrize(
+    ("body", "brief"),
+    [
+        (status(503, reason="ServiceUnavailable"), "patch configmaps: HTTP 500 ServiceUnavailable"),
+        (status(500, reason="a text of a webhook: 1"), "patch configmaps: HTTP 500"),
+        (b"<html>", "patch configmaps: HTTP 500"),
+        (
+            json.dumps({"message": 'failed calling webhook "guard.example.com": Post "https://x/?id=7": EOF'}).encode(),
+            "patch configmaps: HTTP 500 (webhook guard.example.com failed)",
+        ),
+    ],
+)
+def test_the_short_form_of_an_error_has_no_words_of_others(body: bytes, brief: str) -> None:
+    assert brief_of(translate(WRITE, 500, body, {})) == brief
+
+
+def test_the_short_form_is_that_of_the_cause_where_there_is_one() -> None:
+    error = ConflictError("the ConfigMap would be too large")
+    error.__cause__ = translate(WRITE, 413, b"", {})
+    assert brief_of(error) == "patch configmaps: HTTP 413"
+    assert brief_of(ConflictError("a text")) == "Conflict"
+    itself = ConflictError("raised from itself")
+    itself.__cause__ = itself
+    assert brief_of(itself) == "Conflict"
 
 
 def test_all_causes_of_a_refusal_are_told() -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.fakes.zk import Fault
 from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, World, running
+from zkoperator.errors import UnknownOutcomeError
 from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.model import deletions
@@ -202,7 +204,40 @@ async def test_deletions_count_although_the_push_of_the_same_pass_is_refused(wor
     assert world.status()["pending"]["deletes"] == 3
 
 
+@pytest.mark.parametrize("side", ["configmap", "znodes"])
+async def test_deletions_whose_answer_is_lost_count(world: World, side: str) -> None:
+    """Each round deletes three of ten keys on one side; the write to the other side happens, and its answer is lost."""
+    await _synced(world, 10)
+
+    def lose(request: Any) -> None:
+        if request.resource == CONFIG_MAPS and request.is_write:
+            raise UnknownOutcomeError("no answer")
+
+    for gone in (KEYS[:3], KEYS[3:6]):
+        if side == "configmap":
+            world.kube.after = lose
+            world.write(*(Delete(f"{ROOT}/{key}", -1) for key in gone))
+            await world.until(lambda: world.ready()[1] == "DeletionsHeld" or KEYS[0] not in (world.data() or {}))
+            world.kube.after = lambda _: None
+        else:
+            world.zk.inject(Fault.DROP_AFTER, "multi")
+            world.edit(**dict.fromkeys(gone, None))
+            await world.until(lambda: world.ready()[1] == "DeletionsHeld" or world.at(KEYS[0]) is None)
+        await world.quiet(40)
+    assert world.ready() == ("False", "DeletionsHeld")
+    assert world.status()["pending"]["deletes"] == 3
+    assert set(KEYS[3:]) <= (world.data() or {}).keys() if side == "configmap" else world.at(KEYS[3]) == b"1"
+
+
 SEEDS = (
+    Seed(
+        "a write without an answer counts",
+        replaced(pacing, "note_doubt", lambda *_: None),
+        (
+            in_world(test_deletions_whose_answer_is_lost_count, side="configmap"),
+            in_world(test_deletions_whose_answer_is_lost_count, side="znodes"),
+        ),
+    ),
     Seed(
         "a pull counts although the push fails",
         replaced(pacing, "note_pull", lambda *_: 0),

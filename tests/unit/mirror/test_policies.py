@@ -1,5 +1,6 @@
 """Conflicts, adoption, deletions, flapping: what is decided, what waits, and who may say so."""
 
+import json
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,7 +11,8 @@ from tests.support.models.adoptions import ADOPTIONS, KEYS, ZNODES, znodes_after
 from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
-from zkoperator.errors import TransientError
+from zkoperator.errors import ZkOperatorError
+from zkoperator.kube.failures import Request, translate
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.mirror import reconcile
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION
@@ -480,18 +482,33 @@ async def test_a_preference_deletes_nothing_that_is_to_be_retained(world: World,
     assert world.at("b") == b"edited"
 
 
-async def test_writes_that_all_fail_are_told(world: World) -> None:
+def _webhook_down(number: int) -> ZkOperatorError:
+    """The error of a webhook that does not answer, in words that are others at each retry and quote a value."""
+    message = (
+        f'Internal error occurred: failed calling webhook "guard.example.com": failed to call webhook: Post '
+        f'"https://guard.policy.svc/check?id={number}": context deadline exceeded ("secret value")'
+    )
+    body = {"kind": "Status", "reason": "InternalError", "code": 500, "message": message}
+    request = Request("patch", CONFIG_MAPS, NAMESPACE, "shop")
+    return translate(request, 500, json.dumps(body).encode(), {})
+
+
+async def test_writes_that_all_fail_are_told_in_words_that_stay_the_same(world: World) -> None:
     world.tree(a="1")
     world.sync()
     await world.until_in_sync()
 
-    def refuse(operation: object) -> None:
-        if getattr(operation, "verb", "") == "patch" and operation.resource is CONFIG_MAPS:  # type: ignore[attr-defined]
-            raise TransientError("a webhook is down")
+    def refuse(operation: Any) -> None:
+        if operation.verb == "patch" and operation.resource is CONFIG_MAPS:
+            raise _webhook_down(len(world.kube.operations))
 
     world.kube.before = refuse
     world.node("a", "2")
     await world.until_reason("Syncing")
+    assert "patch configmaps: HTTP 500 InternalError (webhook guard.example.com failed)" in world.message()
+    before = world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.quiet()
+    assert world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop") == before
     world.kube.before = lambda _: None
     await world.until(lambda: (world.data() or {})["a"] == b"2")
     await world.until_in_sync()
@@ -582,7 +599,12 @@ SEEDS = (
     Seed(
         "writes that all fail are reported",
         replaced(reconcile.MirrorReconciler, "_report_failing", _no_report),
-        (in_world(test_writes_that_all_fail_are_told),),
+        (in_world(test_writes_that_all_fail_are_told_in_words_that_stay_the_same),),
+    ),
+    Seed(
+        "the words about failing writes are the same at each retry",
+        replaced(reconcile, "brief_of", str),
+        (in_world(test_writes_that_all_fail_are_told_in_words_that_stay_the_same),),
     ),
 )
 

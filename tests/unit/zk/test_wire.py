@@ -35,6 +35,8 @@ def test_an_unknown_code_is_an_unknown_outcome_for_a_write_and_nothing_worse_for
 )
 def test_known_codes_have_their_own_error_that_names_the_path(code: int, kind: type[ZkOperatorError]) -> None:
     error = error_of(code, Subject("/some/path", True))
+    assert error.brief.startswith("ZooKeeper: ")
+    assert "/some/path" not in error.brief
     assert type(error) is kind
     assert "/some/path" in str(error)
 

@@ -1,11 +1,14 @@
 """When the writes of a plan are carried out, and what is recorded about them for later plans. Pure."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from zkoperator.mirror.model.backlog import Backlog
 from zkoperator.mirror.model.decision import Action
 from zkoperator.mirror.plan.plan import Plan
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
+from zkoperator.mirror.plan.push import PushMulti
+from zkoperator.mirror.plan.steps import Step
 
 
 def wait_s(plan: Plan, zxid: int, backlog: Backlog, now_s: float) -> float:
@@ -40,6 +43,17 @@ def note_writes(plan: Plan, backlog: Backlog, now_s: float) -> int:
         counted = [] if plan.is_approved else deleted
         backlog.deletions.note(counted, written, now_s, held=bool(plan.held))
     return flapping
+
+
+def note_doubt(plan: Plan, written: Collection[Step], backlog: Backlog, now_s: float) -> None:
+    """Count the deletions of the step whose answer is missing. Keys that are left do not count."""
+    if plan.is_approved or not (left := plan.steps[len(written) :]):
+        return
+    action = Action.TO_ZOOKEEPER if isinstance(left[0], PushMulti) else Action.TO_CONFIG_MAP
+    keys = {*left[0].keys} if isinstance(left[0], PushMulti) else {item.key for item in plan.carried}
+    deleted = [item for item in plan.carried if item.is_deletion and item.action is action and item.key in keys]
+    lost = [item.key for item in deleted if item.key not in plan.ended]
+    backlog.deletions.note(lost, (), now_s, held=bool(plan.held))
 
 
 def note_pull(plan: Plan, backlog: Backlog, now_s: float) -> int:

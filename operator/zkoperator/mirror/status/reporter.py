@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,8 @@ _REASONS_WITH_EVENT = (
 )
 """Reasons that get an Event in every condition. Other reasons get one only in Ready."""
 
+_MOST_FAILURES = 3
+
 logger = logging.getLogger(__name__)
 
 
@@ -45,6 +47,19 @@ class ReportState:
     """Since when the numbers of the status have been out of date, None while they are current."""
     failing_s: float | None = None
     """Since when every write has failed, None after a success."""
+    failures: set[str] = field(default_factory=set)
+    """How they have failed, by the short forms of the errors."""
+
+    def failed(self, brief: str, now_s: float) -> None:
+        """Note a pass whose write has failed."""
+        self.failing_s = now_s if self.failing_s is None else self.failing_s
+        if len(self.failures) < _MOST_FAILURES:
+            self.failures.add(brief)
+
+    def succeeded(self) -> None:
+        """Note a pass whose writes have not failed."""
+        self.failing_s = None
+        self.failures.clear()
 
 
 @dataclass(frozen=True, slots=True)
