@@ -1,23 +1,27 @@
 """The deletion of a ConfigSync: the data that `onDelete` names, then ledger and claim, then the finalizer. I/O."""
 
+from dataclasses import dataclass
+
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import OnDelete
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.model.config_map import content_of
 from zkoperator.mirror.model.ledger import Ledger, effective_digests
-from zkoperator.mirror.model.merge_base import value_digest
+from zkoperator.mirror.model.merge_base import Base, value_digest
 from zkoperator.mirror.model.names import FINALIZER
-from zkoperator.mirror.model.selected_znodes import select_znodes
+from zkoperator.mirror.model.selected_znodes import SelectedZnodes, select_znodes
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.observer import Observer
 from zkoperator.mirror.observe.resource import ResourceState
 from zkoperator.mirror.observe.subscription_state import SubscriptionState
 from zkoperator.mirror.plan.guard import History, history_of
+from zkoperator.mirror.plan.left_znodes import all_left, some_left
 from zkoperator.mirror.plan.plan import make_plan
 from zkoperator.mirror.plan.pull import pulled_digest
 from zkoperator.mirror.plan.push import Edit, PushInput, plan_push
+from zkoperator.mirror.plan.recall import base_in_effect
 from zkoperator.mirror.plan.steps import ClaimLedger
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.state import SyncState
@@ -30,6 +34,7 @@ _GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED,
 """Reasons that probably last: nobody repairs them for a ConfigSync, or a namespace, that is being deleted."""
 
 _DELETING = Waiting(SyncReason.SYNCING, "deleting znodes", LookAgain(0.1))
+_BASE_LOST = "the ConfigMap and the status have lost which of them were synchronised"
 _ANOTHER_HISTORY = "the root or the ensemble was restored, wiped or replaced: these may not be what was synchronised"
 
 
@@ -69,7 +74,7 @@ class Finalizer:
             if waiting is not None and not self._gives_up(waiting, state.sides.subscription):
                 return waiting
             if waiting is not None:
-                await self._record_left(state.resource, f"all znodes, ledger and claim ({waiting.message})", sync)
+                await self._record_left(state.resource, all_left(sync, f"also ledger and claim: {waiting.message}"))
         await self._applier.leave(sync, state.sides)
         await self._set_finalizer(state.resource, wanted=False)
         return None
@@ -96,8 +101,7 @@ class Finalizer:
         subscription.unreachable_s = since_s
         return now_s - since_s >= self._settings.retry_s
 
-    async def _record_left(self, resource: ResourceState, what: str, sync: ValidatedSync) -> None:
-        note = f"left behind at {sync.source.root}: {what}"
+    async def _record_left(self, resource: ResourceState, note: str) -> None:
         await self._reporter.emit_event(resource, "ZnodesLeft", note, "Delete")
 
     async def _delete_config_map(self, sync: ValidatedSync) -> None:
@@ -108,27 +112,32 @@ class Finalizer:
         await self._api.delete(CONFIG_MAPS, sync.namespace, sync.config_map, uid=found["metadata"]["uid"])
 
     async def _delete_znodes(self, sync: ValidatedSync, state: SyncState) -> Waiting | None:
-        """Delete the znodes that were synchronised and have not changed since. Znodes that somebody has edited stay.
+        """Delete the znodes that were synchronised and have not changed since. What stays is told in an Event.
 
         Writes at most once. The next pass observes the result.
         """
         observed = await self._observer.observe(sync, state.sides)
         if isinstance(observed, Waiting):
             return observed
-        edits = [edit for edit in _unchanged(sync, observed) if edit.key not in observed.refused]
-        if edits and _is_another_history(sync, observed):
-            await self._record_left(state.resource, f"all znodes ({_ANOTHER_HISTORY})", sync)
+        selected = select_znodes(observed.snapshot, sync.selection)
+        base = base_in_effect(sync, observed, selected)
+        if base is None and selected.keys and sync.synced_before:
+            await self._record_left(state.resource, all_left(sync, _BASE_LOST))
+            return None
+        znodes = _synchronised(base, observed, selected)
+        edits = [Edit(key, selected.paths[key], None) for key in znodes.unchanged if key not in observed.refused]
+        if edits and base is not None and _is_another_history(base, sync, observed):
+            await self._record_left(state.resource, all_left(sync, _ANOTHER_HISTORY))
             return None
         if observed.ledger is None or not observed.ledger_is_mine:
             return await self._claim(sync, observed, state)
-        push, _ = plan_push(edits, _input(sync, observed, observed.ledger))
+        push, _ = plan_push(edits, _input(selected, sync, observed, observed.ledger))
         if push is not None:
             await self._applier.apply((push,), sync, observed, state.sides)
             return _DELETING
-        if observed.refused:
-            await self._record_left(
-                state.resource, f"what may not be deleted: {', '.join(sorted(observed.refused))}", sync
-            )
+        refused = [selected.paths[key] for key in observed.refused if key in selected.keys]
+        if note := some_left(sync, [selected.paths[key] for key in znodes.edited], refused):
+            await self._record_left(state.resource, note)
         return None
 
     async def _claim(self, sync: ValidatedSync, observed: Observed, state: SyncState) -> Waiting | None:
@@ -136,32 +145,35 @@ class Finalizer:
         rival = state.sides.ledger.claimed_by
         if not rival:
             return _DELETING
-        await self._record_left(state.resource, f"all znodes (ConfigSync {rival} pushes there)", sync)
+        await self._record_left(state.resource, all_left(sync, f"ConfigSync {rival} pushes there"))
         return None
 
 
-def _is_another_history(sync: ValidatedSync, observed: Observed) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Synchronised:
+    """The keys of the merge base whose znodes exist, by whether these are as they were."""
+
+    unchanged: tuple[str, ...]
+    edited: tuple[str, ...]
+
+
+def _synchronised(base: Base | None, observed: Observed, selected: SelectedZnodes) -> _Synchronised:
+    known = effective_digests(base, observed.ledger) if base is not None else {}
+    common = [key for key in selected.keys if key in known]
+    unchanged = [key for key in common if value_digest(known[key]) == pulled_digest(selected.keys[key])]
+    return _Synchronised(tuple(unchanged), tuple(key for key in common if key not in set(unchanged)))
+
+
+def _is_another_history(base: Base, sync: ValidatedSync, observed: Observed) -> bool:
     """Return whether the ensemble was replaced or restored, so that equality with the merge base proves nothing."""
-    if history_of(observed.base, observed.snapshot, observed.ledger, sync.source.ensemble) is not History.SAME:
+    if history_of(base, observed.snapshot, observed.ledger, sync.source.ensemble) is not History.SAME:
         return True
     return make_plan(sync, observed).stop is SyncReason.SOURCE_REGRESSED
 
 
-def _unchanged(sync: ValidatedSync, observed: Observed) -> list[Edit]:
-    if observed.base is None or observed.base.sync_uid != sync.uid:
-        return []
-    known = effective_digests(observed.base, observed.ledger)
-    selected = select_znodes(observed.snapshot, sync.selection)
-    return [
-        Edit(key, selected.paths[key], None)
-        for key, znode in selected.keys.items()
-        if value_digest(known.get(key)) == pulled_digest(znode)
-    ]
-
-
-def _input(sync: ValidatedSync, observed: Observed, ledger: Ledger) -> PushInput:
+def _input(selected: SelectedZnodes, sync: ValidatedSync, observed: Observed, ledger: Ledger) -> PushInput:
     return PushInput(
-        selected=select_znodes(observed.snapshot, sync.selection),
+        selected=selected,
         ledger=ledger,
         sync_uid=sync.uid,
         annotated_zxid=observed.base.zxid if observed.base is not None else 0,

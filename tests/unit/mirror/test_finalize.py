@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -116,7 +117,7 @@ async def test_znodes_that_may_not_be_deleted_are_named_and_the_others_go(world:
     world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
     await world.until(lambda: _is_gone(world))
     assert (world.at("a"), world.at("db/x")) == (None, b"1")
-    assert "db__x" in _left(world)[0]
+    assert "what may not be deleted: db/x" in _left(world)[0]
 
 
 async def test_one_that_only_pulls_deletes_its_znodes_and_leaves_no_ledger(world: World) -> None:
@@ -289,7 +290,86 @@ async def test_hosts_that_are_none_let_the_object_go_after_telling(world: World)
     assert "all znodes" in _left(world)[0]
 
 
+def _strip(world: World) -> None:
+    """Replace the ConfigMap without its annotations."""
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": {"annotations": None}})
+
+
+def _remove(world: World) -> None:
+    """Delete the ConfigMap, as the end of a namespace does before the ConfigSync is looked at."""
+    world.kube.remove(CONFIG_MAPS, NAMESPACE, "shop")
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+@pytest.mark.parametrize("lose", [_strip, _remove])
+async def test_znodes_are_known_without_the_annotation_of_the_config_map(
+    world: World, lose: Callable[[World], None], *, is_down: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "MAX_KEYS", 1)
+    await _deleted_without_the_annotation(world, lose, is_down=is_down)
+
+
+async def _deleted_without_the_annotation(world: World, lose: Callable[[World], None], *, is_down: bool) -> None:
+    world.tree(a="1", b="1")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    world.edit(pushed="1")
+    await world.until(lambda: world.at("pushed") == b"1")
+    await world.until_in_sync()
+    await world.quiet()
+    if is_down:
+        await world.stop()
+    world.node("foreign", "1")
+    lose(world)
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    if is_down:
+        await world.start()
+    await world.until(lambda: _is_gone(world))
+    assert (world.at("a"), world.at("b"), world.at("pushed")) == (None, None, None)
+    assert not is_down or world.at("foreign") == b"1"
+
+
+async def test_znodes_of_which_nothing_is_known_any_more_are_told_with_the_command_that_removes_them(
+    world: World,
+) -> None:
+    await _synced_with_deletion(world)
+    await world.quiet()
+    await world.stop()
+    _strip(world)
+    world.kube.edit(CONFIG_SYNCS, NAMESPACE, "shop", {"status": {"common": None}}, subresource="status")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.start()
+    await _ends_without_a_deletion(world)
+    assert f"kubectl exec -n demo main-zk-0 -- zkCli.sh -server localhost:2181 deleteall {ROOT}" in _left(world)[0]
+
+
+async def test_a_znode_that_somebody_has_edited_stays_and_is_told(world: World) -> None:
+    await _synced_with_deletion(world)
+    await world.stop()
+    world.node("b", "edited")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.start()
+    await world.until(lambda: _is_gone(world))
+    assert (world.at("a"), world.at("b")) == (None, b"edited")
+    assert "what others have written since: b; " in str(_left(world))
+    assert f"delete {ROOT}/b" in str(_left(world))
+
+
+def _of_the_annotation(_sync: ValidatedSync, observed: Observed, _selected: object) -> object:
+    return observed.base
+
+
 SEEDS = (
+    Seed(
+        "the base is known without the annotation",
+        replaced(finalize, "base_in_effect", _of_the_annotation),
+        (in_world(_deleted_without_the_annotation, lose=_strip, is_down=True),),
+    ),
+    Seed(
+        "what stays behind is told",
+        replaced(finalize, "some_left", lambda *_: ""),
+        (in_world(test_a_znode_that_somebody_has_edited_stays_and_is_told),),
+    ),
     Seed(
         "znodes of another history are not deleted at the end",
         replaced(finalize, "history_of", lambda *_: guard.History.SAME),

@@ -200,6 +200,23 @@ async def test_a_conflict_stays_one(world: World, theirs: str | None) -> None:
     assert world.at("a") == (theirs.encode() if theirs is not None else None)
 
 
+async def test_a_conflict_over_what_was_an_empty_parent_is_no_backup_that_was_put_back(world: World) -> None:
+    world.tree()
+    world.config_map(db="", db__x="1", keep="1")
+    world.sync()
+    await world.until(lambda: world.at("keep") == b"1")
+    await world.until_in_sync()
+    world.edit(db="mine")
+    world.node("db", "theirs")
+    await world.until_reason("Conflict")
+    await world.quiet()
+    await world.stop()
+    _replace(world)
+    await world.start()
+    await world.quiet()
+    assert world.ready() == ("False", "Conflict")
+
+
 async def test_what_was_pushed_is_known_where_the_direction_has_changed_as_well(world: World) -> None:
     await _synced(world)
     world.edit(a="2")
@@ -273,8 +290,11 @@ async def test_immutable_config_maps_of_a_new_name_for_each_generation_are_edits
     await world.until(lambda: (world.at("a"), world.at("k2"), world.at("k4")) == (b"2", b"1", None))
 
 
+_RECALLED = recall.recalled_base
+
+
 def _without_deleted_znodes(status: Any, uid: Any, ledger: Any, selected: Any) -> Any:
-    found = recall.recalled_base(status, uid, ledger, selected)
+    found = _RECALLED(status, uid, ledger, selected)
     if found is None:
         return None
     return replace(found, digests={key: digest for key, digest in found.digests.items() if key not in found.unsettled})
@@ -306,13 +326,18 @@ SEEDS = (
         (in_world(test_a_conflict_stays_one, theirs="2"),),
     ),
     Seed(
+        "an entry of an empty parent says nothing of its znode",
+        rewritten(recall, "recalled_base", "in (UNKNOWN, EMPTY_PARENT)", "== UNKNOWN"),
+        (in_world(test_a_conflict_over_what_was_an_empty_parent_is_no_backup_that_was_put_back),),
+    ),
+    Seed(
         "the status tells of a ledger where the annotation is gone",
         replaced(observer, "needs_ledger", lambda sync, base: base is not None and needs_ledger(sync, base)),
         (in_world(test_what_was_pushed_is_known_where_the_direction_has_changed_as_well),),
     ),
     Seed(
         "the base of a replaced ConfigMap is recalled",
-        replaced(plan, "recalled_base", lambda *_: None),
+        replaced(recall, "recalled_base", lambda *_: None),
         (in_world(test_edits_and_deletions_of_a_replaced_config_map_flow, direction="TwoWay", is_down=True),),
     ),
     Seed(
@@ -322,7 +347,7 @@ SEEDS = (
     ),
     Seed(
         "a znode that was deleted since was a common value",
-        replaced(plan, "recalled_base", _without_deleted_znodes),
+        replaced(recall, "recalled_base", _without_deleted_znodes),
         (in_world(test_a_znode_that_was_deleted_as_well_does_not_come_back_unasked),),
     ),
     Seed(

@@ -23,7 +23,7 @@ from zkoperator.mirror.plan.guard import (
     must_hold,
     plan_hash,
 )
-from zkoperator.mirror.plan.recall import common_of, recalled_base
+from zkoperator.mirror.plan.recall import base_in_effect, common_of
 from zkoperator.mirror.plan.refusal import refusal_of
 from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps, contested_marks
 from zkoperator.mirror.validate import ValidatedSync
@@ -360,11 +360,8 @@ def _read_base(sync: ValidatedSync, observed: Observed, selected: SelectedZnodes
 
     A ConfigMap that does not carry it was replaced or created again, and is compared with what is known elsewhere.
     """
-    base = observed.base
-    if base is None and observed.content is not None:
-        carried = observed.carried if observed.carried is not None and observed.carried.sync_uid == sync.uid else None
-        base = carried or recalled_base(sync.status, sync.uid, observed.ledger, selected)
-    if base is not None and base.sync_uid == sync.uid:
+    base = base_in_effect(sync, observed, selected) if observed.content is not None else None
+    if base is not None:
         adopting = base.adopting - pushed_since(base, observed.ledger).keys()
         return BaseState.KNOWN, replace(base, adopting=adopting)
     return (BaseState.LOST if sync.synced_before else BaseState.FIRST), None

@@ -23,6 +23,8 @@ from zkoperator.mirror.model.merge_base import (
 )
 from zkoperator.mirror.model.names import zxid_of
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes
+from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.zk.snapshot import Znode
 
 UNKNOWN: Final = b"\xff" * DIGEST_BYTES
@@ -55,6 +57,18 @@ def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes:
     return EMPTY_PUSHED if digest == EMPTY_PUSHED else _COMMON
 
 
+def base_in_effect(sync: ValidatedSync, observed: Observed, selected: SelectedZnodes) -> Base | None:
+    """Return the base of this ConfigSync: of the annotation, else the last one that this process wrote, else recalled.
+
+    An annotation that another ConfigSync wrote does not count, and nothing is recalled beside it.
+    """
+    if observed.base is not None:
+        return observed.base if observed.base.sync_uid == sync.uid else None
+    if observed.carried is not None and observed.carried.sync_uid == sync.uid:
+        return observed.carried
+    return recalled_base(sync.status, sync.uid, observed.ledger, selected)
+
+
 def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, selected: SelectedZnodes) -> Base | None:
     """Return the base that follows from status and ledger, None when the status has none."""
     known, zxid = decode_base(status.common), zxid_of(status.zxid)
@@ -72,7 +86,7 @@ def recalled_base(status: ConfigSyncStatus, uid: str, ledger: Ledger | None, sel
         digests=digests,
         detached={key: item for key, item in known.detached.items() if key not in since},
         adopting=known.adopting - since.keys(),
-        unsettled=frozenset(key for key, digest in digests.items() if digest == UNKNOWN),
+        unsettled=frozenset(key for key, digest in digests.items() if digest in (UNKNOWN, EMPTY_PARENT)),
     )
 
 
