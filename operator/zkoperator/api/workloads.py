@@ -38,6 +38,8 @@ class RolledContent(Model):
 
     hash: _Word = ""
     """Hash of the selected keys and their values."""
+    whole: _Word = ""
+    """Hash of all keys and their values, selected or not. When only `hash` changes, no value has: `spec.keys` has."""
     time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
     """When the ConfigMap got this content, if the API server has recorded that; otherwise when the operator noticed."""
 

@@ -195,6 +195,7 @@ class MirrorReconciler:
         if (sync := self._index.drop(key)) is not None:
             await self._applier.leave(sync, state.sides)
         await self._observer.detach(state.sides)
+        self._rollouts.give_up(key)
         self._states.drop(key)
         self._forget(key)
         self._meter.object_gone(key)
@@ -285,6 +286,8 @@ class MirrorReconciler:
         if manifest is not None and (plan.conflicts or plan.flapping or plan.contested):
             rivals = rivals_of(manifest, plan.contested, FIELD_MANAGER) if plan.contested else ()
             given = replace(given, managers=managers_of(manifest), rivals=rivals)
+        if plan.stop is not None:
+            self._rollouts.give_up(Key(sync.namespace, sync.name))
         if sync.rollout:
             given = self._rollouts.with_content(given, plan, sync, state, manifest)
         await self._remove_spent_annotations(plan, sync, state.resource)

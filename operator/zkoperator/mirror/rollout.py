@@ -12,6 +12,7 @@ from zkoperator.mirror.status.rollouts import content_now, known_rollouts
 from zkoperator.mirror.status.status import StatusInput, status_of_rollouts
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.clock import Clock
+from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
 
 
@@ -31,9 +32,14 @@ class Rollouts:
         if plan.stop is not None or manifest is None:
             return replace(given, content=previous)
         rollout, content = state.rollout, state.sides.config_map.content(manifest)
+        rollout.recall(previous, self._clock.now_s())
         rollout.see(content, sync.selection, sync.generation, self._clock.now_s())
-        now = content_now(previous, rollout.content, rollout.former, manifest, given.now)
+        now = content_now(previous, rollout, manifest, given.now)
         return replace(given, content=now, former=rollout.former)
+
+    def give_up(self, key: Key) -> None:
+        """Want no restart any more: the ConfigSync writes nothing, or is gone."""
+        self._restarter.give_up(key.namespace, key.name)
 
     async def carry_out(self, sync: ValidatedSync, state: SyncState, given: StatusInput) -> LookAgain:
         """Restart what has to be restarted and report it; return when to look again."""

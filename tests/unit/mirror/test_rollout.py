@@ -1,12 +1,14 @@
 """Workloads restart once for each settled content, also when the operator dies in between."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced
-from tests.support.worlds.mirror import NAMESPACE, World
+from tests.support.worlds.mirror import FAST, NAMESPACE, World, running
 from zkoperator.api.workloads import Workload, WorkloadKind, WorkloadRollout
 from zkoperator.errors import ForbiddenError, TransientError
 from zkoperator.kube.port import (
@@ -227,6 +229,57 @@ async def test_selecting_fewer_keys_restarts_nothing(world: World) -> None:
     await world.until(lambda: _generation(world) == 3)
 
 
+@pytest.mark.parametrize("other", [None, "2"])
+async def test_selecting_fewer_keys_while_the_operator_is_down_restarts_only_for_a_value(
+    world: World, other: str | None
+) -> None:
+    _workload(world)
+    world.tree(a="1", b="1")
+    world.sync(rollout=WEB)
+    await _until_rolled_out(world)
+    await world.until(lambda: "whole" in world.status()["content"])
+    await world.quiet()
+    before = _entry(world)["hash"]
+    await world.stop()
+    world.spec(keys={"exclude": ["b"]})
+    if other is not None:
+        world.node("a", other)
+    await world.start()
+    await world.until(lambda: _entry(world)["hash"] not in ("", before))
+    await world.quiet()
+    assert _generation(world) == (2 if other is None else 3)
+
+
+async def test_selecting_a_key_while_the_operator_is_down_restarts_once_it_is_there(world: World) -> None:
+    _workload(world)
+    world.tree(a="1", b="1")
+    world.sync(direction="ZooKeeperToConfigMap", keys={"exclude": ["b"]}, rollout=WEB)
+    await _until_rolled_out(world)
+    await world.stop()
+    world.spec(keys={"exclude": []})
+    await world.start()
+    await world.until(lambda: world.data() == {"a": b"1", "b": b"1"})
+    await world.until(lambda: _generation(world) == 3)
+
+
+@pytest.mark.parametrize("end", ["pause", "delete", "unname"])
+async def test_a_restart_that_one_config_sync_still_wants_is_given_up_with_it(end: str) -> None:
+    """Its content settles late, so that another one restarts the workload before it would."""
+    async with running(replace(FAST, settle_s=3600.0)) as world:
+        _workload(world)
+        world.tree(a="1")
+        key = world.sync(rollout=WEB)
+        pending = world.reconciler._rollouts._restarter._pending
+        await world.until(lambda: "shop" in pending.marks(NAMESPACE, _web()))
+        if end == "pause":
+            world.spec(mode="Paused")
+        elif end == "delete":
+            world.kube.remove(CONFIG_SYNCS, key.namespace, key.name)
+        else:
+            world.spec(rollout=[{"kind": "Deployment", "name": "other"}])
+        await world.until(lambda: pending.marks(NAMESPACE, _web()) == {})
+
+
 async def test_a_workload_that_is_missing_is_told_and_holds_up_nothing(world: World) -> None:
     world.tree(a="1")
     world.sync(rollout=[{"kind": "Deployment", "name": "wbe"}])
@@ -328,8 +381,8 @@ def test_values_were_written_when_the_last_owner_of_a_value_wrote() -> None:
     assert written_at({"metadata": {"name": "shop"}}) is None
 
 
-def _web(number: int) -> Workload:
-    return Workload(kind=WorkloadKind.DEPLOYMENT, name=f"web-{number}")
+def _web(number: int | None = None) -> Workload:
+    return Workload(kind=WorkloadKind.DEPLOYMENT, name="web" if number is None else f"web-{number}")
 
 
 def test_restarts_are_limited_across_config_syncs_and_every_workload_gets_its_turn() -> None:
@@ -400,6 +453,20 @@ SEEDS = (
         "another selection is no other content",
         replaced(status, "rollouts_now", _without_the_former_selection),
         (in_world(test_selecting_fewer_keys_restarts_nothing),),
+    ),
+    Seed(
+        "another selection is no other content after a restart of the operator",
+        replaced(rollout.RolloutState, "recall", lambda *_: None),
+        (in_world(test_selecting_fewer_keys_while_the_operator_is_down_restarts_only_for_a_value, other=None),),
+    ),
+    Seed(
+        "a ConfigSync that rests or is gone wants no restart",
+        replaced(rollout.PendingMarks, "give_up", lambda *_, **__: None),
+        (
+            partial(test_a_restart_that_one_config_sync_still_wants_is_given_up_with_it, "pause"),
+            partial(test_a_restart_that_one_config_sync_still_wants_is_given_up_with_it, "delete"),
+            partial(test_a_restart_that_one_config_sync_still_wants_is_given_up_with_it, "unname"),
+        ),
     ),
     Seed(
         "ConfigSyncs of one workload share a restart",

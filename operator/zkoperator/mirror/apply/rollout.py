@@ -57,6 +57,10 @@ class Restarter:
         self._limits = RestartLimits(settings.rollout_interval_s, settings.rollout_burst, settings.rollout_period_s)
         self._pending = PendingMarks(settings.rollout_interval_s)
 
+    def give_up(self, namespace: str, sync: str) -> None:
+        """Forget the restarts that this ConfigSync still wants, also those that others would have made for it."""
+        self._pending.give_up(namespace, sync)
+
     async def restart(
         self,
         sync: ValidatedSync,
@@ -68,6 +72,7 @@ class Restarter:
         """Restart the workloads that do not run with this content. `known` has the entries of the status."""
         now_s = self._clock.now_s()
         due = waiting_workloads(sync.rollout, known, content.hash)
+        self._pending.give_up(sync.namespace, sync.name, kept=sync.rollout)
         for workload in sync.rollout:
             if workload in due:
                 settled_s = state.since_s + self._settings.settle_s

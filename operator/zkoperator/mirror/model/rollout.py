@@ -6,7 +6,7 @@ it wrote the status finds there that the restart was made.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -41,8 +41,14 @@ class RolloutState:
     since_s: float = 0.0
     former: str = ""
     """The hash of the same values under another selection of keys."""
-    _whole: str = ""
+    whole: str = ""
+    """The hash of all values, selected or not."""
     _seen: tuple[str, int] = ("", 0)
+
+    def recall(self, known: RolledContent | None, now_s: float) -> None:
+        """Take over what an earlier process has recorded in the status, before anything is seen."""
+        if not self.content and known is not None:
+            self.content, self.whole, self.since_s = known.hash, known.whole, now_s
 
     def see(self, content: Content, selection: Selection, generation: int, now_s: float) -> None:
         """Note the content as it is now, selected by the spec of this generation."""
@@ -51,9 +57,9 @@ class RolloutState:
             return
         whole, selected = content_hash(content), content_hash(content, selection)
         if selected != self.content:
-            self.former = self.content if whole == self._whole else ""
+            self.former = self.content if whole == self.whole else ""
             self.content, self.since_s = selected, now_s
-        self._whole, self._seen = whole, seen
+        self.whole, self._seen = whole, seen
 
     def wait_s(self, now_s: float, *, settle_s: float) -> float:
         """Return the seconds that the content has to stay unchanged until it is settled; 0: it is settled."""
@@ -83,6 +89,12 @@ class PendingMarks:
     def marks(self, namespace: str, workload: Workload) -> dict[str, str]:
         """Return ConfigSync -> content."""
         return {sync: content for sync, (content, _) in self._marks.get((namespace, workload), {}).items()}
+
+    def give_up(self, namespace: str, sync: str, kept: Collection[Workload] = ()) -> None:
+        """Forget what this ConfigSync wants of workloads that are not in `kept`: it rests, is gone, or names others."""
+        for where, workload in list(self._marks):
+            if where == namespace and workload not in kept:
+                self.settle(namespace, workload, sync)
 
     def settle(self, namespace: str, workload: Workload, sync: str) -> None:
         """Forget what this ConfigSync wants: the workload has it, or cannot have it."""

@@ -9,7 +9,7 @@ from zkoperator.api.sync import ConfigSyncStatus
 from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.controller.conditions import ConditionBuilder
 from zkoperator.mirror.model.config_map import written_at
-from zkoperator.mirror.model.rollout import DONE
+from zkoperator.mirror.model.rollout import DONE, RolloutState
 
 _NAMED: Final = 5
 _HELP: Final[Mapping[str, str]] = {
@@ -27,20 +27,20 @@ def known_rollouts(status: ConfigSyncStatus) -> dict[Workload, WorkloadRollout]:
 
 
 def content_now(
-    previous: RolledContent | None, content: str, former: str, config_map: Mapping[str, Any], now: str
+    previous: RolledContent | None, state: RolloutState, config_map: Mapping[str, Any], now: str
 ) -> RolledContent:
-    """Return the content with this hash, and since when the ConfigMap has it.
+    """Return the present content by its hashes, and since when the ConfigMap has it.
 
     Args:
         previous: the content in the status.
-        content: hash of the present content.
-        former: hash of the same values under another selection of keys, "" when there is none.
+        state: the hashes of now, and that of the same values under another selection of keys.
         config_map: the manifest. Its `managedFields` tell the time.
         now: RFC 3339 in seconds.
     """
-    if previous is not None and previous.hash in {content, former} - {""}:
-        return previous if previous.hash == content else previous.model_copy(update={"hash": content})
-    return RolledContent(hash=content, time=min(written_at(config_map) or now, now))
+    hashes = {"hash": state.content, "whole": state.whole}
+    if previous is not None and previous.hash in {state.content, state.former} - {""}:
+        return previous.model_copy(update=hashes)
+    return RolledContent(**hashes, time=min(written_at(config_map) or now, now))
 
 
 def rollouts_now(
