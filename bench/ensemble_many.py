@@ -36,6 +36,7 @@ from zkoperator.kube.port import (
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Pass
+from zkoperator.zk.port import ClientTls
 
 CLUSTERS = int(os.environ.get("BENCH_CLUSTERS", "500"))
 MEMBERS, WINDOW_S = 3, 20.0
@@ -49,7 +50,7 @@ class Members:
     def __init__(self, original: dict[tuple[int, str], str]) -> None:
         self._original = original
 
-    async def ask(self, host: str, port: int, word: str) -> str:
+    async def ask(self, host: str, port: int, word: str, tls: ClientTls | None = None) -> str:
         assert port == CLIENT_PORT
         _, high, low, member = host.split(".")
         await asyncio.sleep(0)
@@ -164,7 +165,7 @@ async def _operator(api: FakeKube, members: Members) -> AsyncIterator[tuple[list
 class _NoSessions:
     """Clusters at rest need no session."""
 
-    async def open(self, hosts: Sequence[str], credential: object) -> Any:
+    async def open(self, hosts: Sequence[str], credential: object, tls: ClientTls | None = None) -> Any:
         raise AssertionError(f"a session with {hosts} for {credential}")
 
 

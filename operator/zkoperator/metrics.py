@@ -7,6 +7,9 @@ compares the alert rules and the dashboard with these metrics.
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from math import inf
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric
@@ -23,6 +26,7 @@ from zkoperator.mirror.model.meter import Meter as SyncMeter
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import Outcome
+from zkoperator.runtime.wall_clock import utc_now
 
 FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 """Bucket bounds in seconds for what should take milliseconds."""
@@ -234,6 +238,15 @@ class ClusterMetrics(ClusterMeter):
         self._blocks = _counter(
             registry, f"{prefix}_gate_blocks_total", "Times that a change came to wait, by its cause", "cause"
         )
+        self._ends: dict[str, dict[Key, float]] = {name: {} for name in ("client", "quorum")}
+        expiry = _gauge(
+            registry,
+            f"{prefix}_certificate_expiry_seconds",
+            "Seconds until the first certificate of any cluster ends",
+            "certificate",
+        )
+        for name, ends in self._ends.items():
+            expiry.labels(name).set_function(partial(_first_end_s, ends))
 
     def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the cluster under its conditions, and its members by role."""
@@ -241,6 +254,11 @@ class ClusterMetrics(ClusterMeter):
         self._objects.put(key, _conditions(status))
         if "members" in status:
             self._members.put(key, Tally((str(member["role"]),) for member in status["members"]))
+        for name, ends in self._ends.items():
+            end = ((status.get("tls") or {}).get(name) or {}).get("notAfter")
+            ends.pop(key, None)
+            if end:
+                ends[key] = datetime.fromisoformat(end).timestamp()
 
     def object_gone(self, key: Key) -> None:
         """Remove the object from all sums."""
@@ -248,6 +266,8 @@ class ClusterMetrics(ClusterMeter):
         self._objects.put(key, {})
         self._members.put(key, {})
         self._causes.pop(key, None)
+        for ends in self._ends.values():
+            ends.pop(key, None)
 
     def stepped(self, step: str, result: str, duration_s: float) -> None:
         """One step was tried."""
@@ -304,6 +324,12 @@ class ObjectConditions(Collector):
 
 def _is_ready(conditions: Iterable[_Labels]) -> bool:
     return any(labels[:2] == (SyncCondition.READY, Truth.TRUE) for labels in conditions)
+
+
+def _first_end_s(ends: Mapping[Key, float]) -> float:
+    """Return in how many seconds the first of them ends; infinity while there is none."""
+    # A copy, because this runs in the thread of the scrape.
+    return min(tuple(ends.values()), default=inf) - utc_now().timestamp()
 
 
 class _SummedGauge:

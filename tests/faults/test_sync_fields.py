@@ -31,6 +31,14 @@ PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("zookeeper", "hosts"): ({"zookeeper": {"hosts": "zk:2181"}}, {"zookeeper": {"hosts": "main:2181"}}),
     ("zookeeper", "path"): ({}, {"path": "/apps/other"}),
     ("zookeeper", "credentialsSecret"): ({}, {"zookeeper": {**_SOURCE, "credentialsSecret": "absent"}}),
+    ("zookeeper", "tls", "caSecretName"): (
+        {"zookeeper": {"hosts": "zk:2281", "tls": {"caSecretName": "company"}}},
+        {"zookeeper": {"hosts": "zk:2281", "tls": {"caSecretName": "absent"}}},
+    ),
+    ("zookeeper", "tls", "certificateSecretName"): (
+        {},
+        {"zookeeper": {**_SOURCE, "tls": {"certificateSecretName": "absent"}}},
+    ),
     ("zookeeper", "acl"): ({}, {"zookeeper": {**_SOURCE, "acl": "Open"}}),
     ("configMap", "name"): ({}, {"configMap": {"name": "renamed"}}),
     ("configMap", "labels"): ({}, {"configMap": {"labels": {"team": "shop"}}}),

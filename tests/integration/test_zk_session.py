@@ -7,6 +7,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from tests.support.waiting import eventually
 from zkoperator.errors import TransientError, UnknownOutcomeError
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.zk import port
-from zkoperator.zk.port import ConnectionState, Create, Credential, Set
+from zkoperator.zk.port import ClientTls, ConnectionState, Create, Credential, Set
 from zkoperator.zk.session import SessionSettings, ZkSession, connect
 
 _roots = itertools.count(1)
@@ -330,16 +331,21 @@ async def test_tls_with_a_verified_server(zookeeper: Ensemble) -> None:
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(server_side)
     async with _tls_relay(zookeeper.hosts, server_side) as tls_port:
-        trusting = ssl.create_default_context()
-        authority.configure_trust(trusting)
-        zk = connect([f"localhost:{tls_port}"], ssl=trusting, settings=PATIENT)
+        trusting = ClientTls(authority.cert_pem.bytes().decode())
+        zk = connect([f"localhost:{tls_port}"], tls=trusting, settings=PATIENT)
         assert await zk.exists("/") is not None
         await zk.close()
-        for hosts, context in (
-            ([f"localhost:{tls_port}"], ssl.create_default_context()),
+        named = connect(
+            [f"127.0.0.1:{tls_port}"], tls=replace(trusting, names=(("127.0.0.1", "localhost"),)), settings=PATIENT
+        )
+        assert await named.exists("/") is not None
+        await named.close()
+        for hosts, tls in (
+            ([f"localhost:{tls_port}"], ClientTls(trustme.CA().cert_pem.bytes().decode())),
+            ([f"localhost:{tls_port}"], ClientTls("")),
             ([f"127.0.0.1:{tls_port}"], trusting),
         ):
-            refused = connect(hosts, ssl=context, settings=SessionSettings(request_timeout_s=0.5, backoff=QUICK))
+            refused = connect(hosts, tls=tls, settings=SessionSettings(request_timeout_s=0.5, backoff=QUICK))
             with pytest.raises(TransientError, match="not connected"):
                 await refused.exists("/")
             await refused.close()

@@ -24,7 +24,7 @@ from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, PERSISTENT_VOLUME_CL
 from zkoperator.metrics import Metrics
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import Outcome
-from zkoperator.zk.port import Delete
+from zkoperator.zk.port import ClientTls, Delete
 
 TABLE: dict[str, tuple[str, ...]] = {
     "zkoperator_build_info": ("version",),
@@ -57,6 +57,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "zkoperator_cluster_members": ("role",),
     "zkoperator_cluster_step_seconds": ("step", "result"),
     "zkoperator_cluster_gate_blocks_total": ("cause",),
+    "zkoperator_cluster_certificate_expiry_seconds": ("certificate",),
 }
 """Contract: dashboards and rules outside this repository name these too."""
 
@@ -111,7 +112,7 @@ def test_nothing_is_exposed_that_the_table_does_not_have(metrics: Metrics) -> No
 
 def test_no_label_is_a_name_of_an_object() -> None:
     bounded = {"version", "kind", "outcome", "verb", "operation", "result", "direction", "side", "reason", "object"}
-    bounded |= {"condition", "status", "role", "step", "cause"}
+    bounded |= {"condition", "status", "role", "step", "cause", "certificate"}
     assert {label for labels in TABLE.values() for label in labels} <= bounded
 
 
@@ -255,7 +256,7 @@ def _status(kind: str, status: str, reason: str) -> dict[str, Any]:
 
 
 class SilentMembers:
-    async def ask(self, host: str, port: int, word: str) -> str:
+    async def ask(self, host: str, port: int, word: str, tls: ClientTls | None = None) -> str:
         raise TransientError(f"{word}: nobody answers")
 
 

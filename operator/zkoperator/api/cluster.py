@@ -10,6 +10,7 @@ from zkoperator.api.jvm import FLAG_RULES
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
 from zkoperator.api.pod import Annotations, Labels, Pod
 from zkoperator.api.rules import Rule, Rules, immutable
+from zkoperator.api.tls import Authentication, Tls, TlsStatus
 from zkoperator.api.types import ConfigValue, ImageReference, ObjectName, Quantity, StorageSize
 from zkoperator.api.zoocfg import CONFIG_RULES
 
@@ -157,8 +158,25 @@ class Disruption(Model):
     clients until the pod is back, and with Ephemeral storage all data is lost."""
 
 
+def _lets_the_operator_in(spec: "ZooKeeperClusterSpec") -> bool:
+    client = spec.tls.client if spec.tls is not None else None
+    asks = client is not None and client.authentication is not Authentication.NONE
+    return "enforce.auth.enabled" not in spec.config or (asks and "enforce.auth.schemes" in spec.config)
+
+
 class ZooKeeperClusterSpec(Model):
     """The desired state of the ensemble."""
+
+    rules: ClassVar = (
+        Rule(
+            "write enforce.auth.schemes: x509 beside it, and spec.tls.client.authentication: Optional or Required: "
+            "without a certificate the operator itself would be shut out",
+            field="config",
+            cel="!('enforce.auth.enabled' in self.config) || ('enforce.auth.schemes' in self.config && has(self.tls)"
+            " && has(self.tls.client) && self.tls.client.authentication != 'None')",
+            holds=_lets_the_operator_in,
+        ),
+    )
 
     replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 3
     """Number of voters. Use an odd number: an even number survives no more failures than the odd number below it."""
@@ -195,6 +213,8 @@ class ZooKeeperClusterSpec(Model):
     """Labels, annotations and scheduling of the members' pods."""
     service: ClientService = ClientService()
     """The Service for clients."""
+    tls: Tls | None = None
+    """TLS for clients and between members. It can be turned on and off while the ensemble serves."""
     common_labels: Labels = Field(default_factory=dict)
     """Labels for every object that the operator creates, except pods (see `spec.pod.labels`) and volume claims."""
     common_annotations: Annotations = Field(default_factory=dict)
@@ -272,6 +292,8 @@ class ZooKeeperClusterStatus(Model):
     """Address of the client Service, `host:port`."""
     hosts: Annotated[str, Field(max_length=4096)] = ""
     """Connect string with the address of each voter."""
+    tls: TlsStatus | None = None
+    """TLS of the ensemble; absent without TLS."""
     bootstrap: Bootstrap | None = None
     """The bootstrap record, which permits the founding; absent before that."""
     members: Annotated[

@@ -39,6 +39,7 @@ class ClusterReason(StrEnum):
     ROLLING_RESTART = "RollingRestart"
     UPGRADING = "Upgrading"
     REPAIRING = "Repairing"
+    CHANGING_TLS = "ChangingTLS"
     APPLYING = "Applying"
     BLOCKED = "Blocked"
     PAUSED = "Paused"
@@ -52,6 +53,8 @@ class ClusterReason(StrEnum):
     POD_FAILING = "PodFailing"
     UNSCHEDULABLE = "Unschedulable"
     CLAIMS_TERMINATING = "ClaimsTerminating"
+    CERTIFICATE_INVALID = "CertificateInvalid"
+    CERTIFICATE_EXPIRING = "CertificateExpiring"
     FORBIDDEN = "Forbidden"
     UNKNOWN = "Unknown"
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
 from zkoperator.api.rules import Rule, Rules, immutable
 from zkoperator.api.sync_fields import NOT_OURS, Glob, Hosts, ShortText, ZnodePath
+from zkoperator.api.tls import ZooKeeperTls
 from zkoperator.api.types import LabelValue, ObjectName, annotation_keys, label_keys
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
@@ -44,6 +45,12 @@ class ZooKeeperSide(Model):
 
     rules: ClassVar = (
         Rule(
+            "write caSecretName with hosts, and leave it out with clusterRef: the ZooKeeperCluster says whom to trust",
+            field="tls.caSecretName",
+            cel="!has(self.tls) || has(self.tls.caSecretName) == has(self.hosts)",
+            holds=lambda side: side.tls is None or (side.tls.ca_secret_name is not None) == (side.hosts is not None),
+        ),
+        Rule(
             "write Parent or Open, or name a credentialsSecret: without an identity nobody is the creator",
             field="acl",
             cel="!self.acl.startsWith('Creator') || has(self.credentialsSecret)",
@@ -73,6 +80,8 @@ class ZooKeeperSide(Model):
     `/zkoperator`, only with direction `ZooKeeperToConfigMap`."""
     credentials_secret: ObjectName | None = None
     """Name of a Secret in the same namespace with `username` and `password` for digest authentication."""
+    tls: ZooKeeperTls | None = None
+    """TLS of the connection. With `clusterRef` it is used by itself as soon as all members have a TLS port."""
     acl: ZnodeAcl = ZnodeAcl.PARENT
     """ACL of znodes that a push creates. With `Parent`, the identity that pushes always gets access too."""
 

@@ -182,6 +182,8 @@ ALLOWED: Mapping[str, Kind] = {
     "enforceQuota": _BOOLEAN,
     "extendedTypesEnabled": _BOOLEAN,
     "audit.enable": _BOOLEAN,
+    "enforce.auth.enabled": _BOOLEAN,
+    "enforce.auth.schemes": Choice(("x509",), "the operator itself has no other, or anybody has, as with digest"),
     "4lw.commands.whitelist": Commands((*ALWAYS_ALLOWED_COMMANDS, "stat", "envi", "dirs", "cons", "wchs")),
     # storage
     "forceSync": Choice(("yes",), "without it ZooKeeper loses acknowledged writes"),
@@ -226,11 +228,11 @@ REFUSED: tuple[Refusal, ...] = (
         ),
         prefixes=(
             *("authProvider", "DigestAuthenticationProvider.", "X509AuthenticationProvider.", "quorum.auth."),
-            *("enforce.auth.", "kerberos.", "quorum.cnxn.", "sasl."),
+            *("kerberos.", "quorum.cnxn.", "sasl."),
         ),
     ),
     Refusal(
-        "TLS is not offered by this version of the operator; keep traffic inside the cluster with a NetworkPolicy",
+        "everything about TLS follows from spec.tls; write that instead",
         keys=(
             "sslQuorum",
             "portUnification",

@@ -46,4 +46,12 @@ class StatusWriter:
 def status_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, is_complete: bool) -> dict[str, Any]:
     """Return the merge patch from the old status to the new one; a field to be removed has the value None."""
     removed = dict.fromkeys(key for key in old if key not in new) if is_complete else {}
-    return {**removed, **{key: value for key, value in new.items() if old.get(key) != value}}
+    return {**removed, **{key: _patched(old.get(key), value) for key, value in new.items() if old.get(key) != value}}
+
+
+def _patched(old: Any, new: Any) -> Any:
+    """Return the value for a merge patch, which would keep the parts of a map that the new one does not have."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return new
+    removed = dict.fromkeys(key for key in old if key not in new)
+    return {**removed, **{key: _patched(old.get(key), value) for key, value in new.items()}}

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.controller.keyed_state import KeyedState
@@ -12,7 +13,7 @@ from zkoperator.ensemble.observe.observer import Observer, Store
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, REST_S, SOON_S, Plan, make_plan
 from zkoperator.ensemble.plan.refused_step import plan_after_refusal, waiting_for_budget
-from zkoperator.ensemble.plan.steps import RecordBootstrap, Step
+from zkoperator.ensemble.plan.steps import CertificateStep, RecordBootstrap, Step
 from zkoperator.ensemble.state import ClusterState, Rest
 from zkoperator.ensemble.status.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.status.reporter import Reporter
@@ -31,7 +32,7 @@ from zkoperator.logs import about
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Outcome, classify
-from zkoperator.runtime.wall_clock import time_text
+from zkoperator.runtime.wall_clock import time_text, utc_now
 from zkoperator.zk.port import MemberProbe, ZkConnector
 
 _MAX_CONFLICTS = 10
@@ -54,6 +55,7 @@ class EnsembleReconciler:
         defaults: settings of the operator that apply to every cluster.
         clock: monotonic time.
         meter: counts what is done.
+        wall: the time by which certificates begin and end.
     """
 
     def __init__(
@@ -65,14 +67,15 @@ class EnsembleReconciler:
         defaults: Defaults,
         clock: Clock = MONOTONIC,
         meter: Meter = UNMETERED,
+        wall: Callable[[], datetime] = utc_now,
     ) -> None:
         self._now_s: Callable[[], float] = clock.now_s
         self._meter = meter
         self._api = api
         self._store = store
         self._defaults = defaults
-        self._observer = Observer(api, store, probe, self._now_s)
-        self._applier = Applier(api, Reconfigurer(api, connector))
+        self._observer = Observer(api, store, probe, self._now_s, wall)
+        self._applier = Applier(api, Reconfigurer(api, connector), wall)
         self._reporter = Reporter(api, self._now_s, meter=meter)
         self._states = KeyedState(ClusterState)
 
@@ -137,6 +140,8 @@ class EnsembleReconciler:
         try:
             for step in plan.steps:
                 state.repairs.check(cluster.meta.generation, step, self._now_s())
+                if isinstance(step, CertificateStep):
+                    state.observer.certificates.forget()
                 how = await self._step(cluster, observed, step)
                 state.repairs.record(cluster.meta.generation, step, self._now_s())
                 await self._reporter.report_step(cluster.meta, step, how)

@@ -14,14 +14,19 @@ from zkoperator.api.cluster import (
 )
 from zkoperator.api.meta import API_VERSION, ObjectMeta
 from zkoperator.api.parse import parse
+from zkoperator.api.tls import Plaintext, Tls
+from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Server, server_of
 from zkoperator.ensemble.model.names import RESTART, TAKE_OVER, Names
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.model.spec_warnings import warnings_of
+from zkoperator.ensemble.model.tls import NO_TLS, QuorumPhase, TlsState
 from zkoperator.errors import FieldError, InvalidError
 
 _MEBIBYTE = 1024 * 1024
 _MEMORY_WITHOUT_LIMIT = 1024 * _MEBIBYTE
 _LEAST_HEAP_MIB = 64
+_TLS_MIB = 70
+"""What Netty and TLS take beside the heap."""
 
 UNKNOWN_ENSEMBLE = "unknown"
 """In status: volumes may be marked, and nothing tells with what."""
@@ -40,7 +45,8 @@ class ValidatedCluster:
     """A valid cluster, the input of builders and planners.
 
     `heap_mib` follows from the memory limit; `image` is the default image if the spec names none; `restart` is the text
-    of the restart annotation; `warnings` are sentences about risks of a valid spec.
+    of the restart annotation; `tls` and `plaintext_open` are what pods and server lines are to have: the planner puts
+    the next state on the way there in place of the end state. `warnings` are sentences about risks of a valid spec.
     """
 
     names: Names
@@ -50,12 +56,18 @@ class ValidatedCluster:
     image: str
     heap_mib: int
     restart: str = ""
+    tls: TlsState = NO_TLS
+    plaintext_open: bool = True
     warnings: tuple[str, ...] = ()
 
     @property
     def members(self) -> frozenset[int]:
         """Ids of the voters that the spec asks for."""
         return frozenset(range(1, self.spec.replicas + 1))
+
+    def server(self, member: int) -> Server:
+        """Return the line that the member is to have."""
+        return server_of(self.names, member, OPEN if self.plaintext_open else CLOSED)
 
     @property
     def founders(self) -> int:
@@ -128,6 +140,8 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
         image=image,
         heap_mib=_heap_mib(cluster.spec),
         restart=cluster.metadata.annotations.get(RESTART, ""),
+        tls=_end_state(cluster.spec.tls or Tls()),
+        plaintext_open=_plaintext_open(cluster.spec.tls or Tls()),
         warnings=(*warnings_of(cluster.spec, image), *_spent_consent(cluster.metadata, status)),
     )
 
@@ -183,4 +197,18 @@ def _memory(resources: Resources) -> Decimal:
 
 
 def _heap_mib(spec: ZooKeeperClusterSpec) -> int:
-    return int(_memory(spec.resources) * spec.jvm.heap_percent / 100 / _MEBIBYTE)
+    memory = _memory(spec.resources) - beside_heap_mib(spec) * _MEBIBYTE
+    return int(memory * spec.jvm.heap_percent / 100 / _MEBIBYTE)
+
+
+def beside_heap_mib(spec: ZooKeeperClusterSpec) -> int:
+    """Return how much memory is taken off before the heap gets its share of the rest."""
+    return _TLS_MIB if spec.tls is not None and spec.tls.client is not None else 0
+
+
+def _end_state(tls: Tls) -> TlsState:
+    return TlsState(tls.client is not None, QuorumPhase.PLAINTEXT if tls.quorum is None else QuorumPhase.TLS)
+
+
+def _plaintext_open(tls: Tls) -> bool:
+    return tls.client is None or tls.client.plaintext is Plaintext.ALLOWED

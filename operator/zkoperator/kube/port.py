@@ -44,6 +44,7 @@ LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases")
 POD_DISRUPTION_BUDGETS = Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 ZOOKEEPER_CLUSTERS = Resource("zkoperator.dev", "v1alpha1", "ZooKeeperCluster", "zookeeperclusters")
+CERTIFICATES = Resource("cert-manager.io", "v1", "Certificate", "certificates")
 CONFIG_SYNCS = Resource("zkoperator.dev", "v1alpha1", "ConfigSync", "configsyncs")
 
 

@@ -17,6 +17,7 @@ from zkoperator.api.sync import (
     OnDelete,
     ZnodeAcl,
 )
+from zkoperator.api.tls import ZooKeeperTls
 from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.mirror.model.decoration import Decoration
@@ -27,6 +28,14 @@ from zkoperator.mirror.model.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
+class SourceTls:
+    """The Secrets with the authorities of an ensemble outside, and with the certificate of the ConfigSync."""
+
+    authorities: str | None
+    certificate: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where the subtree is: a ZooKeeperCluster of the namespace, or hosts outside; and its credentials, if any."""
 
@@ -34,6 +43,7 @@ class Source:
     cluster: str | None
     hosts: tuple[str, ...]
     secret: str | None
+    tls: SourceTls | None = None
 
     @property
     def ensemble(self) -> str:
@@ -153,6 +163,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
             cluster=zookeeper.cluster_ref.name if zookeeper.cluster_ref is not None else None,
             hosts=tuple(zookeeper.hosts.split(",")) if zookeeper.hosts is not None else (),
             secret=zookeeper.credentials_secret,
+            tls=_tls(zookeeper.tls) if zookeeper.tls is not None else None,
         ),
         rules=Rules(spec.direction, spec.conflict_policy, retain=spec.deletion_policy is DeletionPolicy.RETAIN),
         adoption=spec.adoption_policy,
@@ -170,6 +181,10 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         has_finalizer=FINALIZER in finalizers_of(raw),
         status=parsed.status,
     )
+
+
+def _tls(asked: ZooKeeperTls) -> SourceTls:
+    return SourceTls(asked.ca_secret_name, asked.certificate_secret_name)
 
 
 def _resolutions(text: str) -> tuple[dict[str, Side], tuple[FieldError, ...]]:

@@ -16,6 +16,9 @@ AUTHORITY_LIFE: Final = timedelta(days=5 * 365)
 RENEWED_BEFORE_END: Final = timedelta(days=365)
 """A generation is followed by the next one when so much of its life is left: longer than any leaf lives."""
 
+OPERATOR_LIFE: Final = timedelta(days=30)
+"""How long the certificate of the operator is valid."""
+
 RANDOM_BYTES: Final = KEY_BYTES + 16
 """Random bytes of one certificate: its key and its serial number."""
 
@@ -30,7 +33,7 @@ class Authority:
 
     number: int
     certificate: x509.Certificate
-    key: PrivateKey | None = field(default=None, repr=False)
+    key: PrivateKey | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Leaf:
     """A certificate with its key and the intermediates below the CA, in the order in which they sign one another."""
 
     certificate: x509.Certificate
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey = field(repr=False, compare=False)
     intermediates: tuple[x509.Certificate, ...] = ()
 
 

@@ -29,6 +29,11 @@ class File(StrEnum):
     OPERATOR = "operator.pem"
     """Key and certificate that the operator shows to members. It is not in the Secret that members mount."""
 
+    @property
+    def purpose(self) -> str:
+        """What a certificate is for, in one word: the name without its ending."""
+        return self.value.partition(".")[0]
+
 
 BUNDLES: Final = (File.CLIENT_CA, File.QUORUM_CA, File.PUBLISHED)
 LEAVES: Final = (File.CLIENT, File.QUORUM, File.OPERATOR)

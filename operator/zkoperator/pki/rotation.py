@@ -22,6 +22,8 @@ SPREAD: Final = timedelta(minutes=3)
 """How long a kubelet and the loop of a member may take together until a member has a file that was written."""
 LINGER: Final = timedelta(hours=1)
 """How long an old CA stays after its last certificate: clients keep sessions, and read bundles when they like."""
+_NOT_WRITTEN: Final = "it is not written yet"
+_TIME_TO_READ: Final = f"members and clients have {SPREAD.seconds // 60} minutes to read it"
 PUBLISHED_FIRST: Final = timedelta(days=30)
 """How long a new generation is in the bundle of clients before it issues, while the old one still can."""
 
@@ -99,11 +101,16 @@ Change = WriteBundle | WriteLeaf | IssueLeaf
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The next change, None when there is none now; what it waits for, and what keeps it from being made at all."""
+    """The next change, None when there is none now; what others wait for, and what keeps them from being made."""
 
     change: Change | None = None
     waiting: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @property
+    def held_up(self) -> tuple[str, ...]:
+        """What waits for pods rather than for the time that every change takes."""
+        return tuple(text for text in self.waiting if not text.endswith((_TIME_TO_READ, _NOT_WRITTEN)))
 
 
 def rotate(situation: Situation) -> Rotation:
@@ -210,7 +217,7 @@ def _leaf_change(situation: Situation, port: Port) -> WriteLeaf | IssueLeaf | No
     held = situation.held.leaves.get(port.leaf)
     match port.source:
         case Delivered(leaf):
-            return WriteLeaf(port.leaf, leaf) if not _is_same(held, leaf) else None
+            return WriteLeaf(port.leaf, leaf) if held != leaf else None
         case Issuance() as issuance:
             signer = signer_of(issuance, situation.now)
             if signer is None or not _is_due(issuance, held, situation.now):
@@ -235,7 +242,7 @@ def _hurdle(situation: Situation, port: Port, change: WriteLeaf | IssueLeaf) -> 
     bundle = situation.held.bundles.get(port.verified_by, ())
     anchors = _anchors_of(change, bundle)
     if not anchors:
-        return "it is not written yet"
+        return _NOT_WRITTEN
     held = situation.held.leaves.get(port.leaf)
     if held is None or not is_valid_at(held.certificate, situation.now):
         return ""
@@ -243,7 +250,7 @@ def _hurdle(situation: Situation, port: Port, change: WriteLeaf | IssueLeaf) -> 
         return ""
     since = situation.held.written.get(port.verified_by)
     if since is None or situation.now - since < SPREAD:
-        return f"members and clients have {SPREAD.seconds // 60} minutes to read it"
+        return _TIME_TO_READ
     return holdup(situation.readers, since, situation.now)
 
 
@@ -269,7 +276,3 @@ def _clash(situation: Situation, port: Port) -> str:
 def _is_valid(situation: Situation, port: Port) -> bool:
     held = situation.held.leaves.get(port.leaf)
     return held is not None and is_valid_at(held.certificate, situation.now)
-
-
-def _is_same(held: Leaf | None, wanted: Leaf) -> bool:
-    return held is not None and (held.certificate, held.intermediates) == (wanted.certificate, wanted.intermediates)

@@ -3,6 +3,11 @@
 from datetime import UTC, datetime
 
 
+def utc_now() -> datetime:
+    """Return the present time, aware."""
+    return datetime.now(UTC)
+
+
 def time_text() -> str:
     """Return the present time as `metav1.Time`: RFC 3339 in UTC, in seconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

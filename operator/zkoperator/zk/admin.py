@@ -1,11 +1,12 @@
 """Asks one member about itself by a four-letter word over its client port."""
 
 import asyncio
-import ssl as tls
 from dataclasses import dataclass
 
 from zkoperator.errors import TransientError
+from zkoperator.zk.port import ClientTls
 from zkoperator.zk.request_timing import Report, not_reported, timed
+from zkoperator.zk.tls import context_of, server_name
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 """`mntr` of a large ensemble has some 20 kB; a peer that sends more than this limit is not ZooKeeper."""
@@ -14,7 +15,7 @@ _CHUNK_BYTES = 65536
 
 
 async def four_letter_word(
-    host: str, port: int, word: str, *, timeout_s: float = 5.0, ssl: tls.SSLContext | None = None
+    host: str, port: int, word: str, *, timeout_s: float = 5.0, tls: ClientTls | None = None
 ) -> str:
     """Send the word and return the whole answer.
 
@@ -23,7 +24,7 @@ async def four_letter_word(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            answer = await _exchange(host, port, word, ssl)
+            answer = await _exchange(host, port, word, tls)
     except TimeoutError as error:
         raise TransientError(f"{word} to {host}:{port}: no whole answer within {timeout_s:g} s") from error
     except (OSError, UnicodeError) as error:
@@ -38,17 +39,18 @@ class SocketProbe:
     """The `MemberProbe` over TCP. `report` is called with the duration of each question; the word is its name."""
 
     timeout_s: float = 5.0
-    ssl: tls.SSLContext | None = None
     report: Report = not_reported
 
-    async def ask(self, host: str, port: int, word: str) -> str:
+    async def ask(self, host: str, port: int, word: str, tls: ClientTls | None = None) -> str:
         """Return the whole answer. `TransientError` on any failure, the deadline included."""
         with timed(word, self.report):
-            return await four_letter_word(host, port, word, timeout_s=self.timeout_s, ssl=self.ssl)
+            return await four_letter_word(host, port, word, timeout_s=self.timeout_s, tls=tls)
 
 
-async def _exchange(host: str, port: int, word: str, ssl: tls.SSLContext | None) -> bytes:
-    reader, writer = await asyncio.open_connection(host, port, ssl=ssl)
+async def _exchange(host: str, port: int, word: str, tls: ClientTls | None) -> bytes:
+    reader, writer = await asyncio.open_connection(
+        host, port, ssl=context_of(tls), server_hostname=server_name(tls, host)
+    )
     try:
         writer.write(word.encode("ascii"))
         await writer.drain()

@@ -4,13 +4,13 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from ssl import SSLContext
 
 from zkoperator.zk import wire
 from zkoperator.zk.connection import Connection
 from zkoperator.zk.hosts import Address
-from zkoperator.zk.port import Credential, ZnodeEvent
+from zkoperator.zk.port import ClientTls, Credential, ZnodeEvent
 from zkoperator.zk.resolver import resolve
+from zkoperator.zk.tls import context_of, server_name
 
 _NAMED = 3
 """Members whose problem is named."""
@@ -54,7 +54,7 @@ class Dialer:
         self,
         addresses: tuple[Address, ...],
         credential: Credential | None,
-        ssl: SSLContext | None,
+        tls: ClientTls | None,
         settings: DialSettings,
     ) -> None:
         self.addresses = addresses
@@ -62,7 +62,7 @@ class Dialer:
         self.problem = "no attempt was made yet"
         self.server: Address | None = None
         self._credential = credential
-        self._ssl = ssl
+        self._tls = tls
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._connected_at = self._loop.time()
@@ -161,9 +161,9 @@ class Dialer:
 
     async def _open(self, address: Address, resolved: tuple[str, int], connection: Connection) -> None:
         host, port = resolved
-        server_hostname = address.host if self._ssl is not None else None
+        name = server_name(self._tls, address.host)
         await self._loop.create_connection(
-            lambda: connection, host, port, ssl=self._ssl, server_hostname=server_hostname
+            lambda: connection, host, port, ssl=context_of(self._tls), server_hostname=name
         )
         self._was_refused = True
 

@@ -1,26 +1,24 @@
-"""Shares sessions: one for each ensemble and credential, however many subtrees are read through it."""
+"""Shares sessions: one for each ensemble, credential and trust, however many subtrees are read through it."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ssl import SSLContext
 
-from zkoperator.zk.port import ConnectionState, Credential, Zk, ZkConnector
+from zkoperator.zk.port import ClientTls, ConnectionState, Credential, Zk, ZkConnector
 from zkoperator.zk.session import DEFAULTS, SessionSettings, connect
 
-_Key = tuple[tuple[str, ...], Credential | None]
+_Key = tuple[tuple[str, ...], Credential | None, ClientTls | None]
 
 
 @dataclass(frozen=True, slots=True)
 class SessionConnector:
     """The `ZkConnector` that opens real sessions."""
 
-    ssl: SSLContext | None = None
     settings: SessionSettings = DEFAULTS
 
-    async def open(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
+    async def open(self, hosts: Sequence[str], credential: Credential | None, tls: ClientTls | None = None) -> Zk:
         """Return a session at once, in state CONNECTING. `InvalidError` for hosts that cannot be used."""
-        return connect(hosts, credential=credential, ssl=self.ssl, settings=self.settings)
+        return connect(hosts, credential=credential, tls=tls, settings=self.settings)
 
 
 @dataclass(slots=True)
@@ -41,17 +39,17 @@ class SessionPool:
     def __len__(self) -> int:
         return len(self._shared)
 
-    async def lease(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
-        """Return the session for these members (in any order) and this credential; open one if there is none.
+    async def lease(self, hosts: Sequence[str], credential: Credential | None, tls: ClientTls | None = None) -> Zk:
+        """Return the session for these members (in any order), this credential and this trust, or open one.
 
         Every lease is ended by one `release`.
         """
-        key = (tuple(sorted(set(hosts))), credential)
+        key = (tuple(sorted(set(hosts))), credential, tls)
         async with self._opening:
             shared = self._shared.get(key)
             if shared is None or shared.zk.state is ConnectionState.CLOSED:
                 # Those who still hold a closed session release it later as an unknown one.
-                shared = _Shared(key, await self._connector.open(key[0], credential))
+                shared = _Shared(key, await self._connector.open(key[0], credential, tls))
                 self._shared[key] = shared
         shared.leases += 1
         return shared.zk

@@ -178,6 +178,19 @@ class Credential:
     password: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """Whom the operator trusts at an ensemble, and who it is there. Equal values share sessions.
+
+    `authorities` are certificates in PEM. `identity` is a key with its certificates in PEM, empty without one. `names`
+    are addresses that are dialled, each with the name that the certificate of the server there must have.
+    """
+
+    authorities: str = field(repr=False)
+    identity: str = field(default="", repr=False)
+    names: tuple[tuple[str, str], ...] = ()
+
+
 class Zk(Protocol):
     """One session. Every call has one deadline, within which it also waits for a connection; never longer.
 
@@ -267,12 +280,12 @@ class Zk(Protocol):
 class ZkConnector(Protocol):
     """Opens sessions."""
 
-    async def open(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
+    async def open(self, hosts: Sequence[str], credential: Credential | None, tls: ClientTls | None = None) -> Zk:
         """Return a session to `host:port` members at once, in state CONNECTING. The caller closes it."""
 
 
 class MemberProbe(Protocol):
     """Asks one member about itself by a four-letter word."""
 
-    async def ask(self, host: str, port: int, word: str) -> str:
+    async def ask(self, host: str, port: int, word: str, tls: ClientTls | None = None) -> str:
         """Return the whole answer. `TransientError` on any failure, the deadline included."""

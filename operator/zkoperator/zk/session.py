@@ -9,7 +9,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ssl import SSLContext
 from typing import Any
 
 from zkoperator.errors import FieldError, InvalidError, TooLargeError, TransientError, ZkOperatorError, with_brief
@@ -56,7 +55,7 @@ def connect(
     hosts: Sequence[str],
     *,
     credential: port.Credential | None = None,
-    ssl: SSLContext | None = None,
+    tls: port.ClientTls | None = None,
     settings: SessionSettings = DEFAULTS,
 ) -> "ZkSession":
     """Open a session in the running loop and return at once, in state CONNECTING.
@@ -64,7 +63,7 @@ def connect(
     Raises:
         InvalidError: an entry of `hosts` is not host:port, or carries a chroot suffix.
     """
-    return ZkSession(parse_hosts(hosts), credential, ssl, settings)
+    return ZkSession(parse_hosts(hosts), credential, tls, settings)
 
 
 class ZkSession:
@@ -74,13 +73,13 @@ class ZkSession:
         self,
         addresses: tuple[Address, ...],
         credential: port.Credential | None,
-        ssl: SSLContext | None,
+        tls: port.ClientTls | None,
         settings: SessionSettings,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         limits = DialSettings(settings.session_timeout_s, settings.connect_timeout_s, settings.reply_limit_bytes)
-        self._dialer = Dialer(addresses, credential, ssl, limits)
+        self._dialer = Dialer(addresses, credential, tls, limits)
         self._state = port.ConnectionState.CONNECTING
         self._connection: Connection | None = None
         self._waiting: deque[Call] = deque()

@@ -201,5 +201,7 @@ class FakeZkConnector:
 
     server: FakeZkServer
 
-    async def open(self, hosts: Sequence[str], credential: port.Credential | None) -> port.Zk:
+    async def open(
+        self, hosts: Sequence[str], credential: port.Credential | None, tls: port.ClientTls | None = None
+    ) -> port.Zk:
         return self.server.session(credential)

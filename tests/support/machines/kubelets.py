@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from testbed import jars
 from testbed.api import ApiServer
+from testbed.network import inside
 from testbed.processes import Server
 from testbed.zookeepers import Ensemble
 from tests.support.faults import slow_disk
@@ -27,6 +28,8 @@ from tests.support.worlds.site import Plot, Site, site
 
 _JVM = "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dzookeeper.admin.enableServer=false"
 _CLIENT_PORT = 2181
+_PLAINTEXT_PORTS = (_CLIENT_PORT, 2180)
+"""Where a member serves plaintext on loopback: while others may use it, and once they may not."""
 _POD = re.compile(r"(?P<cluster>.+)-zk-(?P<ordinal>\d+)")
 
 
@@ -48,6 +51,7 @@ class _Container:
     server: Server
     starts: int = 1
     told: Manifest = field(default_factory=dict)
+    certificates: "SecretVolume | None" = None
 
 
 class Kubelets:
@@ -143,15 +147,19 @@ class Kubelets:
         root = self._directory / uid
         disk = self._volume(name, claim["metadata"]["uid"] if claim is not None else f"{uid}-data")
         _lay_out(root, disk, config["data"])
+        certificates = SecretVolume.of(pod, root)
+        if certificates is not None and not await certificates.refresh(self._plot):
+            return
         env = _environment(name, pod, secret["data"]) | {"PATH": f"{root / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"}
         (root / "hosts").write_text(self._names(found["cluster"], env["ZK_DOMAIN"]))
+        env["ZK_TLS"] = _moved(env.get("ZK_TLS", ""), root)
         env["SERVER_JVMFLAGS"] = f"{_JVM} -Djdk.net.hosts.file={root}/hosts {_moved(env['SERVER_JVMFLAGS'], root)}"
         env |= slow_disk.settings(self._plot.site.directory, self._delay(name))
         host = f"member-{int(found['ordinal']) + 1}"
         argv = self._network.command(host, ["sh", root / "config" / "start.sh"])
         server = Server(argv, self._directory / f"{name}.log", env)
         await asyncio.to_thread(server.start)
-        self._containers[name] = _Container(uid, host, server)
+        self._containers[name] = _Container(uid, host, server, certificates=certificates)
 
     def _volume(self, pod: str, name: str) -> Path:
         """The directory of a volume, which is as empty as a new one the first time."""
@@ -164,6 +172,8 @@ class Kubelets:
 
     async def _tend(self, name: str, container: _Container, pod: Manifest) -> None:
         """Start a server again that has ended, and tell the API server how the pod is."""
+        if container.certificates is not None:
+            await container.certificates.refresh(self._plot)
         if not container.server.running:
             await asyncio.to_thread(container.server.start)
             container.starts += 1
@@ -202,22 +212,62 @@ class Kubelets:
         return await asyncio.to_thread(self._ask, host)
 
     def _ask(self, host: str) -> str:
-        try:
-            with (
-                self._network.on_hub(),
-                socket.create_connection((self._network.address(host), _CLIENT_PORT), 1) as line,
-            ):
-                line.sendall(b"srvr")
-                answer = b"".join(iter(lambda: line.recv(65536), b""))
-        except OSError:
-            return ""
+        """Ask as the probe of a pod does, from inside."""
+        with inside(self._network.netns(host)):
+            answer = next(filter(None, map(_srvr, _PLAINTEXT_PORTS)), b"")
         found = re.search(rb"^Mode: (\w+)$", answer, re.MULTILINE)
         return found[1].decode() if found else ""
 
 
+def _srvr(port: int) -> bytes:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1) as line:
+            line.sendall(b"srvr")
+            return b"".join(iter(lambda: line.recv(65536), b""))
+    except OSError:
+        return b""
+
+
+class SecretVolume:
+    """The files of a Secret as the kubelet has them: names lead through a link that changes for all files at once."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self._name = name
+        self._directory = directory
+        self._version = ""
+
+    @classmethod
+    def of(cls, pod: Manifest, root: Path) -> "SecretVolume | None":
+        """The volume of certificates of a pod, if it has one."""
+        found = [volume["secret"] for volume in pod["spec"]["volumes"] if "secret" in volume]
+        (root / "run" / "tls").mkdir(parents=True, exist_ok=True)
+        return cls(found[0]["secretName"], root / "certificates") if found else None
+
+    async def refresh(self, plot: Plot) -> bool:
+        """Write what the Secret has now; whether there is one."""
+        secret = await plot.site.kube.find(f"{plot.core}/secrets/{self._name}")
+        if secret is not None and secret["metadata"]["resourceVersion"] != self._version:
+            self._version = secret["metadata"]["resourceVersion"]
+            self._write({key: b64decode(text) for key, text in secret["data"].items()})
+        return secret is not None
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
+        generation = self._directory / f"..{self._version}"
+        generation.mkdir(parents=True)
+        for name, content in files.items():
+            (generation / name).write_bytes(content)
+            link = self._directory / name
+            if not link.is_symlink():
+                link.symlink_to(Path("..data") / name)
+        new = self._directory / "..data_tmp"
+        new.symlink_to(generation.name)
+        new.replace(self._directory / "..data")
+
+
 def _moved(text: str, root: Path) -> str:
     """The same with the paths of a container below a directory."""
-    return re.sub(r"/(data|config|tmp)/(?=[a-z])", lambda found: f"{root}{found[0]}", text)
+    paths = r"/(data|config|tmp)/(?=[a-z])|/run/tls\b|(?<==)/certificates\b"
+    return re.sub(paths, lambda found: f"{root}{found[0]}", text)
 
 
 def _lay_out(root: Path, disk: Path, config: Mapping[str, str]) -> None:

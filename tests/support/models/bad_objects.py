@@ -234,7 +234,40 @@ CLUSTERS = (
     _config(
         "another superuser", {"DigestAuthenticationProvider.superDigest": "super:x"}, "superuser is the operator's"
     ),
-    _config("own TLS", {"ssl.keyStore.location": "/x"}, "TLS is not offered"),
+    _config("own TLS", {"ssl.keyStore.location": "/x"}, "follows from spec.tls"),
+    _config("a scheme that proves nothing", {"enforce.auth.schemes": "digest"}, "x509", key="[enforce.auth.schemes]"),
+    _cluster(
+        "an operator without a certificate among those that need one",
+        {"config": {"enforce.auth.enabled": "true", "enforce.auth.schemes": "x509"}},
+        "spec.config",
+        "the operator itself would be shut out",
+    ),
+    _cluster(
+        "a certificate from two places",
+        {"tls": {"client": {"certificate": {"selfSigned": {}, "secretName": "a"}, "plaintext": "Allowed"}}},
+        "spec.tls.client.certificate",
+        "write exactly one of selfSigned",
+    ),
+    _cluster(
+        "a life in days",
+        {"tls": {"quorum": {"certificate": {"selfSigned": {"duration": "90d"}}}}},
+        "spec.tls.quorum.certificate.selfSigned.duration",
+        "write hours or minutes, such as 2160h",
+    ),
+    _cluster(
+        "a name with a port",
+        {
+            "tls": {
+                "client": {
+                    "certificate": {"selfSigned": {}},
+                    "plaintext": "Allowed",
+                    "additionalNames": ["zk.example.com:2281"],
+                }
+            }
+        },
+        "spec.tls.client.additionalNames[0]",
+        "write a DNS name",
+    ),
     _config("all commands", {"4lw.commands.whitelist": "*"}, "write some of srvr", key="[4lw.commands.whitelist]"),
     _config("metrics elsewhere", {"metricsProvider.className": "x.Y"}, "metrics are on port 7000"),
     _config("a chart's name for a key", {"autoPurgePurgeInterval": "1"}, "write autopurge.snapRetainCount"),
@@ -273,6 +306,12 @@ CLUSTERS = (
 )
 
 SYNCS = (
+    _sync(
+        "a CA of its own for a cluster that says whom to trust",
+        {"zookeeper": {**_SOURCE, "tls": {"caSecretName": "a"}}},
+        "spec.zookeeper.tls.caSecretName",
+        "leave it out with clusterRef",
+    ),
     _sync("both sources", {"zookeeper": {**_SOURCE, "hosts": "a:2181"}}, "spec.zookeeper", "exactly one of"),
     _sync("no source", {"zookeeper": {"path": "/apps"}}, "spec.zookeeper", "exactly one of"),
     _sync("no path", {"zookeeper": {"clusterRef": {"name": "main"}}}, "spec.zookeeper.path", "is missing", "Required"),

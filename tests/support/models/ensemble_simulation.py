@@ -7,11 +7,13 @@ leader has all of them, and no member ever founds a second ensemble.
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from zkoperator.ensemble.build.children import Child
-from zkoperator.ensemble.model.configuration import Configuration, Server, parse_servers, server_of
-from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, REVISION, TEMPLATE, Names
+from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Configuration, Server, parse_servers
+from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, REVISION, TEMPLATE, TLS, Names
+from zkoperator.ensemble.model.tls import Certificates, Leaf, TlsState, parse_tls_state
 from zkoperator.ensemble.observe.answers import Answer, Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.observed import Observed
@@ -19,6 +21,7 @@ from zkoperator.ensemble.observe.pod_view import pod_view
 from zkoperator.ensemble.plan.plan import Plan, make_plan
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
+    CertificateStep,
     CreateSecret,
     DeleteClaim,
     LabelPod,
@@ -35,6 +38,9 @@ from zkoperator.kube.port import Manifest
 GOOD, BETTER, BAD = "zookeeper:3.9.5", "zookeeper:3.9.6", "zookeeper:nothing"
 NAMES = Names("demo", "main")
 UID = "uid-of-main"
+
+
+LEAF = Leaf("CN=demo/main", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
 
 
 def raw_cluster(replicas: int = 3, **spec: Any) -> Manifest:
@@ -75,6 +81,10 @@ class SimPod:
     down_for: int = 0
 
     @property
+    def tls(self) -> TlsState:
+        return parse_tls_state(self.template["metadata"]["annotations"].get(TLS, ""))
+
+    @property
     def image(self) -> str:
         return str(self.template["spec"]["containers"][0]["image"])
 
@@ -94,6 +104,7 @@ class Simulation:
     founded: int = 0
     dark: frozenset[int] = frozenset()
     stuck: frozenset[int] = frozenset()
+    certificates: Certificates = field(default_factory=lambda: Certificates(client=LEAF, quorum=LEAF))
     plan: Plan | None = None
     restarts: list[int] = field(default_factory=list)
     _uids: Iterable[int] = field(default_factory=lambda: itertools.count(1))
@@ -162,6 +173,7 @@ class Simulation:
             answers={m: self._answer(m) for m in self.pods},
             recorded=parse_servers(config["data"]["members"]) if config is not None else (),
             secret_id=self.password if self.secret else None,
+            certificates=self.certificates,
         )
 
     # The parts
@@ -203,7 +215,19 @@ class Simulation:
             if pod.down_for > 0:
                 pod.down_for -= 1
             elif not pod.running and pod.image != BAD and not pod.deleting and pod.member not in self.stuck:
-                pod.running = True
+                self._start(pod)
+
+    def _start(self, pod: SimPod) -> None:
+        others = [other.tls.quorum for other in self.pods.values() if other is not pod]
+        assert all(abs(other - pod.tls.quorum) <= 1 for other in others), "the others do not understand it"
+        assert self.certificates.suffice(pod.tls), "a member starts without its certificate"
+        line = self.committed.find(pod.member) if self.committed is not None else None
+        self._require_open_port(line)
+        pod.running = True
+
+    def _require_open_port(self, line: Server | None) -> None:
+        closed = line is not None and line.client == CLOSED
+        assert line is None or not closed or self.pods[line.id].tls.client, "no client can reach it"
 
     def _elect(self) -> None:
         if self.committed is None:
@@ -289,9 +313,9 @@ class Simulation:
         )
 
     def _listens_elsewhere(self, member: int) -> bool:
-        """Its line was changed by hand: it votes, and cannot be asked."""
+        """It has no TLS, and its line names another port than that of plaintext: it votes, and cannot be asked."""
         line = self.committed.find(member) if self.committed is not None else None
-        return line is not None and line.client != server_of(NAMES, member).client
+        return line is not None and line.client != OPEN and not self.pods[member].tls.client
 
     def _pod_manifest(self, pod: SimPod) -> Manifest:
         waiting = {"waiting": {"reason": "ImagePullBackOff" if pod.image == BAD else "ContainerCreating"}}
@@ -314,6 +338,7 @@ class Simulation:
     # What steps do, and what they never may
 
     def _execute(self, step: Step) -> None:
+        assert not isinstance(step, CertificateStep), "nobody delivers certificates to the model"
         match step:
             case RecordBootstrap(members, complete, ensemble):
                 self.raw["status"].setdefault("bootstrap", {}).update(members=members, complete=complete)
@@ -370,6 +395,8 @@ class Simulation:
         voters = {server.id for server in servers.values() if server.voting}
         assert voters == step.voters
         assert all(self._serves(member) for member in voters), "a voter of the new configuration does not serve"
+        for server in servers.values():
+            self._require_open_port(server)
         self._commit(tuple(servers.values()))
         for member, pod in self.pods.items():
             if pod.synced:
@@ -386,8 +413,8 @@ class Simulation:
         if step.member in serving and self.committed is not None and len(voters) > 2:
             assert len(serving) == len(voters), "a voter is restarted while another one is away"
             if step.member == self.leader:
-                outdated = [m for m in serving if self._is_outdated(m)]
-                assert outdated == [step.member], "the leader goes before a follower"
+                outdated = {m for m in serving if self._is_outdated(m)}
+                assert outdated <= {step.member}, "the leader goes before a follower"
         assert not step.harmless or step.member not in serving, "called harmless, and serves"
         unproven = [m for m in voters if m in self.pods and not self.pods[m].running and self._is_newest(m)]
         assert not unproven or step.member not in voters, "another voter gets what the first has not started with"

@@ -12,7 +12,7 @@ from tests.support.fakes.kube import FakeKube, Operation
 from tests.support.models.ensemble_simulation import GOOD, NAMES, SimPod, Simulation, raw_cluster
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, parse_servers
-from zkoperator.ensemble.model.names import CHILD_LABELS
+from zkoperator.ensemble.model.names import CHILD_LABELS, CLIENT_PORT, TLS_PORT
 from zkoperator.ensemble.observe.answers import Serving, Silent
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.validate import Defaults
@@ -28,7 +28,7 @@ from zkoperator.kube.port import (
 )
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import WHEN_WOKEN
-from zkoperator.zk.port import BadVersionError, Credential, Node, Stat
+from zkoperator.zk.port import BadVersionError, ClientTls, Credential, Node, Stat
 
 KEY = Key("demo", "main")
 _OWNER = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAMES.stateful_set, "controller": True}
@@ -253,8 +253,10 @@ class EnsembleWorld(Simulation):
 
     # ZooKeeper: a probe and a connector in one
 
-    async def ask(self, host: str, port: int, word: str) -> str:
-        answer = self._answer(int(host.rpartition(".")[2])) if self._alive(host) else Silent("no such host")
+    async def ask(self, host: str, port: int, word: str, tls: ClientTls | None = None) -> str:
+        member = int(host.rpartition(".")[2])
+        reached = self._alive(host) and self._listens(member, port, tls)
+        answer = self._answer(member) if reached else Silent("no such host")
         if isinstance(answer, Silent):
             raise TransientError(f"{word} to {host}: refused")
         if not isinstance(answer, Serving):
@@ -266,8 +268,16 @@ class EnsembleWorld(Simulation):
             return "".join(f"zk_{key}\t{value}\n" for key, value in counts.items() if value is not None) or "zk_a\t1\n"
         return f"serverId={host.rpartition('.')[2]}\n{self._config_text()}"
 
-    async def open(self, hosts: Sequence[str], credential: Credential | None) -> Any:
-        return WorldSession(self, [host.rpartition(":")[0] for host in hosts], credential)
+    async def open(self, hosts: Sequence[str], credential: Credential | None, tls: ClientTls | None = None) -> Any:
+        found = [host.rpartition(":") for host in hosts]
+        members = [host for host, _, port in found if self._listens(int(host.rpartition(".")[2]), int(port), tls)]
+        return WorldSession(self, members, credential)
+
+    def _listens(self, member: int, port: int, tls: ClientTls | None) -> bool:
+        """Whether the member is there, and listens at this port for this."""
+        if member not in self.pods:
+            return False
+        return self.pods[member].tls.client if port == TLS_PORT else port == CLIENT_PORT and tls is None
 
     def _alive(self, host: str) -> bool:
         return int(host.rpartition(".")[2]) in self.pods

@@ -7,7 +7,7 @@ import yaml
 
 from zkoperator.cli import COMMANDS
 from zkoperator.ensemble.build.children import Child
-from zkoperator.ensemble.model.names import Names
+from zkoperator.ensemble.model.names import CLIENT_PORT, Names
 from zkoperator.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
@@ -35,7 +35,9 @@ def test_the_page_of_names_has_each_name_that_the_operator_puts_on_objects_and_n
     assert told == used
     names = Names("demo", "main")
     objects = (*(child.name_of(names) for child in Child), names.secret, names.pod(2), names.claim(2))
-    assert [name for name in (*objects, names.endpoint, names.host(1)) if f"`{name}" not in page] == []
+    assert [
+        name for name in (*objects, f"{names.service_host}:{CLIENT_PORT}", names.host(1)) if f"`{name}" not in page
+    ] == []
     assert [f"{k}={v}" for k, v in names.labels.items() if f"`{k}={v}`" not in page] == []
 
 
@@ -53,6 +55,20 @@ def test_the_security_model_explains_exactly_the_rules_that_are_granted() -> Non
     explained = {
         (group, words(resources.replace("(own namespace)", "")), words(verbs))
         for group, resources, verbs, _ in rows("security.md", "What the operator may do, and why")
+    }
+    assert explained == granted
+
+
+def test_the_security_model_explains_exactly_what_tls_adds() -> None:
+    granted = set()
+    for component in ("tls", "cert-manager"):
+        for patch in yaml.safe_load((ROOT / "manifests" / component / "rules.yaml").read_text()):
+            rule = patch["value"]
+            group = rule["apiGroups"][0] or "core"
+            granted.add((group, frozenset(rule["resources"]), frozenset(rule["verbs"]), f"manifests/{component}"))
+    explained = {
+        (group, words(resources), words(verbs), component.strip("`"))
+        for group, resources, verbs, _, component, _ in rows("security.md", "What TLS adds")
     }
     assert explained == granted
 

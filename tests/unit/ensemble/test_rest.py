@@ -13,6 +13,7 @@ from zkoperator.ensemble.model.configuration import Server
 from zkoperator.ensemble.observe import observer
 from zkoperator.ensemble.observe.observer import FULL_LOOK_S
 from zkoperator.kube.port import CONFIG_MAPS
+from zkoperator.zk.port import ClientTls
 
 ONE_WORD = Counter({"srvr": 3})
 EVERYTHING = Counter({"srvr": 3, "mntr": 3, "conf": 3})
@@ -32,9 +33,9 @@ async def _asked(world: EnsembleWorld) -> Counter[str]:
     words: Counter[str] = Counter()
     ask = world.ask
 
-    async def counted(host: str, port: int, word: str) -> str:
+    async def counted(host: str, port: int, word: str, tls: ClientTls | None = None) -> str:
         words[word] += 1
-        return await ask(host, port, word)
+        return await ask(host, port, word, tls)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(world, "ask", counted)

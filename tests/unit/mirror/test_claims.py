@@ -16,7 +16,7 @@ from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.mirror.apply.claims import take_ledger
 from zkoperator.mirror.model.names import CLAIMS
 from zkoperator.mirror.observe.claims import Claimant, Standing, rival_of
-from zkoperator.zk.port import OPEN_ACL, Create, Credential, Set, Zk, ZkConnector
+from zkoperator.zk.port import OPEN_ACL, ClientTls, Create, Credential, Set, Zk, ZkConnector
 
 
 def _authority(world: World, text: str) -> None:
@@ -49,7 +49,7 @@ class TwoEnsembles(World):
         self.other = FakeZkServer(request_timeout_s=1.0)
         self.other.write(Create("/apps", b""), Create(ROOT, b""), Create(f"{ROOT}/a", b"elsewhere"))
 
-    async def open(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
+    async def open(self, hosts: Sequence[str], credential: Credential | None, tls: ClientTls | None = None) -> Zk:
         server = self.other if hosts[0].startswith("other") else self.zk
         return await FakeZkConnector(server).open(hosts, credential)
 

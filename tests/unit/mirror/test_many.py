@@ -13,7 +13,7 @@ from tests.support.fakes.zk import FakeZkServer
 from tests.support.worlds.mirror import FAST, NAMESPACE, World
 from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.zk.port import ConnectionState, Create, Credential, Set, Zk, ZkConnector
+from zkoperator.zk.port import ClientTls, ConnectionState, Create, Credential, Set, Zk, ZkConnector
 
 MANY = 2_000
 HUGE = 20_000
@@ -26,7 +26,7 @@ class _ByHost:
     def __init__(self, world: "ManyWorld") -> None:
         self._world = world
 
-    async def open(self, hosts: Sequence[str], credential: Credential | None) -> Zk:
+    async def open(self, hosts: Sequence[str], credential: Credential | None, tls: ClientTls | None = None) -> Zk:
         if not hosts[0].startswith("hung"):
             return self._world.zk.session(credential)
         session = self._world.hung.session(credential)

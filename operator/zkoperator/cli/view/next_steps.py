@@ -14,16 +14,19 @@ from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
+    CertificateStep,
     CreateSecret,
     DeleteClaim,
     LabelPod,
     NoteOnClaim,
+    PlainStep,
     Reconfigure,
     RecordBootstrap,
     RemovePods,
     RestartPod,
     Step,
 )
+from zkoperator.ensemble.status.certificates import describe_certificate_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,12 @@ def reported(name: str, namespace: str, status: ZooKeeperClusterStatus | None) -
 
 def describe(step: Step, names: Names) -> str:
     """Return one step as a text."""
+    if isinstance(step, CertificateStep):
+        return describe_certificate_step(names, step)
+    return _describe(step, names)
+
+
+def _describe(step: PlainStep, names: Names) -> str:
     match step:
         case RecordBootstrap(members, complete):
             return f"record that {members} members {'have founded' if complete else 'may found'} the ensemble"

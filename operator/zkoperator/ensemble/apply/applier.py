@@ -6,8 +6,11 @@ every step that removes something, the cluster and the objects concerned are rea
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from datetime import datetime
 from typing import assert_never
 
+from zkoperator.ensemble.apply.certificates import CertificateWriter
 from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
@@ -18,10 +21,12 @@ from zkoperator.ensemble.plan.drift import covers, edit_of, repair_patch
 from zkoperator.ensemble.plan.refused_step import ForeignObjectError
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
+    CertificateStep,
     CreateSecret,
     DeleteClaim,
     LabelPod,
     NoteOnClaim,
+    PlainStep,
     Reconfigure,
     RecordBootstrap,
     RemovePods,
@@ -42,6 +47,7 @@ from zkoperator.kube.port import (
     ManyBudgetsError,
     Resource,
 )
+from zkoperator.runtime.wall_clock import utc_now
 
 _PASSWORD_BYTES = 24
 
@@ -55,17 +61,25 @@ class Applier:
     Args:
         api: the Kubernetes API.
         reconfigurer: reads and changes the committed configuration.
+        wall: the time at which certificates begin.
     """
 
-    def __init__(self, api: KubeApi, reconfigurer: Reconfigurer) -> None:
+    def __init__(self, api: KubeApi, reconfigurer: Reconfigurer, wall: Callable[[], datetime] = utc_now) -> None:
         self._api = api
         self._reconfigurer = reconfigurer
+        self._certificates = CertificateWriter(api, wall=wall)
 
     async def apply(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
         """Execute one step. After any error the cluster must be observed again before the next step.
 
         Returns how it was done where that is worth telling, else nothing.
         """
+        if isinstance(step, CertificateStep):
+            await self._certificates.apply(cluster, step)
+            return ""
+        return await self._change_members(cluster, observed, step)
+
+    async def _change_members(self, cluster: ValidatedCluster, observed: Observed, step: PlainStep) -> str:
         match step:
             case RecordBootstrap():
                 await self._record(cluster, observed, step)

@@ -1,10 +1,11 @@
 """Reads and changes the committed configuration of an ensemble by ZooKeeper sessions. I/O."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from zkoperator.ensemble.model.configuration import Configuration, parse_configuration
-from zkoperator.ensemble.model.names import CLIENT_PORT, SUPERUSER, Names
+from zkoperator.ensemble.model.names import SUPERUSER, Names
+from zkoperator.ensemble.observe.access import client_tls, port_of
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import password_of
 from zkoperator.ensemble.plan.steps import Reconfigure
@@ -39,22 +40,20 @@ class Reconfigurer:
         leader = observed.leader
         if leader is None:
             raise UnsafeError(f"{len(observed.leaders)} members say they lead, exactly 1 must")
-        async with self._session([observed.pods[leader].ip], credential) as zk:
+        async with self._session(cluster, observed, [leader], credential) as zk:
             present = await _read(zk, cluster.names)
             if present.version != step.from_version:
                 raise ConflictError(f"the configuration is {present.version:x}, not {step.from_version:x}")
             await _reconfigure(zk, step)
         # The creation of a session is a committed write, after which the new configuration is active.
-        staying = [pod.ip for member, pod in sorted(observed.pods.items()) if member in step.voters and pod.ip]
-        async with self._session(staying, None) as zk:
+        async with self._session(cluster, observed, step.voters, None) as zk:
             outcome = await _read(zk, cluster.names)
         if outcome.voters != step.voters:
             raise ConflictError(f"after the reconfiguration {sorted(outcome.voters)} vote, not {sorted(step.voters)}")
 
     async def confirm_absent(self, cluster: ValidatedCluster, observed: Observed, members: Sequence[int]) -> None:
         """Read the committed configuration again; raise `ConflictError` if any of the members is in it."""
-        voters = [pod.ip for member, pod in sorted(observed.pods.items()) if member in observed.voters and pod.ip]
-        async with self._session(voters, None) as zk:
+        async with self._session(cluster, observed, observed.voters, None) as zk:
             present = await _read(zk, cluster.names)
         if found := [member for member in members if present.find(member) is not None]:
             raise ConflictError(f"members {found} of {cluster.meta.name} are in configuration {present.version:x}")
@@ -67,8 +66,14 @@ class Reconfigurer:
         return Credential(SUPERUSER, password)
 
     @asynccontextmanager
-    async def _session(self, addresses: Sequence[str], credential: Credential | None) -> AsyncGenerator[Zk, None]:
-        zk = await self._connector.open([_host(address) for address in addresses], credential)
+    async def _session(
+        self, cluster: ValidatedCluster, observed: Observed, members: Collection[int], credential: Credential | None
+    ) -> AsyncGenerator[Zk, None]:
+        """Open a session with these members: with TLS where they have it, with the others where none of them does."""
+        pods = [pod for member, pod in sorted(observed.pods.items()) if member in members and pod.ip]
+        dialled = [pod for pod in pods if pod.tls.client] or pods
+        tls = client_tls(cluster.names, observed.certificates, dialled)
+        zk = await self._connector.open([_host(pod.ip, port_of(pod)) for pod in dialled], credential, tls)
         try:
             yield zk
         finally:
@@ -96,5 +101,5 @@ async def _read(zk: Zk, names: Names) -> Configuration:
     return found
 
 
-def _host(address: str) -> str:
-    return f"[{address}]:{CLIENT_PORT}" if ":" in address else f"{address}:{CLIENT_PORT}"
+def _host(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

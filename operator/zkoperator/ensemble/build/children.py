@@ -44,14 +44,16 @@ class Desired:
 
     `servers` are the members for the ConfigMap, `pods` the replicas of the StatefulSet, `bootstrap_token` permits an
     empty member to found the ensemble when it is not empty, `secret_id` changes with the superuser's password,
-    `egress` says whether the NetworkPolicy grants members what they dial, and `rollout_baseline` which rollout of the
-    StatefulSet is not honoured.
+    `certificates` is the life of the certificate that a pod would start with now, `egress` says whether the
+    NetworkPolicy grants members what they dial, and `rollout_baseline` which rollout of the StatefulSet is not
+    honoured.
     """
 
     servers: tuple[Server, ...]
     pods: int
     bootstrap_token: str = ""
     secret_id: str = ""
+    certificates: str = ""
     egress: bool = False
     rollout_baseline: str = NO_ROLLOUT
 
@@ -117,6 +119,7 @@ class Child(Enum):
             bootstrap=desired.bootstrap_token,
             secret_id=desired.secret_id,
             rollout_baseline=desired.rollout_baseline,
+            certificates=desired.certificates,
         ),
     )
 

@@ -4,8 +4,8 @@ from zkoperator.api.cluster import LogLevel
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.build.start_script import start_script
 from zkoperator.ensemble.build.zoocfg import zoo_cfg
-from zkoperator.ensemble.model.configuration import Server
-from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Server
+from zkoperator.ensemble.validate import ValidatedCluster, beside_heap_mib
 from zkoperator.kube.port import Manifest
 
 _LOGBACK = """\
@@ -19,8 +19,10 @@ _LOGBACK = """\
 
 _QUIET = """\
   <logger name="org.apache.zookeeper.server.NIOServerCnxn" level="WARN"/>
+  <logger name="org.apache.zookeeper.server.NettyServerCnxn" level="WARN"/>
+  <logger name="org.apache.zookeeper.server.auth.X509AuthenticationProvider" level="WARN"/>
 """
-"""At INFO this logger writes a line for each probe, several a second."""
+"""At INFO these loggers write a line for each probe or each certificate, several a second."""
 
 
 def config_map(cluster: ValidatedCluster, servers: tuple[Server, ...], bootstrap: str) -> Manifest:
@@ -35,11 +37,13 @@ def config_map(cluster: ValidatedCluster, servers: tuple[Server, ...], bootstrap
         "start.sh": start_script(),
         "zoo.cfg": zoo_cfg(cluster),
         "logback.xml": _logback(cluster.spec.log_level),
+        "client": OPEN if cluster.plaintext_open else CLOSED,
         "members": "".join(f"{server.line}\n" for server in sorted(servers)),
         "bootstrap": bootstrap,
         "ensemble": cluster.ensemble,
         "take-over": cluster.take_over,
         "heap-percent": str(cluster.spec.jvm.heap_percent),
+        "beside-heap": str(beside_heap_mib(cluster.spec)),
     }
     return manifest(cluster, "v1", "ConfigMap", cluster.names.config_map, data=data)
 

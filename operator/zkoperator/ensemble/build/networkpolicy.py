@@ -1,7 +1,8 @@
 """The NetworkPolicy: only members reach the quorum and election ports; where egress is denied, members reach these."""
 
 from zkoperator.ensemble.build.manifest import manifest
-from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT
+from zkoperator.ensemble.build.services import client_ports
+from zkoperator.ensemble.model.names import ELECTION_PORT, METRICS_PORT, QUORUM_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -22,7 +23,7 @@ def network_policy(cluster: ValidatedCluster, *, egress: bool = False) -> Manife
         "podSelector": {"matchLabels": cluster.names.selector},
         "policyTypes": ["Ingress"],
         "ingress": [
-            {"ports": _ports(CLIENT_PORT, METRICS_PORT)},
+            {"ports": _ports(*client_ports(cluster).values(), METRICS_PORT)},
             {"ports": _ports(QUORUM_PORT, ELECTION_PORT), "from": members},
         ],
     }

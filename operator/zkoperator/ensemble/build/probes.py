@@ -1,8 +1,13 @@
-"""How the kubelet learns that a member has started, serves and lives. Pure."""
+"""How the kubelet learns that a member has started, serves and lives. Pure.
+
+With a TLS port, plaintext is on all addresses or, under another number, on loopback alone. The kubelet does not know
+which, and a handshake that it does not finish would be an error in the log of the member, so it asks from inside.
+"""
 
 from typing import Any
 
-from zkoperator.ensemble.model.names import CLIENT_PORT
+from zkoperator.ensemble.model.names import CLIENT_PORT, LOOPBACK_PORT
+from zkoperator.ensemble.validate import ValidatedCluster
 
 _STARTUP_LIMIT_S = 3600
 """Seconds that a member may take to load its snapshot before the kubelet restarts it."""
@@ -10,16 +15,17 @@ _STARTUP_LIMIT_S = 3600
 _LOOK_S = 5
 """Seconds for which one run of the startup probe waits for an answer, and then for a quorum."""
 
-_PORT = f"/dev/tcp/127.0.0.1/{CLIENT_PORT}"
-
-_STARTED = f"""\
-until=$((SECONDS + {_LOOK_S})) said=
+_STARTED = """\
+until=$((SECONDS + LOOK)) said=
 while :; do
   answer=
-  {{ {{ printf srvr >&3; IFS= read -r -d '' -t 2 answer <&3; }} 3<>{_PORT}; }} 2>/dev/null
+  for port in PORTS; do
+    { { printf srvr >&3; IFS= read -r -d '' -t 2 answer <&3; } 3<>/dev/tcp/127.0.0.1/$port; } 2>/dev/null
+    [ -z "$answer" ] || break
+  done
   case $answer in
     *Mode:*) exit 0 ;;
-    ?*) [ -n "$said" ] || {{ said=yes; until=$((SECONDS + {_LOOK_S})); }} ;;
+    ?*) [ -n "$said" ] || { said=yes; until=$((SECONDS + LOOK)); } ;;
   esac
   [ "$SECONDS" -lt "$until" ] || break
   sleep 0.2
@@ -28,13 +34,12 @@ done
 """Succeeds at once when the member serves, and when it has answered for a while when it does not."""
 
 _SERVES = (
-    f"exec 3<>{_PORT} && printf srvr >&3 && "
-    "while IFS= read -r -t 2 line <&3; do case $line in Mode:*) exit 0 ;; esac; done; exit 1"
+    " && printf srvr >&3 && while IFS= read -r -t 2 line <&3; do case $line in Mode:*) exit 0 ;; esac; done; exit 1"
 )
 """Succeeds while the member is in a quorum. One process, half the CPU of sh, nc and grep; zkServer.sh needs bash."""
 
 
-def startup_probe() -> dict[str, Any]:
+def startup_probe(cluster: ValidatedCluster) -> dict[str, Any]:
     """Return the probe of a member that starts.
 
     The kubelet asks whether a member is ready in the moment in which this probe succeeds, and then each other second.
@@ -43,7 +48,7 @@ def startup_probe() -> dict[str, Any]:
     began then would fill the queue of connections that nobody accepts, and end a member that loads for minutes.
     """
     return {
-        "exec": {"command": ["bash", "-c", _STARTED]},
+        **_bash(_STARTED.replace("LOOK", str(_LOOK_S)).replace("PORTS", " ".join(map(str, _ports(cluster))))),
         "periodSeconds": 1,
         "failureThreshold": _STARTUP_LIMIT_S // _LOOK_S,
         "timeoutSeconds": 20,
@@ -51,10 +56,10 @@ def startup_probe() -> dict[str, Any]:
     }
 
 
-def readiness_probe() -> dict[str, Any]:
+def readiness_probe(cluster: ValidatedCluster) -> dict[str, Any]:
     """Return the probe of a member that has started: it is ready while it serves."""
     return {
-        "exec": {"command": ["bash", "-c", _SERVES]},
+        **_bash(_connect(cluster) + _SERVES),
         # An exec probe costs more than an idle member, so it does not run each second.
         "periodSeconds": 2,
         "failureThreshold": 3,
@@ -63,12 +68,25 @@ def readiness_probe() -> dict[str, Any]:
     }
 
 
-def liveness_probe() -> dict[str, Any]:
+def liveness_probe(cluster: ValidatedCluster) -> dict[str, Any]:
     """Return the probe of the port alone: a restart helps a member whose port is dead, not one that has no quorum."""
     return {
-        "tcpSocket": {"port": CLIENT_PORT},
+        **(_bash(_connect(cluster)) if cluster.tls.client else {"tcpSocket": {"port": CLIENT_PORT}}),
         "periodSeconds": 10,
         "failureThreshold": 6,
         "timeoutSeconds": 5,
         "successThreshold": 1,
     }
+
+
+def _ports(cluster: ValidatedCluster) -> tuple[int, ...]:
+    return (LOOPBACK_PORT, CLIENT_PORT) if cluster.tls.client else (CLIENT_PORT,)
+
+
+def _connect(cluster: ValidatedCluster) -> str:
+    first, *others = (f"exec 3<>/dev/tcp/127.0.0.1/{port}" for port in _ports(cluster))
+    return f"{{ {' || '.join((first, *others))}; }} 2>/dev/null" if others else first
+
+
+def _bash(script: str) -> dict[str, Any]:
+    return {"exec": {"command": ["bash", "-c", script]}}

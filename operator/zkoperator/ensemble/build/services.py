@@ -3,7 +3,7 @@
 from typing import Any
 
 from zkoperator.ensemble.build.manifest import manifest
-from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT
+from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT, TLS_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -11,14 +11,14 @@ from zkoperator.kube.port import Manifest
 def client_service(cluster: ValidatedCluster) -> Manifest:
     """Return the Service that routes clients to ready members."""
     service = cluster.spec.service
-    spec = {"type": service.type.value, "selector": cluster.names.selector, "ports": [_port("client", CLIENT_PORT)]}
+    spec = {"type": service.type.value, "selector": cluster.names.selector, "ports": _client_ports(cluster)}
     return manifest(cluster, "v1", "Service", cluster.names.client_service, own=service, spec=spec)
 
 
 def members_service(cluster: ValidatedCluster) -> Manifest:
     """Return the headless Service, with pods that are not ready: members must find one another to start."""
     ports = [
-        _port("client", CLIENT_PORT),
+        *_client_ports(cluster),
         _port("quorum", QUORUM_PORT),
         _port("election", ELECTION_PORT),
         _port("metrics", METRICS_PORT),
@@ -30,6 +30,17 @@ def members_service(cluster: ValidatedCluster) -> Manifest:
         "ports": ports,
     }
     return manifest(cluster, "v1", "Service", cluster.names.members_service, spec=spec)
+
+
+def _client_ports(cluster: ValidatedCluster) -> list[dict[str, Any]]:
+    ports = client_ports(cluster)
+    return [_port(name, port) for name, port in ports.items()]
+
+
+def client_ports(cluster: ValidatedCluster) -> dict[str, int]:
+    """Return the ports for clients that are reachable from outside the pods, by name."""
+    plain = {"client": CLIENT_PORT} if cluster.plaintext_open else {}
+    return plain | ({"client-tls": TLS_PORT} if cluster.tls.client else {})
 
 
 def _port(name: str, port: int) -> dict[str, Any]:

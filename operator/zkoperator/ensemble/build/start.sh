@@ -27,7 +27,7 @@ refuse() {
 # An image may be anybody's.
 require_tools() {
   missing=''
-  for tool in zkServer.sh bash cat date grep mkdir mv rm sed sleep sort; do
+  for tool in zkServer.sh bash cat date grep mkdir mv rm sed sleep sort ${ZK_TLS:+readlink}; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
   done
   [ -z "$missing" ] || refuse "the image lacks$missing; see what an image must contain, or leave spec.image out"
@@ -141,7 +141,7 @@ join_ensemble() {
   rm -f "$conf"/zoo.cfg.dynamic* "$conf/founding" "$data/initialize"
   {
     grep '^server\.' /config/members | grep -v "^server\.$id=" || :
-    echo "$own:observer;0.0.0.0:2181"
+    echo "$own:observer;$(cat /config/client 2>/dev/null || echo 0.0.0.0:2181)"
   } >"$conf/dynamic.tmp"
 }
 
@@ -195,6 +195,7 @@ if [ -n "$ensemble" ]; then
 fi
 {
   cat /config/zoo.cfg
+  printf '%s' "${ZK_TLS:-}"
   echo "dynamicConfigFile=$dynamic"
 } >"$conf/zoo.cfg.tmp"
 mv "$conf/zoo.cfg.tmp" "$conf/zoo.cfg"
@@ -211,7 +212,8 @@ memory_limit() {
 # Beside the heap there must be room for buffers, which may take half of the rest, for the JVM itself and for its threads.
 limit=$(memory_limit)
 if [ -n "$limit" ]; then
-  ZK_SERVER_HEAP=$((limit * $(cat /config/heap-percent 2>/dev/null || echo 50) / 100 / 1048576))
+  beside=$(($(cat /config/beside-heap 2>/dev/null || echo 0) * 1048576))
+  ZK_SERVER_HEAP=$(((limit - beside) * $(cat /config/heap-percent 2>/dev/null || echo 50) / 100 / 1048576))
   buffers=$(((limit / 1048576 - ZK_SERVER_HEAP) / 2))
   case ${SERVER_JVMFLAGS:-} in
     *-XX:MaxDirectMemorySize=*) ;;
@@ -219,6 +221,46 @@ if [ -n "$limit" ]; then
   esac
   export ZK_SERVER_HEAP SERVER_JVMFLAGS
   say "heap $ZK_SERVER_HEAP MiB of $((limit / 1048576)) MiB"
+fi
+
+# A server sees a file that is renamed into its directory, and does not see how the kubelet changes a volume. So the files
+# of the Secret are copied into memory: authorities before certificates, as a peer that has the new certificate must be
+# trusted first, and one a tick, as the server loses one of two changes that come together.
+certificates=/certificates
+live=/run/tls
+files="client-ca.pem quorum-ca.pem client.pem quorum.pem"
+
+# The directory is resolved once, so that the files are never of two generations.
+generation() { readlink -f "$certificates/..data"; }
+
+place() { [ ! -f "$1/$2" ] || { cat "$1/$2" >"$live/.$2" && mv "$live/.$2" "$live/$2"; }; }
+
+changed() {
+  for name in $files; do
+    [ ! -f "$1/$name" ] || [ "$(cat "$1/$name")" = "$(cat "$live/$name" 2>/dev/null || :)" ] || echo "$name"
+  done
+}
+
+place_all() { for name in $(changed "$1"); do place "$1" "$name"; done; }
+
+# Every five minutes one of the files is put in place once more: a server that has missed its change sees it then. The
+# server is the process that this script becomes.
+follow_certificates() {
+  tick=0
+  while sleep 5 && kill -0 $$ 2>/dev/null; do
+    from=$(generation) || continue
+    name=$(changed "$from" | sed q)
+    tick=$((tick + 1))
+    if [ -z "$name" ] && [ $((tick % 60)) -eq 0 ]; then
+      name=$(printf '%s\n' $files | sed -n "$(((tick / 60 - 1) % 4 + 1))p")
+    fi
+    [ -z "$name" ] || place "$from" "$name" || :
+  done
+}
+
+if [ -n "${ZK_TLS:-}" ]; then
+  (umask 077 && place_all "$(generation)")
+  (umask 077 && follow_certificates) >/dev/null 2>&1 &
 fi
 
 export ZOOCFGDIR="$conf"

@@ -7,8 +7,17 @@ from typing import Any
 from zkoperator.api.cluster import Resources, StorageType
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.build.probes import liveness_probe, readiness_probe, startup_probe
+from zkoperator.ensemble.build.tls import (
+    has_files,
+    tls_cfg,
+    tls_environment,
+    tls_mounts,
+    tls_ports,
+    tls_volumes,
+)
 from zkoperator.ensemble.build.zoocfg import non_default, zoo_cfg
 from zkoperator.ensemble.model.names import (
+    CERTIFICATES,
     CLIENT_PORT,
     CONTAINER,
     ELECTION_PORT,
@@ -21,6 +30,7 @@ from zkoperator.ensemble.model.names import (
     ROLLOUT_BASELINE,
     TAKE_OVER,
     TEMPLATE,
+    TLS,
 )
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -30,7 +40,13 @@ _USER = 1000
 
 
 def stateful_set(
-    cluster: ValidatedCluster, replicas: int, *, bootstrap: str, secret_id: str, rollout_baseline: str = NO_ROLLOUT
+    cluster: ValidatedCluster,
+    replicas: int,
+    *,
+    bootstrap: str,
+    secret_id: str,
+    rollout_baseline: str = NO_ROLLOUT,
+    certificates: str = "",
 ) -> Manifest:
     """Return the StatefulSet.
 
@@ -40,6 +56,7 @@ def stateful_set(
         bootstrap: the token that permits an empty member to found the ensemble, or nothing.
         secret_id: digest of the superuser's password; a new password takes effect by a restart.
         rollout_baseline: the `kubectl rollout restart` that is not honoured, because it was called too long ago.
+        certificates: life of the certificate that a pod would start with now.
     """
     spec: dict[str, Any] = {
         "replicas": replicas,
@@ -49,7 +66,7 @@ def stateful_set(
         "revisionHistoryLimit": 3,
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
         "selector": {"matchLabels": cluster.names.selector},
-        "template": _template(cluster, bootstrap, secret_id),
+        "template": _template(cluster, bootstrap, secret_id, certificates),
     }
     if cluster.spec.storage.type is StorageType.PERSISTENT:
         spec["volumeClaimTemplates"] = [_claim_template(cluster)]
@@ -75,11 +92,12 @@ def revision(cluster: ValidatedCluster, secret_id: str) -> str:
             "pod": spec.pod.manifest(),
             "restart": cluster.restart,
             "secret": secret_id,
+            **({"tls": tls_cfg(cluster)} if has_files(cluster) else {}),
         }
     )
 
 
-def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str) -> Manifest:
+def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str, certificates: str) -> Manifest:
     pod = cluster.spec.pod
     spec = _pod_spec(cluster)
     annotations = {
@@ -88,6 +106,7 @@ def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str) -> Mani
         TEMPLATE: _digest({"spec": spec, "zoo.cfg": zoo_cfg(cluster), **_consent(cluster)}),
         MADE_WITH: secret_id,
         **({RESTARTED: cluster.restart} if cluster.restart else {}),
+        **({TLS: cluster.tls.text, CERTIFICATES: certificates} if has_files(cluster) else {}),
     }
     spec["containers"][0]["env"].append({"name": "ZK_BOOTSTRAP", "value": bootstrap})
     metadata = {"labels": {**pod.labels, **cluster.names.labels}, "annotations": annotations}
@@ -138,6 +157,7 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
         "env": _environment(cluster),
         "ports": [
             {"name": "client", "containerPort": CLIENT_PORT, "protocol": "TCP"},
+            *tls_ports(cluster),
             {"name": "quorum", "containerPort": QUORUM_PORT, "protocol": "TCP"},
             {"name": "election", "containerPort": ELECTION_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
@@ -148,9 +168,9 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "startupProbe": startup_probe(),
-        "readinessProbe": readiness_probe(),
-        "livenessProbe": liveness_probe(),
+        "startupProbe": startup_probe(cluster),
+        "readinessProbe": readiness_probe(cluster),
+        "livenessProbe": liveness_probe(cluster),
         # The Service needs a moment to drop the endpoint; a client that is routed to a dead one waits for seconds.
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "1"]}}},
         "volumeMounts": [
@@ -159,6 +179,7 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
             {"name": "scratch", "mountPath": "/logs"},
             {"name": "scratch", "mountPath": "/datalog"},
+            *tls_mounts(cluster),
         ],
     }
 
@@ -182,6 +203,7 @@ def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
         {"name": "ZK_SERVER_HEAP", "value": str(cluster.heap_mib)},
         {"name": "JMXDISABLE", "value": "true"},
         {"name": "SERVER_JVMFLAGS", "value": " ".join(flags)},
+        *tls_environment(cluster),
     ]
 
 
@@ -189,6 +211,7 @@ def _volumes(cluster: ValidatedCluster) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = [
         {"name": "config", "configMap": {"name": cluster.names.config_map, "defaultMode": 0o444}},
         {"name": "scratch", "emptyDir": {}},
+        *tls_volumes(cluster),
     ]
     if cluster.spec.storage.type is StorageType.EPHEMERAL:
         volumes.append({"name": "data", "emptyDir": {"sizeLimit": cluster.spec.storage.size}})

@@ -8,12 +8,18 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, QUORUM_PORT, Names
+from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, LOOPBACK_PORT, QUORUM_PORT, Names
 
 _SERVER = re.compile(
     r"^server\.(?P<id>[0-9]+)\s*=\s*(?P<address>[^;\s]+?)(?P<role>:participant|:observer)?(;(?P<client>\S+))?$"
 )
 _VERSION = re.compile(r"^version=(?P<version>[0-9a-fA-F]+)$")
+
+
+OPEN = f"0.0.0.0:{CLIENT_PORT}"
+"""The client part of a line while clients may connect without TLS."""
+CLOSED = f"127.0.0.1:{LOOPBACK_PORT}"
+"""The client part of a line once they may not; probes inside the pod still do."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,7 +29,7 @@ class Server:
     id: int
     address: str
     voting: bool = True
-    client: str = f"0.0.0.0:{CLIENT_PORT}"
+    client: str = OPEN
 
     @property
     def line(self) -> str:
@@ -80,6 +86,6 @@ def _server(found: re.Match[str]) -> Server:
     return Server(int(found["id"]), found["address"], found["role"] != ":observer", client)
 
 
-def server_of(names: Names, member: int) -> Server:
+def server_of(names: Names, member: int, client: str = OPEN) -> Server:
     """Return the line that the member is to have."""
-    return Server(member, f"{names.host(member)}:{QUORUM_PORT}:{ELECTION_PORT}")
+    return Server(member, f"{names.host(member)}:{QUORUM_PORT}:{ELECTION_PORT}", client=client)

@@ -4,6 +4,10 @@ import re
 from dataclasses import dataclass
 
 CLIENT_PORT = 2181
+TLS_PORT = 2281
+LOOPBACK_PORT = 2180
+"""Plaintext port inside the pod once plaintext is refused. A server cannot move its listener to another address of the
+same port while it runs, so the number differs from that of the open port."""
 QUORUM_PORT = 2888
 ELECTION_PORT = 3888
 METRICS_PORT = 7000
@@ -35,6 +39,12 @@ USER_METADATA = "zkoperator.dev/metadata"
 """Annotation of a child: digest of the labels and annotations that the spec asks for, so that their removal is seen."""
 TAKE_OVER = "zkoperator.dev/take-over"
 """Annotation of the cluster: the ensemble, as a member names it, whose data a new ensemble may start with."""
+WRITTEN = "zkoperator.dev/written-"
+"""Begin of the annotations of a Secret with certificates: when each of its files was written."""
+TLS = "zkoperator.dev/tls"
+"""Annotation of a pod: the TLS that it was made with; absent without TLS."""
+CERTIFICATES = "zkoperator.dev/certificates"
+"""Annotation of a pod: begin and end of the certificate that it started with, the one that ends first."""
 ENSEMBLE = "zkoperator.dev/ensemble"
 """Annotation of a claim: uid of the ensemble in which its member votes."""
 MEMBERSHIP = "zkoperator.dev/membership"
@@ -85,14 +95,42 @@ class Names:
         return f"{self.stateful_set}-admin"
 
     @property
+    def tls_secret(self) -> str:
+        """The Secret with the members' certificates, the only one of them that pods mount."""
+        return f"{self.stateful_set}-tls"
+
+    @property
+    def ca_secret(self) -> str:
+        """The Secret with the keys of the cluster's own certificate authority, which no pod mounts."""
+        return f"{self.stateful_set}-ca"
+
+    @property
+    def ca_bundle(self) -> str:
+        """The ConfigMap with the authorities by which clients verify members."""
+        return f"{self.stateful_set}-ca"
+
+    def certificate(self, purpose: str) -> str:
+        """Return the Certificate of cert-manager for this purpose."""
+        return f"{self.stateful_set}-{purpose}"
+
+    def certificate_secret(self, purpose: str) -> str:
+        """Return the Secret that cert-manager writes for it."""
+        return f"{self.stateful_set}-{purpose}-tls"
+
+    @property
     def members_domain(self) -> str:
         """DNS domain of the members' host names."""
         return f"{self.members_service}.{self.namespace}.svc.{self.domain}"
 
     @property
+    def service_host(self) -> str:
+        """Host name of the client Service."""
+        return f"{self.client_service}.{self.namespace}.svc.{self.domain}"
+
+    @property
     def endpoint(self) -> str:
-        """Address for clients."""
-        return f"{self.client_service}.{self.namespace}.svc.{self.domain}:{CLIENT_PORT}"
+        """Address for clients without TLS."""
+        return f"{self.service_host}:{CLIENT_PORT}"
 
     def pod(self, member: int) -> str:
         """Return the pod of the member with this id."""

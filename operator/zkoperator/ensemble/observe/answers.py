@@ -27,7 +27,8 @@ class Serving:
 
     `configuration` is the one that it acts on. `synced` is a leader's count of followers in sync, `synced_non_voting`
     the part of it that does not vote. `digest_mismatches` counts transactions whose result differs from the leader's.
-    `znodes` and `data_bytes` (data and paths) are what it holds. Each is None when the member does not report it.
+    `znodes` and `data_bytes` (data and paths) are what it holds, `plaintext_connections` counts connections without TLS
+    from other hosts since it started. Each is None when the member does not report it.
     What grows with each write decides nothing, so answers that differ only in that are equal.
     """
 
@@ -40,6 +41,7 @@ class Serving:
     digest_mismatches: int | None = None
     znodes: int | None = field(default=None, compare=False)
     data_bytes: int | None = field(default=None, compare=False)
+    plaintext_connections: int | None = field(default=None, compare=False)
 
     @property
     def synced_voters(self) -> int | None:
@@ -92,6 +94,7 @@ def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
             digest_mismatches=numbers.get("zk_digest_mismatches_count"),
             znodes=numbers.get("zk_znode_count"),
             data_bytes=numbers.get("zk_approximate_data_size"),
+            plaintext_connections=numbers.get("zk_non_mtls_remote_conn_count"),
         )
     except (KeyError, ValueError):
         return Silent("its answer to srvr cannot be read")

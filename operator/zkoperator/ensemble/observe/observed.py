@@ -7,6 +7,7 @@ from functools import cached_property
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server
 from zkoperator.ensemble.model.names import RESTARTED
+from zkoperator.ensemble.model.tls import NO_CERTIFICATES, Certificates
 from zkoperator.ensemble.observe.answers import Answer, Mode, Serving, Silent
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.divergence import Divergence
@@ -25,7 +26,7 @@ class Observed:
     known. `divergence` says which members hold other data than the leader, None when none is known to. `downtime_s` are
     the seconds for which members have not served, `leaderless_s` those without exactly one leader, both since this
     process observes. `egress_policies` are policies of others that deny members all egress that nobody allows, None
-    while nobody has looked.
+    while nobody has looked. `certificates` are those that a member would start with now.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Observed:
     downtime_s: Mapping[int, float] = field(default_factory=dict)
     leaderless_s: float = 0.0
     egress_policies: tuple[str, ...] | None = None
+    certificates: Certificates = NO_CERTIFICATES
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""

@@ -1,17 +1,23 @@
 """Observes one cluster: reads its children from the API and asks every member at the address of its pod. I/O."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Protocol
 
 from zkoperator.api.cluster import MAX_REPLICAS
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import digest
+from zkoperator.ensemble.build.tls import has_tls
 from zkoperator.ensemble.model.configuration import Server, parse_servers
-from zkoperator.ensemble.model.names import CLIENT_PORT, Names
+from zkoperator.ensemble.model.names import Names
+from zkoperator.ensemble.model.tls import NO_TLS, Certificates
+from zkoperator.ensemble.observe.access import client_tls, port_of
 from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, is_as_before, read_answer
+from zkoperator.ensemble.observe.certificates import CertificateReader, CertificateState
 from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
 from zkoperator.ensemble.observe.creation_failure import AbsenceState, CreationFailureReader
 from zkoperator.ensemble.observe.divergence import Divergence, MismatchGrowth, groups_of
@@ -30,6 +36,7 @@ from zkoperator.kube.port import (
     Manifest,
     Resource,
 )
+from zkoperator.runtime.wall_clock import utc_now
 from zkoperator.zk.port import MemberProbe
 
 MAX_PODS = MAX_REPLICAS + 3
@@ -43,6 +50,9 @@ FULL_LOOK_S = 30.0
 
 SECRET_MAX_AGE_S = 60.0
 """Seconds for which a Secret that was read is not read again."""
+
+
+_Ask = Callable[[PodView, str], Awaitable[str]]
 
 
 class Store(Protocol):
@@ -85,6 +95,8 @@ class ObserverState:
     """How many digest mismatches each member has counted."""
     egress: EgressState = field(default_factory=EgressState)
     """Which policies of others deny egress."""
+    certificates: CertificateState = field(default_factory=CertificateState)
+    """The certificates of members, and what they come from."""
     absence: AbsenceState = field(default_factory=AbsenceState)
     """Since when a pod has been absent, and why."""
     look: FullLook | None = None
@@ -99,14 +111,23 @@ class Observer:
         store: the source of children, pods and claims.
         probe: sends four-letter words to members.
         now_s: monotonic time.
+        wall: the time by which certificates begin and end.
     """
 
-    def __init__(self, api: KubeApi, store: Store, probe: MemberProbe, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        store: Store,
+        probe: MemberProbe,
+        now_s: Callable[[], float],
+        wall: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._api = api
         self._store = store
         self._probe = probe
         self._now_s = now_s
         self._egress = EgressReader(api, now_s)
+        self._certificates = CertificateReader(api, now_s, wall)
         self._creation_failures = CreationFailureReader(api, now_s)
 
     async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> Observed:
@@ -117,8 +138,9 @@ class Observer:
             state: of this cluster, from the last observation.
         """
         names = cluster.names
-        seen = await self._objects(names)
-        answers = await self._ask_all(names, seen.pods)
+        seen = await self._objects(cluster, state)
+        ask = partial(self._ask_member, names, seen.certificates)
+        answers = await self._ask_all(names, seen.pods, ask)
         state.look = FullLook(self._now_s(), answers)
         return await self._observed(cluster, seen, answers, state)
 
@@ -127,11 +149,12 @@ class Observer:
 
         It is only good for seeing that nothing has changed: what a leader counts is what it counted at the full look.
         """
-        look, seen = state.look, await self._objects(cluster.names)
+        look, seen = state.look, await self._objects(cluster, state)
         asked = {member: pod for member, pod in seen.pods.items() if pod.ip}
         if look is None or self._now_s() - look.at_s >= FULL_LOOK_S or asked.keys() != look.answers.keys():
             return None
-        said = await asyncio.gather(*(self._say(pod, "srvr") for pod in asked.values()))
+        ask = partial(self._ask_member, cluster.names, seen.certificates)
+        said = await asyncio.gather(*(_say(pod, "srvr", ask) for pod in asked.values()))
         if not all(is_as_before(look.answers[member], srvr) for member, srvr in zip(asked, said, strict=True)):
             return None
         return await self._observed(cluster, seen, look.answers, state)
@@ -141,6 +164,7 @@ class Observer:
     ) -> Observed:
         children, pods = seen.children, seen.pods
         superuser = await self._superuser(cluster, state)
+        ask = partial(self._ask_member, cluster.names, seen.certificates)
         observed = Observed(
             children,
             pods,
@@ -150,7 +174,8 @@ class Observer:
             secret_id=superuser.secret_id,
             secret=superuser.secret,
             refused=superuser.refused,
-            divergence=await self._divergence(pods, answers, state),
+            certificates=seen.certificates,
+            divergence=await self._divergence(pods, answers, state, ask),
             creation_failure=await self._creation_failures.read(
                 children.get(Child.STATEFUL_SET), len(pods), state.absence
             ),
@@ -159,9 +184,13 @@ class Observer:
         policies = await self._egress.read(cluster.names, children, timed.leaderless_s, state.egress)
         return replace(timed, egress_policies=policies)
 
-    async def _objects(self, names: Names) -> "_Objects":
+    async def _objects(self, cluster: ValidatedCluster, state: ObserverState) -> "_Objects":
+        names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
-        return _Objects(children, pods | await self._unfollowed_pods(names, children, pods), claims)
+        pods |= await self._unfollowed_pods(names, children, pods)
+        in_use = _has_tls(children, pods)
+        certificates = await self._certificates.read(cluster, state.certificates, in_use=in_use)
+        return _Objects(children, pods, claims, certificates)
 
     async def _children(self, names: Names) -> dict[Child, Manifest]:
         found = {
@@ -190,39 +219,34 @@ class Observer:
         found = {m: await self._store.fetch(resource, names.namespace, names.claim(m)) for m in members}
         return {m: claim_view(m, manifest) for m, manifest in found.items() if manifest is not None}
 
-    async def _ask_all(self, names: Names, pods: Mapping[int, PodView]) -> dict[int, Answer]:
+    async def _ask_member(self, names: Names, certificates: Certificates, pod: PodView, word: str) -> str:
+        tls = client_tls(names, certificates, [pod])
+        return await self._probe.ask(pod.ip, port_of(pod), word, tls)
+
+    async def _ask_all(self, names: Names, pods: Mapping[int, PodView], ask: _Ask) -> dict[int, Answer]:
         asked = [member for member, pod in pods.items() if pod.ip]
-        answers = await asyncio.gather(*(self._ask(names, pods[member]) for member in asked))
+        answers = await asyncio.gather(*(self._ask(names, pods[member], ask) for member in asked))
         return dict(zip(asked, answers, strict=True))
 
-    async def _ask(self, names: Names, pod: PodView) -> Answer:
+    async def _ask(self, names: Names, pod: PodView, ask: _Ask) -> Answer:
         try:
             async with asyncio.timeout(TERMINATING_PROBE_S if pod.deleting else None):
-                srvr, mntr, conf = await asyncio.gather(
-                    *(self._probe.ask(pod.ip, CLIENT_PORT, word) for word in ("srvr", "mntr", "conf"))
-                )
-        except (TransientError, TimeoutError):
-            return Silent("it does not answer")
+                srvr, mntr, conf = await asyncio.gather(*(ask(pod, word) for word in ("srvr", "mntr", "conf")))
+        except (TransientError, TimeoutError) as error:
+            return Silent(_silence(pod, error))
         answer = read_answer(pod.member, srvr, mntr, conf)
         return Silent("another ensemble answers at its address") if _is_foreign(names, pod, answer) else answer
 
     async def _divergence(
-        self, pods: Mapping[int, PodView], answers: Mapping[int, Answer], state: ObserverState
+        self, pods: Mapping[int, PodView], answers: Mapping[int, Answer], state: ObserverState, ask: _Ask
     ) -> Divergence | None:
         """Ask for digests only where counts have grown: their answers are long."""
         members = state.mismatches.growing(answers, self._now_s())
         if not members:
             return None
         serving = [member for member, answer in sorted(answers.items()) if isinstance(answer, Serving)]
-        hashes = await asyncio.gather(*(self._say(pods[member], "hash") for member in serving))
+        hashes = await asyncio.gather(*(_say(pods[member], "hash", ask) for member in serving))
         return Divergence(members, groups_of(dict(zip(serving, hashes, strict=True))))
-
-    async def _say(self, pod: PodView, word: str) -> str:
-        """Return what the member answers to the word, empty when it does not."""
-        try:
-            return await self._probe.ask(pod.ip, CLIENT_PORT, word)
-        except TransientError:
-            return ""
 
     async def _superuser(self, cluster: ValidatedCluster, state: ObserverState) -> "_Superuser":
         names, uid, now_s = cluster.names, cluster.meta.uid, self._now_s()
@@ -243,6 +267,24 @@ class Observer:
         return _Superuser(secret_id, state.secret.identity)
 
 
+async def _say(pod: PodView, word: str, ask: _Ask) -> str:
+    """Return what the member answers to the word, empty when it does not."""
+    try:
+        return await ask(pod, word)
+    except TransientError:
+        return ""
+
+
+def _has_tls(children: Mapping[Child, Manifest], pods: Mapping[int, PodView]) -> bool:
+    return any(pod.tls != NO_TLS for pod in pods.values()) or has_tls(children.get(Child.STATEFUL_SET))
+
+
+def _silence(pod: PodView, error: Exception) -> str:
+    """Say why a member gave no answer: a certificate that is refused is something that a person can mend."""
+    why = str(error)
+    return f"it does not answer: {why}" if pod.tls.client and "certificate" in why.lower() else "it does not answer"
+
+
 def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
     """Whether no line of the configuration names a host of this cluster, or the address of the pod."""
     if not isinstance(answer, Serving) or answer.configuration is None:
@@ -260,6 +302,7 @@ class _Objects:
     children: Mapping[Child, Manifest]
     pods: Mapping[int, PodView]
     claims: Mapping[int, ClaimView]
+    certificates: Certificates
 
 
 @dataclass(frozen=True, slots=True)

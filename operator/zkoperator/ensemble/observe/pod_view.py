@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from zkoperator.ensemble.model.names import (
+    CERTIFICATES,
     CONTAINER,
     MADE_WITH,
     RESTART,
@@ -14,8 +15,10 @@ from zkoperator.ensemble.model.names import (
     REVISION,
     ROLLOUT_RESTARTED,
     TEMPLATE,
+    TLS,
 )
 from zkoperator.ensemble.model.quantity import parse_quantity
+from zkoperator.ensemble.model.tls import NO_TLS, TlsState, parse_tls_state
 from zkoperator.kube.port import Manifest
 
 _HARMLESS_WAITS = ("ContainerCreating", "PodInitializing")
@@ -54,6 +57,8 @@ class PodView:
     `restart` is the pod's own restart annotation, `restarted` the cluster's when the pod was created, `rollout` that of
     `kubectl rollout restart` then. `memory_bytes` is the limit of its container, which admission may have set, None
     without one; `out_of_memory_at` is when it was killed for lack of memory last (RFC 3339), empty when it was not.
+    `tls` is what the pod was made with, `certificates` the life of the certificate that it started with,
+    `created` the time at which it was made.
     """
 
     name: str
@@ -77,6 +82,9 @@ class PodView:
     resource_version: str = ""
     memory_bytes: int | None = None
     out_of_memory_at: str = ""
+    tls: TlsState = NO_TLS
+    certificates: str = ""
+    created: str = ""
 
 
 def pod_view(member: int, manifest: Manifest) -> PodView:
@@ -107,6 +115,9 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         resource_version=meta.get("resourceVersion", ""),
         memory_bytes=_memory_bytes(_ours(spec["containers"])),
         out_of_memory_at=_out_of_memory_at(container),
+        tls=parse_tls_state(annotations.get(TLS, "")),
+        certificates=annotations.get(CERTIFICATES, ""),
+        created=meta.get("creationTimestamp", ""),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from zkoperator.ensemble.build.children import Child, Desired
 from zkoperator.ensemble.build.networkpolicy import grants_egress
-from zkoperator.ensemble.model.configuration import Server, server_of
+from zkoperator.ensemble.model.configuration import Server
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.drift import covers
 from zkoperator.ensemble.plan.restart_request import rollout_baseline
@@ -51,7 +51,7 @@ def known_servers(cluster: ValidatedCluster, observed: Observed) -> tuple[Server
 
 
 def _numbered(cluster: ValidatedCluster, count: int) -> tuple[Server, ...]:
-    return tuple(server_of(cluster.names, member) for member in range(1, count + 1))
+    return tuple(cluster.server(member) for member in range(1, count + 1))
 
 
 def voters_of_budget(cluster: ValidatedCluster, observed: Observed) -> int:
@@ -68,9 +68,15 @@ def child_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ..
     """Return the steps that create or repair children, in the order in which the members need them."""
     secret: tuple[Step, ...] = () if observed.secret_id is not None else (CreateSecret(),)
     # The pod template contains a digest of the password, so no child is written before the password exists.
-    children = Child if observed.secret_id is not None else ()
+    children = [child for child in Child if _may_exist(cluster, observed, child)] if observed.secret_id else []
     desired = _desired(cluster, observed)
     return (*secret, *(step for child in children for step in _step(observed, child, child.build(cluster, desired))))
+
+
+def _may_exist(cluster: ValidatedCluster, observed: Observed, child: Child) -> bool:
+    """Whether the child may be made: no pod before its certificates."""
+    has_certificates = observed.certificates.suffice(cluster.tls)
+    return child is not Child.STATEFUL_SET or child in observed.children or has_certificates
 
 
 def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
@@ -80,6 +86,7 @@ def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
         pods=max(wanted_pods(cluster, observed), observed.replicas or 0),
         bootstrap_token=cluster.bootstrap_token,
         secret_id=observed.secret_id or "",
+        certificates=observed.certificates.life(cluster.tls),
         egress=_needs_egress(observed),
         rollout_baseline=rollout_baseline(observed),
     )

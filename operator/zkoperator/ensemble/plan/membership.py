@@ -1,8 +1,10 @@
 """Changes of the committed configuration: growth, shrinking and repair, one reconfiguration in a plan. Pure."""
 
+from dataclasses import replace
+
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.build.children import Child
-from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
+from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Configuration, Server
 from zkoperator.ensemble.observe.answers import Mode
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
@@ -16,7 +18,7 @@ from zkoperator.ensemble.validate import ValidatedCluster
 
 def joining(cluster: ValidatedCluster, committed: Configuration) -> tuple[Server, ...]:
     """Return the lines that the configuration lacks, or has with another role or address."""
-    wanted = (server_of(cluster.names, member) for member in sorted(cluster.members))
+    wanted = (cluster.server(member) for member in sorted(cluster.members))
     return tuple(server for server in wanted if committed.find(server.id) != server)
 
 
@@ -122,14 +124,32 @@ def _words(
 ) -> tuple[ClusterReason, str]:
     new = tuple(server.id for server in joiners if committed.find(server.id) is None)
     parts = [f"adding {_names(cluster, new)}"] if new else []
-    if repaired := tuple(server.id for server in joiners if server.id not in new):
+    moved = _moved_ports(committed, joiners)
+    if moved:
+        how = "opening" if cluster.plaintext_open else "closing"
+        parts.append(f"{how} the plaintext port of {_names(cluster, moved)}")
+    if repaired := tuple(server.id for server in joiners if server.id not in (*new, *moved)):
         parts.append(f"repairing the entries of {_names(cluster, repaired)}")
     if leavers:
         parts.append(f"removing {_names(cluster, leavers)}")
     strangers = any(member > 9 for member in leavers)
     drifted = repaired or strangers or (new and leavers) or _was_settled(cluster)
+    if moved and not drifted:
+        return ClusterReason.CHANGING_TLS, f"{' and '.join(parts)} by reconfiguration"
     reason = ClusterReason.REPAIRING if drifted else ClusterReason.SCALING_UP if new else ClusterReason.SCALING_DOWN
     return reason, f"{' and '.join(parts)} by reconfiguration"
+
+
+def _moved_ports(committed: Configuration, joiners: tuple[Server, ...]) -> tuple[int, ...]:
+    """Return the members whose lines differ only in that plaintext is open or closed."""
+    present = {server.id: server for server in committed.servers}
+    return tuple(
+        server.id
+        for server in joiners
+        if server.id in present
+        and {server.client, present[server.id].client} == {OPEN, CLOSED}
+        and replace(server, client=OPEN) == replace(present[server.id], client=OPEN)
+    )
 
 
 def _names(cluster: ValidatedCluster, members: tuple[int, ...]) -> str:

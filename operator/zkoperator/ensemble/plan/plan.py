@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import foreign_object, leftovers
+from zkoperator.ensemble.plan.certificate_steps import certificate_steps
 from zkoperator.ensemble.plan.child_steps import child_steps, label_steps
 from zkoperator.ensemble.plan.claim_steps import claim_steps
 from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle, lacks_founder
@@ -15,6 +16,7 @@ from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.restart_request import restart_request
 from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_has_other_password, replace_pods
 from zkoperator.ensemble.plan.steps import LabelPod, Reconfigure, RemovePods, RestartPod, Step
+from zkoperator.ensemble.plan.tls import await_certificates, change_tls, tls_now
 from zkoperator.ensemble.validate import ValidatedCluster
 
 SOON_S = 0.25
@@ -52,7 +54,8 @@ class Plan:
 
 def make_plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
     """Return the plan. The plan of a paused cluster has no steps, and its message says what is held back."""
-    plan = _plan(replace(cluster, restart=restart_request(cluster.restart, observed)), observed)
+    asked = replace(cluster, restart=restart_request(cluster.restart, observed))
+    plan = _plan(asked, tls_now(asked, observed), observed)
     if not cluster.spec.paused:
         return plan
     held = "" if plan.settled else plan.message
@@ -60,7 +63,7 @@ def make_plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
     return Plan((), ClusterReason.PAUSED, message, IDLE_S, held)
 
 
-def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
+def _plan(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observed) -> Plan:
     if why := foreign_object(cluster, observed):
         return Plan((), ClusterReason.FOREIGN_OBJECT, why, BLOCKED_S)
     if why := leftovers(cluster, observed) or founding_obstacle(cluster, observed):
@@ -70,8 +73,13 @@ def _plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
         steps = bootstrap_steps(cluster, observed)
         return Plan(steps, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
     calm = (*claim_steps(cluster, observed), *bootstrap_steps(cluster, observed))
+    calm = (*calm, *certificate_steps(wanted, observed))
     calm = (*calm, *child_steps(cluster, observed), *label_steps(cluster, observed))
-    proposal = _proposal(cluster, observed)
+    proposal = _first(
+        await_certificates(cluster, observed),
+        _proposal(cluster, observed),
+        change_tls(wanted, cluster, observed),
+    )
     if proposal is None:
         return _calm(calm, REST_S if gate(observed).open else IDLE_S)
     if proposal.blocked:

@@ -13,6 +13,7 @@ from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silen
 from zkoperator.ensemble.observe.downtime import RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import PodView, Running
+from zkoperator.ensemble.plan.aging import aging
 from zkoperator.ensemble.plan.child_steps import voters_of_budget
 from zkoperator.ensemble.plan.gate import Verdict, gate, gate_for_broken_pod
 from zkoperator.ensemble.plan.proposal import Proposal
@@ -20,7 +21,12 @@ from zkoperator.ensemble.plan.steps import RestartPod
 from zkoperator.ensemble.plan.terminating_claims import MIN_VOTERS, claims_message, terminating_claims
 from zkoperator.ensemble.validate import ValidatedCluster
 
-_ROLLS = (ClusterReason.BOOTSTRAPPING, ClusterReason.ROLLING_RESTART, ClusterReason.UPGRADING)
+_ROLLS = (
+    ClusterReason.BOOTSTRAPPING,
+    ClusterReason.ROLLING_RESTART,
+    ClusterReason.UPGRADING,
+    ClusterReason.CHANGING_TLS,
+)
 
 
 def replace_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
@@ -161,9 +167,13 @@ def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
     if pod.revision != revision(cluster, observed.secret_id or ""):
         if pod.image != cluster.image:
             return f"the image changes from {pod.image} to {cluster.image}"
+        if pod.tls != cluster.tls:
+            return f"its TLS changes from {pod.tls} to {cluster.tls}"
         if pod.restarted != cluster.restart:
             return "a restart of all members was asked for"
         return "its configuration is not the spec's"
+    if old := aging(cluster, observed.certificates, pod):
+        return old
     if pod.template != observed.template_annotation(TEMPLATE) and _is_known_away(observed, pod):
         return "it does not serve, and its template is older than the spec"
     return ""
@@ -209,7 +219,9 @@ def _returning(cluster: ValidatedCluster, observed: Observed) -> str:
 
 
 def _reason(cluster: ValidatedCluster, pod: PodView) -> ClusterReason:
-    return ClusterReason.UPGRADING if pod.image != cluster.image else ClusterReason.ROLLING_RESTART
+    if pod.image != cluster.image:
+        return ClusterReason.UPGRADING
+    return ClusterReason.CHANGING_TLS if pod.tls != cluster.tls else ClusterReason.ROLLING_RESTART
 
 
 def _restart(cluster: ValidatedCluster, observed: Observed, member: int, why: str, *, harmless: bool) -> Proposal:

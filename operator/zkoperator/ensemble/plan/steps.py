@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zkoperator.ensemble.build.children import Child
+from zkoperator.ensemble.model.certificate_sources import Version
 from zkoperator.ensemble.model.configuration import Server
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.kube.port import Manifest
+from zkoperator.pki.rotation import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,51 @@ class RestartPod:
     unguarded: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundAuthority:
+    """Make this generation of the cluster's own CA, in exactly the observed Secret, or in a new one."""
+
+    number: int
+    secret: Version | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCertificate:
+    """Change one file of exactly the observed Secret, or make the Secret with it."""
+
+    change: Change
+    secret: Version | None
+
+
+@dataclass(frozen=True, slots=True)
+class DropCertificates:
+    """Remove files that no member needs from exactly the observed Secret."""
+
+    files: frozenset[str]
+    secret: Version
+
+
+@dataclass(frozen=True, slots=True)
+class PublishBundle:
+    """Write the CAs by which clients verify members into exactly the observed ConfigMap, or into a new one."""
+
+    bundle: str
+    live: Version | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCertificate:
+    """Ask cert-manager for a certificate; `live` is the present request, None while there is none."""
+
+    manifest: Manifest
+    live: Version | None
+
+
+CertificateStep = FoundAuthority | WriteCertificate | DropCertificates | PublishBundle | RequestCertificate
+
 Disruption = Reconfigure | RemovePods | RestartPod
 
-Step = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | Disruption
+PlainStep = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | Disruption
+"""A step that is not about certificates."""
+
+Step = PlainStep | CertificateStep

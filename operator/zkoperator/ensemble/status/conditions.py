@@ -16,6 +16,7 @@ from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.plan.terminating_claims import claims_message, terminating_claims
 from zkoperator.ensemble.status.advice import after_divergence, after_lost_quorum, after_wiped_majority
+from zkoperator.ensemble.status.certificates import wrong_certificate
 from zkoperator.ensemble.validate import ValidatedCluster
 
 ConditionFields = tuple[ClusterCondition, Truth, ClusterReason, str]
@@ -142,7 +143,7 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     if facts.plan.reason in _REFUSED:
         return facts.plan.reason, facts.plan.message
     if facts.is_briefly_silent:
-        return _diverged(facts)
+        return _diverged(facts) or wrong_certificate(facts.cluster, observed)
     if facts.cluster.is_founded and not facts.quorum_serves and observed.leaderless_s > ELECTION_S:
         return _lost(facts)
     if (going := terminating_claims(observed)) and facts.cluster.is_founded:
@@ -155,7 +156,7 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     if down and facts.cluster.is_founded and facts.quorum_serves:
         names = ", ".join(_named(facts, member) for member in down)
         return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(observed.voters)} voters do not serve: {names}"
-    return _diverged(facts)
+    return _diverged(facts) or wrong_certificate(facts.cluster, observed)
 
 
 def _failing_pod(facts: Facts) -> tuple[ClusterReason, str] | None:
@@ -207,6 +208,7 @@ def _is_expected_back(facts: Facts, member: int) -> bool:
         ClusterReason.BOOTSTRAPPING,
         ClusterReason.ROLLING_RESTART,
         ClusterReason.UPGRADING,
+        ClusterReason.CHANGING_TLS,
     )
     return rolling and facts.observed.downtime_s.get(member, 0.0) < RETURN_S
 

@@ -10,13 +10,16 @@ from zkoperator.controller.events import Notice
 from zkoperator.ensemble.model.names import Names
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
+    FoundAuthority,
     LabelPod,
     Reconfigure,
     RecordBootstrap,
     RemovePods,
     RestartPod,
     Step,
+    WriteCertificate,
 )
+from zkoperator.ensemble.status.certificates import describe_certificate_step
 from zkoperator.ensemble.status.conditions import WARNING
 
 _BAD = tuple(
@@ -76,6 +79,8 @@ def _is_bad(condition: RawCondition) -> bool:
 def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
     """Return the notice of a step that was carried out in such a way, None for one that is not worth telling."""
     match step:
+        case FoundAuthority() | WriteCertificate():
+            return Notice("Normal", "CertificateChanged", describe_certificate_step(names, step), "Renew")
         case ApplyChild(child) if how:
             message = (
                 f"{child.title} {child.name_of(names)}: {how}; it is taken back: change the ZooKeeperCluster instead"

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.validate import ValidatedCluster, beside_heap_mib
 
 REMEMBERED = timedelta(hours=1)
 """For how long a member that is back is said to have been killed for lack of memory."""
@@ -58,4 +58,6 @@ def _is_full(cluster: ValidatedCluster, observed: Observed, member: int) -> bool
 
 def _heap_bytes(cluster: ValidatedCluster, limit: int | None) -> int:
     """Return the heap as the start procedure computes it; `limit` is that of the container, None without one."""
-    return limit * cluster.spec.jvm.heap_percent // 100 if limit is not None else cluster.heap_mib * _MEBIBYTE
+    if limit is None:
+        return cluster.heap_mib * _MEBIBYTE
+    return (limit - beside_heap_mib(cluster.spec) * _MEBIBYTE) * cluster.spec.jvm.heap_percent // 100

@@ -7,15 +7,17 @@ from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import CLUSTER_RESTING, CLUSTER_STALLED, ClusterCondition, ClusterReason
 from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, clip
 from zkoperator.controller.kstatus import standard_conditions
-from zkoperator.ensemble.model.names import CLIENT_PORT, selector_text
+from zkoperator.ensemble.model.names import selector_text
 from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import left_secret
 from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.plan import Plan
+from zkoperator.ensemble.status.certificates import delayed_certificates
 from zkoperator.ensemble.status.conditions import Facts, available, degraded, progressing, ready
 from zkoperator.ensemble.status.memory_warnings import memory_warnings
+from zkoperator.ensemble.status.tls import client_port, tls_status
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import FieldError
 
@@ -45,7 +47,11 @@ def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str
         verdict=gate(observed),
         serving=frozenset(member for member in observed.voters if voting(observed, member) is not None),
         members=_members(cluster, observed),
-        warnings=(*memory_warnings(cluster, observed, now), *filter(None, [left_secret(cluster, observed)])),
+        warnings=(
+            *memory_warnings(cluster, observed, now),
+            *filter(None, [left_secret(cluster, observed)]),
+            *delayed_certificates(cluster, observed),
+        ),
     )
 
 
@@ -95,15 +101,17 @@ def _without_zxid(value: Any) -> Any:
 def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
     names, committed = cluster.names, observed.committed
     versions = {answer.version for member in observed.voters if (answer := observed.serving(member)) is not None}
-    hosts = ",".join(f"{names.host(member)}:{CLIENT_PORT}" for member in sorted(observed.voters))
+    port, tls = client_port(cluster, observed), tls_status(cluster, observed)
+    hosts = ",".join(f"{names.host(member)}:{port}" for member in sorted(observed.voters))
     summary: Status = {
         "observedGeneration": cluster.meta.generation,
         "readyReplicas": sum(pod.ready for pod in observed.pods.values()),
         "selector": selector_text(names.selector),
         "leader": names.pod(observed.leader) if observed.leader is not None else "",
         "version": next(iter(versions)) if len(versions) == 1 and observed.leader is not None else "",
-        "endpoint": names.endpoint,
+        "endpoint": f"{names.service_host}:{port}",
         "hosts": hosts,
+        "tls": tls.manifest() if tls is not None else None,
     }
     if committed is None:
         # What is known of the configuration stays; the status of another object says nothing about this one.

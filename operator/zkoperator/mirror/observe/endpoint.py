@@ -15,14 +15,18 @@ from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, KubeApi
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.host_policy import Permission, permission_of, protected_reason
 from zkoperator.mirror.observe.subtree import Endpoint
+from zkoperator.mirror.observe.trust import TrustError, TrustFinder, tls_hosts
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.outcome import LookAgain
 from zkoperator.zk import resolver
 from zkoperator.zk.hosts import Address, parse_hosts
-from zkoperator.zk.port import Credential
+from zkoperator.zk.port import ClientTls, Credential
 
 Resolve = Callable[[Address], Awaitable[tuple[str, ...]]]
+
+_Door = tuple[tuple[str, ...], ClientTls | None]
+"""Members and trust."""
 
 _RESOLVE_S: Final = 5.0
 
@@ -42,18 +46,23 @@ class EndpointFinder:
         self._api = api
         self._settings = settings
         self._resolve = resolve
+        self._trust = TrustFinder(api)
 
     async def find(self, sync: ValidatedSync) -> Endpoint | Waiting:
         """Return the endpoint, or the reason why there is none."""
-        hosts = await self._cluster_hosts(sync) if sync.source.cluster is not None else await self._outside(sync)
-        if isinstance(hosts, Waiting):
-            return hosts
+        try:
+            found = await self._in_cluster(sync) if sync.source.cluster is not None else await self._outside(sync)
+        except TrustError as error:
+            return self._wait(SyncReason.CREDENTIALS_NOT_FOUND, str(error))
+        if isinstance(found, Waiting):
+            return found
         credential = await self._credential(sync)
         if isinstance(credential, Waiting):
             return credential
-        return Endpoint(hosts, credential, sync.source.root)
+        hosts, tls = found
+        return Endpoint(hosts, credential, sync.source.root, tls)
 
-    async def _cluster_hosts(self, sync: ValidatedSync) -> tuple[str, ...] | Waiting:
+    async def _in_cluster(self, sync: ValidatedSync) -> _Door | Waiting:
         name = sync.source.cluster or ""
         cluster = await self._api.get(ZOOKEEPER_CLUSTERS, sync.namespace, name)
         if cluster is None:
@@ -62,10 +71,12 @@ class EndpointFinder:
                 "another ensemble is named by spec.zookeeper.hosts"
             )
             return self._wait(SyncReason.CLUSTER_NOT_FOUND, message)
-        members = tuple(entry for entry in str((cluster.get("status") or {}).get("hosts") or "").split(",") if entry)
-        return members or (f"{name}-zk.{sync.namespace}.svc.{self._settings.cluster_domain}:2181",)
+        plain = str((cluster.get("status") or {}).get("hosts") or "")
+        members = tuple(entry for entry in (tls_hosts(cluster) or plain).split(",") if entry)
+        service = f"{name}-zk.{sync.namespace}.svc.{self._settings.cluster_domain}:2181"
+        return members or (service,), await self._trust.of_cluster(sync, cluster)
 
-    async def _outside(self, sync: ValidatedSync) -> tuple[str, ...] | Waiting:
+    async def _outside(self, sync: ValidatedSync) -> _Door | Waiting:
         """Return the members. A host that only a pattern allows is returned as its checked addresses."""
         try:
             addresses = parse_hosts(sync.source.hosts)
@@ -75,11 +86,17 @@ class EndpointFinder:
         refused = [item for item in found if isinstance(item, str)]
         if refused:
             return self._wait(SyncReason.HOST_NOT_ALLOWED, "; ".join(refused))
-        members = tuple(str(address) for item in found if not isinstance(item, str) for address in item)
+        permitted = [item for item in found if not isinstance(item, str)]
+        members = tuple(str(address) for item in permitted for address in item)
+        names = ((a.host, named.host) for named, item in zip(addresses, permitted, strict=True) for a in item)
         if members:
-            return members
-        names = ", ".join(address.host for address in addresses)
-        return self._wait(SyncReason.DISCONNECTED, f"spec.zookeeper.hosts: the name service has no address of {names}")
+            return members, await self._trust_outside(sync, tuple(names))
+        missing = ", ".join(address.host for address in addresses)
+        message = f"spec.zookeeper.hosts: the name service has no address of {missing}"
+        return self._wait(SyncReason.DISCONNECTED, message)
+
+    async def _trust_outside(self, sync: ValidatedSync, names: tuple[tuple[str, str], ...]) -> ClientTls | None:
+        return await self._trust.of_hosts(sync, sync.source.tls, names) if sync.source.tls is not None else None
 
     async def _permitted(self, address: Address) -> tuple[Address, ...] | str:
         """Return the addresses that the operator may connect to, or the text of a refusal."""

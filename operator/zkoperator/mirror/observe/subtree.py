@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from zkoperator.errors import ZkOperatorError
 from zkoperator.mirror.model.names import RESERVED_NAMES
 from zkoperator.mirror.observe.read_timer import ReadTimer
-from zkoperator.zk.port import ConnectionState, Credential, Zk
+from zkoperator.zk.port import ClientTls, ConnectionState, Credential, Zk
 from zkoperator.zk.read_permits import ReadPermits
 from zkoperator.zk.snapshot import Snapshot
 from zkoperator.zk.snapshot_builder import SubtreeLimits
@@ -17,9 +17,9 @@ from zkoperator.zk.verification import verify, verify_at
 
 
 class Sessions(Protocol):
-    """Sessions that all ConfigSyncs with the same members and credential share."""
+    """Sessions that all ConfigSyncs with the same members, credential and trust share."""
 
-    async def lease(self, hosts: tuple[str, ...], credential: Credential | None) -> Zk:
+    async def lease(self, hosts: tuple[str, ...], credential: Credential | None, tls: ClientTls | None = None) -> Zk:
         """Return a lease of the session. Opens the session if there is none."""
 
     async def release(self, zk: Zk) -> None:
@@ -28,11 +28,12 @@ class Sessions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a subtree is: the members' addresses, the credential and the root."""
+    """Where a subtree is: the members' addresses, the credential and the root; and the trust, where there is TLS."""
 
     hosts: tuple[str, ...]
     credential: Credential | None
     root: str
+    tls: ClientTls | None = None
 
 
 class Subtree:

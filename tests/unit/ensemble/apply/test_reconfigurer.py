@@ -16,7 +16,7 @@ from zkoperator.ensemble.model.names import Names
 from zkoperator.ensemble.plan.steps import DeleteClaim, Reconfigure, RemovePods, Step
 from zkoperator.errors import ConflictError, TransientError, UnknownOutcomeError, UnsafeError
 from zkoperator.kube.port import EVENTS, SECRETS
-from zkoperator.zk.port import Credential, Node, Stat
+from zkoperator.zk.port import ClientTls, Credential, Node, Stat
 
 STRANGER = "server.1=db-zk-0.db-zk-members.other.svc.cluster.local:2888:3888:participant;0.0.0.0:2181\nversion=999"
 
@@ -55,7 +55,7 @@ class Hands(WorldSession):
 def sessions(world: EnsembleWorld, kind: Callable[..., object], **more: Any) -> None:
     """Let the operator's sessions be of another kind."""
 
-    async def opened(hosts: Sequence[str], credential: Credential | None) -> Any:
+    async def opened(hosts: Sequence[str], credential: Credential | None, tls: ClientTls | None = None) -> Any:
         return kind(world, [host.rpartition(":")[0] for host in hosts], credential, **more)
 
     world.open = opened  # type: ignore[method-assign]

@@ -5,11 +5,13 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from tests.support.models.ensemble_simulation import raw_cluster, valid
 from zkoperator.ensemble.build import probes
+from zkoperator.ensemble.model.tls import TlsState
 
 SERVING = "Zookeeper version: 3.9.4\nMode: follower\n"
 IDLE = "This ZooKeeper instance is not currently serving requests\n"
@@ -24,6 +26,7 @@ class Member:
     answers: tuple[str | None, ...]
     port: int = 0
     asked: int = 0
+    has_tls: bool = False
     over: threading.Event = field(default_factory=threading.Event)
 
     def next_answer(self) -> str | None:
@@ -31,8 +34,14 @@ class Member:
         return self.answers[min(self.asked, len(self.answers)) - 1]
 
     def has_started(self, *, look_s: int = 1) -> bool:
-        program, flag, script = probes.startup_probe()["exec"]["command"]
-        script = script.replace("/2181", f"/{self.port}").replace(f"SECONDS + {probes._LOOK_S}", f"SECONDS + {look_s}")
+        cluster = replace(valid(raw_cluster()), tls=TlsState(client=self.has_tls))
+        program, flag, script = probes.startup_probe(cluster)["exec"]["command"]
+        ports = "2180 2181" if self.has_tls else "2181"
+        assert f"in {ports};" in script
+        # Nobody listens on port 1, as on 2180 while plaintext is open to everybody.
+        asked = f"1 {self.port}" if self.has_tls else f"{self.port}"
+        script = script.replace(f"in {ports};", f"in {asked};")
+        script = script.replace(f"SECONDS + {probes._LOOK_S}", f"SECONDS + {look_s}")
         run = [program, flag, script]
         return subprocess.run(run, capture_output=True, timeout=120, check=False).returncode == 0
 
@@ -118,3 +127,9 @@ def test_a_probe_without_this_is_noticed(guard: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(probes, "_STARTED", probes._STARTED.replace(old, new))
     with pytest.raises(AssertionError):
         claim()
+
+
+def test_a_member_with_tls_is_asked_at_whichever_plaintext_port_is_open() -> None:
+    with member(SERVING) as played:
+        played.has_tls = True
+        assert played.has_started()

@@ -1,9 +1,12 @@
 """The start procedure, run by a real shell on a real directory; only the server at its end is a stand-in."""
 
+import contextlib
+import itertools
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +38,10 @@ class Volume:
     ensemble: str = ENSEMBLE
     consent: str = ""
     heap_percent: str = "50"
+    beside_heap: str = "0"
     flags: str = "-XX:+UseG1GC"
+    client: str = "0.0.0.0:2181"
+    tls: str = ""
     lacks: str = ""
     """A program that the image does not have."""
 
@@ -54,6 +60,22 @@ class Volume:
         return done.stdout
 
     def run(self, pod: str, word: str, permitted: str) -> "subprocess.CompletedProcess[str]":
+        script, env = self._prepared(pod, word, permitted)
+        return subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=False)
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
+        """Run the script with a server that goes on."""
+        script, env = self._prepared("main-zk-1", "", "")
+        (self.root / "bin" / "zkServer.sh").write_text("#!/bin/sh\nexec sleep 60\n")
+        with subprocess.Popen(["/bin/sh", "-c", script], env=env, stdout=subprocess.DEVNULL) as server:
+            try:
+                yield
+            finally:
+                server.kill()
+
+    def _prepared(self, pod: str, word: str, permitted: str) -> tuple[str, dict[str, str]]:
+        """The script for this directory, and its environment."""
         config, tmp, binary = (self.root / name for name in ("config", "tmp", "bin"))
         for directory in (config, tmp, binary):
             directory.mkdir(exist_ok=True)
@@ -63,33 +85,29 @@ class Volume:
         (config / "ensemble").write_text(self.ensemble)
         (config / "take-over").write_text(self.consent)
         (config / "heap-percent").write_text(self.heap_percent)
+        (config / "beside-heap").write_text(self.beside_heap)
+        (config / "client").write_text(self.client)
         server = binary / "zkServer.sh"
         server.write_text('#!/bin/sh\ncat "$ZOOCFGDIR/zoo.cfg"\necho "jvm: -Xmx${ZK_SERVER_HEAP}m $SERVER_JVMFLAGS"\n')
         server.chmod(0o755)
         for name, tool in self.tools.items():
             (binary / name).write_text(f"#!/bin/sh\n{tool}\n")
             (binary / name).chmod(0o755)
-        script = re.sub(
-            r"/(data|config|tmp|dev|sys)/(?=[a-mo-z])", lambda found: f"{self.root}{found[0]}", start_script()
-        )
+        paths = r"/(data|config|tmp|dev|sys)/(?=[a-mo-z])|(?<==)/(certificates|run/tls)\b"
+        script = re.sub(paths, lambda found: f"{self.root}{found[0]}", start_script()).replace("sleep 5", "sleep 0.05")
         (self.root / "dev").mkdir(exist_ok=True)
         path = f"{binary}:/usr/bin:/bin"
         if self.lacks:
             path = self._image_without(self.lacks, binary)
-        return subprocess.run(
-            ["/bin/sh", "-c", script],
-            env={
-                "POD_NAME": pod,
-                "ZK_DOMAIN": DOMAIN,
-                "ZK_BOOTSTRAP": word,
-                "PATH": path,
-                "ZK_SERVER_HEAP": "512",
-                "SERVER_JVMFLAGS": self.flags,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return script, {
+            "POD_NAME": pod,
+            "ZK_DOMAIN": DOMAIN,
+            "ZK_BOOTSTRAP": word,
+            "PATH": path,
+            "ZK_SERVER_HEAP": "512",
+            "SERVER_JVMFLAGS": self.flags,
+            "ZK_TLS": self.tls,
+        }
 
     def _image_without(self, lacking: str, binary: Path) -> str:
         image = self.root / "image"
@@ -99,6 +117,22 @@ class Volume:
             if tool != lacking:
                 (image / tool).symlink_to(own if own.exists() else str(shutil.which(tool)))
         return str(image)
+
+    def deliver(self, **files: str) -> None:
+        """Change the Secret's volume as the kubelet does: all files at once, by a link."""
+        volume = self.root / "certificates"
+        (self.root / "run" / "tls").mkdir(parents=True, exist_ok=True)
+        generation = volume / f"..{len(list(volume.glob('..[0-9]*')))}"
+        generation.mkdir(parents=True)
+        for name, text in files.items():
+            (generation / f"{name.replace('_', '-')}.pem").write_text(text)
+        (volume / "..tmp").symlink_to(generation.name)
+        (volume / "..tmp").rename(volume / "..data")
+
+    @property
+    def certificates(self) -> dict[str, str]:
+        """What the server finds where it looks for certificates."""
+        return {file.stem: file.read_text() for file in (self.root / "run" / "tls").glob("[a-z]*.pem")}
 
     @property
     def data(self) -> Path:
@@ -437,6 +471,66 @@ def test_the_heap_is_the_share_of_the_limit_that_the_container_really_has(volume
     assert volume.jvm[:2] == ["-Xmx288m", "-XX:MaxDirectMemorySize=48m"]
 
 
+def test_tls_leaves_the_heap_less(volume: Volume) -> None:
+    volume.limit(str(384 * MIB))
+    volume.beside_heap = "70"
+    assert volume.jvm[:2] == ["-Xmx157m", "-XX:MaxDirectMemorySize=113m"]
+
+
+TLS = "secureClientPort=2281\nssl.clientAuth=none\n"
+
+
+def test_the_servers_configuration_has_the_tls_that_the_pod_was_made_with(volume: Volume) -> None:
+    volume.tls = TLS
+    volume.deliver(client="c1", client_ca="a1")
+    volume.start()
+    assert TLS in (volume.conf / "zoo.cfg").read_text()
+    assert volume.certificates == {"client": "c1", "client-ca": "a1"}
+    volume.tls = ""
+    volume.start()
+    assert "ssl." not in (volume.conf / "zoo.cfg").read_text()
+
+
+def test_a_joiner_opens_its_plaintext_port_where_the_members_do(volume: Volume) -> None:
+    assert "0.0.0.0:2181" in volume.start("main-zk-8").splitlines()[-1]
+    volume.client = "127.0.0.1:2180"
+    assert volume.start("main-zk-8").splitlines()[-1].endswith(":observer;127.0.0.1:2180")
+
+
+def test_a_server_that_runs_finds_new_certificates_in_their_order_and_one_at_a_time(volume: Volume) -> None:
+    volume.tls = TLS
+    old = dict.fromkeys(("client", "client-ca", "quorum", "quorum-ca"), "1")
+    volume.deliver(**{name.replace("-", "_"): text for name, text in old.items()})
+    with volume.serving():
+        _until(lambda: volume.certificates == old)
+        places = {name: volume.root / "run" / "tls" / f"{name}.pem" for name in old}
+        before = {name: file.stat().st_ino for name, file in places.items()}
+        volume.deliver(client="2", client_ca="2", quorum="2", quorum_ca="2")
+        _until(lambda: set(volume.certificates.values()) == {"2"})
+        assert all(file.stat().st_ino != before[name] for name, file in places.items()), "a file was written in place"
+        times = [places[name].stat().st_mtime_ns for name in ("client-ca", "quorum-ca", "client", "quorum")]
+        assert times == sorted(times), "authorities first"
+        assert min(after - first for first, after in itertools.pairwise(times)) > 30_000_000, "two came together"
+        assert {oct(file.stat().st_mode & 0o777) for file in places.values()} == {"0o600"}
+
+
+def test_a_server_that_may_have_missed_a_change_sees_the_file_again(volume: Volume) -> None:
+    volume.tls = TLS
+    volume.deliver(client="1", client_ca="1")
+    file = volume.root / "run" / "tls" / "client-ca.pem"
+    with volume.serving():
+        _until(file.exists)
+        first = file.stat().st_ino
+        _until(lambda: file.stat().st_ino != first, 120)
+
+
+def _until(holds: Callable[[], bool], within_s: float = 60) -> None:
+    latest = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < latest, "not in time"
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("limit", ["max", "9223372036854771712", ""])
 def test_without_a_limit_the_heap_is_that_of_the_spec(volume: Volume, limit: str) -> None:
     assert volume.jvm == ["-Xmx512m", "-XX:+UseG1GC"]
@@ -717,6 +811,21 @@ SCRIPT: dict[str, tuple[str, str, Callable[[Volume], None]]] = {
         '[ -e /data/recover ] && ! has_data "$data"',
         "[ -e /data/recover ]",
         test_recovery_by_hand_never_discards_data,
+    ),
+    "one file a tick": (
+        'name=$(changed "$from" | sed q)',
+        'place_all "$from"; name=',
+        test_a_server_that_runs_finds_new_certificates_in_their_order_and_one_at_a_time,
+    ),
+    "authorities go first": (
+        '"client-ca.pem quorum-ca.pem client.pem quorum.pem"',
+        '"client.pem quorum.pem client-ca.pem quorum-ca.pem"',
+        test_a_server_that_runs_finds_new_certificates_in_their_order_and_one_at_a_time,
+    ),
+    "files are renamed": (
+        '>"$live/.$2" && mv "$live/.$2" "$live/$2"',
+        '>"$live/$2"',
+        test_a_server_that_runs_finds_new_certificates_in_their_order_and_one_at_a_time,
     ),
     "what the image lacks is looked for": ("\nrequire_tools\n", "\n", _lacking),
     "recovery is for once": (

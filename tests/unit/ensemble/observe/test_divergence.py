@@ -11,6 +11,7 @@ from tests.support.worlds.ensemble import EnsembleWorld, ensemble_world
 from zkoperator.ensemble.observe import divergence
 from zkoperator.ensemble.observe.answers import Answer, Mode, Serving, Silent
 from zkoperator.ensemble.observe.divergence import SETTLING_S, Divergence, MismatchGrowth, groups_of
+from zkoperator.zk.port import ClientTls
 
 
 def serving(mismatches: int | None) -> Serving:
@@ -73,8 +74,8 @@ def diverge(world: EnsembleWorld, patch: pytest.MonkeyPatch) -> None:
     """Let member 1 count one more mismatch with each look."""
     asked, counts = world.ask, count()
 
-    async def ask(host: str, port: int, word: str) -> str:
-        text = await asked(host, port, word)
+    async def ask(host: str, port: int, word: str, tls: ClientTls | None = None) -> str:
+        text = await asked(host, port, word, tls)
         is_counting = word == "mntr" and host == "10.0.0.1"
         return f"{text}zk_digest_mismatches_count\t{next(counts)}\n" if is_counting else text
 

@@ -1,0 +1,35 @@
+"""For which names the certificates of a cluster are, and what its generations of CAs are called. Pure."""
+
+from datetime import timedelta
+from typing import Final
+
+from zkoperator.ensemble.model.names import Names
+
+OPERATOR: Final = "zkoperator"
+"""Subject of the certificate that the operator shows to members."""
+
+_MARK_LENGTH: Final = 8
+
+
+def client_names(names: Names, additional: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the names of the port for clients: the Service, by all its names, and every member."""
+    service = names.client_service
+    spaces = ("", f".{names.namespace}", f".{names.namespace}.svc", f".{names.namespace}.svc.{names.domain}")
+    return (*(f"{service}{space}" for space in spaces), *quorum_names(names), *additional)
+
+
+def quorum_names(names: Names) -> tuple[str, ...]:
+    """Return the names of the ports between members. A wildcard, so that a new member needs no new certificate."""
+    short = f"*.{names.members_service}.{names.namespace}"
+    return short, f"{short}.svc", f"{short}.svc.{names.domain}"
+
+
+def mark_of(uid: str) -> str:
+    """Return the part of the uid that tells the CAs of one cluster from those of another one of its name."""
+    return uid[:_MARK_LENGTH]
+
+
+def life_of(duration: str) -> timedelta:
+    """Return a duration of the spec, such as `2160h`."""
+    amount = int(duration[:-1])
+    return timedelta(hours=amount) if duration.endswith("h") else timedelta(minutes=amount)

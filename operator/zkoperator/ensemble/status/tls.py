@@ -1,0 +1,59 @@
+"""The part of the status about TLS. Pure."""
+
+from datetime import UTC
+
+from zkoperator.api.tls import ClientTlsStatus, QuorumTlsStatus, TlsStatus
+from zkoperator.ensemble.model.names import CLIENT_PORT, TLS_PORT
+from zkoperator.ensemble.model.tls import Leaf, QuorumPhase, lowest
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.plan.tls import tls_now
+from zkoperator.ensemble.validate import ValidatedCluster
+
+
+def client_port(cluster: ValidatedCluster, observed: Observed) -> int:
+    """Return the port for clients that status names: that of plaintext as long as it is open."""
+    return CLIENT_PORT if tls_now(cluster, observed).plaintext_open else TLS_PORT
+
+
+def tls_status(cluster: ValidatedCluster, observed: Observed) -> TlsStatus | None:
+    """Return what TLS is like, None while neither the spec nor a pod has any."""
+    states = [pod.tls for pod in observed.pods.values()]
+    wanted = cluster.tls
+    phase = lowest(states)
+    client = wanted.client or any(state.client for state in states)
+    quorum = wanted.quorum > QuorumPhase.PLAINTEXT or any(state.quorum > QuorumPhase.PLAINTEXT for state in states)
+    if not client and not quorum:
+        return None
+    return TlsStatus(
+        phase=phase.word,
+        client=_client(cluster, observed) if client else None,
+        quorum=QuorumTlsStatus(**_leaf(observed.certificates.quorum)) if quorum else None,
+        ca_bundle=cluster.names.ca_bundle if client else None,
+    )
+
+
+def _client(cluster: ValidatedCluster, observed: Observed) -> ClientTlsStatus:
+    names = cluster.names
+    plain = (answer.plaintext_connections for m in observed.pods if (answer := observed.serving(m)) is not None)
+    addresses = {}
+    if _is_everywhere(cluster, observed):
+        hosts = ",".join(f"{names.host(member)}:{TLS_PORT}" for member in sorted(observed.voters))
+        addresses = {"endpoint": f"{names.service_host}:{TLS_PORT}", "hosts": hosts}
+    return ClientTlsStatus(
+        **_leaf(observed.certificates.client),
+        members=sum(pod.tls.client for pod in observed.pods.values()),
+        plaintext_clients=sum(count or 0 for count in plain),
+        **addresses,
+    )
+
+
+def _is_everywhere(cluster: ValidatedCluster, observed: Observed) -> bool:
+    """Whether every voter has the TLS port and keeps it."""
+    voters = [observed.pods.get(member) for member in observed.voters]
+    return cluster.tls.client and bool(voters) and all(pod is not None and pod.tls.client for pod in voters)
+
+
+def _leaf(leaf: Leaf | None) -> dict[str, str]:
+    if leaf is None:
+        return {}
+    return {"not_after": leaf.not_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "issuer": leaf.issuer[:512]}
