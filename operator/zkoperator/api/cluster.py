@@ -172,7 +172,8 @@ class ZooKeeperClusterSpec(Model):
             "write enforce.auth.schemes: x509 beside it, and spec.tls.client.authentication: Optional or Required: "
             "without a certificate the operator itself would be shut out",
             field="config",
-            cel="!has(self.config) || !('enforce.auth.enabled' in self.config) || ('enforce.auth.schemes' in self.config && has(self.tls)"
+            cel="!has(self.config) || !('enforce.auth.enabled' in self.config)"
+            " || ('enforce.auth.schemes' in self.config && has(self.tls)"
             " && has(self.tls.client) && self.tls.client.authentication != 'None')",
             holds=_lets_the_operator_in,
         ),
