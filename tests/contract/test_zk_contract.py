@@ -335,14 +335,48 @@ async def test_a_digest_acl_is_the_same_as_the_creators(world: World) -> None:
 async def test_an_acl_is_read_in_full_by_whoever_may_change_it(world: World) -> None:
     path, mine = f"{world.root}/mine", Acl(31, "digest", digest_identity(ALICE))
     await world.open(ALICE).create(Create(path, b"", (*CREATOR_ACL, Acl(1, "world", "anyone"))))
-    assert await world.open(ALICE).get_acl(path) == (mine, Acl(1, "world", "anyone"))
-    assert await world.zk.get_acl(path) == (Acl(31, "digest", "alice:x"), Acl(1, "world", "anyone"))
-    assert await world.zk.get_acl(world.root) == OPEN_ACL
+    read = await world.open(ALICE).get_acl(path)
+    assert read.entries == (mine, Acl(1, "world", "anyone"))
+    assert read.stat == (await world.zk.get(path)).stat
+    assert (await world.zk.get_acl(path)).entries == (Acl(31, "digest", "alice:x"), Acl(1, "world", "anyone"))
+    assert (await world.zk.get_acl(world.root)).entries == OPEN_ACL
     await world.open(ALICE).create(Create(f"{path}/hidden", b"", CREATOR_ACL))
     with pytest.raises(ForbiddenError):
         await world.zk.get_acl(f"{path}/hidden")
     with pytest.raises(NoNodeError):
         await world.zk.get_acl(f"{path}/absent")
+
+
+async def test_a_multi_read_sees_no_multi_in_part_and_says_what_is_absent(world: World) -> None:
+    paths = [f"{world.root}/{name}" for name in ("a", "b")]
+    await world.zk.multi([Create(path, b"0") for path in paths])
+
+    async def write() -> None:
+        for number in range(1, 100):
+            await writer.multi([Set(path, b"%d" % number, -1) for path in paths])
+
+    writer = world.open(None)
+    writing = asyncio.create_task(write())
+    seen = set()
+    while not writing.done():
+        found = await world.zk.multi_read([*paths, f"{world.root}/absent"])
+        first, second, absent = found.reads
+        assert first is not None
+        assert second is not None
+        assert absent is None
+        assert first.data == second.data
+        assert first.stat.mzxid == second.stat.mzxid <= found.zxid
+        seen.add(first.data)
+    await writing
+    assert len(seen) > 1
+    assert (await world.zk.multi_read([])).reads == ()
+
+
+async def test_a_multi_read_names_the_path_that_may_not_be_read(world: World) -> None:
+    hidden = f"{world.root}/hidden"
+    await world.open(ALICE).create(Create(hidden, b"", CREATOR_ACL))
+    with pytest.raises(ForbiddenError, match=hidden):
+        await world.zk.multi_read([world.root, hidden])
 
 
 async def test_creator_acl_without_a_credential_is_invalid(world: World) -> None:

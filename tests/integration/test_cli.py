@@ -19,7 +19,9 @@ from testbed.processes import wait_for
 from testbed.rest import Rest
 from testbed.zookeepers import Ensemble
 from tests.support.machines.operator import OperatorProcess
+from tests.support.machines.testbed import EnsembleFactory
 from zkoperator.cli import main
+from zkoperator.ensemble.build.secret import digest
 
 ROOT = Path(__file__).parents[2]
 API = "/apis/zkoperator.dev/v1alpha1"
@@ -47,12 +49,12 @@ def rest(api_server: ApiServer, definitions: None) -> Iterator[Rest]:
 def command(api_server: ApiServer, namespace: str, rest: Rest, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run a command in the test's namespace and return what it printed."""
 
-    def run(*words: str, status: int = 0, everywhere: bool = False) -> str:
+    def run(*words: str, status: int = 0, everywhere: bool = False, output: bool = False) -> str:
         where = [] if everywhere else ["-n", namespace]
         ended = main([*words, "--kubeconfig", str(api_server.kubeconfig), *where])
         captured = capsys.readouterr()
         assert ended == status, captured.err
-        return captured.out if status == 0 else captured.err
+        return captured.out if status == 0 or output else captured.err
 
     return run
 
@@ -225,6 +227,15 @@ def znodes(zookeeper: Ensemble, namespace: str) -> Iterator[tuple[KazooClient, s
     client.close()
 
 
+@contextmanager
+def kazoo(hosts: str) -> Iterator[KazooClient]:
+    client = KazooClient(hosts=hosts)
+    client.start(timeout=30)
+    yield client
+    client.stop()
+    client.close()
+
+
 def test_diff_shows_what_would_be_written_where_and_no_value(
     command: Command, rest: Rest, namespace: str, zookeeper: Ensemble, znodes: tuple[KazooClient, str]
 ) -> None:
@@ -318,6 +329,31 @@ def test_deletions_that_wait_are_shown_key_by_key_before_they_are_approved(
     (plan,) = {json.loads(command("approve", "shop", "--show", "-o", "json"))["hash"]}
     command("approve", "shop", "--plan", plan)
     wait_for("the deletions", lambda: set(data(rest, namespace, "shop")) == set(keys) - set(gone), limit_s=60)
+
+
+def test_audit_names_what_members_have_differently_and_no_value(
+    command: Command, rest: Rest, namespace: str, ensembles: EnsembleFactory
+) -> None:
+    create(rest, namespace, "ZooKeeperCluster", "main", {}, {})
+    members = [ensembles(1), ensembles(1)]
+    hosts = ",".join(ensemble.hosts for ensemble in members)
+    assert "main-zk-admin: there is no such Secret" in command("audit", "main", "--hosts", hosts, status=1)
+    texts = {"username": "super", "password": members[0].password, "digest": digest(members[0].password)}
+    secret = {"metadata": {"name": "main-zk-admin"}, "stringData": texts}
+    rest("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
+    for ensemble, value in zip(members, (CANARY, f"{CANARY}-2"), strict=True):
+        with kazoo(ensemble.hosts) as client:
+            client.create("/setting", value.encode())
+    found = json.loads(command("audit", "main", "--hosts", hosts, "-o", "json", status=1, output=True))
+    assert {"path": "/setting", "difference": "data", "groups": sorted([m.hosts] for m in members)} in found[
+        "differences"
+    ]
+    text = command("audit", "main", "--hosts", hosts, status=1, output=True)
+    assert "value differs" in text
+    assert "Save a copy" in text
+    assert CANARY not in text
+    assert "two are the fewest" in command("audit", "main", status=1)
+    assert "at least two members" in command("audit", "main", "--hosts", members[0].hosts, status=2)
 
 
 def test_a_subtree_that_somebody_else_pushes_to_is_not_announced_as_written(

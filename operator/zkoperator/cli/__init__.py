@@ -13,6 +13,7 @@ from typing import Protocol
 from zkoperator import __version__
 from zkoperator.cli.commands import (
     approve,
+    audit,
     cli,
     crds,
     diff,
@@ -58,6 +59,7 @@ COMMANDS: tuple[Command, ...] = (
     restart,
     logs,
     cli,
+    audit,
     report,
     render,
     run,

@@ -30,6 +30,7 @@ _CODES: dict[type[codes.KazooException], int] = {kind: code for code, kind in co
 _NAMES = {code: kind.__name__.removesuffix("Error") for code, kind in codes.EXCEPTIONS.items()}
 
 OK = 0
+NO_NODE = _CODES[codes.NoNodeError]
 ROLLED_BACK = _CODES[codes.RolledBackError]
 RUNTIME_INCONSISTENCY = _CODES[codes.RuntimeInconsistency]
 

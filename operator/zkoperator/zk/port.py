@@ -85,6 +85,21 @@ class Children:
     zxid: int
 
 
+class Read(NamedTuple):
+    """What one part of a multi-read found. `data` is None for null, which is not the same as empty."""
+
+    data: bytes | None
+    stat: Stat
+
+
+@dataclass(frozen=True, slots=True)
+class MultiRead:
+    """Reads of several znodes at one moment, in the order of the paths; None where there is no znode."""
+
+    zxid: int
+    reads: tuple[Read | None, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Acl:
     """One ACL entry; `perms` is the bit mask of the wire (READ 1, WRITE 2, CREATE 4, DELETE 8, ADMIN 16)."""
@@ -92,6 +107,14 @@ class Acl:
     perms: int
     scheme: str
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AclRead:
+    """One read of a znode's ACL, with the stat that it had then."""
+
+    entries: tuple[Acl, ...]
+    stat: Stat
 
 
 OPEN_ACL = (Acl(31, "world", "anyone"),)
@@ -229,7 +252,13 @@ class Zk(Protocol):
     async def children(self, path: str) -> Children:
         """List the children. `NoNodeError`."""
 
-    async def get_acl(self, path: str) -> tuple[Acl, ...]:
+    async def multi_read(self, paths: Sequence[str]) -> MultiRead:
+        """Read data and stat of all paths between two transactions, so that they share one zxid.
+
+        `TooLargeError` when the answer is larger than a session reads: ask for fewer.
+        """
+
+    async def get_acl(self, path: str) -> AclRead:
         """Read the ACL. `NoNodeError`, `ForbiddenError`.
 
         To whoever has no ADMIN permission there, the hash in a digest identity reads as `x`.

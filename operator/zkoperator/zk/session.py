@@ -143,11 +143,18 @@ class ZkSession:
         listing: port.Children = await self._request("children", wire.children(path))
         return listing
 
-    async def get_acl(self, path: str) -> tuple[port.Acl, ...]:
+    async def multi_read(self, paths: Sequence[str]) -> port.MultiRead:
+        """Read several znodes at one moment."""
+        for path in paths:
+            _check_path(path)
+        found: port.MultiRead = await self._request("multi_read", wire.multi_read(paths))
+        return found
+
+    async def get_acl(self, path: str) -> port.AclRead:
         """Read the ACL."""
         _check_path(path)
-        entries: tuple[port.Acl, ...] = await self._request("get_acl", wire.get_acl(path))
-        return entries
+        found: port.AclRead = await self._request("get_acl", wire.get_acl(path))
+        return found
 
     async def create(self, op: port.Create) -> port.Stat:
         """Create one znode."""

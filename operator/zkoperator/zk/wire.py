@@ -12,7 +12,7 @@ from kazoo.protocol import serialization as kz
 from kazoo.security import ACL, Id
 
 from zkoperator.zk import port
-from zkoperator.zk.codes import OK, ROLLED_BACK, RUNTIME_INCONSISTENCY, Subject, error_of
+from zkoperator.zk.codes import NO_NODE, OK, ROLLED_BACK, RUNTIME_INCONSISTENCY, Subject, error_of
 from zkoperator.zk.config_version import config_version
 
 EVENT_XID, PING_XID, AUTH_XID = -1, -2, -4
@@ -27,9 +27,13 @@ _int = kz.int_struct
 
 _EPHEMERAL = 1
 _ADD_WATCH, _REMOVE_WATCHES = 106, 18
+_MULTI_READ = 22
 _PERSISTENT, _PERSISTENT_RECURSIVE = 0, 1
 _ANY_WATCHER = 3
 _ERROR_RESULT = -1
+_multi_head = struct.Struct("!i?i")
+_END_OF_MULTI = _multi_head.pack(-1, True, -1)
+_READ_OF_MULTI = _multi_head.pack(kz.GetData.type, False, -1)
 
 Decoder = Callable[[bytes, int, int], Any]
 
@@ -77,6 +81,17 @@ def get_acl(path: str) -> Request:
 def children(path: str) -> Request:
     """Encode a listing of the children."""
     return Request(kz.GetChildren2.type, _path_and_no_watch(path), _decode_children, Subject(path, False))
+
+
+def multi_read(paths: Sequence[str]) -> Request:
+    """Encode a multi-read (3.6 and newer) of data and stat."""
+    body = b"".join(_READ_OF_MULTI + _path_and_no_watch(path) for path in paths) + _END_OF_MULTI
+    subject = Subject(paths[0] if paths else "multi-read", False)
+
+    def decode(buffer: bytes, offset: int, zxid: int) -> port.MultiRead:
+        return _decode_multi_read(buffer, offset, zxid, paths)
+
+    return Request(_MULTI_READ, body, decode, subject)
 
 
 def create(op: port.Create) -> Request:
@@ -200,9 +215,28 @@ def _decode_node(buffer: bytes, offset: int, zxid: int) -> port.Node:
     return port.Node(data or b"", port.Stat._make(_stat.unpack_from(buffer, offset)), zxid)
 
 
-def _decode_acl(buffer: bytes, offset: int, zxid: int) -> tuple[port.Acl, ...]:
-    entries, _ = kz.GetACL.deserialize(buffer, offset)
-    return tuple(port.Acl(entry.perms, entry.id.scheme, entry.id.id) for entry in entries)
+def _decode_multi_read(buffer: bytes, offset: int, zxid: int, paths: Sequence[str]) -> port.MultiRead:
+    reads: list[port.Read | None] = []
+    for path in paths:
+        kind, _, _ = _multi_head.unpack_from(buffer, offset)
+        offset += _multi_head.size
+        if kind == _ERROR_RESULT:
+            (code,) = _int.unpack_from(buffer, offset)
+            offset += _int.size
+            if code != NO_NODE:
+                raise error_of(code, Subject(path, False))
+            reads.append(None)
+            continue
+        data, offset = kz.read_buffer(buffer, offset)
+        reads.append(port.Read(data, port.Stat._make(_stat.unpack_from(buffer, offset))))
+        offset += _stat.size
+    return port.MultiRead(zxid, tuple(reads))
+
+
+def _decode_acl(buffer: bytes, offset: int, zxid: int) -> port.AclRead:
+    entries, stat = kz.GetACL.deserialize(buffer, offset)
+    known = tuple(port.Acl(entry.perms, entry.id.scheme, entry.id.id) for entry in entries)
+    return port.AclRead(known, port.Stat._make(stat))
 
 
 def _decode_stat(buffer: bytes, offset: int, zxid: int) -> port.Stat:

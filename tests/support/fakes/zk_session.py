@@ -103,11 +103,25 @@ class FakeZk:
         )
         return listing
 
-    async def get_acl(self, path: str) -> tuple[port.Acl, ...]:
-        entries: tuple[port.Acl, ...] = await self._submit(
-            "get_acl", path, lambda: self._server.tree.get_acl(path, self._who)
-        )
-        return entries
+    async def multi_read(self, paths: Sequence[str]) -> port.MultiRead:
+        def read() -> port.MultiRead:
+            tree = self._server.tree
+            found = tuple(tree.get(path, self._who) if tree.exists(path, self._who) else None for path in paths)
+            reads = tuple(port.Read(node.data, node.stat) if node is not None else None for node in found)
+            return port.MultiRead(tree.zxid, reads)
+
+        answer: port.MultiRead = await self._submit("multi_read", paths[0] if paths else "", read)
+        return answer
+
+    async def get_acl(self, path: str) -> port.AclRead:
+        def read() -> port.AclRead:
+            tree = self._server.tree
+            entries, stat = tree.get_acl(path, self._who), tree.exists(path, Principal(is_super=True))
+            assert stat is not None
+            return port.AclRead(entries, stat)
+
+        found: port.AclRead = await self._submit("get_acl", path, read)
+        return found
 
     async def create(self, op: port.Create) -> port.Stat:
         committed = await self._commit("create", op.path, (op,))

@@ -69,7 +69,7 @@ def _existing_parent(path: str, made: set[str]) -> str:
 
 async def _read(zk: Zk, parent: str, username: str | None, path: str) -> tuple[Acl, ...] | None:
     try:
-        return acl_like(await zk.get_acl(parent), username)
+        return acl_like((await zk.get_acl(parent)).entries, username)
     except NoNodeError as error:
         raise ParentGoneError(path) from error
     except ForbiddenError:

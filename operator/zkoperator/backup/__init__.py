@@ -1,0 +1,1 @@
+"""What is read of a whole ensemble: exact exports, and the comparison of its members."""
