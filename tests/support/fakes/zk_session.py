@@ -110,7 +110,7 @@ class FakeZk:
             reads = tuple(port.Read(node.data, node.stat) if node is not None else None for node in found)
             return port.MultiRead(tree.zxid, reads)
 
-        answer: port.MultiRead = await self._submit("multi_read", paths[0] if paths else "", read)
+        answer: port.MultiRead = await self._submit("multi_read", paths[0] if paths else "/", read)
         return answer
 
     async def get_acl(self, path: str) -> port.AclRead:
