@@ -37,6 +37,7 @@ OPERATIONS: dict[str, Callable[[Zk], Awaitable[Any]]] = {
     "get": lambda zk: zk.get("/a"),
     "exists": lambda zk: zk.exists("/a"),
     "children": lambda zk: zk.children("/a"),
+    "multi_read": lambda zk: zk.multi_read([]),
     "get_acl": lambda zk: zk.get_acl("/a"),
     "create": lambda zk: zk.create(Create("/a", b"")),
     "set": lambda zk: zk.set(Set("/a", b"x", 1)),
