@@ -13,13 +13,14 @@ from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.live_plan import refuse_writes
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
+from zkoperator.cli.view.trust import refuses_plaintext, tls_hosts, trust_in
 from zkoperator.cli.view.usage import FINDINGS, UsageError, seconds
 from zkoperator.ensemble.build.secret import password_in
 from zkoperator.ensemble.model.names import SUPERUSER, Names
 from zkoperator.errors import FieldError, InvalidError, TransientError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, Manifest
-from zkoperator.zk.port import Credential, Zk
+from zkoperator.zk.port import ClientTls, Credential, Zk
 from zkoperator.zk.session import SessionSettings
 from zkoperator.zk.session import connect as open_session
 
@@ -52,8 +53,10 @@ async def _run(arguments: argparse.Namespace) -> int:
         raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace_of(arguments), arguments.cluster)
         members = members_of(raw, arguments.hosts)
         credential = await _superuser(api, raw)
+        has_tls = refuses_plaintext(raw) if arguments.hosts is not None else tls_hosts(raw) != ""
+        tls = await trust_in(api, raw, list(members.values())) if has_tls else None
     try:
-        async with _sessions(members, credential, arguments.timeout) as sessions:
+        async with _sessions(members, credential, tls, arguments.timeout) as sessions:
             found = await audit(sessions)
     except TransientError as error:
         raise TransientError(f"{error}\n{_other_ways(raw)}") from error
@@ -80,7 +83,8 @@ def members_of(raw: Manifest, hosts: str | None) -> dict[str, str]:
         if len(given) < _FEWEST:
             raise UsageError((FieldError("--hosts", "name one address for each of at least two members"),))
         return {host: host for host in given}
-    listed = [host for host in str((raw.get("status") or {}).get("hosts") or "").split(",") if host]
+    known = tls_hosts(raw) or str((raw.get("status") or {}).get("hosts") or "")
+    listed = [host for host in known.split(",") if host]
     if len(listed) < _FEWEST:
         message = f"has {len(listed)} member{'s' * (len(listed) != 1)} that could be compared; two are the fewest"
         raise InvalidError((FieldError(str(raw["metadata"]["name"]), message),))
@@ -99,13 +103,13 @@ async def _superuser(api: KubeClient, raw: Manifest) -> Credential:
 
 @asynccontextmanager
 async def _sessions(
-    members: Mapping[str, str], credential: Credential, timeout_s: float
+    members: Mapping[str, str], credential: Credential, tls: ClientTls | None, timeout_s: float
 ) -> AsyncIterator[dict[str, Zk]]:
     settings = SessionSettings(request_timeout_s=timeout_s, before_write=refuse_writes)
     async with AsyncExitStack() as stack:
         sessions: dict[str, Zk] = {}
         for name, host in members.items():
-            session = open_session([host], credential=credential, settings=settings)
+            session = open_session([host], credential=credential, tls=tls, settings=settings)
             stack.push_async_callback(session.close)
             sessions[name] = session
         yield sessions
