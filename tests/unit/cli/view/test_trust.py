@@ -31,7 +31,7 @@ def cluster(authentication: str = "None", plaintext: str = "Refused") -> dict[st
 
 
 def api(**objects: Any) -> KubeClient:
-    return cast(KubeClient, Api(**objects))
+    return cast("KubeClient", Api(**objects))
 
 
 async def test_members_are_trusted_by_the_bundle_under_the_name_of_the_client_service() -> None:
