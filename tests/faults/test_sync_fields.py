@@ -52,6 +52,8 @@ PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("keys", "include"): ({}, {"keys": {"include": ["many*"]}}),
     ("keys", "exclude"): ({}, {"keys": {"exclude": ["many*"]}}),
     ("keys", "ephemerals"): (PULL, {**PULL, "keys": {"ephemerals": "Include"}}),
+    ("keys", "separator"): ({}, {"keys": {"separator": "."}}),
+    ("keys", "stripPrefix"): ({}, {"keys": {"stripPrefix": "many"}}),
     ("rollout", "kind"): (_WORKLOAD, {"rollout": [{"kind": "StatefulSet", "name": "shop"}]}),
     ("rollout", "name"): (_WORKLOAD, {"rollout": [{"kind": "Deployment", "name": "other"}]}),
     ("mode",): ({}, {"mode": "DryRun"}),
@@ -109,7 +111,7 @@ async def _live(spec: Spec) -> tuple[Any, ...]:
 
 def _prepare(world: World) -> None:
     """Two subtrees, a ConfigMap that differs in one key, and workloads of two names and kinds."""
-    world.tree(own="zk", both="1", gone="1", **_MANY)
+    world.tree(own="zk", both="1", gone="1", deep__key="1", **_MANY)
     world.zk.set_acl(ROOT, (Acl(_NOT_ADMIN, "world", "anyone"),))
     world.write(Create("/apps/other", b""), Create("/apps/other/elsewhere", b"1"))
     world.config_map(own="cm", mine="1")

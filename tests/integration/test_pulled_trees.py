@@ -31,3 +31,47 @@ async def test_the_whole_tree_is_pulled_and_the_reserved_ones_are_not(world: Liv
     await world.restart()
     await world.until_in_sync()
     assert await world.data() == {f"{name}__a": b"1", f"{name}__b": b"1"}
+
+
+async def test_providers_of_dubbo_have_short_keys_and_their_paths_can_be_read(world: LiveWorld) -> None:
+    """Ephemeral znodes with names of 419 characters, as its registry has them."""
+    names = [
+        f"dubbo%3A%2F%2F10.0.0.{n}%3A20880%2Fcom.example.Demo%3F{'anyhost%3Dtrue%26' * 22}"[:419] for n in range(3)
+    ]
+    world.tree(a="1")
+    world.zk.create(f"{world.root}/providers")
+    for name in names:
+        world.zk.create(f"{world.root}/providers/{name}", name[:24].encode(), ephemeral=True)
+    await world.sync(direction=PULL, keys={"ephemerals": "Include"})
+    await world.start()
+    await world.until_in_sync()
+    data = await world.data() or {}
+    index = dict(line.split(" ", 1) for line in data.pop("__index").decode().splitlines())
+    assert sorted(index.values()) == [f"{world.root}/providers/{name}" for name in names]
+    expected = {key: path.removeprefix(f"{world.root}/providers/")[:24].encode() for key, path in index.items()}
+    assert data == {**expected, "a": b"1"}
+    world.zk.delete(f"{world.root}/providers/{names[0]}")
+    gone = next(key for key, path in index.items() if path.endswith(names[0]))
+    await world.until(lambda: _is_gone(world, gone))
+
+
+async def _is_gone(world: LiveWorld, key: str) -> bool:
+    assert key not in (await world.data() or {})
+    return True
+
+
+async def test_another_separator_renames_keys_on_both_real_sides(world: LiveWorld) -> None:
+    world.tree(a="1")
+    world.zk.create(f"{world.root}/db/pool", b"1", makepath=True)
+    world.zk.create(f"{world.root}/db/url", b"1")
+    await world.sync()
+    await world.start()
+    await world.until_data({"a": b"1", "db__pool": b"1", "db__url": b"1"})
+    await world.until_in_sync()
+    before = world.zk.get(f"{world.root}/db/pool")[1].mzxid
+    await world.patch_sync({"spec": {"keys": {"separator": "."}}})
+    await world.until_data({"a": b"1", "db.pool": b"1", "db.url": b"1"})
+    await world.edit(**{"db.url": "2"})
+    await world.until_at("db/url", b"2")
+    await world.until_in_sync()
+    assert world.zk.get(f"{world.root}/db/pool")[1].mzxid == before

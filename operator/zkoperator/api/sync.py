@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
-from zkoperator.api.rules import Rule, Rules, immutable
-from zkoperator.api.sync_fields import NOT_OURS, Glob, Hosts, ShortText, ZnodePath
-from zkoperator.api.tls import ZooKeeperTls
+from zkoperator.api.rules import Rule, Rules
+from zkoperator.api.sync_fields import NOT_OURS, Glob, KeyPrefix, ShortText
+from zkoperator.api.sync_source import ZooKeeperSide
 from zkoperator.api.types import LabelValue, ObjectName, annotation_keys, label_keys
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
@@ -18,72 +18,6 @@ MAX_COMMON = 32_768
 """Longest `status.common`, in characters."""
 MAX_NAME_LENGTH = 63
 """Longest name of a ConfigSync, in characters: the name is the value of a label on the ConfigMap."""
-
-
-class ClusterRef(Model):
-    """A ZooKeeperCluster in the same namespace."""
-
-    name: ObjectName
-    """Name of the ZooKeeperCluster."""
-
-
-class ZnodeAcl(StrEnum):
-    """The ACL of znodes that a push creates."""
-
-    PARENT = "Parent"
-    """The ACL of the nearest parent that exists."""
-    CREATOR = "Creator"
-    """All permissions for the identity of `credentialsSecret`, none for others."""
-    CREATOR_ALL_WORLD_READ = "CreatorAllWorldRead"
-    """All permissions for the identity of `credentialsSecret`, read permission for everybody."""
-    OPEN = "Open"
-    """All permissions for everybody."""
-
-
-class ZooKeeperSide(Model):
-    """The subtree of znodes."""
-
-    rules: ClassVar = (
-        Rule(
-            "write caSecretName with hosts, and leave it out with clusterRef: the ZooKeeperCluster says whom to trust",
-            field="tls.caSecretName",
-            cel="!has(self.tls) || has(self.tls.caSecretName) == has(self.hosts)",
-            holds=lambda side: side.tls is None or (side.tls.ca_secret_name is not None) == (side.hosts is not None),
-        ),
-        Rule(
-            "write Parent or Open, or name a credentialsSecret: without an identity nobody is the creator",
-            field="acl",
-            cel="!self.acl.startsWith('Creator') || has(self.credentialsSecret)",
-            holds=lambda side: not side.acl.startswith("Creator") or side.credentials_secret is not None,
-        ),
-        Rule(
-            "write exactly one of clusterRef (an ensemble of this namespace) and hosts (any other ensemble)",
-            cel="has(self.clusterRef) != has(self.hosts)",
-            holds=lambda side: (side.cluster_ref is None) != (side.hosts is None),
-        ),
-    )
-
-    cluster_ref: ClusterRef | None = None
-    """The ZooKeeperCluster in the same namespace that runs the ensemble."""
-    hosts: Hosts | None = None
-    """Connect string of any other ensemble. The operator's `--allowed-hosts` must permit each host."""
-    path: Annotated[
-        ZnodePath,
-        Rules(
-            immutable(
-                "the ConfigMap holds the state of this subtree; create another ConfigSync for another path, and delete "
-                "this one when it is not needed"
-            )
-        ),
-    ]
-    """Absolute path of the znode that is the root of the subtree. `/` is the whole tree without `/zookeeper` and
-    `/zkoperator`, only with direction `ZooKeeperToConfigMap`."""
-    credentials_secret: ObjectName | None = None
-    """Name of a Secret in the same namespace with `username` and `password` for digest authentication."""
-    tls: ZooKeeperTls | None = None
-    """TLS of the connection. With `clusterRef` it is used by itself as soon as all members have a TLS port."""
-    acl: ZnodeAcl = ZnodeAcl.PARENT
-    """ACL of znodes that a push creates. With `Parent`, the identity that pushes always gets access too."""
 
 
 class ConfigMapSide(Model):
@@ -154,8 +88,15 @@ class Ephemerals(StrEnum):
     INCLUDE = "Include"
 
 
+class Separator(StrEnum):
+    """What stands between the names of a path in a key."""
+
+    UNDERSCORES = "__"
+    DOT = "."
+
+
 class Keys(Model):
-    """Which znodes of the subtree are keys."""
+    """Which znodes of the subtree are keys, and how the keys are named."""
 
     include: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=32)] = ("**",)
     """Patterns for paths below the root: `*` matches within a name, `**` across names. A key of the ConfigMap that
@@ -164,6 +105,12 @@ class Keys(Model):
     """Patterns for paths that are not keys although `include` matches them."""
     ephemerals: Ephemerals = Ephemerals.EXCLUDE
     """`Include`: ephemeral znodes are keys too, such as a registry of services. Only with `ZooKeeperToConfigMap`."""
+    separator: Separator = Separator.UNDERSCORES
+    """What stands between the names of a path in a key. With `.`, a dot in a name stands for itself, so that `a/b` and
+    `a.b` have the same key: both are left out then (`KeyInvalid`). Where keys are pushed, `a.b` is always left out."""
+    strip_prefix: KeyPrefix = ""
+    """Text that keys do not begin with: with `config/`, `config/db` is `db`. A text that ends in a letter or digit is a
+    whole name. Keys that do not begin with it stay as they are; where keys are pushed, they are left out."""
 
 
 class Mode(StrEnum):
@@ -205,6 +152,18 @@ class ConfigSyncSpec(Model):
             holds=_ephemerals_are_pulled,
         ),
         Rule(
+            "cannot be changed with direction: ConfigMapToZooKeeper: the keys are named by whoever writes the "
+            "ConfigMap; change the field back, or create another ConfigSync",
+            field="keys.separator",
+            cel="self.direction != 'ConfigMapToZooKeeper' || self.keys.separator == oldSelf.keys.separator",
+        ),
+        Rule(
+            "cannot be changed with direction: ConfigMapToZooKeeper: the keys are named by whoever writes the "
+            "ConfigMap; change the field back, or create another ConfigSync",
+            field="keys.stripPrefix",
+            cel="self.direction != 'ConfigMapToZooKeeper' || self.keys.stripPrefix == oldSelf.keys.stripPrefix",
+        ),
+        Rule(
             "write the path of a subtree such as /apps, or direction: ZooKeeperToConfigMap: the whole tree can only be "
             "pulled",
             field="zookeeper.path",
@@ -234,7 +193,7 @@ class ConfigSyncSpec(Model):
     deletion_guard: DeletionGuard = DeletionGuard()
     """How many deletions within 5 minutes need an approval."""
     keys: Keys = Keys()
-    """Which znodes of the subtree are keys."""
+    """Which znodes of the subtree are keys, and how the keys are named."""
     rollout: Annotated[
         tuple[Workload, ...],
         Field(

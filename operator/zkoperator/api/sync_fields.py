@@ -60,6 +60,18 @@ Glob = Annotated[
     ),
 ]
 
+KeyPrefix = Annotated[
+    str,
+    Field(max_length=128),
+    Rules(
+        matching(
+            r"([A-Za-z0-9.-][A-Za-z0-9._/-]*|_[A-Za-z0-9.-][A-Za-z0-9._/-]*|)",
+            "write the beginning of keys, such as config/ or SHOP_, in letters, digits, '.', '_', '-' and '/' (which "
+            "stands for the separator)",
+        )
+    ),
+]
+
 _OWN_PREFIX = "zkoperator.dev/"
 NOT_OURS = Rule(
     f"remove keys that start with {_OWN_PREFIX}: the operator sets these itself",

@@ -33,7 +33,8 @@ class Rollouts:
             return replace(given, content=previous)
         rollout, content = state.rollout, state.sides.config_map.content(manifest)
         rollout.recall(previous, self._clock.now_s())
-        rollout.see(content, sync.selection, sync.generation, self._clock.now_s())
+        paths = plan.base.paths if plan.base is not None else {}
+        rollout.see(content, sync.selection, sync.generation, self._clock.now_s(), paths)
         now = content_now(previous, rollout, manifest, given.now)
         return replace(given, content=now, former=rollout.former)
 

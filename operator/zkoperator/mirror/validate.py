@@ -9,20 +9,22 @@ from zkoperator.api.parse import parse
 from zkoperator.api.sync import (
     AdoptionPolicy,
     ConfigSync,
+    ConfigSyncSpec,
     ConfigSyncStatus,
     DeletionPolicy,
     Direction,
     Ephemerals,
     Mode,
     OnDelete,
-    ZnodeAcl,
 )
+from zkoperator.api.sync_source import ZnodeAcl
 from zkoperator.api.tls import ZooKeeperTls
 from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.mirror.model.decoration import Decoration
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
+from zkoperator.mirror.model.naming import Naming
 from zkoperator.mirror.model.rules import DeletionLimits, Rules
 from zkoperator.mirror.model.selection import Selection
 
@@ -170,7 +172,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         acl=zookeeper.acl,
         decoration=Decoration(spec.config_map.labels, spec.config_map.annotations),
         limits=DeletionLimits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
-        selection=Selection(zookeeper.path, spec.keys.include, spec.keys.exclude),
+        selection=Selection(zookeeper.path, spec.keys.include, spec.keys.exclude, _naming(spec)),
         ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE,
         rollout=spec.rollout,
         mode=spec.mode,
@@ -185,6 +187,14 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
 
 def _tls(asked: ZooKeeperTls) -> SourceTls:
     return SourceTls(asked.ca_secret_name, asked.certificate_secret_name)
+
+
+def _naming(spec: ConfigSyncSpec) -> Naming:
+    """A prefix that ends in a letter or digit is a whole name."""
+    separator, prefix = str(spec.keys.separator), spec.keys.strip_prefix
+    prefix += "/" if prefix and prefix[-1].isalnum() else ""
+    shortens = spec.direction is Direction.ZOOKEEPER_TO_CONFIG_MAP
+    return Naming(separator, prefix.replace("/", separator), shortens)
 
 
 def _resolutions(text: str) -> tuple[dict[str, Side], tuple[FieldError, ...]]:

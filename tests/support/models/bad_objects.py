@@ -409,6 +409,11 @@ SYNCS = (
     _sync(
         "a pattern from the root", {"keys": {"include": ["/db/**"]}}, "spec.keys.include[0]", "without a leading '/'"
     ),
+    _sync("another separator", {"keys": {"separator": "/"}}, "spec.keys.separator", "'.'", '"."'),
+    _sync("a prefix that no key has", {"keys": {"stripPrefix": "/conf"}}, "spec.keys.stripPrefix", "beginning of keys"),
+    _sync(
+        "a long prefix", {"keys": {"stripPrefix": "x" * 129}}, "spec.keys.stripPrefix", "at most 128", "more than 128"
+    ),
     _sync("a pattern with a tab", {"keys": {"exclude": ["a\tb"]}}, "spec.keys.exclude[0]", "write a pattern"),
     _sync(
         "too many patterns", {"keys": {"exclude": ["x"] * 33}}, "spec.keys.exclude", "at most 32", "at most 32 items"

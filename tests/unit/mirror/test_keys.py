@@ -10,7 +10,7 @@ from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
-from zkoperator.mirror.model import keys, selected_znodes, selection
+from zkoperator.mirror.model import keys, naming, selection
 from zkoperator.zk.port import Acl, Create
 
 
@@ -28,7 +28,7 @@ async def test_every_name_that_is_too_long_leaves_room_for_the_others(world: Wor
     world.tree(a="1")
     for number in range(7):
         world.write(Create(f"{ROOT}/dubbo{number}{'%2F' * 150}", b"1"))
-    world.sync(direction="ZooKeeperToConfigMap")
+    world.sync()
     await world.until_reason("KeyInvalid")
     told = world.message()
     assert [f"dubbo{number}%2F" in told for number in range(4)] == [True] * 4
@@ -354,7 +354,7 @@ async def test_a_value_that_somebody_put_into_data_is_equal_and_moves_when_it_is
 
 
 def _decoded(key: str) -> str:
-    return keys._decode(key) or key
+    return keys._decode(key, "__") or key
 
 
 SEEDS = (
@@ -385,7 +385,7 @@ SEEDS = (
     ),
     Seed(
         "a key that is no path is selected by the path that it stands for",
-        replaced(selected_znodes, "literal_path", lambda key: key),
+        replaced(naming.Naming, "meant_by", lambda _, key: key),
         (in_world(test_a_selected_key_that_is_no_path_is_still_told),),
     ),
     Seed(

@@ -133,7 +133,7 @@ class Applier:
     async def _write_config_map(
         self, step: CreateConfigMap | WriteConfigMap, sync: ValidatedSync, sides: BothSides
     ) -> None:
-        values = await _values(_subtree(sides), step.puts, step.paths)
+        values = await _values(_subtree(sides), step.puts, step.paths) | dict(step.values)
         carried = sides.config_map.writing()
         try:
             written = await self._send(step, values, sync, sides)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from zkoperator.api.sync import ZnodeAcl
+from zkoperator.api.sync_source import ZnodeAcl
 from zkoperator.zk.port import CREATOR_ACL, OPEN_ACL, Acl
 
 INHERITED: Final[tuple[Acl, ...]] = ()

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from zkoperator.api.reasons import SyncReason
 
 _SHOWN_CHARACTERS: Final = 12
+_NAME_LIMIT: Final = 100
 
 
 class Action(StrEnum):
@@ -51,3 +52,10 @@ class Decision(NamedTuple):
 def short_hash(digest: bytes | None) -> str:
     """Return a digest as status shows it, "" for an absent value."""
     return "" if digest is None else digest.hex()[:_SHOWN_CHARACTERS]
+
+
+def shown_name(name: str) -> str:
+    """Return the name for a message. A long name becomes its beginning, its length and its end."""
+    if len(name) <= _NAME_LIMIT:
+        return name
+    return f"{name[: _NAME_LIMIT // 2]}...({len(name)} characters)...{name[-_NAME_LIMIT // 4 :]}"

@@ -1,5 +1,7 @@
 """Znode paths as ConfigMap keys and values as `data` or `binaryData`; both ways lose nothing. Pure.
 
+`naming.py` builds on this where `spec.keys` asks for other keys.
+
 A key is the path relative to the root, its segments joined by `__`. In a segment `A-Z a-z 0-9 . -` stand for
 themselves, `_` too unless it would read as an escape or a separator; every other byte of the UTF-8 name is `_xHH`.
 An escaped segment never contains `__` nor ends in `_`, so the leftmost `__` is always a separator and no key starts
@@ -15,8 +17,8 @@ from typing import Final
 ROOT_KEY: Final = "__root"
 MAX_KEY: Final = 253
 """The longest key that a ConfigMap takes."""
+SEPARATOR: Final = "__"
 
-_SEPARATOR: Final = "__"
 _NO_NAMES: Final = ("", ".", "..")
 _PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z0-9.-]+(?:_[A-Za-wyz0-9.-][A-Za-z0-9.-]*)*")
 _KEPT: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
@@ -39,31 +41,52 @@ class Unmappable:
     reason: str
 
 
+def written(path: str, separator: str = SEPARATOR) -> str:
+    """Return the text that stands for a path, however long it is."""
+    key = separator.join(_escape(segment) for segment in path.split("/"))
+    return "_x2e" + key[1:] if key == "." or key.startswith("..") else key
+
+
+def read(text: str, separator: str = SEPARATOR) -> str | None:
+    """Return the path that is written as this text, None if none is."""
+    path = _decode(text, separator)
+    return path if path is not None and written(path, separator) == text else None
+
+
 def key_of(path: str) -> str | Unmappable:
     """Return the key of a path relative to the root ("" is the root itself)."""
     if path == "":
         return ROOT_KEY
-    key = _SEPARATOR.join(_escape(segment) for segment in path.split("/"))
-    if key == "." or key.startswith(".."):
-        key = "_x2e" + key[1:]
-    if len(key) > MAX_KEY:
-        return Unmappable(path, f"its key has {len(key)} characters, a ConfigMap takes {MAX_KEY}; use shorter names")
-    return key
+    key = written(path)
+    return key if len(key) <= MAX_KEY else Unmappable(path, too_long(key))
 
 
 def path_of(key: str) -> str | Unmappable:
     """Return the path that this key encodes, `Unmappable` if it encodes none."""
     if key == ROOT_KEY:
         return ""
-    if _KEY.fullmatch(key) is None or len(key) > MAX_KEY:
+    if not is_taken(key):
         return Unmappable(key, "not a key that a ConfigMap takes")
-    path = _decode(key)
-    return path if path is not None and key_of(path) == key else Unmappable(key, _advice(key))
+    path = read(key)
+    return path if path is not None else Unmappable(key, _advice(key))
 
 
-def literal_path(key: str) -> str:
+def is_taken(key: str) -> bool:
+    """Whether a ConfigMap takes this key."""
+    return _KEY.fullmatch(key) is not None and len(key) <= MAX_KEY
+
+
+def too_long(key: str) -> str:
+    """Return what is wrong with a key that is too long, and what to do."""
+    return (
+        f"its key has {len(key)} characters, a ConfigMap takes {MAX_KEY}; use shorter names, or direction: "
+        "ZooKeeperToConfigMap, which gives it a short key"
+    )
+
+
+def literal_path(key: str, separator: str = SEPARATOR) -> str:
     """Return the path that the author of this key probably meant: separators are read, escapes are not."""
-    segments = key.split(_SEPARATOR)
+    segments = key.split(separator)
     return key if any(segment in _NO_NAMES for segment in segments) else "/".join(segments)
 
 
@@ -94,10 +117,10 @@ def decode_binary(text: str) -> bytes:
         return base64.b64decode(text)
 
 
-def _decode(key: str) -> str | None:
+def _decode(key: str, separator: str) -> str | None:
     """Return the decoded path, None when ZooKeeper does not take such a path."""
     try:
-        segments = [_unescape(segment) for segment in key.split(_SEPARATOR)]
+        segments = [_unescape(segment) for segment in key.split(separator)]
     except UnicodeDecodeError:
         return None
     is_taken = not any(segment in _NO_NAMES or _REFUSED.search(segment) for segment in segments)
@@ -106,7 +129,11 @@ def _decode(key: str) -> str | None:
 
 def _advice(key: str) -> str:
     path = literal_path(key)
-    renamed = key_of(path)
+    return advice(key, path, key_of(path))
+
+
+def advice(key: str, path: str, renamed: str | Unmappable) -> str:
+    """Return what to do about a key that is how no path is written. `path`: the one that was probably meant."""
     rename = f"rename it to {renamed} (znode {path})" if isinstance(renamed, str) else "use a shorter name"
     return f'not how the key of a path is written; {rename}, or leave it out: spec.keys.exclude: ["{key}"]'
 

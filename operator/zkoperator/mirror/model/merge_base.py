@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from zkoperator.mirror.model.naming import PLAIN, Naming
 from zkoperator.zk.snapshot import digest_of
 
 DIGEST_BYTES: Final = 12
@@ -55,6 +56,8 @@ class Base:
         held_roots: proofs of roots that replaced known ones, while deletions are held.
         ephemeral: keys of `digests` whose znodes belonged to a session.
         ensemble, path: the subtree by its names in the spec; "" in a base of an earlier version of the operator.
+        naming: how the keys are named.
+        paths: key -> its path, for keys from which the path does not follow.
     """
 
     sync_uid: str
@@ -70,6 +73,8 @@ class Base:
     ensemble: str = ""
     path: str = ""
     ephemeral: frozenset[str] = frozenset()
+    naming: Naming = PLAIN
+    paths: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def root_czxid(self) -> int:
@@ -126,6 +131,10 @@ def _further_head(base: Base) -> dict[str, Any]:
         head["roots"] = {path: sorted(proofs) for path, proofs in sorted(base.roots.items())}
     if len(base.held_roots) > 1:
         head["held_roots"] = sorted(base.held_roots)
+    if not base.naming.is_plain:
+        head["naming"] = [base.naming.separator, base.naming.strip_prefix]
+    if base.paths:
+        head["paths"] = dict(sorted(base.paths.items()))
     return head
 
 
@@ -166,6 +175,8 @@ def _unpack(packed: bytes) -> Base | None:
         ensemble=str(head.get("ensemble", "")),
         path=str(head.get("path", "")),
         ephemeral=frozenset(head.get("ephemeral", ())),
+        naming=Naming(*head.get("naming", ())),
+        paths=dict(head.get("paths", {})),
     )
 
 

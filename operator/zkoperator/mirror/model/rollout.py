@@ -8,6 +8,7 @@ it wrote the status finds there that the restart was made.
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from zkoperator.api.reasons import SyncReason
@@ -28,6 +29,7 @@ DONE: Final = (SyncReason.ROLLED_OUT, SyncReason.UP_TO_DATE)
 """Reasons of a workload that has the content that its entry names."""
 
 _UNUSED_S: Final = 60.0
+_NO_PATHS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -50,12 +52,19 @@ class RolloutState:
         if not self.content and known is not None:
             self.content, self.whole, self.since_s = known.hash, known.whole, now_s
 
-    def see(self, content: Content, selection: Selection, generation: int, now_s: float) -> None:
-        """Note the content as it is now, selected by the spec of this generation."""
+    def see(
+        self,
+        content: Content,
+        selection: Selection,
+        generation: int,
+        now_s: float,
+        paths: Mapping[str, str] = _NO_PATHS,
+    ) -> None:
+        """Note the content as it is now, selected by the spec of this generation. `paths`: see `content_hash`."""
         seen = content.resource_version, generation
         if seen == self._seen:
             return
-        whole, selected = content_hash(content), content_hash(content, selection)
+        whole, selected = content_hash(content), content_hash(content, selection, paths)
         if selected != self.content:
             self.former = self.content if whole == self.whole else ""
             self.content, self.since_s = selected, now_s
@@ -144,13 +153,20 @@ class RestartLimits:
                 del times[key]
 
 
-def content_hash(content: Content, selection: Selection | None = None) -> str:
-    """Return the hash of keys and values, of the selected keys where there is a selection."""
+def content_hash(content: Content, selection: Selection | None = None, paths: Mapping[str, str] = _NO_PATHS) -> str:
+    """Return the hash of keys and values, of the selected keys where there is a selection.
+
+    `paths`: key -> path, for keys from which the path does not follow.
+    """
     digest = hashlib.sha256()
     for key, held in sorted(content.keys.items()):
-        if selection is None or isinstance(selected_path(key, selection), str):
+        if selection is None or _is_selected(key, selection, paths):
             digest.update(key.encode() + b"\0" + held.digest)
     return digest.hexdigest()[:32]
+
+
+def _is_selected(key: str, selection: Selection, paths: Mapping[str, str]) -> bool:
+    return selection.takes(paths[key]) if key in paths else isinstance(selected_path(key, selection), str)
 
 
 def waiting_workloads(

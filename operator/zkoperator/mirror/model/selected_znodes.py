@@ -8,7 +8,8 @@ lock): they are empty parents, present without being keys.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from zkoperator.mirror.model.keys import Unmappable, key_of, literal_path, path_of
+from zkoperator.mirror.model.decision import shown_name
+from zkoperator.mirror.model.keys import Unmappable
 from zkoperator.mirror.model.selection import Selection
 from zkoperator.zk.snapshot import Snapshot, Znode
 
@@ -22,10 +23,11 @@ class SelectedZnodes:
     Args:
         snapshot: of the whole subtree; its `nodes` include znodes that are not selected.
         keys: key -> znode of everything that has a counterpart in the ConfigMap.
-        paths: key -> its path relative to the root, for `keys` and `empty_parents`.
+        paths: key -> its path relative to the root, for `keys`, `empty_parents` and `taken`.
         empty_parents: key -> selected znode that is an empty parent, see `is_empty_parent`.
         unmappable: selected znodes with a value whose path has no key.
         taken: keys of ephemeral znodes that are left out: nothing can be written at their paths.
+        contested: keys that several znodes would have; what stands under them is left alone.
     """
 
     snapshot: Snapshot
@@ -34,6 +36,7 @@ class SelectedZnodes:
     empty_parents: Mapping[str, Znode] = field(default_factory=dict)
     unmappable: tuple[Unmappable, ...] = ()
     taken: frozenset[str] = frozenset()
+    contested: frozenset[str] = frozenset()
 
     def is_unknown(self, path: str) -> bool:
         """Whether nothing may be concluded from the absence of the path."""
@@ -67,28 +70,52 @@ def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool 
     paths: dict[str, str] = {}
     empty_parents: dict[str, Znode] = {}
     unmappable: list[Unmappable] = []
-    taken: set[str] = set()
+    taken: dict[str, str] = {}
+    contested: dict[str, list[str]] = {}
     for path, znode in snapshot.nodes.items():
         if not selection.takes(path):
             continue
-        key = key_of(path)
+        key = selection.naming.key_of(path)
         is_left_out = znode.ephemeral_owner != 0 and not ephemerals and is_session_owned(znode)
         has_no_value = is_empty_parent(path, znode)
         if isinstance(key, Unmappable):
             if not is_left_out and not has_no_value:
                 unmappable.append(key)
-            continue
-        if is_left_out:
-            taken.add(key)
-            continue
-        paths[key] = path
-        (empty_parents if has_no_value else keys)[key] = znode
-    return SelectedZnodes(snapshot, keys, paths, empty_parents, tuple(unmappable), frozenset(taken))
+        elif is_left_out:
+            taken[key] = path
+        elif has_no_value:
+            empty_parents[key] = znode
+            paths.setdefault(key, path)
+        else:
+            if key in keys:
+                contested.setdefault(key, [paths[key]]).append(path)
+            keys[key], paths[key] = znode, path
+    unmappable += _leave_out(contested, keys, paths)
+    for key in empty_parents.keys() & (keys.keys() | contested.keys()):
+        del empty_parents[key]
+    return SelectedZnodes(
+        snapshot, keys, taken | paths, empty_parents, tuple(unmappable), frozenset(taken), frozenset(contested)
+    )
+
+
+def _leave_out(contested: Mapping[str, list[str]], keys: dict[str, Znode], paths: dict[str, str]) -> list[Unmappable]:
+    for key in contested:
+        del keys[key], paths[key]
+    return [Unmappable(key, _contest(rivals)) for key, rivals in contested.items()]
+
+
+def _contest(rivals: list[str]) -> str:
+    """Return why a key stands for nothing. A long tree must not hide the other path."""
+    first, second = (shown_name(path or "/") for path in rivals[:2])
+    return (
+        f"znodes {first} and {second} would both be this key; rename one, exclude one (spec.keys.exclude), or change "
+        "spec.keys.separator or stripPrefix"
+    )
 
 
 def selected_path(key: str, selection: Selection) -> str | Unmappable | None:
     """Return the path of a ConfigMap's key, `Unmappable` if it has none, None if the key is not selected."""
-    path = path_of(key)
+    path = selection.naming.path_of(key)
     if isinstance(path, Unmappable):
-        return path if selection.takes_key(key, literal_path(key)) else None
+        return path if selection.takes_key(key, selection.naming.meant_by(key)) else None
     return path if selection.takes(path) else None

@@ -1,9 +1,10 @@
-"""Which znodes of the subtree belong to a ConfigSync. Pure."""
+"""Which znodes of the subtree belong to a ConfigSync, and how their keys are named. Pure."""
 
 import re
 from typing import Final
 
 from zkoperator.mirror.model.names import is_reserved
+from zkoperator.mirror.model.naming import PLAIN, Naming
 
 ALL: Final = ("**",)
 
@@ -14,7 +15,10 @@ class Selection:
     `*` and `?` match within a segment, `**` matches zero or more segments; the path of the root is "".
     """
 
-    def __init__(self, root: str, include: tuple[str, ...] = ALL, exclude: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, root: str, include: tuple[str, ...] = ALL, exclude: tuple[str, ...] = (), naming: Naming = PLAIN
+    ) -> None:
+        self.naming = naming
         self._root = "" if root == "/" else root
         self._everything = include == ALL and not exclude and self._root != ""
         self._globs = include or ALL

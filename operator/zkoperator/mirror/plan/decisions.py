@@ -58,6 +58,7 @@ class MergeInput:
     `shown` are the conflicts that the status lists, as short hashes of both sides: a resolution settles only the values
     that its author saw in the status, not a later edit. `adopting` are the keys for which the adoption policy still
     decides, None for all. `flapping` keys are held. `base_zxid` is the state of the subtree that the annotation has.
+    `paths` are those that a base remembers, as they do not follow from their keys.
     """
 
     selected: SelectedZnodes
@@ -72,6 +73,7 @@ class MergeInput:
     adopting: frozenset[str] | None = None
     flapping: frozenset[str] = frozenset()
     base_zxid: int = 0
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 def decide_all(given: MergeInput, rules: Rules) -> Decisions:
@@ -91,9 +93,9 @@ def _universe(given: MergeInput, rules: Rules, found: Decisions) -> Iterator[tup
     """Yield every key that takes part, with its path."""
     yield from sorted((key, given.selected.paths[key]) for key in given.selected.keys)
     held = given.content.keys if given.content is not None else {}
-    others = {*held, *given.digests, *given.detached} - given.selected.keys.keys()
+    others = {*held, *given.digests, *given.detached} - given.selected.keys.keys() - given.selected.contested
     for key in sorted(others):
-        path = given.selected.paths.get(key) or selected_path(key, given.selection)
+        path = given.selected.paths.get(key) or _known_path(key, given)
         if isinstance(path, str):
             if _is_left_out(key, path, given, rules):
                 found.dropped.update({key} & given.digests.keys())
@@ -103,6 +105,17 @@ def _universe(given: MergeInput, rules: Rules, found: Decisions) -> Iterator[tup
             found.problems.append(Problem(SyncReason.KEY_INVALID, key, path.reason))
         elif path is None and (key in given.digests or key in given.detached):
             found.dropped.add(key)
+
+
+def _known_path(key: str, given: MergeInput) -> str | Unmappable | None:
+    """Return the path of a key that no znode has now, None if it is not selected."""
+    path = given.paths.get(key)
+    if path is None:
+        return selected_path(key, given.selection)
+    if not given.selection.takes(path):
+        return None
+    # A key that was pulled from this path may not be pushed to the one that it stands for by itself.
+    return path if given.selection.naming.key_of(path) == key else given.selection.naming.unfit(key, path)
 
 
 def _is_left_out(key: str, path: str, given: MergeInput, rules: Rules) -> bool:

@@ -6,13 +6,14 @@ from typing import Final
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
 from zkoperator.mirror.model.decision import Action, Decision, Problem
-from zkoperator.mirror.model.ledger import Ledger, effective_digests, pushed_since
-from zkoperator.mirror.model.merge_base import Base, Detached, Side, value_digest
+from zkoperator.mirror.model.ledger import effective_digests
+from zkoperator.mirror.model.merge_base import Base, Side, value_digest
 from zkoperator.mirror.model.names import SYNC_LABEL
 from zkoperator.mirror.model.roots import oldest, roots_of
 from zkoperator.mirror.model.rules import Rules
-from zkoperator.mirror.model.selected_znodes import SelectedZnodes, select_znodes
+from zkoperator.mirror.model.selected_znodes import select_znodes
 from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.plan.base_of_pass import base_of_pass, detached_in_effect
 from zkoperator.mirror.plan.decisions import Decisions, MergeInput, decide_all
 from zkoperator.mirror.plan.guard import (
     BaseState,
@@ -23,8 +24,9 @@ from zkoperator.mirror.plan.guard import (
     must_hold,
     plan_hash,
 )
-from zkoperator.mirror.plan.recall import base_in_effect, common_of
+from zkoperator.mirror.plan.recall import common_of
 from zkoperator.mirror.plan.refusal import refusal_of
+from zkoperator.mirror.plan.renaming import renaming_of, renaming_step
 from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps, contested_marks
 from zkoperator.mirror.validate import ValidatedSync
 
@@ -117,15 +119,15 @@ class _Planner:
         self._sync = sync
         self._observed = observed
         self._selected = select_znodes(observed.snapshot, sync.selection, ephemerals=sync.ephemerals)
-        self._state, self._base = _read_base(sync, observed, self._selected)
+        self._state, self._base = base_of_pass(sync, observed, self._selected)
         self._history = history_of(self._base, observed.snapshot, observed.ledger, sync.source.ensemble)
         self._rules = self._rules_of_pass()
         self._digests = effective_digests(self._base, observed.ledger) if self._base is not None else {}
-        self._detached = _effective_detached(self._base, observed.ledger)
+        self._detached = detached_in_effect(self._base, observed.ledger)
 
     def plan(self) -> Plan:
         """Guards first, then the merge."""
-        if (stop := self._missing_source() or self._missing_root()) is not None:
+        if (stop := self._missing_source() or self._missing_root() or self._renaming()) is not None:
             return stop
         given = MergeInput(
             self._selected,
@@ -140,6 +142,7 @@ class _Planner:
             adopting=self._base.adopting if self._base is not None else None,
             flapping=self._observed.flapping,
             base_zxid=self._base.zxid if self._base is not None else 0,
+            paths=self._base.paths if self._base is not None else {},
         )
         decisions = decide_all(given, self._rules)
         if (stop := self._unequal_adoption(decisions)) is not None:
@@ -184,6 +187,31 @@ class _Planner:
         root = self._sync.source.root
         message = f"znode {root} does not exist; nothing is deleted or written until it does"
         return Plan(stop=SyncReason.SOURCE_MISSING, message=message, base_state=self._state, base=self._base)
+
+    def _renaming(self) -> Plan | None:
+        """Give the keys the names that the spec asks for, before anything else is compared."""
+        base = self._base if self._base is not None else self._observed.base
+        renaming = renaming_of(self._sync, self._observed, base)
+        if renaming is None or self._observed.content is None:
+            return None
+        if renaming.blocked:
+            return Plan(stop=SyncReason.KEY_INVALID, message=renaming.blocked, base_state=self._state, base=self._base)
+        number = len(renaming.moves)
+        if self._sync.mode is not Mode.ACTIVE:
+            reason = SyncReason.DRY_RUN if self._sync.mode is Mode.DRY_RUN else SyncReason.PAUSED
+            name = plan_hash(self._identity(), [(Side.CONFIG_MAP, key, b"") for key in renaming.moves])
+            pending = PendingPlan(0, number, 0, name)
+            return Plan(stop=reason, message=f"{number} keys to rename", pending=pending, base_state=self._state)
+        step = renaming_step(renaming, self._observed.content)
+        return Plan(
+            (step,),
+            more=True,
+            base_state=self._state,
+            base=renaming.base,
+            common=self._common(renaming.base),
+            keys=len(renaming.base.digests),
+            bytes=self._sync.status.bytes,
+        )
 
     def _unequal_adoption(self, decisions: Decisions) -> Plan | None:
         if self._rules.adoption is not AdoptionPolicy.REQUIRE_EQUAL:
@@ -353,26 +381,6 @@ class _Planner:
             bytes=decisions.equal_bytes + steps.carried_bytes,
             zxid=self._observed.snapshot.zxid,
         )
-
-
-def _read_base(sync: ValidatedSync, observed: Observed, selected: SelectedZnodes) -> tuple[BaseState, Base | None]:
-    """Return the base and its state. The base of another ConfigSync does not count.
-
-    A ConfigMap that does not carry it was replaced or created again, and is compared with what is known elsewhere.
-    """
-    base = base_in_effect(sync, observed, selected) if observed.content is not None else None
-    if base is not None:
-        adopting = base.adopting - pushed_since(base, observed.ledger).keys()
-        return BaseState.KNOWN, replace(base, adopting=adopting)
-    return (BaseState.LOST if sync.synced_before else BaseState.FIRST), None
-
-
-def _effective_detached(base: Base | None, ledger: Ledger | None) -> dict[str, Detached]:
-    """Return the detached keys; one that was pushed since the annotation is attached again."""
-    if base is None:
-        return {}
-    pushed = pushed_since(base, ledger)
-    return {key: item for key, item in base.detached.items() if key not in pushed}
 
 
 def _target(item: Decision) -> Side:

@@ -1,7 +1,8 @@
 """The write of a pull: one merge patch (or one creation) that holds changed keys, zxid and base. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from zkoperator.mirror.model.config_map import Content
@@ -18,6 +19,7 @@ STORED_LIMIT: Final = 1_500_000
 _STORED_BESIDE_A_VALUE: Final = 40
 """Bytes that a key costs beside its value and twice its name, which `managedFields` repeats."""
 _ANNOTATIONS_MARGIN: Final = 4_096
+_NO_LINES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class WriteConfigMap:
     """Write these keys, zxid and base over exactly this version. Without keys, only zxid and base are written.
 
     `paths`: key -> path at which its value is read if it is no longer in memory. `decoration` are labels and
-    annotations that it does not have yet.
+    annotations that it does not have yet. `values`: key -> value that comes from no znode.
     """
 
     puts: Mapping[str, Znode]
@@ -34,6 +36,7 @@ class WriteConfigMap:
     base: Base
     resource_version: str
     decoration: Decoration = NO_DECORATION
+    values: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +48,20 @@ class CreateConfigMap:
     paths: Mapping[str, str]
     base: Base
     decoration: Decoration = NO_DECORATION
+    values: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def fit_values(
-    puts: Mapping[str, Znode], removes: frozenset[str], content: Content | None
+    puts: Mapping[str, Znode], removes: frozenset[str], content: Content | None, lines: Mapping[str, int] = _NO_LINES
 ) -> tuple[dict[str, Znode], frozenset[str]]:
     """Return the writes that fit into the ConfigMap, and the keys of the writes that do not fit.
 
     Writes that shrink a value come first, then the others in the order of their keys. A value that is too large does
-    not hold up the other keys.
+    not hold up the other keys. `lines`: key -> bytes that it adds to the index.
     """
     present = content.keys if content is not None else {}
     growth = {key: znode.data_length - (present[key].length if key in present else 0) for key, znode in puts.items()}
+    growth |= {key: growth[key] + line for key, line in lines.items() if key in puts and key not in present}
     kept = {key: held.length for key, held in present.items() if key not in removes}
     values = sum(kept.values())
     stored = values + sum(map(_beside_value, kept)) + (content.annotation_bytes if content is not None else 0)
@@ -79,6 +84,7 @@ def fits_annotation(base: Base, other_bytes: int) -> bool:
     room = ANNOTATIONS_LIMIT - _ANNOTATIONS_MARGIN - other_bytes
     most = sum(len(key) + 1 + DIGEST_BYTES for key in base.digests) + 80 * len(base.detached)
     most += sum(len(key) + 3 for key in (*base.unsettled, *base.adopting, *base.ephemeral))
+    most += sum(len(key) + len(path.encode()) + 6 for key, path in base.paths.items())
     if most * 4 // 3 < room:
         return True
     return len(encode_base(base)) <= room
@@ -100,7 +106,11 @@ def fit_base(base: Base, optional: list[str], other_bytes: int) -> tuple[Base, f
 
 def _without(base: Base, keys: list[str] | frozenset[str]) -> Base:
     gone = frozenset(keys)
-    return replace(base, digests={key: digest for key, digest in base.digests.items() if key not in gone})
+    return replace(
+        base,
+        digests={key: digest for key, digest in base.digests.items() if key not in gone},
+        paths={key: path for key, path in base.paths.items() if key not in gone},
+    )
 
 
 def merge_patch(step: WriteConfigMap, values: Mapping[str, bytes], binary_now: Mapping[str, bool]) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def merge_patch(step: WriteConfigMap, values: Mapping[str, bytes], binary_now: M
     binary: dict[str, str | None] = {}
     for key in step.removes:
         (binary if binary_now.get(key, False) else data)[key] = None
-    for key in step.puts:
+    for key in (*step.puts, *step.values):
         text = encode_text(values[key])
         _place(key, text is None, text if text is not None else encode_binary(values[key]), binary_now, data, binary)
     meta: dict[str, Any] = {"annotations": {**step.decoration.annotations, **_annotations(step.base)}}
@@ -136,7 +146,7 @@ def _place(
 
 def manifest(step: CreateConfigMap, values: Mapping[str, bytes], sync: str) -> dict[str, Any]:
     """Return the ConfigMap to create for the ConfigSync of this name."""
-    texts = {key: encode_text(values[key]) for key in step.puts}
+    texts = {key: encode_text(values[key]) for key in (*step.puts, *step.values)}
     data = {key: text for key, text in texts.items() if text is not None}
     binary = {key: encode_binary(values[key]) for key, text in texts.items() if text is None}
     meta = {

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from zkoperator.mirror.model.keys import key_of
 from zkoperator.mirror.model.ledger import Ledger, encode_ledger, next_push
 from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PARENT, EMPTY_PUSHED, short
 from zkoperator.mirror.model.names import claim_path, ledger_path
+from zkoperator.mirror.model.naming import PLAIN, Naming
 from zkoperator.mirror.model.push_limits import PushLimits
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, holds_children, is_session_owned
 from zkoperator.zk.paths import join
@@ -75,6 +75,7 @@ class PushInput:
         acl: of znodes that are created.
         limits: what the ensemble takes.
         digests: the base of every key.
+        naming: how keys are named.
     """
 
     selected: SelectedZnodes
@@ -87,6 +88,7 @@ class PushInput:
     acl: tuple[Acl, ...] = OPEN_ACL
     limits: PushLimits = field(default_factory=PushLimits)
     digests: Mapping[str, bytes] = field(default_factory=dict)
+    naming: Naming = PLAIN
 
 
 def blocked_by(path: str, selected: SelectedZnodes) -> str | None:
@@ -242,7 +244,7 @@ class _Builder:
 
     def _new_empty_parents(self) -> dict[str, bytes]:
         """Return the bases of empty leaves that this push makes parents: their keys stay in the ConfigMap."""
-        keys = {path: key_of(path) for path in self._parents if self._is_empty_leaf(path)}
+        keys = {path: self._given.naming.key_of(path) for path in self._parents if self._is_empty_leaf(path)}
         digests, empty = self._given.digests, (EMPTY_DIGEST, EMPTY_PUSHED)
         return {key: EMPTY_PARENT for key in keys.values() if isinstance(key, str) and digests.get(key) in empty}
 

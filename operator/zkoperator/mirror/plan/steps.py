@@ -1,6 +1,6 @@
 """The writes of one pass: which keys go to the ConfigMap, which to znodes, and the base that goes with each. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zkoperator.api.reasons import SyncReason
@@ -10,11 +10,13 @@ from zkoperator.mirror.model.decoration import BASE_MARK, Decoration
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
 from zkoperator.mirror.model.names import zxid_of
+from zkoperator.mirror.model.naming import is_short
 from zkoperator.mirror.model.roots import Roots, roots_of
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, is_session_owned
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decisions
 from zkoperator.mirror.plan.guard import BaseState
+from zkoperator.mirror.plan.index import index_bytes, index_change
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap, fit_base, fit_values, fits_annotation
 from zkoperator.mirror.plan.push import Edit, PushInput, PushMulti, plan_push
 from zkoperator.mirror.validate import ValidatedSync
@@ -85,12 +87,15 @@ def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> 
     problems += [_no_room(key) for key in sorted(left_out)]
     puts = {key: znode for key, znode in puts.items() if key not in left_out}
     removes = frozenset(item.key for item in sorted_.pulls if item.zookeeper is None)
+    index: dict[str, bytes | None] = {}
+    if context.sync.selection.naming.shortens:
+        index = index_change(context.observed, context.selected, puts, removes, context.base, base)
     write: CreateConfigMap | WriteConfigMap | None = None
     if not fits_annotation(base, _other_annotations(context)):
         problems.append(Problem(SyncReason.TOO_LARGE, "metadata.annotations", "no room for the base of so many keys"))
         puts, removes = {}, frozenset()
-    elif puts or removes or _base_must_move(context, sorted_, decisions, base):
-        write = _write(context, puts, removes, base)
+    elif puts or removes or index or _base_must_move(context, sorted_, decisions, base):
+        write = _write(context, puts, removes, base, index)
     annotated = base if write is not None else context.base
     push, refused = _push(context, sorted_, annotated)
     carried = [item for item in sorted_.pulls if item.key in puts or item.key in removes]
@@ -112,7 +117,8 @@ def _fitting_puts(context: StepContext, sorted_: Sorted) -> tuple[dict[str, Znod
     pulled = [item.key for item in sorted_.pulls if item.zookeeper is not None]
     wanted = {key: context.selected.keys[key] for key in pulled if key not in unfit}
     removes = frozenset(item.key for item in sorted_.pulls if item.zookeeper is None)
-    puts, refused = fit_values(wanted, removes, context.observed.content)
+    lines = {key: index_bytes(key, context.selected) for key in wanted if is_short(key)}
+    puts, refused = fit_values(wanted, removes, context.observed.content, lines)
     message = "the values of a ConfigMap may have 1048576 bytes together and this one does not fit any more"
     found = [Problem(SyncReason.TOO_LARGE, key, message) for key in sorted(refused)]
     return puts, [*found, *(unfit[key] for key in pulled if key in unfit)]
@@ -153,6 +159,8 @@ def _next_base(
         ensemble=context.sync.source.ensemble,
         path=context.sync.source.root,
         ephemeral=_ephemeral(context, digests),
+        naming=context.sync.selection.naming.without_short_keys,
+        paths=_paths(context, {*digests, *detached}),
     )
     fitting, left_out = fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
     # A key that one side keeps stays detached until it is really written again.
@@ -187,6 +195,14 @@ def _ephemeral(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[
     known = context.base.ephemeral if context.base is not None else frozenset()
     found = context.selected.keys
     return frozenset(key for key in digests if (is_session_owned(found[key]) if key in found else key in known))
+
+
+def _paths(context: StepContext, keys: Iterable[str]) -> dict[str, str]:
+    """Return the paths that do not follow from their keys; that of a znode that is gone is remembered."""
+    naming = context.sync.selection.naming
+    known = context.base.paths if context.base is not None else {}
+    found = {key: context.selected.paths.get(key, known.get(key)) for key in naming.irregular(keys)}
+    return {key: path for key, path in found.items() if path is not None and naming.path_of(key) != path}
 
 
 def _adopting(context: StepContext, sorted_: Sorted, puts: Mapping[str, Znode]) -> frozenset[str]:
@@ -274,7 +290,7 @@ def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions,
 
 def _identity(base: Base) -> tuple[object, ...]:
     history = base.roots, base.held_roots, base.ledger_czxid
-    return *history, base.rebuilt, base.ensemble, base.path, base.ephemeral
+    return *history, base.rebuilt, base.ensemble, base.path, base.ephemeral, base.naming
 
 
 def _must_fold(ledger: Ledger | None, base: Base) -> bool:
@@ -297,13 +313,19 @@ _ENTRY_BYTES = 40
 
 
 def _write(
-    context: StepContext, puts: Mapping[str, Znode], removes: frozenset[str], base: Base
+    context: StepContext,
+    puts: Mapping[str, Znode],
+    removes: frozenset[str],
+    base: Base,
+    index: Mapping[str, bytes | None],
 ) -> CreateConfigMap | WriteConfigMap:
     paths = {key: context.selected.paths[key] for key in puts}
+    values = {key: value for key, value in index.items() if value is not None}
     if context.observed.content is None:
-        return CreateConfigMap(context.sync.config_map, puts, paths, base, context.sync.decoration)
+        return CreateConfigMap(context.sync.config_map, puts, paths, base, context.sync.decoration, values)
     version = context.observed.content.resource_version
-    return WriteConfigMap(puts, paths, removes, base, version, _missing_decoration(context))
+    removes |= index.keys() - values.keys()
+    return WriteConfigMap(puts, paths, removes, base, version, _missing_decoration(context), values)
 
 
 def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tuple[PushMulti | None, list[Problem]]:
@@ -329,6 +351,7 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
         acl=acl_of(context.sync.acl),
         limits=context.observed.limits,
         digests=context.digests,
+        naming=context.sync.selection.naming,
     )
     push, oversized = plan_push(edits, given)
     return push, [*(_no_room(key) for key in sorted(refused)), *(oversized_problem(key) for key in sorted(oversized))]

@@ -12,7 +12,7 @@ from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.controller.conditions import ConditionBuilder, clip
 from zkoperator.controller.kstatus import standard_conditions
 from zkoperator.errors import FieldError
-from zkoperator.mirror.model.decision import Decision, Problem, short_hash
+from zkoperator.mirror.model.decision import Decision, Problem, short_hash, shown_name
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION, zxid_of, zxid_text
 from zkoperator.mirror.model.waiting import Waiting
@@ -22,7 +22,6 @@ from zkoperator.mirror.status.rollouts import known_rollouts, rolled_out, rollou
 
 _NAMED: Final = 5
 _MESSAGE_LIMIT: Final = 1024
-_NAME_LIMIT: Final = 100
 _PROBLEM_LIMIT: Final = 450
 _MORE_LIMIT: Final = 30
 """Room for the number of further problems, and for notes."""
@@ -196,13 +195,6 @@ def _problem_message(found: list[Problem]) -> str:
         shown.append(text)
     left = len(found) - len(shown)
     return "; ".join([*shown, *([f"and {left} more"] if left else [])])
-
-
-def shown_name(name: str) -> str:
-    """Return the name for a message. A long name becomes its beginning, its length and its end."""
-    if len(name) <= _NAME_LIMIT:
-        return name
-    return f"{name[: _NAME_LIMIT // 2]}...({len(name)} characters)...{name[-_NAME_LIMIT // 4 :]}"
 
 
 def _held_message(plan: Plan) -> str:

@@ -1,0 +1,128 @@
+"""What an edit of `spec.keys.separator` or `stripPrefix` does: keys get other names, and nothing else changes. Pure.
+
+The ConfigMap's own values move in one write, and with them the base: its zxid and digests stay, so that edits of
+either side that are not synchronised yet are merged afterwards, and nothing counts as deleted or created.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from zkoperator.mirror.model.config_map import Content
+from zkoperator.mirror.model.decision import shown_name
+from zkoperator.mirror.model.keys import Unmappable
+from zkoperator.mirror.model.ledger import Ledger, effective_digests, pushed_since
+from zkoperator.mirror.model.merge_base import Base, short, value_digest
+from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.plan.pull import WriteConfigMap
+from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.zk.snapshot import Snapshot
+
+_UNDO = "nothing is renamed or written until spec.keys is as it was, or this is mended"
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """The write that gives the keys of a base their new names.
+
+    Args:
+        base: with the new names.
+        moves: new key -> its value, for keys of the ConfigMap.
+        removes: former keys of the ConfigMap.
+        blocked: why the keys cannot be renamed, "" when they can.
+    """
+
+    base: Base
+    moves: Mapping[str, bytes] = field(default_factory=dict)
+    removes: frozenset[str] = frozenset()
+    blocked: str = ""
+
+
+def renaming_of(sync: ValidatedSync, observed: Observed, base: Base | None) -> Renaming | None:
+    """Return how the keys are renamed, None when they have the names that the spec asks for."""
+    naming, content = sync.selection.naming, observed.content
+    if base is None or content is None or base.naming == naming.without_short_keys:
+        return None
+    ledger = observed.ledger if base.sync_uid == sync.uid else None
+    known = _paths_of(base, ledger)
+    names: dict[str, str] = {}
+    paths: dict[str, str] = {}
+    for key, path in known.items():
+        new = naming.key_of(path)
+        if isinstance(new, Unmappable):
+            return Renaming(base, blocked=f"{shown_name(key)}: {new.reason}; {_UNDO}")
+        if new in paths:
+            both = f"znodes {shown_name(paths[new])} and {shown_name(path)} would both be key {new}"
+            return Renaming(base, blocked=f"{both}; {_UNDO}")
+        names[key], paths[new] = new, path
+    changed = {key: new for key, new in names.items() if key != new and key in content.keys}
+    if (blocked := _blocked(changed, content, sync)) != "":
+        return Renaming(base, blocked=blocked)
+    moves = _moves(changed, observed)
+    irregular = {key: path for key, path in paths.items() if naming.path_of(key) != path}
+    renamed = _renamed(_folded(base, ledger, known, observed.snapshot), names)
+    renamed = replace(renamed, naming=naming.without_short_keys, paths=irregular)
+    return Renaming(renamed, moves, frozenset(changed.keys() - moves.keys()))
+
+
+def renaming_step(renaming: Renaming, content: Content) -> WriteConfigMap:
+    """Return the write."""
+    return WriteConfigMap({}, {}, renaming.removes, renaming.base, content.resource_version, values=renaming.moves)
+
+
+def _paths_of(base: Base, ledger: Ledger | None) -> dict[str, str]:
+    """Return the paths of the keys that are common. A key from which no path follows keeps its name."""
+    keys = sorted({*base.digests, *base.detached, *pushed_since(base, ledger)})
+    paths = {key: base.paths.get(key) or base.naming.path_of(key) for key in keys}
+    return {key: path for key, path in paths.items() if isinstance(path, str)}
+
+
+def _moves(changed: Mapping[str, str], observed: Observed) -> dict[str, bytes]:
+    return {new: observed.value_of(key) for key, new in changed.items()}
+
+
+def _blocked(changed: Mapping[str, str], content: Content, sync: ValidatedSync) -> str:
+    """Return why these keys cannot be renamed: it would take away a value, or edit what is somebody else's."""
+    if changed and not sync.rules.pulls:
+        message = "with direction: ConfigMapToZooKeeper the keys are named by whoever writes the ConfigMap"
+        return f"{message}; {_UNDO}, or the ConfigSync is deleted and created again"
+    for key, new in changed.items():
+        held = content.keys.get(new) if new not in changed else None
+        if held is not None and held.digest != content.keys[key].digest:
+            return f"{shown_name(key)} would become {shown_name(new)}, which the ConfigMap has already; {_UNDO}"
+    return ""
+
+
+def _folded(base: Base, ledger: Ledger | None, paths: Mapping[str, str], snapshot: Snapshot) -> Base:
+    """Return the base with what was pushed since. The entries of the ledger keep the former names, and end with it."""
+    pushed = pushed_since(base, ledger)
+    if ledger is None or not pushed:
+        return base
+    digests = effective_digests(base, ledger)
+    unsettled = (key for key, digest in digests.items() if not _is_settled(paths.get(key), digest, snapshot))
+    return replace(
+        base,
+        zxid=max(base.zxid, ledger.last_push_zxid),
+        digests=digests,
+        detached={key: item for key, item in base.detached.items() if key not in pushed},
+        adopting=base.adopting - pushed.keys(),
+        unsettled=frozenset(unsettled),
+    )
+
+
+def _is_settled(path: str | None, digest: bytes, snapshot: Snapshot) -> bool:
+    znode = snapshot.nodes.get(path) if path is not None else None
+    return znode is not None and short(znode.digest) == value_digest(digest)
+
+
+def _renamed(base: Base, names: Mapping[str, str]) -> Base:
+    def new(key: str) -> str:
+        return names.get(key, key)
+
+    return replace(
+        base,
+        digests={new(key): digest for key, digest in base.digests.items()},
+        detached={new(key): item for key, item in base.detached.items()},
+        unsettled=frozenset(map(new, base.unsettled)),
+        adopting=frozenset(map(new, base.adopting)),
+        ephemeral=frozenset(map(new, base.ephemeral)),
+    )
