@@ -4,6 +4,7 @@ The fields are read from the schema, so a new one is covered from its first day 
 """
 
 import asyncio
+import base64
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support.models.schema_objects import leaves, spec_schema
 from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World, running
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, DEPLOYMENTS, STATEFUL_SETS
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, DEPLOYMENTS, SECRETS, STATEFUL_SETS
 from zkoperator.zk.port import Acl, Create
 
 Spec = dict[str, Any]
@@ -20,6 +21,7 @@ Field = tuple[str, ...]
 
 PULL: Spec = {"direction": "ZooKeeperToConfigMap"}
 _SOURCE: Spec = {"clusterRef": {"name": "main"}}
+_OUTSIDE: Spec = {"hosts": "main:2181"}
 _WORKLOAD: Spec = {"rollout": [{"kind": "Deployment", "name": "shop"}]}
 _MANY = {f"many{number}": "1" for number in range(6)}
 _NOT_ADMIN = 15
@@ -32,12 +34,12 @@ PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("zookeeper", "path"): ({}, {"path": "/apps/other"}),
     ("zookeeper", "credentialsSecret"): ({}, {"zookeeper": {**_SOURCE, "credentialsSecret": "absent"}}),
     ("zookeeper", "tls", "caSecretName"): (
-        {"zookeeper": {"hosts": "zk:2281", "tls": {"caSecretName": "company"}}},
-        {"zookeeper": {"hosts": "zk:2281", "tls": {"caSecretName": "absent"}}},
+        {"zookeeper": {**_OUTSIDE, "tls": {"caSecretName": "company"}}},
+        {"zookeeper": {**_OUTSIDE, "tls": {"caSecretName": "absent"}}},
     ),
     ("zookeeper", "tls", "certificateSecretName"): (
-        {},
-        {"zookeeper": {**_SOURCE, "tls": {"certificateSecretName": "absent"}}},
+        {"zookeeper": {**_OUTSIDE, "tls": {"caSecretName": "company"}}},
+        {"zookeeper": {**_OUTSIDE, "tls": {"caSecretName": "company", "certificateSecretName": "absent"}}},
     ),
     ("zookeeper", "acl"): ({}, {"zookeeper": {**_SOURCE, "acl": "Open"}}),
     ("configMap", "name"): ({}, {"configMap": {"name": "renamed"}}),
@@ -115,6 +117,8 @@ def _prepare(world: World) -> None:
     world.zk.set_acl(ROOT, (Acl(_NOT_ADMIN, "world", "anyone"),))
     world.write(Create("/apps/other", b""), Create("/apps/other/elsewhere", b"1"))
     world.config_map(own="cm", mine="1")
+    authorities = {"ca.crt": base64.b64encode(b"PEM").decode()}
+    world.kube.put(SECRETS, {"metadata": {"name": "company", "namespace": NAMESPACE}, "data": authorities})
     for kind in (DEPLOYMENTS, STATEFUL_SETS):
         for name in ("shop", "other"):
             template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": name, "image": "i"}]}}
