@@ -352,7 +352,7 @@ async def test_kubectl_scales_a_cluster_within_its_bounds(api: KubeClient, kubec
 
 async def test_kubectl_waits_for_a_condition(api: KubeClient, kubectl: Kubectl, namespace: str) -> None:
     await api.apply(ZOOKEEPER_CLUSTERS, namespace, cluster())
-    status = {"conditions": [condition("Ready", "True", "InSync")]}
+    status = {"observedGeneration": 1, "conditions": [condition("Ready", "True", "InSync")]}
     await api.patch(ZOOKEEPER_CLUSTERS, namespace, "main", {"status": status}, subresource="status")
     kubectl("wait", "--for=condition=Ready", "zk/main", "-n", namespace, "--timeout=30s")
 
