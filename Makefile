@@ -40,7 +40,7 @@ unit: $(STAMP) ## Tests of the pure parts (seconds)
 
 servers: $(STAMP) ## Tests against real ZooKeeper servers and a real API server
 	$(BIN)/python -m testbed build
-	$(BIN)/pytest -n 6 $(SLOWEST) --dist loadfile --no-loadscope-reorder tests/faults tests/integration tests/contract
+	$(BIN)/pytest -n 4 $(SLOWEST) --dist loadfile --no-loadscope-reorder tests/faults tests/integration tests/contract
 
 e2e: $(STAMP) ## Tests of the operator's image on a whole cluster
 	./tests/e2e/run $(BIN)/python $(TEST_CLUSTER) $(NODES)

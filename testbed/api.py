@@ -89,7 +89,7 @@ class ApiServer:
         """The audit log, one JSON object a line."""
         return self.control_plane.audit_log
 
-    def start(self, limit_s: float = 120) -> Self:
+    def start(self, limit_s: float = 300) -> Self:
         """Start everything and wait until objects can be made in the namespace `default`."""
         self.etcd.start()
         self.apiserver.start()
@@ -101,7 +101,7 @@ class ApiServer:
         rest.close()
         return self
 
-    def wait_ready(self, limit_s: float = 120) -> None:
+    def wait_ready(self, limit_s: float = 300) -> None:
         """Wait until the API server answers and is ready."""
         rest = self.rest()
         wait_for(f"the API server at {self.url}", rest.ready, limit_s=limit_s, servers=self._servers[:2])
@@ -115,7 +115,7 @@ class ApiServer:
         """Kill the API server: connections are refused from now on; nothing stored is lost."""
         self.apiserver.kill()
 
-    def restart(self, limit_s: float = 120) -> None:
+    def restart(self, limit_s: float = 300) -> None:
         """Kill the API server if it runs, start it and wait until it is ready; watch caches start empty."""
         self.apiserver.kill()
         self.apiserver.start()

@@ -26,7 +26,7 @@ class ApiError(TestbedError):
 class Rest:
     """Requests with the credentials of a kubeconfig that the testbed wrote, one at a time, on one connection."""
 
-    def __init__(self, kubeconfig: Path, limit_s: float = 10) -> None:
+    def __init__(self, kubeconfig: Path, limit_s: float = 60) -> None:
         document = yaml.safe_load(kubeconfig.read_text())
         cluster = document["clusters"][0]["cluster"]
         user = document["users"][0]["user"]

@@ -135,12 +135,12 @@ class ZooKeeperServer:
             self._server = Server(self._argv(), self.log)
         self._server.start()
 
-    def start(self, limit_s: float = 120) -> None:
+    def start(self, limit_s: float = 300) -> None:
         """Start the process and wait until it serves in a quorum."""
         self.launch()
         self.wait_serving(limit_s)
 
-    def wait_serving(self, limit_s: float = 120) -> None:
+    def wait_serving(self, limit_s: float = 300) -> None:
         """Wait until this server is a leader, follower or observer."""
         wait_for(f"ZooKeeper {self.hosts}", lambda: bool(self.mode()), limit_s=limit_s, servers=[self._server])
 
@@ -239,7 +239,7 @@ class Ensemble:
         """The password of the digest user `super`."""
         return SUPER_PASSWORD
 
-    def start(self, limit_s: float = 120) -> Self:
+    def start(self, limit_s: float = 300) -> Self:
         """Start all servers and wait until each serves."""
         for server in self.servers:
             server.launch()

@@ -53,7 +53,9 @@ async def test_container_and_ttl_znodes_are_keys_and_those_of_a_session_are_none
         await data_is(plot, {"color": "red", "container": "1"})
 
 
-async def test_a_hundred_levels_are_read_and_what_no_key_can_hold_is_named(site: Site, following: Following) -> None:
+async def test_a_hundred_levels_are_read_and_the_longest_path_gets_a_short_key(
+    site: Site, following: Following
+) -> None:
     async with following() as (plot, _):
         path = plot.root
         for depth in range(1, 101):
@@ -61,8 +63,12 @@ async def test_a_hundred_levels_are_read_and_what_no_key_can_hold_is_named(site:
             await site.ask("create", path, b"deep" if depth in (50, 100) else b"")
         fits = "__".join(["d"] * 50)
         await eventually(lambda: _has(plot, fits), within_s=60)
-        await ready(plot, "KeyInvalid", within_s=60)
-        assert max(map(len, await plot.data())) <= 253
+        await ready(plot, "InSync", within_s=60)
+        data = await plot.data()
+        assert max(map(len, data)) <= 253
+        (short,) = (key for key in data if key.startswith("__long-"))
+        assert data[short] == "deep"
+        assert path.removeprefix(f"{plot.root}/") in data["__index"]
         await plot.put(color="green")
         await eventually(lambda: _has(plot, "color", "green"), within_s=60)
 
