@@ -89,6 +89,7 @@ CASES = {
     "ZooKeeperNotFounded": ("cluster", "Progressing", "True", "Bootstrapping"),
     "ZooKeeperAvailabilityUnknown": ("cluster", "Available", "Unknown", "Unknown"),
     "ZooKeeperDegraded": ("cluster", "Degraded", "True", "MemberDown"),
+    "ZooKeeperCertificateExpiring": ("cluster", "Degraded", "True", "CertificateExpiring"),
     "ZooKeeperChangeBlocked": ("cluster", "Progressing", "True", "Blocked"),
     "ConfigSyncDisconnected": ("sync", "Connected", "False", "Disconnected"),
     "ConfigSyncConflict": ("sync", "Conflicted", "True", "Conflict"),
