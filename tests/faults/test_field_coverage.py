@@ -26,6 +26,13 @@ SEEN_ELSEWHERE = {
     ("disruption", "singleMember"): (
         "tests/unit/ensemble/build/test_build.py, test_a_single_member_lets_its_node_go_only_where_the_spec_says_so"
     ),
+    ("tls", "client", "additionalNames"): "tests/unit/ensemble/test_certificates.py",
+    ("tls", "client", "trustedCASecretName"): "tests/unit/ensemble/test_certificates.py",
+    **{
+        ("tls", part, "certificate", *field): "tests/unit/ensemble/test_certificates.py"
+        for part in ("client", "quorum")
+        for field in (("selfSigned", "duration"), ("issuerRef", "kind"), ("issuerRef", "group"))
+    },
     ("paused",): "tests/e2e/test_ensemble_lifetime.py, test_a_paused_cluster_is_watched_and_left_alone",
     ("storage", "retention", "whenDeleted"): (
         "tests/e2e/test_ensemble_lifetime.py, test_deletion_takes_the_claims_along_only_when_the_policy_says_so"
