@@ -31,9 +31,8 @@ _MULTI_READ = 22
 _PERSISTENT, _PERSISTENT_RECURSIVE = 0, 1
 _ANY_WATCHER = 3
 _ERROR_RESULT = -1
-_multi_head = struct.Struct("!i?i")
-_END_OF_MULTI = _multi_head.pack(-1, True, -1)
-_READ_OF_MULTI = _multi_head.pack(kz.GetData.type, False, -1)
+_END_OF_MULTI = bytes(kz.MultiHeader(-1, True, -1).serialize())
+_READ_OF_MULTI = bytes(kz.MultiHeader(kz.GetData.type, False, -1).serialize())
 
 Decoder = Callable[[bytes, int, int], Any]
 
@@ -218,9 +217,8 @@ def _decode_node(buffer: bytes, offset: int, zxid: int) -> port.Node:
 def _decode_multi_read(buffer: bytes, offset: int, zxid: int, paths: Sequence[str]) -> port.MultiRead:
     reads: list[port.Read | None] = []
     for path in paths:
-        kind, _, _ = _multi_head.unpack_from(buffer, offset)
-        offset += _multi_head.size
-        if kind == _ERROR_RESULT:
+        header, offset = kz.MultiHeader.deserialize(buffer, offset)
+        if header.type == _ERROR_RESULT:
             (code,) = _int.unpack_from(buffer, offset)
             offset += _int.size
             if code != NO_NODE:
