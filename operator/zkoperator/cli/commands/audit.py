@@ -2,8 +2,9 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from zkoperator.backup.audit import audit
 from zkoperator.backup.comparison import Audit
@@ -13,13 +14,14 @@ from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.live_plan import refuse_writes
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
-from zkoperator.cli.view.trust import refuses_plaintext, tls_hosts, trust_in
 from zkoperator.cli.view.usage import FINDINGS, UsageError, seconds
 from zkoperator.ensemble.build.secret import password_in
 from zkoperator.ensemble.model.names import SUPERUSER, Names
 from zkoperator.errors import FieldError, InvalidError, TransientError
 from zkoperator.kube.client import KubeClient
-from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, Manifest
+from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
+from zkoperator.mirror.observe.trust import TrustError, TrustFinder, client_of, tls_hosts
+from zkoperator.zk.hosts import parse_hosts
 from zkoperator.zk.port import ClientTls, Credential, Zk
 from zkoperator.zk.session import SessionSettings
 from zkoperator.zk.session import connect as open_session
@@ -53,8 +55,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace_of(arguments), arguments.cluster)
         members = members_of(raw, arguments.hosts)
         credential = await _superuser(api, raw)
-        has_tls = refuses_plaintext(raw) if arguments.hosts is not None else tls_hosts(raw) != ""
-        tls = await trust_in(api, raw, list(members.values())) if has_tls else None
+        tls = await trust_in(api, raw, list(members) if arguments.hosts is not None else [])
     try:
         async with _sessions(members, credential, tls, arguments.timeout) as sessions:
             found = await audit(sessions)
@@ -99,6 +100,27 @@ async def _superuser(api: KubeClient, raw: Manifest) -> Credential:
     if password is None:
         raise InvalidError((FieldError(names.secret, "there is no such Secret with a superuser's password"),))
     return Credential(SUPERUSER, password)
+
+
+async def trust_in(api: KubeApi, raw: Manifest, forwarded: Sequence[str]) -> ClientTls | None:
+    """Return by what the members are trusted, None where they are asked in plaintext.
+
+    Forwarded ports are those of plaintext while that is open. A certificate of a member has the name of the client
+    Service too, by which a member at a forwarded port is known.
+
+    Raises:
+        InvalidError: the authorities, or the certificate that members ask for, cannot be read.
+    """
+    if forwarded and client_of(raw).get("plaintext") != "Refused":
+        return None
+    try:
+        found = await TrustFinder(api).of_cluster(raw)
+    except TrustError as error:
+        raise InvalidError((FieldError(str(raw["metadata"]["name"]), str(error)),)) from error
+    names = Names(raw["metadata"]["namespace"], raw["metadata"]["name"])
+    service = f"{names.client_service}.{names.namespace}"
+    known = tuple((address.host, service) for address in parse_hosts(forwarded)) if forwarded else ()
+    return replace(found, names=known) if found is not None else None
 
 
 @asynccontextmanager

@@ -74,7 +74,8 @@ class EndpointFinder:
         plain = str((cluster.get("status") or {}).get("hosts") or "")
         members = tuple(entry for entry in (tls_hosts(cluster) or plain).split(",") if entry)
         service = f"{name}-zk.{sync.namespace}.svc.{self._settings.cluster_domain}:2181"
-        return members or (service,), await self._trust.of_cluster(sync, cluster)
+        certificate = sync.source.tls.certificate if sync.source.tls is not None else None
+        return members or (service,), await self._trust.of_cluster(cluster, certificate)
 
     async def _outside(self, sync: ValidatedSync) -> _Door | Waiting:
         """Return the members. A host that only a pattern allows is returned as its checked addresses."""
@@ -96,7 +97,9 @@ class EndpointFinder:
         return self._wait(SyncReason.DISCONNECTED, message)
 
     async def _trust_outside(self, sync: ValidatedSync, names: tuple[tuple[str, str], ...]) -> ClientTls | None:
-        return await self._trust.of_hosts(sync, sync.source.tls, names) if sync.source.tls is not None else None
+        return (
+            await self._trust.of_hosts(sync.namespace, sync.source.tls, names) if sync.source.tls is not None else None
+        )
 
     async def _permitted(self, address: Address) -> tuple[Address, ...] | str:
         """Return the addresses that the operator may connect to, or the text of a refusal."""
