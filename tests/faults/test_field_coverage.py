@@ -22,7 +22,7 @@ from zkoperator.ensemble.validate import Defaults, validate
 from zkoperator.errors import InvalidError
 
 # Fields that show in no child at once, and where they are seen instead.
-SEEN_ELSEWHERE = {
+SEEN_ELSEWHERE: dict[tuple[str, ...], str] = {
     ("disruption", "singleMember"): (
         "tests/unit/ensemble/build/test_build.py, test_a_single_member_lets_its_node_go_only_where_the_spec_says_so"
     ),
