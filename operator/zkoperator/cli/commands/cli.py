@@ -11,14 +11,14 @@ from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.members import MEMBER, is_ready, name_of, pods_of
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.usage import UsageError
-from zkoperator.ensemble.model.names import CONTAINER
+from zkoperator.ensemble.model.names import CLIENT_PORT, CONTAINER, LOOPBACK_PORT, TLS_PORT
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, Manifest
 
 NAME = "cli"
 HELP = "open zkCli.sh in a member of an ensemble, or run one command of it: `cli main -- ls -R /apps`"
 
-SCRIPT = """\
+SCRIPT = f"""\
 limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || :)
 used=$(sed -n 's/^anon //p' /sys/fs/cgroup/memory.stat 2>/dev/null || :)
 case $limit in '' | *[!0-9]*) ;; *)
@@ -28,11 +28,16 @@ case $limit in '' | *[!0-9]*) ;; *)
     exit 1
   fi ;;
 esac
+port={CLIENT_PORT}
+case $2 in *:{TLS_PORT}) port={LOOPBACK_PORT} ;; esac
 shift 2
 export ZK_CLIENT_HEAP=48 JVMFLAGS= CLIENT_JVMFLAGS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-exec zkCli.sh -server 127.0.0.1:2181 "$@"
+exec zkCli.sh -server 127.0.0.1:$port "$@"
 """
-"""The member's own memory limit holds for the shell too, and a limit that is exceeded ends the whole container."""
+"""The member's own memory limit holds for the shell too, and a limit that is exceeded ends the whole container.
+
+Where the endpoint is that of TLS alone, plaintext is left inside the pod, under another number.
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

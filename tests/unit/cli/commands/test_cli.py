@@ -77,3 +77,22 @@ def test_a_shell_that_could_end_the_member_is_refused(
     else:
         assert done.returncode == 1
         assert "kubectl run zkcli --rm -it --image=an-image -- zkCli.sh -server e:2181" in done.stderr
+
+
+@pytest.mark.parametrize(("endpoint", "port"), [("main-zk.shop.svc:2181", 2181), ("main-zk.shop.svc:2281", 2180)])
+def test_the_shell_dials_the_plaintext_port_that_is_open_inside_the_pod(
+    tmp_path: Path, endpoint: str, port: int
+) -> None:
+    program = tmp_path / "zkCli.sh"
+    program.write_text('#!/bin/sh\necho "$*"\n')
+    program.chmod(0o755)
+    script = SCRIPT.replace("/sys/fs/cgroup", str(tmp_path))
+    said = subprocess.run(
+        ["sh", "-c", script, "zkcli", "an-image", endpoint, "ls", "/"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert said.stdout == f"-server 127.0.0.1:{port} ls /\n"
