@@ -1,13 +1,12 @@
 """The part of the status about TLS. Pure."""
 
-from datetime import UTC
-
 from zkoperator.api.tls import ClientTlsStatus, QuorumTlsStatus, TlsStatus
 from zkoperator.ensemble.model.names import CLIENT_PORT, TLS_PORT
 from zkoperator.ensemble.model.tls import Leaf, QuorumPhase, lowest
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.tls import tls_now
 from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.pki.certificates import time_text
 
 
 def client_port(cluster: ValidatedCluster, observed: Observed) -> int:
@@ -56,4 +55,4 @@ def _is_everywhere(cluster: ValidatedCluster, observed: Observed) -> bool:
 def _leaf(leaf: Leaf | None) -> dict[str, str]:
     if leaf is None:
         return {}
-    return {"not_after": leaf.not_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "issuer": leaf.issuer[:512]}
+    return {"not_after": time_text(leaf.not_after), "issuer": leaf.issuer[:512]}
