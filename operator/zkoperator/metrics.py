@@ -114,9 +114,7 @@ class SyncMetrics(SyncMeter):
 
     def __init__(self, registry: CollectorRegistry, clock: Clock, objects: int = 0) -> None:
         prefix = "zkoperator_sync"
-        self._objects = ObjectConditions(f"{prefix}_object_condition", objects)
-        if objects:
-            registry.register(self._objects)
+        self._objects = ObjectConditions(registry, f"{prefix}_object_condition", objects)
         self._clock = clock
         self._unequal_since_s: dict[Key, float] = {}
         self._writes = _counter(
@@ -163,8 +161,9 @@ class SyncMetrics(SyncMeter):
 
     def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the object under its conditions, and its numbers into the sums."""
-        self._conditions.put(key, _conditions(status))
-        self._objects.put(key, _conditions(status))
+        conditions = _conditions(status)
+        self._conditions.put(key, conditions)
+        self._objects.put(key, conditions)
         held = _held(status)
         for field, sums in self._numbers.items():
             sums.put(key, {(): float(held if field == "held" else status.get(field, 0))})
@@ -226,9 +225,7 @@ class ClusterMetrics(ClusterMeter):
 
     def __init__(self, registry: CollectorRegistry, objects: int = 0) -> None:
         prefix = "zkoperator_cluster"
-        self._objects = ObjectConditions(f"{prefix}_object_condition", objects)
-        if objects:
-            registry.register(self._objects)
+        self._objects = ObjectConditions(registry, f"{prefix}_object_condition", objects)
         self._causes: dict[Key, Cause] = {}
         self._conditions = _SummedGauge(_gauge(registry, f"{prefix}_conditions", "Clusters by condition", *_CONDITION))
         self._members = _SummedGauge(_gauge(registry, f"{prefix}_members", "Members of all clusters by role", "role"))
@@ -250,8 +247,9 @@ class ClusterMetrics(ClusterMeter):
 
     def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the cluster under its conditions, and its members by role."""
-        self._conditions.put(key, _conditions(status))
-        self._objects.put(key, _conditions(status))
+        conditions = _conditions(status)
+        self._conditions.put(key, conditions)
+        self._objects.put(key, conditions)
         if "members" in status:
             self._members.put(key, Tally((str(member["role"]),) for member in status["members"]))
         for name, ends in self._ends.items():
@@ -288,14 +286,17 @@ class ObjectConditions(Collector):
     The shipped configuration of kube-state-metrics exposes the same name and labels, without a limit.
 
     Args:
+        registry: the registry of the process.
         name: of the metric.
-        limit: so many objects are shown; 0: none, and none is remembered.
+        limit: so many objects are shown; 0: there is no such metric, and no object is remembered.
     """
 
-    def __init__(self, name: str, limit: int) -> None:
+    def __init__(self, registry: CollectorRegistry, name: str, limit: int) -> None:
         self._name = name
         self._limit = limit
         self._known: dict[Key, tuple[_Labels, ...]] = {}
+        if limit:
+            registry.register(self)
 
     def put(self, key: Key, conditions: Iterable[_Labels]) -> None:
         """Replace the conditions of an object; none removes it."""
