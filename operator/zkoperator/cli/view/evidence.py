@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from zkoperator.cli.view.generated_files import to_yaml
 from zkoperator.cli.view.redaction import redacted, scrubbed
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import CHILD_LABELS, CONTAINER, METRICS_PORT, selector_text
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import (
@@ -13,12 +14,8 @@ from zkoperator.kube.port import (
     CONFIG_SYNCS,
     DEPLOYMENTS,
     EVENTS,
-    NETWORK_POLICIES,
     PERSISTENT_VOLUME_CLAIMS,
-    POD_DISRUPTION_BUDGETS,
     PODS,
-    SERVICES,
-    STATEFUL_SETS,
     ZOOKEEPER_CLUSTERS,
     KubeApi,
     Listing,
@@ -26,15 +23,7 @@ from zkoperator.kube.port import (
     Resource,
 )
 
-_CHILDREN = (
-    STATEFUL_SETS,
-    PODS,
-    SERVICES,
-    CONFIG_MAPS,
-    PERSISTENT_VOLUME_CLAIMS,
-    POD_DISRUPTION_BUDGETS,
-    NETWORK_POLICIES,
-)
+_CHILDREN = (*dict.fromkeys(child.resource for child in Child), PODS, PERSISTENT_VOLUME_CLAIMS)
 T = TypeVar("T")
 
 _OPERATOR = {"app.kubernetes.io/name": "zkoperator"}
