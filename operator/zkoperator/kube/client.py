@@ -11,11 +11,9 @@ from zkoperator.errors import TransientError, UnknownOutcomeError
 from zkoperator.kube.failures import Request, is_missing, translate, translate_eviction, translate_watch_error
 from zkoperator.kube.line_buffer import LineBuffer
 from zkoperator.kube.nesting import shallow
-from zkoperator.kube.port import PODS, GoneError, Listing, Manifest, Resource, WatchEvent
+from zkoperator.kube.port import FIELD_MANAGER, PODS, GoneError, Listing, Manifest, Resource, WatchEvent
 from zkoperator.kube.session import Fence, no_fence
 from zkoperator.kube.transport import Answer, Call, Transport
-
-FIELD_MANAGER = "zkoperator"
 
 _PAGE = 500
 _PAGED_ATTEMPTS = 3

@@ -6,12 +6,15 @@ contract suite runs against both.
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from zkoperator.errors import TransientError
 
 Manifest = dict[str, Any]
 """A Kubernetes object (or a part of one) exactly as its YAML reads."""
+
+FIELD_MANAGER: Final = "zkoperator"
+"""The operator in `managedFields`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from zkoperator.errors import (
     ZkOperatorError,
     brief_of,
 )
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, FIELD_MANAGER, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
 from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.apply.rollout import Restarter
@@ -22,7 +22,7 @@ from zkoperator.mirror.finalize import Finalizer
 from zkoperator.mirror.model.config_map import Content, managers_of, rivals_of
 from zkoperator.mirror.model.decision import short_hash
 from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
-from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FIELD_MANAGER, RESOLVE_ANNOTATION
+from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.ledger_cache import LedgerCache, needs_ledger
 from zkoperator.mirror.observe.observed import Observed

@@ -10,10 +10,9 @@ from typing import Any
 
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import password_in
-from zkoperator.ensemble.model.names import MANAGER
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.validate import ValidatedCluster
-from zkoperator.kube.port import Manifest
+from zkoperator.kube.port import FIELD_MANAGER, Manifest
 
 NOT_OURS = "was not made by this operator; delete or rename it, it is never adopted"
 
@@ -41,7 +40,7 @@ def owner_of(cluster: ValidatedCluster, manifest: Manifest) -> Owner:
 def is_orphan(cluster: ValidatedCluster, live: Manifest) -> bool:
     """Return whether the operator created this object and nobody owns it now. `live`: as the API server has it."""
     managers = {entry.get("manager") for entry in live["metadata"].get("managedFields") or ()}
-    return owner_of(cluster, live) is Owner.NOBODY and MANAGER in managers
+    return owner_of(cluster, live) is Owner.NOBODY and FIELD_MANAGER in managers
 
 
 def _owner(cluster: ValidatedCluster, controller: dict[str, Any]) -> Owner:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from zkoperator.ensemble.model.names import MANAGER, USER_METADATA
+from zkoperator.ensemble.model.names import USER_METADATA
 from zkoperator.ensemble.model.quantity import parse_quantity
-from zkoperator.kube.port import Manifest
+from zkoperator.kube.port import FIELD_MANAGER, Manifest
 
 _WHOLE = frozenset({"selector", "matchLabels", "data", "nodeSelector"})
 """Maps in which any added key changes what the object does."""
@@ -36,7 +36,7 @@ def edit_of(live: Manifest, desired: Manifest) -> str:
     The field managers are those of `metadata.managedFields`: an edit makes its author the owner of the field.
     """
     changed = changed_fields(live, desired)
-    entries = [each for each in live["metadata"].get("managedFields") or () if each.get("manager") != MANAGER]
+    entries = [each for each in live["metadata"].get("managedFields") or () if each.get("manager") != FIELD_MANAGER]
     found = {(each["manager"], path) for each in entries for path in changed if _owns(each.get("fieldsV1"), path)}
     managers, fields = (", ".join(sorted({edit[part] for edit in found})) for part in (0, 1))
     return f"{managers} changed {fields}" if found else ""

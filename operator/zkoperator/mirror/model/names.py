@@ -3,8 +3,6 @@
 import hashlib
 from typing import Final
 
-FIELD_MANAGER: Final = "zkoperator"
-"""The operator in `managedFields`."""
 SYNC_LABEL: Final = "zkoperator.dev/sync"
 """On a ConfigMap: the name of the ConfigSync that may write it."""
 ZXID_ANNOTATION: Final = "zkoperator.dev/zxid"
