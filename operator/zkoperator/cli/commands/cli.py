@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.members import MEMBER, is_ready, name_of, pods_of
 from zkoperator.cli.view.objects import fetch
+from zkoperator.cli.view.shell_pod import shell_pod
 from zkoperator.cli.view.usage import UsageError
 from zkoperator.ensemble.model.names import CLIENT_PORT, CONTAINER, LOOPBACK_PORT, TLS_PORT
 from zkoperator.errors import FieldError, InvalidError
@@ -18,25 +19,24 @@ from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, Manifest
 NAME = "cli"
 HELP = "open zkCli.sh in a member of an ensemble, or run one command of it: `cli main -- ls -R /apps`"
 
-SCRIPT = f"""\
+SCRIPT = """\
 limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || :)
 used=$(sed -n 's/^anon //p' /sys/fs/cgroup/memory.stat 2>/dev/null || :)
 case $limit in '' | *[!0-9]*) ;; *)
   if [ -n "$used" ] && [ $((limit - used)) -lt 134217728 ]; then
-    echo "this member has less than 128 MiB of memory to spare, so a shell could end it; use a pod of its own:" \\
-      "kubectl run zkcli --rm -it --image=$1 -- zkCli.sh -server $2" >&2
+    echo "this member has less than 128 MiB of memory to spare, so a shell could end it; use a pod of its own:" >&2
+    printf '%s\\n' "$1" >&2
     exit 1
   fi ;;
 esac
-port={CLIENT_PORT}
-case $2 in *:{TLS_PORT}) port={LOOPBACK_PORT} ;; esac
+port=$2
 shift 2
 export ZK_CLIENT_HEAP=48 JVMFLAGS= CLIENT_JVMFLAGS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 exec zkCli.sh -server 127.0.0.1:$port "$@"
 """
 """The member's own memory limit holds for the shell too, and a limit that is exceeded ends the whole container.
 
-Where the endpoint is that of TLS alone, plaintext is left inside the pod, under another number.
+Its arguments: what to do where memory is short, the port for plaintext inside the pod, and the words of the shell.
 """
 
 
@@ -64,7 +64,7 @@ async def _words(arguments: argparse.Namespace) -> list[str]:
     async with connect(arguments) as api:
         raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace, arguments.cluster)
         pod = choice(await pods_of(api, namespace, arguments.cluster, wanted), raw)
-    return kubectl_words(arguments, namespace, pod, str((raw.get("status") or {}).get("endpoint", "")))
+    return kubectl_words(arguments, namespace, pod, raw)
 
 
 def choice(pods: Sequence[Manifest], raw: Manifest) -> Manifest:
@@ -81,7 +81,7 @@ def choice(pods: Sequence[Manifest], raw: Manifest) -> Manifest:
     return ready[0]
 
 
-def kubectl_words(arguments: argparse.Namespace, namespace: str, pod: Manifest, endpoint: str) -> list[str]:
+def kubectl_words(arguments: argparse.Namespace, namespace: str, pod: Manifest, raw: Manifest) -> list[str]:
     """Return the arguments of kubectl: with a terminal for a shell, without for one command."""
     place = ["--namespace", namespace]
     place += ["--kubeconfig", arguments.kubeconfig] if arguments.kubeconfig else []
@@ -90,4 +90,11 @@ def kubectl_words(arguments: argparse.Namespace, namespace: str, pod: Manifest, 
     input_flags += ["--tty"] if input_flags and sys.stdin.isatty() else []
     image = next(c["image"] for c in pod["spec"]["containers"] if c["name"] == CONTAINER)
     target = [name_of(pod), "--container", CONTAINER, *input_flags]
-    return ["exec", *place, *target, "--", "sh", "-c", SCRIPT, "zkcli", image, endpoint, *arguments.words]
+    script = ["sh", "-c", SCRIPT, "zkcli", shell_pod(place, raw, image), str(_inner_port(raw))]
+    return ["exec", *place, *target, "--", *script, *arguments.words]
+
+
+def _inner_port(raw: Manifest) -> int:
+    """Return the port for plaintext on loopback: another one where the endpoint is that of TLS alone."""
+    endpoint = str((raw.get("status") or {}).get("endpoint", ""))
+    return LOOPBACK_PORT if endpoint.endswith(f":{TLS_PORT}") else CLIENT_PORT

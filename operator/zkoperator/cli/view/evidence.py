@@ -10,6 +10,7 @@ from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import CHILD_LABELS, CONTAINER, METRICS_PORT, selector_text
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.port import (
+    CERTIFICATES,
     CONFIG_MAPS,
     CONFIG_SYNCS,
     DEPLOYMENTS,
@@ -93,7 +94,7 @@ class Collector:
     async def _children(self) -> None:
         for raw in self._found.clusters:
             labels = selector_text({**CHILD_LABELS, "app.kubernetes.io/instance": raw["metadata"]["name"]})
-            for resource in _CHILDREN:
+            for resource in _kinds_of(raw):
                 listed = await self._try(self._api.list(resource, self._namespace, labels=labels))
                 objects = listed.items if listed is not None else ()
                 self._found.add("", resource, objects)
@@ -148,3 +149,10 @@ class Collector:
         except ZkOperatorError as error:
             self._found.missing.append(str(error))
             return None
+
+
+def _kinds_of(cluster: Manifest) -> tuple[Resource, ...]:
+    """Return the kinds of children, Certificates of cert-manager only where the spec asks for some."""
+    tls = (cluster.get("spec") or {}).get("tls") or {}
+    asked = [part for part in tls.values() if (part.get("certificate") or {}).get("issuerRef")]
+    return (*_CHILDREN, CERTIFICATES) if asked else _CHILDREN

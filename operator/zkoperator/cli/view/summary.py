@@ -11,6 +11,7 @@ from zkoperator.api.meta import Condition, Model, Truth
 from zkoperator.api.parse import parse
 from zkoperator.api.reasons import ClusterCondition, SyncCondition
 from zkoperator.api.sync import ConfigSyncStatus, Conflict, Pending
+from zkoperator.api.tls import TlsStatus
 
 S = TypeVar("S", bound=Model)
 
@@ -42,6 +43,7 @@ class ClusterSummary(Summary):
     version: str
     config_version: str
     endpoint: str
+    tls: TlsStatus | None
     members: tuple[Member, ...]
     conditions: tuple[Condition, ...]
 
@@ -81,6 +83,7 @@ def cluster_summary(raw: Mapping[str, Any]) -> ClusterSummary:
         version=status.version,
         config_version=status.config_version,
         endpoint=status.endpoint,
+        tls=status.tls,
         members=status.members,
         conditions=status.conditions,
     )

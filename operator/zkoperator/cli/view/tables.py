@@ -6,6 +6,7 @@ from datetime import datetime
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterCondition, StandardCondition, SyncCondition
 from zkoperator.api.sync import Pending
+from zkoperator.api.tls import ClientTlsStatus, QuorumTlsStatus, TlsStatus
 from zkoperator.cli.view.summary import NOT_SEEN, ClusterSummary, Summary, SyncSummary
 from zkoperator.cli.view.terminal import Colour, Style, age, printable, table, whole_table
 
@@ -59,6 +60,7 @@ def cluster_detail(summary: ClusterSummary, style: Style, now: datetime) -> str:
         ("connect", summary.endpoint or "-"),
         ("version", summary.version or "-"),
         ("configuration", summary.config_version or "-"),
+        *(_tls(summary.tls) if summary.tls is not None else ()),
     ]
     members = [
         (m.name, str(m.id), m.role, "yes" if m.ready else "no", m.version or "-", m.zxid or "-", printable(m.reason))
@@ -69,6 +71,22 @@ def cluster_detail(summary: ClusterSummary, style: Style, now: datetime) -> str:
         head_row = ("MEMBER", "ID", "ROLE", "READY", "VERSION", "ZXID", "REASON")
         parts.append(whole_table(head_row, members, style.width))
     return "\n\n".join([*parts, _conditions(summary.conditions, style, now)])
+
+
+def _tls(tls: TlsStatus) -> list[tuple[str, str]]:
+    """Return what TLS is like, of clients and between members."""
+    facts = []
+    if (client := tls.client) is not None:
+        address = f"{client.endpoint}, verified by ca.crt of ConfigMap {tls.ca_bundle}; " if client.endpoint else ""
+        plain = f"{client.plaintext_clients} plain connections since members started"
+        facts = [("client TLS", f"{address}{client.members} members, {plain}; {_certificate(client)}")]
+    if (quorum := tls.quorum) is not None:
+        facts.append(("quorum TLS", f"{tls.phase}; {_certificate(quorum)}"))
+    return facts
+
+
+def _certificate(part: ClientTlsStatus | QuorumTlsStatus) -> str:
+    return f"certificate of {printable(part.issuer)} until {part.not_after}" if part.not_after else "no certificate yet"
 
 
 def sync_detail(summary: SyncSummary, style: Style, now: datetime) -> str:

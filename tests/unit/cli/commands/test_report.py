@@ -18,7 +18,16 @@ from zkoperator.cli import main
 from zkoperator.cli.view import redaction
 from zkoperator.ensemble.model.names import Names
 from zkoperator.errors import ForbiddenError
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, PODS, SECRETS, ZOOKEEPER_CLUSTERS, Manifest
+from zkoperator.kube.port import (
+    CERTIFICATES,
+    CONFIG_MAPS,
+    CONFIG_SYNCS,
+    EVENTS,
+    PODS,
+    SECRETS,
+    ZOOKEEPER_CLUSTERS,
+    Manifest,
+)
 
 PLACE = ["-n", NAMESPACE]
 
@@ -205,3 +214,16 @@ def test_a_file_that_cannot_be_written_is_named(
     assert "cannot be written" in capsys.readouterr().err
     assert main(["report", "--file", str(tmp_path / "y.tar.gz"), "-o", "json", *PLACE]) == 0
     assert json.loads(capsys.readouterr().out)["files"]
+
+
+@pytest.mark.parametrize(
+    ("source", "is_there"), [({"issuerRef": {"name": "company"}}, True), ({"selfSigned": {}}, False)]
+)
+def test_a_report_has_what_cert_manager_was_asked_for_where_it_was_asked(
+    kube: KubeWithTexts, tmp_path: Path, source: dict[str, Any], is_there: bool
+) -> None:
+    kube.put(ZOOKEEPER_CLUSTERS, cluster(tls={"client": {"certificate": source, "plaintext": "Allowed"}}))
+    request = _object("cert-manager.io/v1", "Certificate", "main-zk-client", spec={"secretName": "main-zk-client-tls"})
+    request["metadata"]["labels"] = Names(NAMESPACE, CLUSTER).labels
+    kube.put(CERTIFICATES, request)
+    assert ("certificates/main-zk-client.yaml" in written(tmp_path)) == is_there

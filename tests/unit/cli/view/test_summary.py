@@ -131,3 +131,25 @@ def test_escape_sequences_of_a_path_do_not_reach_the_terminal() -> None:
     raw = sync()
     raw["spec"]["zookeeper"]["path"] = "/\x1b[2J"
     assert "\x1b" not in sync_table([sync_summary(raw)], PLAIN, namespaced=False)
+
+
+def test_one_cluster_with_tls_shows_where_clients_connect_who_is_still_plain_and_until_when_it_holds() -> None:
+    end = "2026-03-01T00:00:00Z"
+    client = {
+        "notAfter": end,
+        "issuer": "CN=demo/main",
+        "members": 3,
+        "plaintextClients": 2,
+        "endpoint": "main-zk.demo.svc:2281",
+    }
+    tls = {"phase": "QuorumTLS", "client": client, "quorum": {}, "caBundle": "main-zk-ca"}
+    shown = cluster_detail(cluster_summary(cluster(tls=tls)), PLAIN, NOW)
+    (of_clients,) = (line.split() for line in shown.splitlines() if "client TLS" in line)
+    assert " ".join(of_clients) == (
+        "client TLS main-zk.demo.svc:2281, verified by ca.crt of ConfigMap main-zk-ca; 3 members, 2 plain connections "
+        f"since members started; certificate of CN=demo/main until {end}"
+    )
+    (between,) = (line.split() for line in shown.splitlines() if "quorum TLS" in line)
+    assert " ".join(between) == "quorum TLS QuorumTLS; no certificate yet"
+    assert to_json(cluster_summary(cluster(tls=tls)))["tls"]["client"]["plaintextClients"] == 2
+    assert "TLS" not in cluster_detail(cluster_summary(cluster()), PLAIN, NOW)
