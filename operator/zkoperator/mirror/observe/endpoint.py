@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from zkoperator.api.reasons import SyncReason
+from zkoperator.controller.cluster_access import tls_hosts
 from zkoperator.errors import InvalidError
 from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, KubeApi
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.host_policy import Permission, permission_of, protected_reason
 from zkoperator.mirror.observe.subtree import Endpoint
-from zkoperator.mirror.observe.trust import TrustError, TrustFinder, tls_hosts
+from zkoperator.mirror.observe.trust import TrustError, TrustFinder
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.outcome import LookAgain

@@ -2,14 +2,11 @@
 
 import base64
 import binascii
-from typing import Any
 
+from zkoperator.controller.cluster_access import asks_for_certificate, bundle_of, tls_hosts
 from zkoperator.kube.port import CONFIG_MAPS, SECRETS, KubeApi, Manifest
 from zkoperator.mirror.validate import SourceTls
 from zkoperator.zk.port import ClientTls
-
-_REQUIRED = "Required"
-"""The word of a ZooKeeperCluster whose clients must show a certificate."""
 
 
 class TrustError(Exception):
@@ -34,14 +31,14 @@ class TrustFinder:
         """
         if not tls_hosts(cluster):
             return None
-        namespace, bundle = cluster["metadata"]["namespace"], str(_tls_status(cluster).get("caBundle") or "")
+        namespace, bundle = cluster["metadata"]["namespace"], bundle_of(cluster)
         found = await self._api.get(CONFIG_MAPS, namespace, bundle)
         authorities = str(((found or {}).get("data") or {}).get("ca.crt") or "")
         if not authorities:
             raise TrustError(f"there is no ConfigMap {bundle} with the key ca.crt in this namespace")
         if certificate is not None:
             return ClientTls(authorities, await self._certificate(namespace, certificate))
-        is_asked = client_of(cluster).get("authentication") == _REQUIRED
+        is_asked = asks_for_certificate(cluster)
         return ClientTls(authorities, await self._entry(namespace, bundle, "operator.pem") if is_asked else "")
 
     async def of_hosts(self, namespace: str, asked: SourceTls, names: tuple[tuple[str, str], ...]) -> ClientTls:
@@ -68,20 +65,6 @@ class TrustFinder:
         if not text:
             raise TrustError(f"there is no Secret {name} with the key {key} in this namespace")
         return text
-
-
-def tls_hosts(cluster: Manifest) -> str:
-    """Return the connect string for TLS, empty while not all members have the port."""
-    return str((_tls_status(cluster).get("client") or {}).get("hosts") or "")
-
-
-def client_of(cluster: Manifest) -> dict[str, Any]:
-    """Return what the spec says about TLS of clients, nothing where it says nothing."""
-    return ((cluster["spec"].get("tls") or {}).get("client")) or {}
-
-
-def _tls_status(cluster: Manifest) -> dict[str, Any]:
-    return ((cluster.get("status") or {}).get("tls")) or {}
 
 
 def _text(secret: Manifest | None, key: str) -> str:
