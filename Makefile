@@ -16,7 +16,7 @@ SLOWEST = --durations=15 --durations-min=5
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help check unit servers e2e test faults bench crds requirements cluster cluster-down demo clean clean-cache
+.PHONY: help check unit servers e2e test faults bench crds docs requirements cluster cluster-down demo clean clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -61,9 +61,13 @@ crds: $(STAMP) ## Write crds/, the reference and the chart's files from the type
 	$(BIN)/python -m testbed.monitoring
 	$(BIN)/python -m testbed.chart
 
+docs: $(STAMP) ## The documentation as a site, in build/site
+	$(BIN)/python -m testbed.site
+
 requirements: $(STAMP) ## Pin the dependencies again, with hashes
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o requirements/runtime.txt pyproject.toml
 	cd requirements && ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o dev.txt dev.in
+	cd requirements && ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o docs.txt docs.in
 
 cluster: $(STAMP) ## A local Kubernetes of NODES nodes
 	$(BIN)/python -m testbed up --nodes $(NODES)

@@ -12,6 +12,8 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 
 
 RELEASE = ROOT / ".github" / "workflows" / "release.yaml"
+MORE_RIGHTS = {"release": {"contents": "read", "id-token": "write"}, "docs": {"pages": "write", "id-token": "write"}}
+"""What one job of a workflow may do beyond reading: sign an image, publish the site."""
 
 
 def workflow(path: Path) -> dict[str, Any]:
@@ -33,8 +35,7 @@ def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
 def test_a_workflow_may_read_the_repository_and_nothing_else(path: Path) -> None:
     document = workflow(path)
     granted = [document["permissions"], *(job.get("permissions", {}) for job in document["jobs"].values())]
-    signing = {"contents": "read", "id-token": "write"}
-    assert all(right in ({}, {"contents": "read"}) or (right == signing and path == RELEASE) for right in granted)
+    assert all(right in ({}, {"contents": "read"}, MORE_RIGHTS.get(path.stem, {})) for right in granted)
     for step in steps(path):
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
@@ -77,3 +78,11 @@ def test_the_base_of_a_release_is_a_digest() -> None:
 def test_dependencies_are_looked_up_for_vulnerabilities() -> None:
     nightly = [step.get("run", "") for step in steps(ROOT / ".github/workflows/nightly.yaml")]
     assert any("pip-audit" in run and "requirements/runtime.txt" in run for run in nightly)
+
+
+def test_the_site_is_published_from_a_release_and_with_the_pages_of_earlier_ones() -> None:
+    jobs = workflow(ROOT / ".github" / "workflows" / "docs.yaml")["jobs"]
+    assert jobs["publish"]["if"] == "github.ref_type == 'tag' && vars.PAGES != ''"
+    (checkout,) = (step for step in jobs["build"]["steps"] if step.get("uses", "").startswith("actions/checkout@"))
+    assert checkout["with"]["fetch-depth"] == 0
+    assert {"run": "make docs"} in jobs["build"]["steps"]
