@@ -6,6 +6,7 @@ Everything the operator does passes through its ports, so it can be killed at an
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.fakes.kube import FakeKube, Operation
@@ -28,6 +29,7 @@ from zkoperator.kube.port import (
 )
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import WHEN_WOKEN
+from zkoperator.runtime.wall_clock import utc_now
 from zkoperator.zk.port import BadVersionError, ClientTls, Credential, Node, Stat
 
 KEY = Key("demo", "main")
@@ -101,6 +103,8 @@ class EnsembleWorld(Simulation):
     counts_budgets: bool = True
     """Whether the disruption controller keeps up with everybody else."""
     made: list[str] = field(default_factory=list)
+    today: datetime = field(default_factory=utc_now)
+    """What the clocks on the walls showed when the clock of the operator showed 0."""
 
     def __post_init__(self) -> None:
         self.api.before = lambda operation: self._write_begins(operation)
@@ -112,7 +116,14 @@ class EnsembleWorld(Simulation):
         self.start_operator()
 
     def start_operator(self) -> None:
-        self.operator = EnsembleReconciler(self.api, self.store, self, self, Defaults(GOOD), self.clock)
+        self.operator = self.operator_with(self.api, self)
+
+    def operator_with(self, api: Any, members: Any) -> EnsembleReconciler:
+        """Return an operator of this world that reaches Kubernetes and the members in this way."""
+        return EnsembleReconciler(api, self.store, members, members, Defaults(GOOD), self.clock, wall=self.wall)
+
+    def wall(self) -> datetime:
+        return self.today + timedelta(seconds=self.clock.seconds)
 
     # Faults
 

@@ -6,10 +6,8 @@ import random
 from contextlib import suppress
 from typing import Any
 
-from tests.support.models.ensemble_simulation import GOOD
 from tests.support.worlds.ensemble import KEY, EnsembleWorld
 from zkoperator.ensemble.reconcile import EnsembleReconciler
-from zkoperator.ensemble.validate import Defaults
 from zkoperator.errors import ZkOperatorError
 
 _UNTIL_PARKED = 12
@@ -48,7 +46,7 @@ class Rivals:
 
     def _operator(self) -> EnsembleReconciler:
         api, parked = _Parked(self.world.api, self), _Parked(self.world, self)
-        return EnsembleReconciler(api, self.world.store, parked, parked, Defaults(GOOD), self.world.clock)
+        return self.world.operator_with(api, parked)
 
     async def park(self) -> None:
         """Wait until it is drawn that this request is made."""

@@ -2,87 +2,54 @@
 
 import base64
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.support.models.ensemble_simulation import GOOD, NAMES
-from tests.support.models.foreign_pki import DAY, NOW, Signed, authority, pem, pkcs8, secret_of, traditional
+from tests.support.models.ensemble_simulation import NAMES
+from tests.support.models.foreign_pki import DAY, NOW, authority, pem, pkcs8, secret_of
 from tests.support.models.handshakes import handshake
-from tests.support.worlds.ensemble import EnsembleWorld, ensemble_world
-from zkoperator.ensemble.model.certificate_names import client_names
-from zkoperator.ensemble.reconcile import EnsembleReconciler
-from zkoperator.ensemble.validate import Defaults
-from zkoperator.kube.port import (
-    CERTIFICATES,
-    CONFIG_MAPS,
-    EVENTS,
-    SECRETS,
-    ZOOKEEPER_CLUSTERS,
-    Manifest,
-    NoSuchKindError,
+from tests.support.worlds.certified import (
+    BOTH,
+    COMPANY,
+    ISSUER,
+    OWN,
+    SELF_SIGNED,
+    degraded,
+    deliver,
+    held,
+    own_secret,
+    published,
+    restart_at,
+    secret,
+    status,
+    stay,
+    world_with,
 )
+from tests.support.worlds.ensemble import ensemble_world
+from zkoperator.kube.port import CERTIFICATES, EVENTS, SECRETS, Manifest, NoSuchKindError
 from zkoperator.pki.certificates import read_certificates, time_text
-from zkoperator.pki.files import File, Held, read_files
+from zkoperator.pki.files import File
 
-SELF_SIGNED: Manifest = {"certificate": {"selfSigned": {}}, "plaintext": "Allowed"}
 PRIVATE = re.compile(r"PRIVATE KEY|[A-Za-z0-9+/]{40,}")
 
 
-def world_with(tls: Manifest, replicas: int = 1) -> EnsembleWorld:
-    return ensemble_world(replicas, tls=tls)
-
-
-def secret(world: EnsembleWorld, name: str) -> Manifest:
-    found = world.api.peek(SECRETS, "demo", name)
-    assert found is not None, f"there is no Secret {name}"
-    return found
-
-
-def held(world: EnsembleWorld) -> Held:
-    found = secret(world, "main-zk-tls")
-    data = {key: base64.b64decode(text) for key, text in found["data"].items()}
-    prefix = "zkoperator.dev/written-"
-    written = {key.removeprefix(prefix): text for key, text in found["metadata"]["annotations"].items()}
-    return read_files(data, written)
-
-
-def status(world: EnsembleWorld) -> Manifest:
-    found = world.api.peek(ZOOKEEPER_CLUSTERS, "demo", "main")
-    assert found is not None
-    return dict(found["status"])
-
-
-def degraded(world: EnsembleWorld) -> Manifest:
-    found: Manifest = next(each for each in status(world)["conditions"] if each["type"] == "Degraded")
-    return found
-
-
-def deliver(world: EnsembleWorld, name: str, data: dict[str, bytes]) -> None:
-    encoded = {key: base64.b64encode(content).decode() for key, content in data.items()}
-    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "demo"}, "data": encoded}
-    if world.api.peek(SECRETS, "demo", name) is not None:
-        world.api.remove(SECRETS, "demo", name)
-    world.api.put(SECRETS, manifest)
-
-
 async def test_a_cluster_with_tls_gets_everything_from_its_own_ca() -> None:
-    world = world_with({"client": SELF_SIGNED, "quorum": {}})
+    world = world_with(BOTH)
     await world.rest()
     files = held(world)
     assert set(files.leaves) == {File.CLIENT, File.QUORUM}
     (ca,) = files.bundles[File.QUORUM_CA]
     assert ca.subject.rfc4514_string().startswith("CN=demo/main ") and ca.subject.rfc4514_string().endswith(" g1")
-    published = world.api.peek(CONFIG_MAPS, "demo", "main-zk-ca")
-    assert published is not None and read_certificates(published["data"]["ca.crt"].encode()) == (ca,)
+    assert read_certificates(published(world).encode()) == (ca,)
     assert handshake(files.leaves[File.CLIENT], ca, name="main-zk.demo.svc") == ""
     assert handshake(files.leaves[File.QUORUM], ca, name=NAMES.host(2)) == ""
     assert status(world)["tls"]["client"]["issuer"] == ca.subject.rfc4514_string()
 
 
 async def test_the_keys_of_the_ca_are_in_a_secret_of_their_own() -> None:
-    world = world_with({"client": SELF_SIGNED, "quorum": {}})
+    world = world_with(BOTH)
     await world.rest()
     assert set(secret(world, "main-zk-ca")["data"]) == {"g1.crt", "g1.key", "operator.pem"}
     assert set(secret(world, "main-zk-tls")["data"]) == {
@@ -101,7 +68,7 @@ async def test_a_cluster_without_tls_reads_and_makes_no_certificates() -> None:
 
 
 async def test_a_restart_of_the_operator_changes_no_certificate() -> None:
-    world = world_with({"client": SELF_SIGNED, "quorum": {}})
+    world = world_with(BOTH)
     await world.rest()
     before = {each["metadata"]["name"]: each for each in world.api.every(SECRETS)}
     for _ in range(3):
@@ -110,24 +77,8 @@ async def test_a_restart_of_the_operator_changes_no_certificate() -> None:
     assert {each["metadata"]["name"]: each for each in world.api.every(SECRETS)} == before
 
 
-async def stay(world: EnsembleWorld, turns: int = 20) -> None:
-    """Let everybody act although the cluster cannot become as asked."""
-    for _ in range(turns):
-        await world.turn()
-
-
-async def restart_at(world: EnsembleWorld, moment: datetime) -> None:
-    """Let the operator go on at this time."""
-    world.operator = operator_at(world, moment)
-    await world.rest()
-
-
-def operator_at(world: EnsembleWorld, moment: datetime) -> EnsembleReconciler:
-    return EnsembleReconciler(world.api, world.store, world, world, Defaults(GOOD), world.clock, wall=lambda: moment)
-
-
 async def test_a_certificate_is_renewed_in_time_and_restarts_nobody() -> None:
-    world = world_with({"client": SELF_SIGNED, "quorum": {}})
+    world = world_with(BOTH)
     await world.rest()
     before, restarts = held(world), list(world.restarts)
     await restart_at(world, NOW + 50 * DAY)
@@ -140,7 +91,7 @@ async def test_a_certificate_is_renewed_in_time_and_restarts_nobody() -> None:
 
 
 async def test_after_a_year_away_one_look_heals_everything() -> None:
-    world = world_with({"client": SELF_SIGNED, "quorum": {}})
+    world = world_with(BOTH)
     await world.rest()
     await restart_at(world, NOW + 366 * DAY)
     for leaf in held(world).leaves.values():
@@ -157,18 +108,6 @@ async def test_the_duration_and_further_names_of_the_spec_are_in_the_certificate
     (ca,) = held(world).bundles[File.PUBLISHED]
     assert handshake(leaf, ca, name="zk.example.com") == ""
     assert leaf.certificate.not_valid_after_utc - leaf.certificate.not_valid_before_utc == timedelta(hours=49)
-
-
-COMPANY = authority()
-NAMES_OF_CLIENT_PORT = client_names(NAMES)
-
-
-def own_secret(ca: Signed = COMPANY, **shape: Any) -> dict[str, bytes]:
-    leaf = ca.signs(NAMES_OF_CLIENT_PORT, **shape)
-    return secret_of(leaf, ca, key=traditional(leaf.key))
-
-
-OWN: Manifest = {"client": {"certificate": {"secretName": "company-tls"}, "plaintext": "Allowed"}}
 
 
 async def test_a_secret_of_people_is_taken_over_with_its_key_converted() -> None:
@@ -248,15 +187,6 @@ async def test_an_object_of_others_with_a_name_of_ours_is_left_alone() -> None:
     assert "main-zk-tls was not made by this operator" in degraded(world)["message"]
 
 
-ISSUER: Manifest = {
-    "client": {
-        "certificate": {"issuerRef": {"name": "company", "kind": "ClusterIssuer"}},
-        "additionalNames": ["zk.example.com"],
-        "plaintext": "Allowed",
-    }
-}
-
-
 async def test_cert_manager_is_asked_and_its_secret_taken() -> None:
     world = world_with(ISSUER)
     world.api.now = time_text(NOW)
@@ -281,7 +211,8 @@ async def test_a_request_that_is_not_answered_is_told_with_the_words_of_cert_man
     conditions = [{"type": "Ready", "status": "False", "message": "issuer company not found"}]
     world.api.remove(CERTIFICATES, "demo", "main-zk-client")
     world.api.put(CERTIFICATES, {**live, "status": {"conditions": conditions}})
-    world.operator = operator_at(world, NOW + timedelta(hours=1))
+    world.today = NOW + timedelta(hours=1)
+    world.start_operator()
     await stay(world)
     assert "Certificate main-zk-client is not ready: issuer company not found" in degraded(world)["message"]
 
@@ -301,7 +232,7 @@ async def test_without_cert_manager_the_message_says_what_to_install() -> None:
 
 
 async def test_turning_tls_off_leaves_no_key_with_the_members() -> None:
-    world = world_with({"client": SELF_SIGNED, "quorum": {}})
+    world = world_with(BOTH)
     await world.rest()
     world.ask_for(tls=None)
     await world.rest()
