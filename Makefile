@@ -16,7 +16,7 @@ SLOWEST = --durations=15 --durations-min=5
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help check unit servers e2e test faults bench crds docs requirements cluster cluster-down demo clean clean-cache
+.PHONY: help check unit servers e2e test faults bench crds docs plugin requirements cluster cluster-down demo clean clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ crds: $(STAMP) ## Write crds/, the reference and the chart's files from the type
 
 docs: $(STAMP) ## The documentation as a site, in build/site
 	$(BIN)/python -m testbed.site
+
+plugin: $(STAMP) ## The archive and manifest of `kubectl zk` for krew, in dist/
+	$(BIN)/python -m testbed.krew
 
 requirements: $(STAMP) ## Pin the dependencies again, with hashes
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o requirements/runtime.txt pyproject.toml

@@ -7,13 +7,19 @@ from typing import Any
 import pytest
 import yaml
 
+from testbed.krew import ARCHIVE
+from zkoperator import __version__
+
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 
 
 RELEASE = ROOT / ".github" / "workflows" / "release.yaml"
-MORE_RIGHTS = {"release": {"contents": "read", "id-token": "write"}, "docs": {"pages": "write", "id-token": "write"}}
-"""What one job of a workflow may do beyond reading: sign an image, publish the site."""
+MORE_RIGHTS = {
+    "release": [{"contents": "read", "id-token": "write"}, {"contents": "write"}],
+    "docs": [{"pages": "write", "id-token": "write"}],
+}
+"""What single jobs of a workflow may do beyond reading: sign an image, fill the release page, publish the site."""
 
 
 def workflow(path: Path) -> dict[str, Any]:
@@ -35,7 +41,8 @@ def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
 def test_a_workflow_may_read_the_repository_and_nothing_else(path: Path) -> None:
     document = workflow(path)
     granted = [document["permissions"], *(job.get("permissions", {}) for job in document["jobs"].values())]
-    assert all(right in ({}, {"contents": "read"}, MORE_RIGHTS.get(path.stem, {})) for right in granted)
+    assert document["permissions"] in ({}, {"contents": "read"})
+    assert all(right in ({}, {"contents": "read"}, *MORE_RIGHTS.get(path.stem, ())) for right in granted)
     for step in steps(path):
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
@@ -86,3 +93,9 @@ def test_the_site_is_published_from_a_release_and_with_the_pages_of_earlier_ones
     (checkout,) = (step for step in jobs["build"]["steps"] if step.get("uses", "").startswith("actions/checkout@"))
     assert checkout["with"]["fetch-depth"] == 0
     assert {"run": "make docs"} in jobs["build"]["steps"]
+
+
+def test_krew_finds_the_archive_where_the_release_puts_it() -> None:
+    packed, uploaded = (run for run in released() if "kubectl-zk-" in run)
+    assert 'archive="kubectl-zk-$GITHUB_REF_NAME.tar.gz"' in packed and "$GITHUB_REF_NAME/$archive" in packed
+    assert f"kubectl-zk-v{__version__}.tar.gz" == ARCHIVE and '"dist/kubectl-zk-$GITHUB_REF_NAME.tar.gz"' in uploaded
