@@ -16,7 +16,7 @@ SLOWEST = --durations=15 --durations-min=5
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help check unit servers e2e test faults bench crds docs plugin requirements cluster cluster-down demo clean clean-cache
+.PHONY: help check unit servers e2e test faults bench crds docs plugin release-base release-base-check requirements cluster cluster-down demo clean clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -66,6 +66,12 @@ docs: $(STAMP) ## The documentation as a site, in build/site
 
 plugin: $(STAMP) ## The archive and manifest of `kubectl zk` for krew, in dist/
 	$(BIN)/python -m testbed.krew
+
+release-base: $(STAMP) ## Keep what this version leaves in a cluster, as the base of the next one's upgrade test
+	$(BIN)/python -m tests.support.models.release_base --write
+
+release-base-check: $(STAMP)
+	$(BIN)/python -m tests.support.models.release_base --check
 
 requirements: $(STAMP) ## Pin the dependencies again, with hashes
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-header -o requirements/runtime.txt pyproject.toml
