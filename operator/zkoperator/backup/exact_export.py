@@ -10,8 +10,9 @@ other change of its znode, is the one that was read. Containers and znodes with 
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 from zkoperator.backup.batches import BatchSize
 from zkoperator.backup.tree_store import TreeStore
@@ -21,6 +22,7 @@ from zkoperator.zk.port import ConnectionState, EventType, MultiRead, NoNodeErro
 
 _AT_ONCE = 8
 _CALLS_AT_ONCE = 256
+_CHILDREN_AT_ONCE = 20_000
 _MOST_ROUNDS = 200
 _MOST_NEW = 16
 _ATOMIC_BYTES = 8 * 1024 * 1024
@@ -29,6 +31,13 @@ _T = TypeVar("_T")
 
 class DidNotComeToRestError(TransientError):
     """In every round something changed that the atomic read had not asked for."""
+
+
+class _Parent(NamedTuple):
+    """A znode that has children, of which so many were seen."""
+
+    path: str
+    children: int
 
 
 class ExactExport:
@@ -59,7 +68,7 @@ class ExactExport:
             await self._zk.sync(self._root)
             self._events.clear()
             await self._zk.get(self._root)
-            await self._read_below([self._root])
+            await self._read_below()
             await self._read_acls()
             return await self._come_to_rest()
         finally:
@@ -69,21 +78,20 @@ class ExactExport:
     def _state_changed(self, state: ConnectionState) -> None:
         self._is_lost = self._is_lost or state is not ConnectionState.CONNECTED
 
-    async def _read_below(self, paths: Sequence[str]) -> None:
-        """Read these znodes and everything below them, level by level."""
-        while paths:
-            parents = await self._read(paths)
-            paths = await self._list(parents)
+    async def _read_below(self) -> None:
+        """Read the root and everything below it, some parents at a time, so that few paths are in memory."""
+        parents = await self._read([self._root])
+        while parents:
+            parents += await self._read(await self._list(_some(parents)))
 
-    async def _read(self, paths: Sequence[str]) -> list[str]:
+    async def _read(self, paths: Iterable[str]) -> list[_Parent]:
         """Read these znodes, several batches at once; return those that have children."""
-        rest, parents = list(paths), list[str]()
-        while rest:
-            size = self._batch.count
-            parts = [rest[start : start + size] for start in range(0, min(len(rest), _AT_ONCE * size), size)]
-            rest = rest[_AT_ONCE * size :]
+        rest, parents = iter(paths), list[_Parent]()
+        while parts := [part for _ in range(_AT_ONCE) if (part := list(islice(rest, self._batch.count)))]:
             for found in await self._all(self._read_batch(part) for part in parts):
-                parents += [path for path, read in found or () if read.stat.num_children]
+                parents += [
+                    _Parent(path, read.stat.num_children) for path, read in found or () if read.stat.num_children
+                ]
         return parents
 
     async def _read_batch(self, paths: Sequence[str]) -> list[tuple[str, Read]]:
@@ -107,14 +115,10 @@ class ExactExport:
         self._store.remove(path for path, read in answers if read is None)
         return found
 
-    async def _list(self, parents: Sequence[str]) -> list[str]:
-        below: list[str] = []
-        for start in range(0, len(parents), _CALLS_AT_ONCE):
-            part = parents[start : start + _CALLS_AT_ONCE]
-            listings = await self._all(self._zk.children(path) for path in part)
-            for path, listing in zip(part, listings, strict=True):
-                below += [join(path, name) for name in (listing.names if listing is not None else ())]
-        return below
+    async def _list(self, parents: Sequence[str]) -> Iterator[str]:
+        listings = await self._all(self._zk.children(path) for path in parents)
+        known = [(path, listing.names) for path, listing in zip(parents, listings, strict=True) if listing is not None]
+        return (join(path, name) for path, names in known for name in names)
 
     async def _read_acls(self) -> list[str]:
         """Read the ACLs that are not known; return the paths of which none can be read for the state that is known."""
@@ -184,6 +188,17 @@ class ExactExport:
     def _check_connection(self) -> None:
         if self._is_lost:
             raise TransientError("the connection was lost during the export")
+
+
+def _some(parents: list[_Parent]) -> list[str]:
+    """Take parents from the end of the list, with so many children that it is worth while."""
+    taken: list[str] = []
+    children = 0
+    while parents and len(taken) < _CALLS_AT_ONCE and children < _CHILDREN_AT_ONCE:
+        parent = parents.pop()
+        taken.append(parent.path)
+        children += parent.children
+    return taken
 
 
 def _touched(events: Iterable[ZnodeEvent], root: str) -> set[str]:

@@ -19,12 +19,16 @@ _SCHEMA: Final = """
     CREATE TABLE znode (path TEXT PRIMARY KEY, stat TEXT NOT NULL, data BLOB, czxid INTEGER NOT NULL,
                         aversion INTEGER NOT NULL, acl INTEGER) WITHOUT ROWID;
     CREATE INDEX unknown_acl ON znode (path) WHERE acl IS NULL;
+    CREATE TABLE former (path TEXT PRIMARY KEY, czxid INTEGER NOT NULL, aversion INTEGER NOT NULL,
+                         acl INTEGER NOT NULL) WITHOUT ROWID;
 """
-# A znode that was created again, or whose ACL has changed, has lost the ACL that was read.
+# A znode that was created again, or whose ACL has changed, has lost the ACL that was read. An ACL is a function of
+# path, czxid and aversion, so a former one with the same is the present one.
 _PUT: Final = """
-    INSERT INTO znode VALUES (:path, :stat, :data, :czxid, :aversion, NULL)
+    INSERT INTO znode VALUES (:path, :stat, :data, :czxid, :aversion,
+        (SELECT acl FROM former WHERE (path, czxid, aversion) = (:path, :czxid, :aversion)))
     ON CONFLICT (path) DO UPDATE SET
-        acl = CASE WHEN (czxid, aversion) = (excluded.czxid, excluded.aversion) THEN acl END,
+        acl = CASE WHEN (czxid, aversion) = (excluded.czxid, excluded.aversion) THEN acl ELSE excluded.acl END,
         stat = excluded.stat, data = excluded.data, czxid = excluded.czxid, aversion = excluded.aversion
 """
 _SET_ACL: Final = """
@@ -63,6 +67,22 @@ class TreeStore:
         """Keep the ACL, unless it was read of another state of the znode than the one that is known."""
         known = {"path": path, "czxid": found.stat.czxid, "aversion": found.stat.aversion}
         self._file.execute(_SET_ACL, known | {"acl": self._acl_id(found.entries)})
+
+    def remember_acls(self, found: Iterable[tuple[str, int, int, tuple[Acl, ...]]]) -> None:
+        """Have znodes that are put after this take over ACLs of an earlier export: path, czxid, aversion and ACL."""
+        self._file.execute("BEGIN")
+        rows = ((path, czxid, aversion, self._acl_id(entries)) for path, czxid, aversion, entries in found)
+        self._file.executemany("INSERT OR REPLACE INTO former VALUES (?, ?, ?, ?)", rows)
+        self._file.execute("COMMIT")
+
+    def forget_acls(self) -> None:
+        """Forget the remembered ACLs."""
+        self._file.execute("DELETE FROM former")
+
+    def acls(self) -> list[tuple[Acl, ...]]:
+        """Return the ACLs of all znodes, each once."""
+        numbers = {number for (number,) in self._file.execute("SELECT DISTINCT acl FROM znode")}
+        return [entries for entries, number in self._acls.items() if number in numbers]
 
     def without_acl(self, limit: int) -> list[str]:
         """Return paths whose ACL is not known."""
