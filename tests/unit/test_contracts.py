@@ -26,6 +26,7 @@ SEEDS = {
         "kazoo",
         "kopf",
         "kubernetes",
+        "obstore",
         "prometheus_client",
         "pydantic",
         "zkoperator.ensemble",
