@@ -96,7 +96,8 @@ def test_it_starts_with_nothing_but_what_is_in_it(image: Image, manifest: dict[s
     tmp_path.chmod(0o755)
     settings = json.loads(blob(image, manifest["config"]["digest"]).read_text())["config"]["Env"]
     environ = dict(setting.split("=", 1) for setting in settings)
-    imports = "import zkoperator.app, ssl, zoneinfo; assert ssl.create_default_context().cert_store_stats()['x509_ca']"
+    imports = "import zkoperator.app, zkoperator.backup.stores.s3, ssl, zoneinfo"
+    imports += "; assert ssl.create_default_context().cert_store_stats()['x509_ca']"
     for words in (["-m", "zkoperator", "version"], ["-c", f"{imports}; zoneinfo.ZoneInfo('Europe/Berlin')"]):
         command = ["/usr/sbin/chroot", "--userspec=65532:65532", str(tmp_path), "/opt/zkoperator/bin/python", *words]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)

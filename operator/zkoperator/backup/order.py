@@ -3,6 +3,10 @@
 The order is the value of one environment variable of the Job's container, the result is its termination message. Both
 are JSON. An order names files, in which the kubelet puts what is secret; neither of the two holds a secret itself.
 
+A Job's container runs `python -m zkoperator backup-job`. It needs a writable directory for temporary files, as large as
+twice the tree, and some 256 MiB of memory. No two containers of one Job may run at a time (`podReplacementPolicy:
+Failed`). One that is started again finds the backup that an earlier one has finished.
+
 A *location* is where a backup is below its store: `<directory>/<time>-<zxid>`, with the store's prefix in front of it
 in the bucket. It holds the snapshot file and `manifest.json`. A backup exists when its manifest does.
 """

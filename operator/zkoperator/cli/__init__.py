@@ -14,6 +14,7 @@ from zkoperator import __version__
 from zkoperator.cli.commands import (
     approve,
     audit,
+    backup_job,
     cli,
     crds,
     diff,
@@ -63,6 +64,7 @@ COMMANDS: tuple[Command, ...] = (
     report,
     render,
     run,
+    backup_job,
     crds,
     docs,
     version,

@@ -93,5 +93,5 @@ def test_the_monitoring_page_names_the_labels_of_each_metric() -> None:
 
 def test_the_page_of_the_command_line_shows_each_command() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
-    shown = set(re.findall(r"(?:kubectl zk|python -m zkoperator) (\w+)", page))
+    shown = set(re.findall(r"(?:kubectl zk|python -m zkoperator) ([\w-]+)", page))
     assert {command.NAME for command in COMMANDS} - shown == {"run"}  # the operator itself: its flags are the settings
