@@ -11,6 +11,11 @@ from zkoperator.ensemble.plan.plan import make_plan
 
 REPLICAS = st.integers(1, 7)
 MEMBERS = st.integers(1, 7)
+SELF_SIGNED: dict[str, Any] = {"certificate": {"selfSigned": {}}}
+CLIENT = st.sampled_from([{**SELF_SIGNED, "plaintext": plaintext} for plaintext in ("Allowed", "Refused")])
+TLS: st.SearchStrategy[dict[str, Any] | None] = st.none() | st.fixed_dictionaries(
+    {"client": st.none() | CLIENT, "quorum": st.sampled_from([None, {}])}
+)
 EVENTS = st.one_of(
     st.tuples(st.just("scale"), REPLICAS),
     st.tuples(st.just("image"), st.sampled_from([GOOD, BETTER, BAD])),
@@ -20,6 +25,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("dark"), MEMBERS),
     st.tuples(st.just("lose"), st.sampled_from(list(Child))),
     st.tuples(st.just("policy"), st.sampled_from(["Retain", "Delete"])),
+    st.tuples(st.just("tls"), TLS),
 )
 LIVES = st.lists(st.tuples(EVENTS, st.integers(0, 6)), max_size=8)
 LONG = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,6 +48,8 @@ def happen(world: Simulation, what: str, value: Any) -> None:
             world.dark = frozenset({value})
         case "lose":
             world.children.pop(value, None)
+        case "tls":
+            world.edit(tls=value)
         case "policy":
             world.edit(storage={"retention": {"whenScaled": value}})
 
@@ -57,7 +65,7 @@ def test_any_life_comes_to_rest_without_losing_a_write(first: int, life: list[tu
     world.dark = frozenset()
     if world.raw["spec"]["image"] == BAD:
         world.edit(image=GOOD)
-    world.settle()
+    world.settle(ticks=160)
     assert world.founded == 1
     assert all(world.disks[member].last == world.acknowledged for member in world.pods)
 

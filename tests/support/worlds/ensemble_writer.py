@@ -6,8 +6,9 @@ It is an independent implementation (kazoo), connected through the client Servic
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
@@ -26,12 +27,14 @@ PATIENCE_S = 60.0
 """Seconds after which a write that was not acknowledged counts as failed."""
 
 
-def connected(hosts: str, timeout_s: float = 30.0) -> KazooClient:
+def connected(hosts: str, timeout_s: float = 30.0, **options: Any) -> KazooClient:
+    """Return a client that has a session; `options` are further ones of kazoo, those about TLS for example."""
     client = KazooClient(
         hosts=hosts,
         timeout=6.0,
         connection_retry={"max_tries": -1, "delay": 0.05, "max_delay": 0.2, "backoff": 1.5},
         command_retry={"max_tries": 0},
+        **options,
     )
     client.start(timeout=timeout_s)
     return client
@@ -57,11 +60,20 @@ class Report:
 class Writer:
     """Numbered creates and compare-and-set updates, one after another, on a thread of its own."""
 
-    def __init__(self, hosts: str, root: str, *, pause_s: float = 0.005, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        hosts: str,
+        root: str,
+        *,
+        pause_s: float = 0.005,
+        patience_s: float = PATIENCE_S,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.report = Report()
         self.root = root
         self.error: Exception | None = None
         self._hosts = hosts
+        self._options = options or {}
         self._pause_s = pause_s
         self._patience_s = patience_s
         self._unsure = False
@@ -69,7 +81,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Writer":
-        self._client = connected(self._hosts)
+        self._client = connected(self._hosts, **self._options)
         self._client.ensure_path(self.root)
         self._client.create(f"{self.root}/counter", b"0")
         self._acknowledged_s = time.monotonic()
