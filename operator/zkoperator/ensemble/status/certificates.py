@@ -19,27 +19,27 @@ from zkoperator.ensemble.plan.steps import (
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.pki.certificates import name_of, time_text
 from zkoperator.pki.files import File
-from zkoperator.pki.rotation import Change, IssueLeaf, WriteBundle, WriteLeaf
+from zkoperator.pki.rotation import Change, IssueLeaf, Rotation, WriteBundle, WriteLeaf
 
 _EXPIRING: Final = 5
 """A certificate is renewed when a third of its life is left. With less than one in so many, nobody has."""
 
 
-def wrong_certificate(cluster: ValidatedCluster, observed: Observed) -> tuple[ClusterReason, str] | None:
+def rotation_now(cluster: ValidatedCluster, observed: Observed) -> Rotation:
+    """Return what the files need next, nothing where the operator may not know that."""
+    sources = observed.certificates.sources
+    return rotation_of(cluster, observed, sources) if sources is not None else Rotation()
+
+
+def wrong_certificate(
+    cluster: ValidatedCluster, observed: Observed, rotation: Rotation
+) -> tuple[ClusterReason, str] | None:
     """Return what was refused, or which certificate is about to end without being renewed."""
     certificates = observed.certificates
-    sources = certificates.sources
-    clashes = rotation_of(cluster, observed, sources).problems if sources is not None else ()
-    ending = _ending(cluster, observed, sources.now) if sources is not None else ""
-    if problems := (*certificates.problems, *clashes):
+    ending = _ending(cluster, observed, certificates.sources.now) if certificates.sources is not None else ""
+    if problems := (*certificates.problems, *rotation.problems):
         return ClusterReason.CERTIFICATE_INVALID, "; ".join(filter(None, (ending, *problems)))
     return (ClusterReason.CERTIFICATE_EXPIRING, ending) if ending else None
-
-
-def delayed_certificates(cluster: ValidatedCluster, observed: Observed) -> tuple[str, ...]:
-    """Return which changes of certificates wait for pods that hear nothing."""
-    sources = observed.certificates.sources
-    return rotation_of(cluster, observed, sources).held_up if sources is not None else ()
 
 
 def describe_certificate_step(names: Names, step: CertificateStep) -> str:

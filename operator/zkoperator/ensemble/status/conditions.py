@@ -18,6 +18,7 @@ from zkoperator.ensemble.plan.terminating_claims import claims_message, terminat
 from zkoperator.ensemble.status.advice import after_divergence, after_lost_quorum, after_wiped_majority
 from zkoperator.ensemble.status.certificates import wrong_certificate
 from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.pki.rotation import Rotation
 
 ConditionFields = tuple[ClusterCondition, Truth, ClusterReason, str]
 
@@ -35,7 +36,8 @@ WARNING = "warning: "
 class Facts:
     """The input of the conditions.
 
-    `verdict` is that of the gate with no member excluded, `serving` are voters, `warnings` are about what was observed.
+    `verdict` is that of the gate with no member excluded, `serving` are voters, `warnings` are about what was observed,
+    `rotation` is what certificates need next.
     """
 
     cluster: ValidatedCluster
@@ -44,6 +46,7 @@ class Facts:
     verdict: Verdict
     serving: frozenset[int]
     members: tuple[Member, ...]
+    rotation: Rotation
     warnings: tuple[str, ...] = ()
 
     @property
@@ -143,7 +146,7 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     if facts.plan.reason in _REFUSED:
         return facts.plan.reason, facts.plan.message
     if facts.is_briefly_silent:
-        return _diverged(facts) or wrong_certificate(facts.cluster, observed)
+        return _diverged(facts) or wrong_certificate(facts.cluster, observed, facts.rotation)
     if facts.cluster.is_founded and not facts.quorum_serves and observed.leaderless_s > ELECTION_S:
         return _lost(facts)
     if (going := terminating_claims(observed)) and facts.cluster.is_founded:
@@ -156,7 +159,7 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     if down and facts.cluster.is_founded and facts.quorum_serves:
         names = ", ".join(_named(facts, member) for member in down)
         return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(observed.voters)} voters do not serve: {names}"
-    return _diverged(facts) or wrong_certificate(facts.cluster, observed)
+    return _diverged(facts) or wrong_certificate(facts.cluster, observed, facts.rotation)
 
 
 def _failing_pod(facts: Facts) -> tuple[ClusterReason, str] | None:

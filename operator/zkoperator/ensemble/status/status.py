@@ -14,7 +14,7 @@ from zkoperator.ensemble.observe.ownership import left_secret
 from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.plan import Plan
-from zkoperator.ensemble.status.certificates import delayed_certificates
+from zkoperator.ensemble.status.certificates import rotation_now
 from zkoperator.ensemble.status.conditions import Facts, available, degraded, progressing, ready
 from zkoperator.ensemble.status.memory_warnings import memory_warnings
 from zkoperator.ensemble.status.tls import client_port, tls_status
@@ -40,6 +40,7 @@ def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: st
 
 def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str) -> Facts:
     """Return the input of the conditions. `now` is RFC 3339."""
+    rotation = rotation_now(cluster, observed)
     return Facts(
         cluster=cluster,
         observed=observed,
@@ -50,8 +51,9 @@ def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str
         warnings=(
             *memory_warnings(cluster, observed, now),
             *filter(None, [left_secret(cluster, observed)]),
-            *delayed_certificates(cluster, observed),
+            *rotation.held_up,
         ),
+        rotation=rotation,
     )
 
 
