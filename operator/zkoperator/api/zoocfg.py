@@ -222,14 +222,15 @@ REFUSED: tuple[Refusal, ...] = (
     ),
     Refusal(
         "access control stays enforced and the superuser is the operator's; use ACLs on the znodes",
-        keys=(
-            *("skipACL", "superUser", "sessionRequireClientSASLAuth", "requireClientAuthScheme", "jaasLoginRenew"),
-            *("allowSaslFailedClients", "ensembleAuthName", "fips-mode"),
-        ),
-        prefixes=(
-            *("authProvider", "DigestAuthenticationProvider.", "X509AuthenticationProvider.", "quorum.auth."),
-            *("kerberos.", "quorum.cnxn.", "sasl."),
-        ),
+        keys=("skipACL", "superUser", "ensembleAuthName", "fips-mode"),
+        prefixes=("authProvider", "DigestAuthenticationProvider.", "X509AuthenticationProvider."),
+    ),
+    Refusal(
+        "there is no SASL: its users change only by a restart of all members, and the next releases refuse its "
+        "DIGEST-MD5; give clients certificates, write spec.tls.client.authentication: Optional and x509 ACLs beside "
+        "the sasl ones, move the clients, then take those away; between members write spec.tls.quorum: {}",
+        keys=("sessionRequireClientSASLAuth", "requireClientAuthScheme", "jaasLoginRenew", "allowSaslFailedClients"),
+        prefixes=("quorum.auth.", "kerberos.", "quorum.cnxn.", "sasl."),
     ),
     Refusal(
         "everything about TLS follows from spec.tls; write that instead",

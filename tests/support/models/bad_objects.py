@@ -230,6 +230,7 @@ CLUSTERS = (
     _config("another client port", {"clientPort": "2182"}, "files and ports"),
     _config("writes not on disk", {"forceSync": "no"}, "loses acknowledged writes", key=".forceSync"),
     _config("votes of the forgetful", {"snapshot.trust.empty": "true"}, "vote with an empty disk"),
+    _config("SASL", {"sessionRequireClientSASLAuth": "true"}, "give clients certificates"),
     _config("access control off", {"skipACL": "yes"}, "access control stays enforced"),
     _config(
         "another superuser", {"DigestAuthenticationProvider.superDigest": "super:x"}, "superuser is the operator's"

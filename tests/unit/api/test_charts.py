@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "admin.serverPort": (9990, "AdminServer stays on loopback"),
     "metricsProvider.httpPort": (8000, "metrics are on port 7000"),
     "serverCnxnFactory": ("org.apache.zookeeper.server.NettyServerCnxnFactory", "TLS"),
-    "requireClientAuthScheme": ("sasl", "use ACLs"),
+    "requireClientAuthScheme": ("sasl", "there is no SASL"),
     "portUnification": ("false", "TLS"),
     # ClickHouse
     "standaloneEnabled": ("false", "membership is the operator's job"),
