@@ -100,15 +100,16 @@ class Collector:
                 self._found.add("", resource, objects)
                 if resource is PODS:
                     for pod in objects:
-                        await self._member(pod["metadata"]["name"])
+                        await self._member(pod)
 
-    async def _member(self, pod: str) -> None:
-        asked = {"container": CONTAINER, "tailLines": str(_LINES)}
-        await self._log("logs/", self._namespace, pod, asked)
-        await self._log("logs/previous/", self._namespace, pod, asked | {"previous": "true"})
-        metrics = self._api.text(PODS, self._namespace, f"{pod}:{METRICS_PORT}", "proxy/metrics")
+    async def _member(self, pod: Manifest) -> None:
+        name, asked = pod["metadata"]["name"], {"container": CONTAINER, "tailLines": str(_LINES)}
+        await self._log("logs/", self._namespace, name, asked)
+        if not _is_first_start(pod):
+            await self._log("logs/previous/", self._namespace, name, asked | {"previous": "true"})
+        metrics = self._api.text(PODS, self._namespace, f"{name}:{METRICS_PORT}", "proxy/metrics")
         if (text := await self._try(metrics)) is not None:
-            self._found.files[f"metrics/{pod}.txt"] = scrubbed(text)
+            self._found.files[f"metrics/{name}.txt"] = scrubbed(text)
 
     async def _log(self, folder: str, namespace: str, pod: str, asked: dict[str, str]) -> None:
         if (text := await self._try(self._api.text(PODS, namespace, pod, "log", asked))) is not None:
@@ -149,6 +150,12 @@ class Collector:
         except ZkOperatorError as error:
             self._found.missing.append(str(error))
             return None
+
+
+def _is_first_start(pod: Manifest) -> bool:
+    """Whether the member was never started again in its pod, so that there is no earlier log to miss."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any(each.get("name") == CONTAINER and each.get("restartCount") == 0 for each in statuses)
 
 
 def _kinds_of(cluster: Manifest) -> tuple[Resource, ...]:

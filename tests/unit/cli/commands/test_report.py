@@ -227,3 +227,15 @@ def test_a_report_has_what_cert_manager_was_asked_for_where_it_was_asked(
     request["metadata"]["labels"] = Names(NAMESPACE, CLUSTER).labels
     kube.put(CERTIFICATES, request)
     assert ("certificates/main-zk-client.yaml" in written(tmp_path)) == is_there
+
+
+@pytest.mark.parametrize(("restarts", "missing"), [(0, 0), (1, 1)])
+def test_the_earlier_log_of_a_member_that_was_never_started_again_is_not_missed(
+    kube: KubeWithTexts, tmp_path: Path, restarts: int, missing: int
+) -> None:
+    kube.put(ZOOKEEPER_CLUSTERS, cluster())
+    member = pod("main-zk-0")
+    member["status"]["containerStatuses"] = [{"name": "zookeeper", "restartCount": restarts}]
+    kube.put(PODS, member)
+    kube.texts = {"main-zk-0 log": "", "main-zk-0:7000 proxy/metrics": ""}
+    assert len(json.loads(written(tmp_path)["about.json"])["missing"]) == missing
