@@ -10,6 +10,7 @@ from zkoperator.cli.view.command_line import in_cluster
 from zkoperator.cli.view.connection import assumed_settings
 from zkoperator.cli.view.summary import condition_of
 from zkoperator.cli.view.usage import seconds
+from zkoperator.ensemble.model.names import CLIENT_PORT, LOOPBACK_PORT
 from zkoperator.errors import FieldError, InvalidError, TransientError, UnsafeError
 from zkoperator.kube.port import KubeApi, Manifest
 from zkoperator.mirror.model.ledger import Ledger
@@ -164,8 +165,10 @@ def flapping_keys(sync: ValidatedSync) -> frozenset[str]:
 def _out_of_reach(hosts: tuple[str, ...], sync: ValidatedSync, command: str) -> str:
     service = f"{sync.source.cluster or 'NAME'}-zk"
     where = f"at {','.join(hosts)} " if hosts else ""
+    inside = f"pod/{service}-0 {CLIENT_PORT}:{LOOPBACK_PORT}"
     return (
         f"the ensemble {where}cannot be read from here; run the command in the cluster "
         f"({in_cluster(command, sync.name, sync.namespace, operator=sync.status.operator)}), or forward a port "
-        f"(kubectl port-forward -n {sync.namespace} svc/{service} 2181) and add --hosts 127.0.0.1:2181"
+        f"(kubectl port-forward -n {sync.namespace} svc/{service} {CLIENT_PORT}, or {inside} where "
+        f"plaintext is refused) and add --hosts 127.0.0.1:{CLIENT_PORT}"
     )

@@ -70,7 +70,13 @@ async def test_an_ensemble_that_does_not_answer_is_named_with_the_two_ways_to_re
     world.kube.put(CONFIG_SYNCS, config_sync("shop", {"zookeeper": _main()}))
     with pytest.raises(TransientError) as caught:
         await make_fresh_plan(world.kube, raw(world), arguments(timeout=0.3), world.connector())
-    for part in ("main", "kubectl exec", "port-forward", "--hosts 127.0.0.1:2181"):
+    for part in (
+        "main",
+        "kubectl exec",
+        "port-forward",
+        "pod/main-zk-0 2181:2180 where plaintext is refused",
+        "--hosts 127.0.0.1:2181",
+    ):
         assert part in str(caught.value)
 
 
