@@ -63,7 +63,8 @@ async def carry_out(order: Order) -> Result:
     except ZkOperatorError as error:
         return Failed(_reason_of(error), f"{work.doing}: {error}")
     except sqlite3.Error as error:
-        return Failed(Reason.STORAGE_FULL, f"the Job's volume for temporary files: {error.sqlite_errorname}")
+        code = getattr(error, "sqlite_errorname", type(error).__name__)
+        return Failed(Reason.STORAGE_FULL, f"the Job's volume for temporary files: {code}")
 
 
 async def _carry_out(order: Order, work: _Work) -> Result:
