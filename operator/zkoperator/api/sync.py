@@ -137,6 +137,14 @@ def _tree_is_kept(spec: "ConfigSyncSpec") -> bool:
     return spec.zookeeper.path != "/" or spec.on_delete is not OnDelete.DELETE_ZNODES
 
 
+def _sources_are_pulled(spec: "ConfigSyncSpec") -> bool:
+    return not spec.zookeeper.sources or spec.direction is Direction.ZOOKEEPER_TO_CONFIG_MAP
+
+
+def _sources_are_kept(spec: "ConfigSyncSpec") -> bool:
+    return not spec.zookeeper.sources or spec.on_delete is not OnDelete.DELETE_ZNODES
+
+
 def _ephemerals_are_pulled(spec: "ConfigSyncSpec") -> bool:
     return spec.keys.ephemerals is Ephemerals.EXCLUDE or spec.direction is Direction.ZOOKEEPER_TO_CONFIG_MAP
 
@@ -167,19 +175,33 @@ class ConfigSyncSpec(Model):
             "write the path of a subtree such as /apps, or direction: ZooKeeperToConfigMap: the whole tree can only be "
             "pulled",
             field="zookeeper.path",
-            cel="self.zookeeper.path != '/' || self.direction == 'ZooKeeperToConfigMap'",
+            cel="!has(self.zookeeper.path) || self.zookeeper.path != '/' || self.direction == 'ZooKeeperToConfigMap'",
             holds=_tree_is_pulled,
         ),
         Rule(
             "write Retain or DeleteConfigMap: with zookeeper.path / the operator deletes no znodes",
             field="onDelete",
-            cel="self.zookeeper.path != '/' || self.onDelete != 'DeleteZnodes'",
+            cel="!has(self.zookeeper.path) || self.zookeeper.path != '/' || self.onDelete != 'DeleteZnodes'",
             holds=_tree_is_kept,
+        ),
+        Rule(
+            "write direction: ZooKeeperToConfigMap, or one path: several subtrees can only be pulled, as nothing says "
+            "to which of them a new key belongs",
+            field="zookeeper.sources",
+            cel="!has(self.zookeeper.sources) || self.zookeeper.sources.size() == 0"
+            " || self.direction == 'ZooKeeperToConfigMap'",
+            holds=_sources_are_pulled,
+        ),
+        Rule(
+            "write Retain or DeleteConfigMap: with zookeeper.sources the operator deletes no znodes",
+            field="onDelete",
+            cel="!has(self.zookeeper.sources) || self.zookeeper.sources.size() == 0 || self.onDelete != 'DeleteZnodes'",
+            holds=_sources_are_kept,
         ),
     )
 
     zookeeper: ZooKeeperSide
-    """The subtree of znodes."""
+    """The subtree of znodes, or several of them."""
     config_map: ConfigMapSide = ConfigMapSide()
     """The ConfigMap."""
     direction: Direction = Direction.TWO_WAY

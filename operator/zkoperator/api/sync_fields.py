@@ -72,6 +72,18 @@ KeyPrefix = Annotated[
     ),
 ]
 
+KeyStart = Annotated[
+    str,
+    Field(max_length=128),
+    Rules(
+        matching(
+            r"(_?[A-Za-z0-9-][A-Za-z0-9._-]*|)",
+            "write the beginning of keys, such as common. or shop_, in letters, digits, '.', '_' and '-', without '.' "
+            "or '__' at its start",
+        )
+    ),
+]
+
 _OWN_PREFIX = "zkoperator.dev/"
 NOT_OURS = Rule(
     f"remove keys that start with {_OWN_PREFIX}: the operator sets these itself",

@@ -25,6 +25,7 @@ from zkoperator.mirror.model.decoration import Decoration
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
 from zkoperator.mirror.model.naming import Naming
+from zkoperator.mirror.model.parts import Part, Parts
 from zkoperator.mirror.model.rules import DeletionLimits, Rules
 from zkoperator.mirror.model.selection import Selection
 
@@ -39,13 +40,27 @@ class SourceTls:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the subtree is: a ZooKeeperCluster of the namespace, or hosts outside; and its credentials, if any."""
+    """Where the subtree is: a ZooKeeperCluster of the namespace, or hosts outside; and its credentials, if any.
+
+    `parts`: several subtrees, whose `root` is then `/`.
+    """
 
     root: str
     cluster: str | None
     hosts: tuple[str, ...]
     secret: str | None
     tls: SourceTls | None = None
+    parts: Parts = ()
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Absolute paths of the roots that are followed."""
+        return tuple(f"/{part.path}" for part in self.parts) or (self.root,)
+
+    @property
+    def path(self) -> str:
+        """What a base remembers of the roots: all of them, one a line."""
+        return "\n".join(self.roots)
 
     @property
     def ensemble(self) -> str:
@@ -154,6 +169,7 @@ def finalizers_of(raw: Mapping[str, Any]) -> list[str]:
 def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str, Side]) -> ValidatedSync:
     spec, meta = parsed.spec, parsed.metadata
     zookeeper = spec.zookeeper
+    root, parts = zookeeper.path or "/", tuple(Part(item.path[1:], item.prefix) for item in zookeeper.sources)
     return ValidatedSync(
         namespace=meta.namespace,
         name=meta.name,
@@ -161,10 +177,11 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         generation=meta.generation,
         config_map=parsed.config_map_name,
         source=Source(
-            root=zookeeper.path,
+            root=root,
             cluster=zookeeper.cluster_ref.name if zookeeper.cluster_ref is not None else None,
             hosts=tuple(zookeeper.hosts.split(",")) if zookeeper.hosts is not None else (),
             secret=zookeeper.credentials_secret,
+            parts=parts,
             tls=_tls(zookeeper.tls) if zookeeper.tls is not None else None,
         ),
         rules=Rules(spec.direction, spec.conflict_policy, retain=spec.deletion_policy is DeletionPolicy.RETAIN),
@@ -172,7 +189,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         acl=zookeeper.acl,
         decoration=Decoration(spec.config_map.labels, spec.config_map.annotations),
         limits=DeletionLimits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
-        selection=Selection(zookeeper.path, spec.keys.include, spec.keys.exclude, _naming(spec)),
+        selection=Selection(root, spec.keys.include, spec.keys.exclude, _naming(spec, parts)),
         ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE,
         rollout=spec.rollout,
         mode=spec.mode,
@@ -189,12 +206,12 @@ def _tls(asked: ZooKeeperTls) -> SourceTls:
     return SourceTls(asked.ca_secret_name, asked.certificate_secret_name)
 
 
-def _naming(spec: ConfigSyncSpec) -> Naming:
+def _naming(spec: ConfigSyncSpec, parts: Parts) -> Naming:
     """A prefix that ends in a letter or digit is a whole name."""
     separator, prefix = str(spec.keys.separator), spec.keys.strip_prefix
     prefix += "/" if prefix and prefix[-1].isalnum() else ""
     shortens = spec.direction is Direction.ZOOKEEPER_TO_CONFIG_MAP
-    return Naming(separator, prefix.replace("/", separator), shortens)
+    return Naming(separator, prefix.replace("/", separator), shortens, parts)
 
 
 def _resolutions(text: str) -> tuple[dict[str, Side], tuple[FieldError, ...]]:

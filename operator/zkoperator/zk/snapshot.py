@@ -3,7 +3,7 @@
 `subtree_feed.py` builds it from the ensemble; the planners of `mirror/` read it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -37,6 +37,9 @@ class Snapshot:
     `nodes` is keyed by the path relative to the root: "" is the root itself, "db/pool_size" a descendant.
     `unreadable` has the relative paths that we may not read: nothing is known about them or anything below,
     so they never count as deleted. A missing root has `root_exists` False and no nodes.
+
+    Several subtrees are one snapshot with the root `/`: `roots` has the paths of theirs, and `root_exists` is whether
+    all of them exist.
     """
 
     root: str
@@ -44,6 +47,7 @@ class Snapshot:
     nodes: Mapping[str, Znode]
     unreadable: frozenset[str] = frozenset()
     root_exists: bool = True
+    roots: tuple[str, ...] = ("",)
 
     @property
     def root_czxid(self) -> int:
@@ -61,6 +65,24 @@ class Snapshot:
         if relative in self.nodes:
             return False
         return not any(is_at_or_below(relative, refused) for refused in self.unreadable)
+
+
+def composed(snapshots: Sequence[Snapshot], zxid: int) -> Snapshot:
+    """Return several subtrees, none of which is in another one, as one. All of them must be valid at `zxid`."""
+    nodes: dict[str, Znode] = {}
+    unreadable: list[str] = []
+    for part in snapshots:
+        top = part.root[1:]
+        nodes.update({f"{top}/{path}" if path else top: znode for path, znode in part.nodes.items()})
+        unreadable += [f"{top}/{path}" if path else top for path in part.unreadable]
+    return Snapshot(
+        "/",
+        zxid,
+        nodes,
+        frozenset(unreadable),
+        root_exists=all(part.root_exists for part in snapshots),
+        roots=tuple(part.root[1:] for part in snapshots),
+    )
 
 
 def is_at_or_below(relative: str, top: str) -> bool:

@@ -110,6 +110,11 @@ class SubtreeFeed:
         """Return a value that changes with every notification and every loss of the connection."""
         return self._epoch, self._event_count
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """The number of znodes, and the bytes of their values."""
+        return len(self._builder), self._builder.bytes
+
     def known(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the relative paths of the known and the unreadable znodes; both are empty without a snapshot."""
         return (self._builder.known(), self._builder.unreadable()) if self._is_consistent else ((), ())

@@ -117,9 +117,9 @@ class World:
     # What users do.
 
     def sync(self, name: str = "shop", /, **spec: Any) -> Key:
-        path = spec.pop("path", ROOT)
         zookeeper = spec.pop("zookeeper", {"clusterRef": {"name": "main"}})
-        self.kube.put(CONFIG_SYNCS, config_sync(name, {"zookeeper": {**zookeeper, "path": path}, **spec}))
+        where = {"sources": spec.pop("sources")} if "sources" in spec else {"path": spec.pop("path", ROOT)}
+        self.kube.put(CONFIG_SYNCS, config_sync(name, {"zookeeper": {**zookeeper, **where}, **spec}))
         return Key(NAMESPACE, name)
 
     def spec(self, name: str = "shop", /, **spec: Any) -> None:

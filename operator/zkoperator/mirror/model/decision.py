@@ -7,6 +7,8 @@ from zkoperator.api.reasons import SyncReason
 
 _SHOWN_CHARACTERS: Final = 12
 _NAME_LIMIT: Final = 100
+_COUNTED_LIMIT: Final = 253
+"""Longest name in the list of deletions of a status, in characters."""
 
 
 class Action(StrEnum):
@@ -33,13 +35,17 @@ class Problem(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """One key for which something has to happen."""
+    """One key for which something has to happen.
+
+    `fallen`: path of the znode that had the key and was deleted, where an earlier subtree has another value for it.
+    """
 
     key: str
     path: str
     action: Action
     zookeeper: bytes | None
     config_map: bytes | None
+    fallen: str = ""
 
     @property
     def is_deletion(self) -> bool:
@@ -47,6 +53,16 @@ class Decision(NamedTuple):
         if self.action is Action.TO_CONFIG_MAP:
             return self.zookeeper is None
         return self.action is Action.TO_ZOOKEEPER and self.config_map is None
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether it follows a deletion: the key goes, or falls back to the value of an earlier subtree."""
+        return self.is_deletion or self.fallen != ""
+
+    @property
+    def counted(self) -> str:
+        """The name under which it counts as a deletion: a key that falls back is still there."""
+        return f"/{self.fallen}"[:_COUNTED_LIMIT] if self.fallen else self.key
 
 
 def short_hash(digest: bytes | None) -> str:

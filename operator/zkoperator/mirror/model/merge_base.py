@@ -10,12 +10,13 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from zkoperator.mirror.model.naming import PLAIN, Naming
+from zkoperator.mirror.model.parts import Part
 from zkoperator.zk.snapshot import digest_of
 
 DIGEST_BYTES: Final = 12
@@ -55,7 +56,8 @@ class Base:
         adopting: keys that the adoption policy has settled and that are still to be written.
         held_roots: proofs of roots that replaced known ones, while deletions are held.
         ephemeral: keys of `digests` whose znodes belonged to a session.
-        ensemble, path: the subtree by its names in the spec; "" in a base of an earlier version of the operator.
+        ensemble, path: the subtree by its names in the spec; "" in a base of an earlier version of the operator. Of
+            several subtrees, `path` has all paths, one a line.
         naming: how the keys are named.
         paths: key -> its path, for keys from which the path does not follow.
     """
@@ -132,10 +134,19 @@ def _further_head(base: Base) -> dict[str, Any]:
     if len(base.held_roots) > 1:
         head["held_roots"] = sorted(base.held_roots)
     if not base.naming.is_plain:
-        head["naming"] = [base.naming.separator, base.naming.strip_prefix]
+        head["naming"] = _naming_head(base.naming)
     if base.paths:
         head["paths"] = dict(sorted(base.paths.items()))
     return head
+
+
+def _naming_head(naming: Naming) -> list[Any]:
+    parts = [[part.path, part.prefix] for part in naming.parts]
+    return [naming.separator, naming.strip_prefix, *([parts] if parts else [])]
+
+
+def _naming(separator: str = PLAIN.separator, prefix: str = "", parts: Sequence[Sequence[str]] = ()) -> Naming:
+    return Naming(separator, prefix, parts=tuple(Part(*part) for part in parts))
 
 
 def decode_base(text: str) -> Base | None:
@@ -175,7 +186,7 @@ def _unpack(packed: bytes) -> Base | None:
         ensemble=str(head.get("ensemble", "")),
         path=str(head.get("path", "")),
         ephemeral=frozenset(head.get("ephemeral", ())),
-        naming=Naming(*head.get("naming", ())),
+        naming=_naming(*head.get("naming", ())),
         paths=dict(head.get("paths", {})),
     )
 

@@ -25,6 +25,7 @@ from zkoperator.mirror.model.keys import (
     too_long,
     written,
 )
+from zkoperator.mirror.model.parts import Parts, number_of
 
 INDEX_KEY: Final = "__index"
 """Key with the paths of all short keys. No path is written as a key that begins with a separator."""
@@ -32,6 +33,7 @@ INDEX_KEY: Final = "__index"
 _SHORT: Final = "__long-"
 _SHORT_DIGITS: Final = 32
 _REMEMBERED: Final = 65_536
+_OUTSIDE: Final = "the znode is in none of spec.zookeeper.sources"
 _NOT_PULLED: Final = "only direction: ZooKeeperToConfigMap writes this key, for a path that is too long; remove it"
 
 
@@ -43,16 +45,18 @@ class Naming:
         separator: between the names of a path.
         strip_prefix: text that is left off the beginning of keys.
         shortens: whether a path whose key is too long gets a short key, from which the path does not follow.
+        parts: the subtrees, where there are several. Paths are then relative to `/`, and follow from no key.
     """
 
     separator: str = SEPARATOR
     strip_prefix: str = ""
     shortens: bool = False
+    parts: Parts = ()
 
     @property
     def is_plain(self) -> bool:
         """Whether keys are named as they are without any field that says otherwise."""
-        return self.separator == SEPARATOR and not self.strip_prefix
+        return self.separator == SEPARATOR and not self.strip_prefix and not self.parts
 
     @property
     def without_short_keys(self) -> "Naming":
@@ -65,6 +69,8 @@ class Naming:
 
     def key_of(self, path: str) -> str | Unmappable:
         """Return the key of a path relative to the root ("" is the root itself)."""
+        if self.parts:
+            return self._of_part(path)
         if self.is_plain and not self.shortens:
             return key_of(path)
         if path == "":
@@ -82,7 +88,7 @@ class Naming:
 
     def path_of(self, key: str) -> str | Unmappable:
         """Return the path that the key alone stands for, `Unmappable` if that takes a tree to know."""
-        if is_short(key) or key == INDEX_KEY:
+        if self.parts or is_short(key) or key == INDEX_KEY:
             return Unmappable(key, _NOT_PULLED)
         if self.is_plain:
             return path_of(key)
@@ -90,6 +96,26 @@ class Naming:
             return Unmappable(key, "not a key that a ConfigMap takes")
         path = self._read(key)
         return path if path is not None else Unmappable(key, self._advice(key))
+
+    def number_of(self, path: str) -> int | None:
+        """Return which of the subtrees has the znode, 0 for the only one; None when none has."""
+        return number_of(self.parts, path) if self.parts else 0
+
+    def relative(self, path: str) -> str | None:
+        """Return the path relative to the root of its subtree, None when it is in none."""
+        number = self.number_of(path)
+        if number is None or not self.parts:
+            return path if number is not None else None
+        return self.parts[number].relative(path)
+
+    def _of_part(self, path: str) -> str | Unmappable:
+        number = self.number_of(path)
+        if number is None:
+            return Unmappable(path, _OUTSIDE)
+        part = self.parts[number]
+        relative = part.relative(path)
+        key = part.prefix + (_written(self, relative) if relative else ROOT_KEY)
+        return key if len(key) <= MAX_KEY else short_key(part.prefix + relative)
 
     def meant_by(self, key: str) -> str:
         """Return the path that the author of a key that encodes none probably meant."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from zkoperator.mirror.model.selected_znodes import is_session_owned
+from zkoperator.zk.paths import join
 from zkoperator.zk.snapshot import Snapshot
 
 Roots = Mapping[str, frozenset[int]]
@@ -18,9 +19,13 @@ _MOST: Final = 16
 
 def roots_of(snapshot: Snapshot) -> dict[str, frozenset[int]]:
     """Return the proofs of the roots that exist and can be read."""
-    if not snapshot.root_exists or "" in snapshot.unreadable:
-        return {}
-    return {snapshot.root: _proofs(snapshot)}
+    return {_absolute(snapshot, root): _proofs(snapshot, root) for root in snapshot.roots if root in snapshot.nodes}
+
+
+def missing_roots(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the absolute paths of the roots that do not exist."""
+    known = snapshot.nodes.keys() | snapshot.unreadable
+    return tuple(_absolute(snapshot, root) for root in snapshot.roots if root not in known)
 
 
 def oldest(roots: Roots) -> tuple[int, ...]:
@@ -28,8 +33,12 @@ def oldest(roots: Roots) -> tuple[int, ...]:
     return tuple(min(roots[path], default=0) for path in sorted(roots))
 
 
-def _proofs(snapshot: Snapshot) -> frozenset[int]:
-    if snapshot.root != "/":
-        return frozenset({snapshot.root_czxid})
+def _absolute(snapshot: Snapshot, root: str) -> str:
+    return join(snapshot.root, root) if root else snapshot.root
+
+
+def _proofs(snapshot: Snapshot, root: str) -> frozenset[int]:
+    if root or snapshot.root != "/":
+        return frozenset({snapshot.nodes[root].czxid})
     top = (znode for path, znode in snapshot.nodes.items() if path and "/" not in path)
     return frozenset(sorted(znode.czxid for znode in top if not is_session_owned(znode))[:_MOST])

@@ -3,10 +3,13 @@
 A znode is a key when it is selected and has data, or is an empty leaf that never was anything else. Empty znodes that
 have or had children, empty containers and an empty root only hold others together, or wait for them (the parent of a
 lock): they are empty parents, present without being keys.
+
+Of several subtrees, the last one that has a key wins. One that leaves a key undecided leaves it so for those before it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from zkoperator.mirror.model.decision import shown_name
 from zkoperator.mirror.model.keys import Unmappable
@@ -53,8 +56,8 @@ def is_session_owned(znode: Znode) -> bool:
     return owner not in (0, _CONTAINER_OWNER) and owner >> 56 != 0xFF
 
 
-def is_empty_parent(path: str, znode: Znode) -> bool:
-    """Whether the znode has no data and only holds others, or held or is going to hold them."""
+def is_empty_parent(path: str | None, znode: Znode) -> bool:
+    """Whether the znode has no data and only holds others, or held or is going to hold them. "" is a root."""
     return znode.data_length == 0 and (path == "" or holds_children(znode))
 
 
@@ -66,18 +69,50 @@ def holds_children(znode: Znode) -> bool:
 
 def select_znodes(snapshot: Snapshot, selection: Selection, *, ephemerals: bool = False) -> SelectedZnodes:
     """Return the keys of a snapshot. `ephemerals`: whether ephemeral znodes are keys."""
+    if not selection.naming.parts:
+        return _select(snapshot, snapshot.nodes, selection, ephemerals=ephemerals)
+    parts: list[dict[str, Znode]] = [{} for _ in selection.naming.parts]
+    for path, znode in snapshot.nodes.items():
+        if (number := selection.naming.number_of(path)) is not None:
+            parts[number][path] = znode
+    return reduce(_overlaid, (_select(snapshot, nodes, selection, ephemerals=ephemerals) for nodes in parts))
+
+
+def _overlaid(below: SelectedZnodes, above: SelectedZnodes) -> SelectedZnodes:
+    """Return the keys of two subtrees, the second of which wins."""
+    decided = above.keys.keys() | above.contested
+    keys = {key: znode for key, znode in below.keys.items() if key not in decided}
+    contested = (below.contested - above.keys.keys()) | above.contested
+    keys |= above.keys
+    empty = {**below.empty_parents, **above.empty_parents}
+    paths = {**above.paths, **below.paths} | {key: above.paths[key] for key in above.keys}
+    return SelectedZnodes(
+        below.snapshot,
+        keys,
+        {key: path for key, path in paths.items() if key not in above.contested},
+        {key: znode for key, znode in empty.items() if key not in keys.keys() | contested},
+        tuple(one for one in below.unmappable if one.name not in decided) + above.unmappable,
+        below.taken | above.taken,
+        contested,
+    )
+
+
+def _select(
+    snapshot: Snapshot, nodes: Mapping[str, Znode], selection: Selection, *, ephemerals: bool
+) -> SelectedZnodes:
+    """Return the keys of one subtree."""
     keys: dict[str, Znode] = {}
     paths: dict[str, str] = {}
     empty_parents: dict[str, Znode] = {}
     unmappable: list[Unmappable] = []
     taken: dict[str, str] = {}
     contested: dict[str, list[str]] = {}
-    for path, znode in snapshot.nodes.items():
+    for path, znode in nodes.items():
         if not selection.takes(path):
             continue
         key = selection.naming.key_of(path)
         is_left_out = znode.ephemeral_owner != 0 and not ephemerals and is_session_owned(znode)
-        has_no_value = is_empty_parent(path, znode)
+        has_no_value = is_empty_parent(selection.naming.relative(path), znode)
         if isinstance(key, Unmappable):
             if not is_left_out and not has_no_value:
                 unmappable.append(key)

@@ -12,7 +12,8 @@ ALL: Final = ("**",)
 class Selection:
     """The include and exclude globs, and the reserved paths. Answers are cached, as every pass asks for all paths.
 
-    `*` and `?` match within a segment, `**` matches zero or more segments; the path of the root is "".
+    `*` and `?` match within a segment, `**` matches zero or more segments; the path of the root is "". Of several
+    subtrees (`naming.parts`, `root` is `/`) the globs match the path below the root of each.
     """
 
     def __init__(
@@ -47,14 +48,20 @@ class Selection:
         """Whether the znode at this path, or any that may be below it, can be selected."""
         if is_reserved(f"{self._root}/{path}") or self.takes(path):
             return self.takes(path)
+        return self._may_reach_below(self.naming.relative(path))
+
+    def _may_reach_below(self, path: str | None) -> bool:
+        if path is None:
+            return False
         samples = (f"{path}/{_ANY_NAME}", f"{path}/{_ANY_NAME}/{_ANY_NAME}")
         is_excluded = all(self._exclude.fullmatch(sample) is not None for sample in samples)
         return not is_excluded and any(_reaches_below(glob, path) for glob in self._globs)
 
     def _decide(self, path: str) -> bool:
-        if is_reserved(f"{self._root}/{path}"):
+        relative = self.naming.relative(path)
+        if relative is None or is_reserved(f"{self._root}/{path}"):
             return False
-        return self._include.fullmatch(path) is not None and self._exclude.fullmatch(path) is None
+        return self._include.fullmatch(relative) is not None and self._exclude.fullmatch(relative) is None
 
 
 _ANY_NAME: Final = "\0"

@@ -1,4 +1,4 @@
-"""Finds the endpoint of a ConfigSync: members, credential and root, or why they are not known. I/O.
+"""Finds the endpoint of a ConfigSync: members, credential and roots, or why they are not known. I/O.
 
 Everything is looked up in the ConfigSync's own namespace. No field can name another namespace.
 """
@@ -61,7 +61,7 @@ class EndpointFinder:
         if isinstance(credential, Waiting):
             return credential
         hosts, tls = found
-        return Endpoint(hosts, credential, sync.source.root, tls)
+        return Endpoint(hosts, credential, sync.source.roots, tls, is_list=bool(sync.source.parts))
 
     async def _in_cluster(self, sync: ValidatedSync) -> _Door | Waiting:
         name = sync.source.cluster or ""

@@ -190,7 +190,7 @@ class Observer:
         if snapshot is None or snapshot.zxid >= max(needed, pushed):
             return snapshot
         # The server may lag behind. After a sync it does not, so a lower zxid then means another history.
-        await subtree.zk.sync(subtree.endpoint.root)
+        await subtree.zk.sync(subtree.endpoint.roots[0])
         snapshot = _as_of_now(subtree)
         is_behind = snapshot is not None and snapshot.zxid < pushed <= subtree.zk.last_zxid
         return None if is_behind else snapshot

@@ -9,11 +9,11 @@ from zkoperator.zk.port import ConnectionState, Zk, ZnodeEvent
 
 
 class ReadTimer:
-    """Measures one subtree. It listens to the same session as the feed."""
+    """Measures one subtree, or several together. It listens to the same session as their feeds."""
 
-    def __init__(self, zk: Zk, root: str, meter: Meter, now_s: Callable[[], float]) -> None:
+    def __init__(self, zk: Zk, roots: tuple[str, ...], meter: Meter, now_s: Callable[[], float]) -> None:
         self._zk = zk
-        self._root = root
+        self._roots = roots
         self._meter = meter
         self._now_s = now_s
         self._reason = "start"
@@ -26,7 +26,7 @@ class ReadTimer:
         """Start to listen."""
         self._reading_since_s = self._now_s()
         self._removers = (
-            self._zk.on_event(self._heard, under=self._root),
+            *(self._zk.on_event(self._heard, under=root) for root in self._roots),
             self._zk.on_state(self._state_changed),
         )
 

@@ -118,7 +118,7 @@ class Subscriptions:
     async def _move(self, sync: ValidatedSync, sides: BothSides, endpoint: Endpoint) -> None:
         await self.detach(sides)
         zk = await self._sessions.lease(endpoint.hosts, endpoint.credential, endpoint.tls)
-        timer = ReadTimer(zk, endpoint.root, self._meter, self._clock.now_s)
+        timer = ReadTimer(zk, endpoint.roots, self._meter, self._clock.now_s)
         permits = self._permits.setdefault(zk, ReadPermits(self._settings.tree_reads))
         wake = partial(self._wake, Key(sync.namespace, sync.name))
         state = sides.subscription
@@ -143,9 +143,9 @@ def _cannot_follow(failure: ZkOperatorError, again: LookAgain) -> Waiting:
 
 
 def _may_stay(subtree: Subtree, found: Endpoint | Waiting) -> bool:
-    """Return whether to keep the connection. A working one stays, unless credential, root or trust have changed."""
+    """Return whether to keep the connection. A working one stays, unless credential, roots or trust have changed."""
     if isinstance(found, Waiting):
         return found.reason is SyncReason.DISCONNECTED and subtree.is_connected
     present = subtree.endpoint
-    is_same = (present.credential, present.root, present.tls) == (found.credential, found.root, found.tls)
+    is_same = (present.credential, present.roots, present.tls) == (found.credential, found.roots, found.tls)
     return is_same and (subtree.is_connected or present.hosts == found.hosts)

@@ -58,7 +58,7 @@ class MergeInput:
     `shown` are the conflicts that the status lists, as short hashes of both sides: a resolution settles only the values
     that its author saw in the status, not a later edit. `adopting` are the keys for which the adoption policy still
     decides, None for all. `flapping` keys are held. `base_zxid` is the state of the subtree that the annotation has.
-    `paths` are those that a base remembers, as they do not follow from their keys.
+    `paths` are those that a base remembers, as they do not follow from their keys. `ephemeral` keys end with a session.
     """
 
     selected: SelectedZnodes
@@ -74,6 +74,7 @@ class MergeInput:
     flapping: frozenset[str] = frozenset()
     base_zxid: int = 0
     paths: Mapping[str, str] = field(default_factory=dict)
+    ephemeral: frozenset[str] = frozenset()
 
 
 def decide_all(given: MergeInput, rules: Rules) -> Decisions:
@@ -170,7 +171,16 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
         found.problems.append(problem)
         return
     if action is not Action.NOTHING:
-        found.open.append(Decision(key, path, action, _as_recorded(action, zookeeper, rules), config_map))
+        fallen = _fallen(key, path, given) if action is Action.TO_CONFIG_MAP else ""
+        found.open.append(Decision(key, path, action, _as_recorded(action, zookeeper, rules), config_map, fallen))
+
+
+def _fallen(key: str, path: str, given: MergeInput) -> str:
+    """Return the path of the znode that had the key, "" unless it is selected as before and was deleted."""
+    was = given.paths.get(key, path)
+    if was == path or key in given.ephemeral or was in given.selected.snapshot.nodes:
+        return ""
+    return was if given.selection.takes(was) else ""
 
 
 def _as_recorded(action: Action, zookeeper: bytes | None, rules: Rules) -> bytes | None:

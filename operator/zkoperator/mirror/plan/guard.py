@@ -11,7 +11,7 @@ from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PARENT, EMPTY_PUSHED, Base, Side, short
 from zkoperator.mirror.model.roots import roots_of
 from zkoperator.mirror.model.rules import DeletionLimits
-from zkoperator.zk.snapshot import Snapshot
+from zkoperator.zk.snapshot import Snapshot, is_at_or_below
 
 SMALL_PLAN: Final = 5
 """A plan that deletes fewer keys than this is never held for its share."""
@@ -83,6 +83,10 @@ def is_reverted(item: Decision, base: Base, ledger: Ledger | None, snapshot: Sna
         digest, since = base.digests[item.key], base.zxid
     else:
         return False
+    if (was := base.paths.get(item.key, item.path)) != item.path:
+        # Another znode has the key now, which proves nothing; but the one that had it may be missing.
+        is_followed = any(is_at_or_below(was, root) for root in snapshot.roots)
+        return is_followed and snapshot.is_known_absent(was) and _newest_above(was, snapshot) <= since
     znode = snapshot.nodes.get(item.path)
     if znode is not None:
         known = EMPTY_DIGEST if digest in (EMPTY_PARENT, EMPTY_PUSHED) else digest

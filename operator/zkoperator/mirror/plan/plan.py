@@ -9,7 +9,7 @@ from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import effective_digests
 from zkoperator.mirror.model.merge_base import Base, Side, value_digest
 from zkoperator.mirror.model.names import SYNC_LABEL
-from zkoperator.mirror.model.roots import oldest, roots_of
+from zkoperator.mirror.model.roots import missing_roots, oldest, roots_of
 from zkoperator.mirror.model.rules import Rules
 from zkoperator.mirror.model.selected_znodes import select_znodes
 from zkoperator.mirror.observe.observed import Observed
@@ -127,8 +127,10 @@ class _Planner:
 
     def plan(self) -> Plan:
         """Guards first, then the merge."""
-        if (stop := self._missing_source() or self._missing_root() or self._renaming()) is not None:
+        if (stop := self._missing_source() or self._missing_root() or self._unknown_part()) is not None:
             return stop
+        if (renaming := self._renaming()) is not None:
+            return renaming
         given = MergeInput(
             self._selected,
             self._observed.content,
@@ -143,6 +145,7 @@ class _Planner:
             flapping=self._observed.flapping,
             base_zxid=self._base.zxid if self._base is not None else 0,
             paths=self._base.paths if self._base is not None else {},
+            ephemeral=self._base.ephemeral if self._base is not None else frozenset(),
         )
         decisions = decide_all(given, self._rules)
         if (stop := self._unequal_adoption(decisions)) is not None:
@@ -184,9 +187,23 @@ class _Planner:
         is_first = self._state is not BaseState.LOST and not self._digests and self._history is History.SAME
         if is_first and self._sync.pushes and content is not None and content.keys:
             return None
-        root = self._sync.source.root
-        message = f"znode {root} does not exist; nothing is deleted or written until it does"
+        missing = ", ".join(missing_roots(self._observed.snapshot))
+        message = f"znode {missing} does not exist; nothing is deleted or written until it does"
         return Plan(stop=SyncReason.SOURCE_MISSING, message=message, base_state=self._state, base=self._base)
+
+    def _unknown_part(self) -> Plan | None:
+        """Of several subtrees, a znode that may not be read could have any key: nothing is known to win over it."""
+        if not self._sync.source.parts:
+            return None
+        hidden = [path for path in sorted(self._observed.snapshot.unreadable) if self._sync.selection.may_reach(path)]
+        if not hidden:
+            return None
+        message = (
+            f"the ensemble refuses to show znode /{hidden[0]}, which could have a key that wins over another source; "
+            "nothing is written until its ACL admits spec.zookeeper.credentialsSecret, spec.keys.exclude names it and "
+            "all below it, or it is in none of spec.zookeeper.sources"
+        )
+        return Plan(stop=SyncReason.FORBIDDEN, message=message, base_state=self._state, base=self._base)
 
     def _renaming(self) -> Plan | None:
         """Give the keys the names that the spec asks for, before anything else is compared."""
@@ -197,6 +214,9 @@ class _Planner:
         if renaming.blocked:
             return Plan(stop=SyncReason.KEY_INVALID, message=renaming.blocked, base_state=self._state, base=self._base)
         number = len(renaming.moves)
+        if self._sync.mode is not Mode.ACTIVE and not (renaming.moves or renaming.removes):
+            self._rename(renaming.base)
+            return None
         if self._sync.mode is not Mode.ACTIVE:
             reason = SyncReason.DRY_RUN if self._sync.mode is Mode.DRY_RUN else SyncReason.PAUSED
             name = plan_hash(self._identity(), [(Side.CONFIG_MAP, key, b"") for key in renaming.moves])
@@ -212,6 +232,12 @@ class _Planner:
             keys=len(renaming.base.digests),
             bytes=self._sync.status.bytes,
         )
+
+    def _rename(self, base: Base) -> None:
+        """Go on with the base under its new names, without a write."""
+        if self._base is not None:
+            self._base = base
+            self._digests = effective_digests(base, self._observed.ledger)
 
     def _unequal_adoption(self, decisions: Decisions) -> Plan | None:
         if self._rules.adoption is not AdoptionPolicy.REQUIRE_EQUAL:
@@ -297,7 +323,7 @@ class _Planner:
     def _hold_deletions(self, result: Sorted, decisions: Decisions) -> None:
         changes = [*result.pulls, *result.pushes]
         exempt = decisions.only_emptied | self._ended()
-        deletions = [item for item in changes if item.is_deletion and item.key not in exempt]
+        deletions = [item for item in changes if item.takes_away and item.key not in exempt]
         if not deletions:
             return
         if not self._is_held(deletions, decisions):
@@ -316,7 +342,7 @@ class _Planner:
             return True
         ended, content = self._ended(), self._observed.content
         present = {*self._selected.keys, *(content.keys if content is not None else ())}
-        before = self._observed.deleted_lately - present - {item.key for item in deletions}
+        before = self._observed.deleted_lately - present - {item.counted for item in deletions}
         keys = max(len(self._digests.keys() - ended), len(self._selected.keys)) + len(before)
         if loses_all(self._digests.keys() - decisions.dropped, decisions.open):
             return True
@@ -329,7 +355,7 @@ class _Planner:
 
     def _pending(self, items: list[Decision]) -> PendingPlan:
         writes = [item for item in items if item.action in (Action.TO_CONFIG_MAP, Action.TO_ZOOKEEPER)]
-        deletes = sum(item.is_deletion for item in writes)
+        deletes = sum(item.takes_away for item in writes)
         creates = sum(_overwritten(item) is None for item in writes)
         changes = [(_target(item), item.key, _overwritten(item) or b"") for item in writes]
         name = plan_hash(self._identity(), changes) if writes or self._history is History.REGRESSED else ""

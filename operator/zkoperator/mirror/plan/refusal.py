@@ -3,6 +3,7 @@
 from typing import Final
 
 from zkoperator.api.reasons import SyncReason
+from zkoperator.controller.conditions import clip
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
@@ -14,11 +15,15 @@ from zkoperator.zk.snapshot import Snapshot
 Refusal = tuple[SyncReason, str]
 """The reason of Ready, and its message, which names the way out."""
 
+_ROOTS_LIMIT: Final = 200
+"""Characters of the paths of several roots, so that there is room for the command."""
+
 STUCK: Final = (
     SyncReason.TARGET_OWNED,
     SyncReason.TARGET_NOT_ADOPTED,
     SyncReason.SOURCE_CLAIMED,
     SyncReason.SOURCE_MISSING,
+    SyncReason.FORBIDDEN,
 )
 """Reasons whose end no event announces, so that a timer has to look again."""
 
@@ -65,19 +70,24 @@ def _owned_message(sync: ValidatedSync, owner: str, is_gone: bool) -> str:
 
 
 def _is_of_another_tree(sync: ValidatedSync, base: Base, snapshot: Snapshot) -> bool:
-    """Whether another ConfigSync filled the ConfigMap from another tree. A root of the same czxid is the same."""
+    """Whether another ConfigSync filled the ConfigMap from another tree. Roots of the same czxids are the same."""
     if base.sync_uid == sync.uid or not base.path:
         return False
-    if any(proofs & base.roots.get(path, frozenset()) for path, proofs in roots_of(snapshot).items()):
+    present = roots_of(snapshot)
+    if present.keys() == base.roots.keys() != set() and all(base.roots[path] & present[path] for path in present):
         return False
-    return (base.ensemble, base.path) != (sync.source.ensemble, sync.source.root)
+    return (base.ensemble, base.path) != (sync.source.ensemble, sync.source.path)
 
 
 def _other_tree_message(sync: ValidatedSync, base: Base) -> str:
     ensemble = "" if base.ensemble == sync.source.ensemble else " of another ensemble"
     merge = f"kubectl annotate configmap -n {sync.namespace} {sync.config_map} {BASE_ANNOTATION}-"
     return (
-        f"ConfigMap {sync.config_map} holds the keys of znode {base.path}{ensemble}, from an earlier ConfigSync; "
-        f"to merge them with {sync.source.root}: {merge}; "
+        f"ConfigMap {sync.config_map} holds the keys of znode {_in_one_line(base.path)}{ensemble}, from an "
+        f"earlier ConfigSync; to merge them with {_in_one_line(sync.source.path)}: {merge}; "
         "else delete the ConfigMap, or choose another spec.configMap.name"
     )
+
+
+def _in_one_line(roots: str) -> str:
+    return clip(roots.replace("\n", ", "), _ROOTS_LIMIT)

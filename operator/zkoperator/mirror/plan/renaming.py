@@ -1,10 +1,12 @@
-"""What an edit of `spec.keys.separator` or `stripPrefix` does: keys get other names, and nothing else changes. Pure.
+"""What an edit of `spec.keys.separator`, `stripPrefix` or a source's prefix does: keys get other names. Pure.
 
-The ConfigMap's own values move in one write, and with them the base: its zxid and digests stay, so that edits of
-either side that are not synchronised yet are merged afterwards, and nothing counts as deleted or created.
+Nothing else changes. The ConfigMap's own values move in one write, and with them the base: its zxid and digests stay,
+so that edits of either side that are not synchronised yet are merged afterwards, and nothing counts as deleted or
+created.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from zkoperator.mirror.model.config_map import Content
@@ -12,6 +14,7 @@ from zkoperator.mirror.model.decision import shown_name
 from zkoperator.mirror.model.keys import Unmappable
 from zkoperator.mirror.model.ledger import Ledger, effective_digests, pushed_since
 from zkoperator.mirror.model.merge_base import Base, short, value_digest
+from zkoperator.mirror.model.naming import Naming
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.pull import WriteConfigMap
 from zkoperator.mirror.validate import ValidatedSync
@@ -44,24 +47,43 @@ def renaming_of(sync: ValidatedSync, observed: Observed, base: Base | None) -> R
         return None
     ledger = observed.ledger if base.sync_uid == sync.uid else None
     known = _paths_of(base, ledger)
-    names: dict[str, str] = {}
-    paths: dict[str, str] = {}
+    names = _names(known, naming)
+    if isinstance(names, str):
+        return Renaming(base, blocked=f"{names}; {_UNDO}")
+    left_out = {key for key in known if key not in names and naming.relative(known[key]) is None}
+    taken = set(names.values())
+    changed = {key: new for key, new in names.items() if key != new and key in content.keys}
+    if (blocked := _blocked(changed, content, sync, known.keys())) != "":
+        return Renaming(base, blocked=blocked)
+    moves = _moves(changed, observed)
+    shadowed = known.keys() - names.keys() - left_out
+    removes = (changed.keys() | (shadowed & content.keys.keys())) - moves.keys()
+    kept = _without(_folded(base, ledger, known, observed.snapshot), shadowed | (left_out & taken))
+    paths = {names.get(key, key): path for key, path in known.items() if key in names or key in left_out - taken}
+    irregular = {key: path for key, path in paths.items() if naming.path_of(key) != path}
+    renamed = _renamed(kept, names)
+    renamed = replace(renamed, naming=naming.without_short_keys, paths=irregular)
+    return Renaming(renamed, moves, frozenset(removes))
+
+
+def _names(known: Mapping[str, str], naming: Naming) -> dict[str, str] | str:
+    """Return the new name of each key, or why there is none. Of several subtrees, the last one that has a key wins.
+
+    A key of a subtree that the spec does not name any more has no new name, nor has one that another subtree's hides.
+    """
+    winners: dict[str, str] = {}
     for key, path in known.items():
         new = naming.key_of(path)
         if isinstance(new, Unmappable):
-            return Renaming(base, blocked=f"{shown_name(key)}: {new.reason}; {_UNDO}")
-        if new in paths:
-            both = f"znodes {shown_name(paths[new])} and {shown_name(path)} would both be key {new}"
-            return Renaming(base, blocked=f"{both}; {_UNDO}")
-        names[key], paths[new] = new, path
-    changed = {key: new for key, new in names.items() if key != new and key in content.keys}
-    if (blocked := _blocked(changed, content, sync)) != "":
-        return Renaming(base, blocked=blocked)
-    moves = _moves(changed, observed)
-    irregular = {key: path for key, path in paths.items() if naming.path_of(key) != path}
-    renamed = _renamed(_folded(base, ledger, known, observed.snapshot), names)
-    renamed = replace(renamed, naming=naming.without_short_keys, paths=irregular)
-    return Renaming(renamed, moves, frozenset(changed.keys() - moves.keys()))
+            if naming.relative(path) is None:
+                continue
+            return f"{shown_name(key)}: {new.reason}"
+        rival = known[winners[new]] if new in winners else None
+        if rival is not None and naming.number_of(rival) == naming.number_of(path):
+            return f"znodes {shown_name(rival)} and {shown_name(path)} would both be key {new}"
+        if rival is None or (naming.number_of(path) or 0) > (naming.number_of(rival) or 0):
+            winners[new] = key
+    return {key: new for new, key in winners.items()}
 
 
 def renaming_step(renaming: Renaming, content: Content) -> WriteConfigMap:
@@ -80,13 +102,13 @@ def _moves(changed: Mapping[str, str], observed: Observed) -> dict[str, bytes]:
     return {new: observed.value_of(key) for key, new in changed.items()}
 
 
-def _blocked(changed: Mapping[str, str], content: Content, sync: ValidatedSync) -> str:
+def _blocked(changed: Mapping[str, str], content: Content, sync: ValidatedSync, known: Collection[str]) -> str:
     """Return why these keys cannot be renamed: it would take away a value, or edit what is somebody else's."""
     if changed and not sync.rules.pulls:
         message = "with direction: ConfigMapToZooKeeper the keys are named by whoever writes the ConfigMap"
         return f"{message}; {_UNDO}, or the ConfigSync is deleted and created again"
     for key, new in changed.items():
-        held = content.keys.get(new) if new not in changed else None
+        held = content.keys.get(new) if new not in known else None
         if held is not None and held.digest != content.keys[key].digest:
             return f"{shown_name(key)} would become {shown_name(new)}, which the ConfigMap has already; {_UNDO}"
     return ""
@@ -112,6 +134,17 @@ def _folded(base: Base, ledger: Ledger | None, paths: Mapping[str, str], snapsho
 def _is_settled(path: str | None, digest: bytes, snapshot: Snapshot) -> bool:
     znode = snapshot.nodes.get(path) if path is not None else None
     return znode is not None and short(znode.digest) == value_digest(digest)
+
+
+def _without(base: Base, keys: AbstractSet[str]) -> Base:
+    return replace(
+        base,
+        digests={key: digest for key, digest in base.digests.items() if key not in keys},
+        detached={key: item for key, item in base.detached.items() if key not in keys},
+        unsettled=base.unsettled - keys,
+        adopting=base.adopting - keys,
+        ephemeral=base.ephemeral - keys,
+    )
 
 
 def _renamed(base: Base, names: Mapping[str, str]) -> Base:

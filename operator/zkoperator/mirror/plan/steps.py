@@ -145,6 +145,7 @@ def _next_base(
         elif item.key in puts:
             digests[item.key] = item.zookeeper
             detached.pop(item.key, None)
+    unsettled = _unsettled(context, digests)
     base = Base(
         sync_uid=context.sync.uid,
         zxid=context.observed.snapshot.zxid,
@@ -153,14 +154,14 @@ def _next_base(
         digests=digests,
         detached=detached,
         rebuilt=_is_rebuilt(context, sorted_),
-        unsettled=_unsettled(context, digests),
+        unsettled=unsettled,
         adopting=_adopting(context, sorted_, puts),
         held_roots=_held_roots(context, sorted_),
         ensemble=context.sync.source.ensemble,
-        path=context.sync.source.root,
+        path=context.sync.source.path,
         ephemeral=_ephemeral(context, digests),
         naming=context.sync.selection.naming.without_short_keys,
-        paths=_paths(context, {*digests, *detached}),
+        paths=_paths(context, {*digests, *detached}, unsettled),
     )
     fitting, left_out = fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
     # A key that one side keeps stays detached until it is really written again.
@@ -197,11 +198,17 @@ def _ephemeral(context: StepContext, digests: Mapping[str, bytes]) -> frozenset[
     return frozenset(key for key in digests if (is_session_owned(found[key]) if key in found else key in known))
 
 
-def _paths(context: StepContext, keys: Iterable[str]) -> dict[str, str]:
-    """Return the paths that do not follow from their keys; that of a znode that is gone is remembered."""
-    naming = context.sync.selection.naming
+def _paths(context: StepContext, keys: Iterable[str], unsettled: frozenset[str]) -> dict[str, str]:
+    """Return the paths that do not follow from their keys, each of the znode whose value the base has.
+
+    That of a znode that is gone, or that has lost its key to another one and that one is not pulled yet, is remembered.
+    """
+    naming, paths = context.sync.selection.naming, context.selected.paths
     known = context.base.paths if context.base is not None else {}
-    found = {key: context.selected.paths.get(key, known.get(key)) for key in naming.irregular(keys)}
+    found = {
+        key: known[key] if key in known and (key in unsettled or key not in paths) else paths.get(key)
+        for key in naming.irregular(keys)
+    }
     return {key: path for key, path in found.items() if path is not None and naming.path_of(key) != path}
 
 
@@ -226,7 +233,8 @@ def _roots(context: StepContext, sorted_: Sorted) -> Roots:
     known = context.base.roots if context.base is not None else {}
     if sorted_.held and known:
         return known
-    return {path: proofs for path, proofs in known.items() if path} | roots_of(context.observed.snapshot)
+    left = {path: proofs for path, proofs in known.items() if path in context.sync.source.roots}
+    return left | roots_of(context.observed.snapshot)
 
 
 def _held_roots(context: StepContext, sorted_: Sorted) -> frozenset[int]:
@@ -290,7 +298,8 @@ def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions,
 
 def _identity(base: Base) -> tuple[object, ...]:
     history = base.roots, base.held_roots, base.ledger_czxid
-    return *history, base.rebuilt, base.ensemble, base.path, base.ephemeral, base.naming
+    sources = base.paths if base.naming.parts else None
+    return *history, base.rebuilt, base.ensemble, base.path, base.ephemeral, base.naming, sources
 
 
 def _must_fold(ledger: Ledger | None, base: Base) -> bool:

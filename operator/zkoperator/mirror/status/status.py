@@ -200,7 +200,7 @@ def _problem_message(found: list[Problem]) -> str:
 def _held_message(plan: Plan) -> str:
     if plan.pending is None:
         return ""
-    deletions = tuple(item for item in plan.held if item.is_deletion)
+    deletions = tuple(item for item in plan.held if item.takes_away)
     which = f" ({_names(deletions)})" if deletions else ""
     how = f"to let them run, annotate with {APPROVE_ANNOTATION}={plan.pending.hash}"
     return f"{plan.pending.deletes} deletions wait{which}; {how}"
