@@ -27,6 +27,7 @@ SYNCS = {
     "sync-pull": ("shop", "SourceMissing"),
     "sync-push": ("from-git", "InSync"),
     "sync-registry": ("services", "SourceMissing"),
+    "sync-sources": ("till", "SourceMissing"),
     "sync-two-way": ("checkout", "InSync"),
 }
 """The ConfigSync of each sample, and the reason of its Ready."""

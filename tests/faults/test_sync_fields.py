@@ -32,6 +32,14 @@ PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("zookeeper", "clusterRef", "name"): ({}, {"zookeeper": {"clusterRef": {"name": "other"}}}),
     ("zookeeper", "hosts"): ({"zookeeper": {"hosts": "zk:2181"}}, {"zookeeper": {"hosts": "main:2181"}}),
     ("zookeeper", "path"): ({}, {"path": "/apps/other"}),
+    ("zookeeper", "sources", "path"): (
+        {"sources": [{"path": ROOT}], **PULL},
+        {"sources": [{"path": "/apps/other"}], **PULL},
+    ),
+    ("zookeeper", "sources", "prefix"): (
+        {"sources": [{"path": ROOT}], **PULL},
+        {"sources": [{"path": ROOT, "prefix": "shop."}], **PULL},
+    ),
     ("zookeeper", "credentialsSecret"): ({}, {"zookeeper": {**_SOURCE, "credentialsSecret": "absent"}}),
     ("zookeeper", "tls", "caSecretName"): (
         {"zookeeper": {**_OUTSIDE, "tls": {"caSecretName": "company"}}},

@@ -71,6 +71,13 @@ def sync(name: str = "shop", **spec: Any) -> Manifest:
     return {"metadata": {"name": name}, "spec": {"zookeeper": {"clusterRef": {"name": "a"}, "path": "/a"}, **spec}}
 
 
+def several(*paths: str) -> dict[str, Any]:
+    """The fields that differ in a ConfigSync of several subtrees."""
+    sources = [{"path": path} for path in paths]
+    side = {"clusterRef": {"name": "a"}, "sources": sources}
+    return {"zookeeper": side, "direction": "ZooKeeperToConfigMap"}
+
+
 async def refusal(user: ApiClient, kind: str, namespace: str, manifest: Manifest) -> list[FieldError]:
     """What the server says to somebody who creates the object; empty when it takes it."""
     resource = RESOURCES[kind][0]
@@ -125,6 +132,20 @@ CHANGES: tuple[tuple[Resource, Manifest, dict[str, Any], str, str], ...] = (
         "claim template",
     ),
     (CONFIG_SYNCS, sync(), {"zookeeper": {"path": "/b"}}, "spec.zookeeper.path", "create another ConfigSync"),
+    (
+        CONFIG_SYNCS,
+        sync(direction="ZooKeeperToConfigMap"),
+        {"zookeeper": {"path": None, "sources": [{"path": "/a"}]}},
+        "spec.zookeeper.path",
+        "into sources, or back",
+    ),
+    (
+        CONFIG_SYNCS,
+        sync(**several("/a")),
+        {"zookeeper": {"path": "/a", "sources": None}},
+        "spec.zookeeper.path",
+        "into sources, or back",
+    ),
     (CONFIG_SYNCS, sync(), {"configMap": {"name": "other"}}, "spec.configMap.name", "create another ConfigSync"),
     (
         CONFIG_SYNCS,
@@ -158,6 +179,7 @@ async def test_what_cannot_be_changed_says_why_and_what_to_do_instead(
         (ZOOKEEPER_CLUSTERS, cluster(), {"replicas": 5, "image": "zookeeper:3.9.4", "paused": True}),
         (ZOOKEEPER_CLUSTERS, cluster(), {"storage": {"retention": {"whenScaled": "Delete"}}}),
         (CONFIG_SYNCS, sync(), {"zookeeper": {"clusterRef": None, "hosts": "a:2181"}}),
+        (CONFIG_SYNCS, sync(**several("/a", "/b")), {"zookeeper": {"sources": [{"path": "/b", "prefix": "b."}]}}),
         (CONFIG_SYNCS, sync(), {"direction": "ZooKeeperToConfigMap", "keys": {"ephemerals": "Include"}}),
         (CONFIG_SYNCS, sync(), {"configMap": {"name": "shop"}}),
     ],

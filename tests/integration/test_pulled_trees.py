@@ -1,6 +1,7 @@
 """Trees that are only pulled, in the shapes that people have, on a real API server and a real ensemble."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -75,3 +76,36 @@ async def test_another_separator_renames_keys_on_both_real_sides(world: LiveWorl
     await world.until_at("db/url", b"2")
     await world.until_in_sync()
     assert world.zk.get(f"{world.root}/db/pool")[1].mzxid == before
+
+
+async def test_several_subtrees_are_one_config_map(world: LiveWorld) -> None:
+    """Transactions over both are seen whole, a key falls back, the list changes, a missing root stops the whole."""
+    common, shop = f"{world.root}/common", f"{world.root}/shop"
+    world.tree(common__a="1", common__b="1", shop__a="2", shop__c="2")
+    await world.sync(sources=[{"path": common}, {"path": shop}], direction=PULL)
+    await world.start()
+    await world.until_data({"a": b"2", "b": b"1", "c": b"2"})
+    seen: list[tuple[bytes, bytes]] = []
+    for number in range(10):
+        both = world.zk.transaction()
+        both.set_data(f"{common}/b", str(number).encode())
+        both.set_data(f"{shop}/c", str(number).encode())
+        both.commit()
+        await world.until(partial(_sees, world, number, seen))
+    assert {(b, c) for b, c in seen if b != c} == {(b"1", b"2")} & set(seen)
+    world.zk.delete(f"{shop}/a")
+    await world.until_data({"a": b"1", "b": b"9", "c": b"9"})
+    await world.restart()
+    await world.until_in_sync()
+    await world.patch_sync({"spec": {"zookeeper": {"sources": [{"path": common, "prefix": "all."}, {"path": shop}]}}})
+    await world.until_data({"all.a": b"1", "all.b": b"9", "c": b"9"})
+    await world.until_in_sync()
+    world.zk.delete(shop, recursive=True)
+    assert shop in await world.until_ready("SourceMissing")
+    assert await world.data() == {"all.a": b"1", "all.b": b"9", "c": b"9"}
+
+
+async def _sees(world: LiveWorld, number: int, seen: list[tuple[bytes, bytes]]) -> bool:
+    data = await world.data() or {}
+    seen.append((data["b"], data["c"]))
+    return data["c"] == str(number).encode()

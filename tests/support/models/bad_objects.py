@@ -59,7 +59,9 @@ def _affinity(claim: str, affinity: dict[str, Any], where: str, says: str, serve
     return _cluster(claim, {"pod": {"affinity": affinity}}, f"spec.pod.affinity.{where}", says, server_says)
 
 
-_SOURCE = {"clusterRef": {"name": "main"}, "path": "/apps/shop"}
+_CLUSTER = {"clusterRef": {"name": "main"}}
+_SOURCE = {**_CLUSTER, "path": "/apps/shop"}
+_PULL = {"direction": "ZooKeeperToConfigMap"}
 
 
 def _sync(claim: str, spec: Spec, where: str, says: str, server_says: str = "", **more: str) -> Bad:
@@ -68,6 +70,10 @@ def _sync(claim: str, spec: Spec, where: str, says: str, server_says: str = "", 
 
 def _path(claim: str, path: str, says: str) -> Bad:
     return _sync(claim, {"zookeeper": {**_SOURCE, "path": path}}, "spec.zookeeper.path", says)
+
+
+def _sources(claim: str, sources: list[Spec], where: str, says: str, server_says: str = "", **spec: str) -> Bad:
+    return _sync(claim, {"zookeeper": {**_CLUSTER, "sources": sources}, **_PULL, **spec}, where, says, server_says)
 
 
 def _hosts(claim: str, hosts: str) -> Bad:
@@ -315,7 +321,41 @@ SYNCS = (
     ),
     _sync("both sources", {"zookeeper": {**_SOURCE, "hosts": "a:2181"}}, "spec.zookeeper", "exactly one of"),
     _sync("no source", {"zookeeper": {"path": "/apps"}}, "spec.zookeeper", "exactly one of"),
-    _sync("no path", {"zookeeper": {"clusterRef": {"name": "main"}}}, "spec.zookeeper.path", "is missing", "Required"),
+    _sync("no path", {"zookeeper": _CLUSTER}, "spec.zookeeper", "exactly one of path"),
+    _sync("no source in the list", {"zookeeper": {**_CLUSTER, "sources": []}}, "spec.zookeeper", "exactly one of path"),
+    _sync(
+        "a path and sources",
+        {"zookeeper": {**_SOURCE, "sources": [{"path": "/a"}]}, **_PULL},
+        "spec.zookeeper",
+        "exactly one of path",
+    ),
+    _sources(
+        "sources, both ways", [{"path": "/a"}], "spec.zookeeper.sources", "can only be pulled", direction="TwoWay"
+    ),
+    _sources("the end of sources", [{"path": "/a"}], "spec.onDelete", "deletes no znodes", onDelete="DeleteZnodes"),
+    _sources("a source twice", [{"path": "/a"}, {"path": "/a"}], "spec.zookeeper.sources", "one below the other"),
+    _sources("a source in another", [{"path": "/a/b"}, {"path": "/a"}], "spec.zookeeper.sources", "below the other"),
+    _sources("the whole tree as one of several", [{"path": "/"}], "spec.zookeeper.sources[0].path", "all others in it"),
+    _sources(
+        "a prefix that ends no key's name",
+        [{"path": "/a", "prefix": "__x"}],
+        "spec.zookeeper.sources[0].prefix",
+        "beginning of keys",
+    ),
+    _sources(
+        "a long prefix of a source",
+        [{"path": "/a", "prefix": "x" * 129}],
+        "spec.zookeeper.sources[0].prefix",
+        "at most 128",
+        "more than 128",
+    ),
+    _sources(
+        "too many sources",
+        [{"path": f"/a{number}"} for number in range(17)],
+        "spec.zookeeper.sources",
+        "at most 16",
+        "at most 16 items",
+    ),
     _path("path without a slash", "apps/shop", "absolute path such as /apps/shop"),
     _path("path that ends in a slash", "/apps/shop/", "none at the end"),
     _path("the whole tree, both ways", "/", "can only be pulled"),

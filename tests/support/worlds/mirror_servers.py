@@ -90,9 +90,10 @@ async def operator(kubeconfig: Path, namespace: str, hosts: str) -> AsyncIterato
 
 
 def config_sync(namespace: str, hosts: str, path: str, name: str = "shop", **spec: Any) -> Manifest:
+    where = {"sources": spec.pop("sources")} if "sources" in spec else {"path": path}
     return {
         "apiVersion": "zkoperator.dev/v1alpha1",
         "kind": "ConfigSync",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"zookeeper": {"hosts": hosts, "path": path}, **spec},
+        "spec": {"zookeeper": {"hosts": hosts, **where}, **spec},
     }

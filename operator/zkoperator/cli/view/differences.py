@@ -14,6 +14,8 @@ from zkoperator.cli.view.terminal import Colour, Style, printable, table
 from zkoperator.mirror.model.decision import Action, Decision, short_hash
 from zkoperator.mirror.model.names import zxid_text
 from zkoperator.mirror.plan.plan import Plan
+from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.zk.paths import join
 
 _CONFLICT: Final = "conflict"
 _FLAPPING: Final = "held for a while: both sides keep reverting one another"
@@ -136,6 +138,21 @@ def text(shown: Differences, style: Style) -> str:
     elif not shown.differences:
         parts.append("nothing would be written")
     return "\n".join([*parts, *(style.paint(printable(note), Colour.WAITING) for note in shown.notes)])
+
+
+def znodes_of(plan: Plan, sync: ValidatedSync) -> tuple[tuple[str, str], ...]:
+    """Return the key and the absolute path of the znode of everything that both sides have in common."""
+    base, found = plan.base, []
+    for key in sorted(base.digests) if base is not None else ():
+        path = base.paths.get(key) or sync.selection.naming.path_of(key) if base is not None else ""
+        if isinstance(path, str):
+            found.append((key, join(sync.source.root, path) if path else sync.source.root))
+    return tuple(found)
+
+
+def znode_rows(znodes: Iterable[tuple[str, str]]) -> str:
+    """Return a table with one line for each key."""
+    return table(("KEY", "ZNODE"), [(printable(key), printable(path)) for key, path in znodes])
 
 
 _ARROWS = {Action.TO_CONFIG_MAP: "-->", Action.TO_ZOOKEEPER: "<--"}

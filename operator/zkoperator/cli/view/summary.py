@@ -95,7 +95,7 @@ def sync_summary(raw: Mapping[str, Any]) -> SyncSummary:
     spec = raw.get("spec") or {}
     return SyncSummary(
         **_common(raw, condition_of(status.conditions, SyncCondition.READY), status.observed_generation),
-        path=str((spec.get("zookeeper") or {}).get("path", "")),
+        path=_paths(spec.get("zookeeper") or {}),
         config_map=status.config_map or str((spec.get("configMap") or {}).get("name") or raw["metadata"]["name"]),
         direction=str(spec.get("direction", "")),
         keys=status.keys,
@@ -105,6 +105,15 @@ def sync_summary(raw: Mapping[str, Any]) -> SyncSummary:
         pending=status.pending,
         conditions=status.conditions,
     )
+
+
+def _paths(side: Mapping[str, Any]) -> str:
+    """Return the path of the subtree, or those of several with what stands before their keys."""
+    named = [
+        f"{item.get('path', '')}{f' as {prefix}*' if (prefix := item.get('prefix')) else ''}"
+        for item in side.get("sources") or ()
+    ]
+    return ", ".join(named) or str(side.get("path", ""))
 
 
 def to_json(summary: ClusterSummary | SyncSummary) -> dict[str, Any]:
