@@ -333,7 +333,7 @@ SYNCS = (
         "sources, both ways", [{"path": "/a"}], "spec.zookeeper.sources", "can only be pulled", direction="TwoWay"
     ),
     _sources("the end of sources", [{"path": "/a"}], "spec.onDelete", "deletes no znodes", onDelete="DeleteZnodes"),
-    _sources("a source twice", [{"path": "/a"}, {"path": "/a"}], "spec.zookeeper.sources", "one below the other"),
+    _sources("a source twice", [{"path": "/a"}, {"path": "/a"}], "spec.zookeeper.sources", "one is below the other"),
     _sources("a source in another", [{"path": "/a/b"}, {"path": "/a"}], "spec.zookeeper.sources", "below the other"),
     _sources("the whole tree as one of several", [{"path": "/"}], "spec.zookeeper.sources[0].path", "all others in it"),
     _sources(
