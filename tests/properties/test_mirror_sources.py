@@ -11,6 +11,7 @@ from tests.support.fakes.zk import FakeZkServer, Fault
 from tests.support.models.seeds import rewritten
 from tests.support.models.zk_transactions import History
 from zkoperator.mirror.model.keys import written
+from zkoperator.mirror.model.merge_base import DIGEST_BYTES, Base, decode_base, encode_base
 from zkoperator.mirror.model.meter import UNMETERED
 from zkoperator.mirror.model.naming import Naming
 from zkoperator.mirror.model.parts import Part
@@ -158,3 +159,23 @@ async def test_the_last_subtree_that_has_a_key_gives_its_value(trees: list[tuple
     parts = tuple(Part(root[1:], prefix) for root, (_, prefix) in zip(roots, trees, strict=True))
     selected = select_znodes(snapshot, Selection("/", naming=Naming(shortens=True, parts=parts)))
     assert {key: znode.data for key, znode in selected.keys.items()} == expected
+
+
+_NAMES = st.sampled_from(("x", "y", "a.b", "a", "b", "conf", "c_d"))
+_PATHS = st.lists(_NAMES, max_size=3).map("/".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    paths=st.lists(st.tuples(st.integers(0, 2), _PATHS), max_size=8),
+    separator=st.sampled_from(("__", ".")),
+    strip=st.sampled_from(("", "conf__", "a")),
+)
+async def test_a_base_has_the_path_of_every_key(paths: list[tuple[int, str]], separator: str, strip: str) -> None:
+    parts = (Part("r0"), Part("deep/r1", "p."), Part("r2", "x"))
+    naming = Naming(separator, strip, parts=parts)
+    absolute = [f"{parts[number].path}/{path}".rstrip("/") for number, path in paths]
+    known = {str(naming.key_of(path)): path for path in absolute}
+    digests = dict.fromkeys(known, b"0" * DIGEST_BYTES)
+    base = Base("uid", 1, {"/r0": frozenset({1})}, digests=digests, naming=naming, paths=known, path="/r0")
+    assert decode_base(encode_base(base)) == base

@@ -14,7 +14,7 @@ from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, Wor
 
 MAX_CONFLICTS = 20
 """Most conflicts that the status lists; `conflictCount` counts all of them."""
-MAX_COMMON = 32_768
+MAX_COMMON = 98_304
 """Longest `status.common`, in characters."""
 MAX_NAME_LENGTH = 63
 """Longest name of a ConfigSync, in characters: the name is the value of a label on the ConfigMap."""

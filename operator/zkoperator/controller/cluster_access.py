@@ -1,11 +1,22 @@
 """What a client of a ZooKeeperCluster finds in the object about TLS. Pure."""
 
-from typing import Any
+from typing import Any, Final
 
 from zkoperator.kube.port import Manifest
 
+_CLIENT_PORT: Final = 2181
+_TLS_PORT: Final = 2281
+_LOOPBACK_PORT: Final = 2180
+"""Open to the member's own pod alone, while the others are refused plaintext."""
+
 _REQUIRED = "Required"
 """The word of a ZooKeeperCluster whose clients must show a certificate."""
+
+
+def shell_port(cluster: Manifest | None) -> int:
+    """Return the port on which a member takes connections without TLS from inside its pod."""
+    endpoint = str(((cluster or {}).get("status") or {}).get("endpoint", ""))
+    return _LOOPBACK_PORT if endpoint.endswith(f":{_TLS_PORT}") else _CLIENT_PORT
 
 
 def tls_hosts(cluster: Manifest) -> str:

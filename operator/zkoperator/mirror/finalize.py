@@ -1,10 +1,11 @@
 """The deletion of a ConfigSync: the data that `onDelete` names, then ledger and claim, then the finalizer. I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import OnDelete
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
+from zkoperator.controller.cluster_access import shell_port
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.model.config_map import content_of
 from zkoperator.mirror.model.ledger import Ledger, effective_digests
@@ -74,7 +75,7 @@ class Finalizer:
             if waiting is not None and not self._gives_up(waiting, state.sides.subscription):
                 return waiting
             if waiting is not None:
-                await self._record_left(state.resource, all_left(sync, f"also ledger and claim: {waiting.message}"))
+                await self._record_all_left(sync, state.resource, f"also ledger and claim: {waiting.message}")
         await self._applier.leave(sync, state.sides)
         await self._set_finalizer(state.resource, wanted=False)
         return None
@@ -101,8 +102,16 @@ class Finalizer:
         subscription.unreachable_s = since_s
         return now_s - since_s >= self._settings.retry_s
 
+    async def _record_all_left(self, sync: ValidatedSync, resource: ResourceState, why: str) -> None:
+        await self._record_left(resource, all_left(sync, await self._port(sync), why))
+
     async def _record_left(self, resource: ResourceState, note: str) -> None:
         await self._reporter.emit_event(resource, "ZnodesLeft", note, "Delete")
+
+    async def _port(self, sync: ValidatedSync) -> int:
+        """Return the port for the shell in a member's pod."""
+        name = sync.source.cluster
+        return shell_port(await self._api.get(ZOOKEEPER_CLUSTERS, sync.namespace, name) if name is not None else None)
 
     async def _delete_config_map(self, sync: ValidatedSync) -> None:
         found = await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
@@ -119,15 +128,16 @@ class Finalizer:
         observed = await self._observer.observe(sync, state.sides)
         if isinstance(observed, Waiting):
             return observed
+        sync = _with_known_names(sync, observed)
         selected = select_znodes(observed.snapshot, sync.selection)
         base = base_in_effect(sync, observed, selected)
         if base is None and selected.keys and sync.synced_before:
-            await self._record_left(state.resource, all_left(sync, _BASE_LOST))
+            await self._record_all_left(sync, state.resource, _BASE_LOST)
             return None
         znodes = _synchronised(base, observed, selected)
         edits = [Edit(key, selected.paths[key], None) for key in znodes.unchanged if key not in observed.refused]
         if edits and base is not None and _is_another_history(base, sync, observed):
-            await self._record_left(state.resource, all_left(sync, _ANOTHER_HISTORY))
+            await self._record_all_left(sync, state.resource, _ANOTHER_HISTORY)
             return None
         if observed.ledger is None or not observed.ledger_is_mine:
             return await self._claim(sync, observed, state)
@@ -136,7 +146,8 @@ class Finalizer:
             await self._applier.apply((push,), sync, observed, state.sides)
             return _DELETING
         refused = [selected.paths[key] for key in observed.refused if key in selected.keys]
-        if note := some_left(sync, [selected.paths[key] for key in znodes.edited], refused):
+        edited = [selected.paths[key] for key in znodes.edited]
+        if note := some_left(sync, await self._port(sync), edited, refused):
             await self._record_left(state.resource, note)
         return None
 
@@ -145,8 +156,17 @@ class Finalizer:
         rival = state.sides.ledger.claimed_by
         if not rival:
             return _DELETING
-        await self._record_left(state.resource, all_left(sync, f"ConfigSync {rival} pushes there"))
+        await self._record_all_left(sync, state.resource, f"ConfigSync {rival} pushes there")
         return None
+
+
+def _with_known_names(sync: ValidatedSync, observed: Observed) -> ValidatedSync:
+    """Return the ConfigSync with the names that its keys have: an edit of `spec.keys` before its end renames none."""
+    base = base_in_effect(sync, observed, select_znodes(observed.snapshot, sync.selection))
+    if base is None or base.naming == sync.selection.naming.without_short_keys:
+        return sync
+    naming = replace(base.naming, shortens=sync.selection.naming.shortens)
+    return replace(sync, selection=sync.selection.named(naming))
 
 
 @dataclass(frozen=True, slots=True)

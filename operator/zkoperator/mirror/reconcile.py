@@ -286,6 +286,8 @@ class MirrorReconciler:
         if manifest is not None and (plan.conflicts or plan.flapping or plan.contested):
             rivals = rivals_of(manifest, plan.contested, FIELD_MANAGER) if plan.contested else ()
             given = replace(given, managers=managers_of(manifest), rivals=rivals)
+        if plan.common is not None:
+            state.sides.common = plan.common
         if plan.stop is not None:
             self._rollouts.give_up(Key(sync.namespace, sync.name))
         if sync.rollout:

@@ -68,6 +68,19 @@ async def test_they_are_set_again_when_somebody_changes_them_and_cost_nothing_el
     assert _writes(world) == before + 1
 
 
+@pytest.mark.parametrize("text", [None, "0x1"])
+async def test_the_zxid_is_put_back_when_somebody_strips_or_edits_it(world: World, text: str | None) -> None:
+    world.tree(a="1")
+    world.sync()
+    await world.until_in_sync()
+    right = _meta(world)["annotations"]["zkoperator.dev/zxid"]
+    before = _writes(world)
+    world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": {"annotations": {"zkoperator.dev/zxid": text}}})
+    await world.until(lambda: _meta(world)["annotations"].get("zkoperator.dev/zxid") == right)
+    await world.quiet()
+    assert _writes(world) == before + 1
+
+
 async def test_they_follow_the_spec_and_what_is_taken_off_stays(world: World) -> None:
     world.tree(a="1")
     world.sync(configMap={"labels": {"old": "1"}})
@@ -100,6 +113,7 @@ RIVALS: dict[str, dict[str, Any]] = {
     "label team": {"labels": {"team": "theirs"}},
     "annotation example.com/reload": {"annotations": {"example.com/reload": None}},
     "annotation zkoperator.dev/base": {"annotations": {"zkoperator.dev/base": None}},
+    "annotation zkoperator.dev/zxid": {"annotations": {"zkoperator.dev/zxid": None}},
 }
 
 
@@ -172,13 +186,22 @@ SEEDS = (
     ),
     Seed(
         "a base that a rival strips is held",
-        rewritten(steps, "_base_must_move", " and BASE_MARK not in context.observed.contested", ""),
+        rewritten(steps, "_lost_marks", " - context.observed.contested", ""),
         (
             in_world(
                 test_a_rival_that_takes_them_back_each_time_is_paced_held_and_named,
                 mark="annotation zkoperator.dev/base",
             ),
+            in_world(
+                test_a_rival_that_takes_them_back_each_time_is_paced_held_and_named,
+                mark="annotation zkoperator.dev/zxid",
+            ),
         ),
+    ),
+    Seed(
+        "a zxid that somebody strips or edits is put back",
+        rewritten(steps, "_lost_own_marks", "zxid_of(observed.content.zxid_text) == observed.base.zxid", "True"),
+        (in_world(test_the_zxid_is_put_back_when_somebody_strips_or_edits_it, text=None),),
     ),
 )
 

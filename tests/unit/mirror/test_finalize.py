@@ -343,6 +343,35 @@ async def test_znodes_of_which_nothing_is_known_any_more_are_told_with_the_comma
     assert f"kubectl exec -n demo main-zk-0 -- zkCli.sh -server localhost:2181 deleteall {ROOT}" in _left(world)[0]
 
 
+async def test_the_command_is_for_the_port_that_takes_plaintext(world: World) -> None:
+    await _synced_with_deletion(world)
+    await world.quiet()
+    await world.stop()
+    _strip(world)
+    world.kube.edit(CONFIG_SYNCS, NAMESPACE, "shop", {"status": {"common": None}}, subresource="status")
+    refused = {"status": {"endpoint": "main-zk.demo.svc.cluster.local:2281"}}
+    world.kube.edit(ZOOKEEPER_CLUSTERS, NAMESPACE, "main", refused, subresource="status")
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.start()
+    await _ends_without_a_deletion(world)
+    assert "zkCli.sh -server localhost:2180 deleteall" in _left(world)[0]
+
+
+async def test_keys_whose_names_were_edited_before_the_end_are_still_known(world: World) -> None:
+    """The edit was seen by no pass: the znodes go all the same, and those that somebody has edited are told."""
+    world.tree(db__url="1", db__user="1")
+    world.sync(onDelete="DeleteZnodes")
+    await world.until_in_sync()
+    await world.stop()
+    world.node("db/user", "edited")
+    world.spec(keys={"separator": "."})
+    world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+    await world.start()
+    await world.until(lambda: _is_gone(world))
+    assert (world.at("db/url"), world.at("db/user")) == (None, b"edited")
+    assert "db/user" in _left(world)[0]
+
+
 async def test_a_znode_that_somebody_has_edited_stays_and_is_told(world: World) -> None:
     await _synced_with_deletion(world)
     await world.stop()
@@ -360,6 +389,16 @@ def _of_the_annotation(_sync: ValidatedSync, observed: Observed, _selected: obje
 
 
 SEEDS = (
+    Seed(
+        "keys are known by the names that they have",
+        replaced(finalize, "_with_known_names", lambda sync, _: sync),
+        (in_world(test_keys_whose_names_were_edited_before_the_end_are_still_known),),
+    ),
+    Seed(
+        "the command is for a port that is open",
+        replaced(finalize, "shell_port", lambda _: 2181),
+        (in_world(test_the_command_is_for_the_port_that_takes_plaintext),),
+    ),
     Seed(
         "the base is known without the annotation",
         replaced(finalize, "base_in_effect", _of_the_annotation),

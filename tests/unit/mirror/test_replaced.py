@@ -9,6 +9,7 @@ from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
+from zkoperator.mirror.model.common import Common
 from zkoperator.mirror.model.ledger import Ledger, effective_digests
 from zkoperator.mirror.model.merge_base import Base, short
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
@@ -304,10 +305,10 @@ def _recalled_as_found(_mark: bytes, znode: Znode | None, _zxid: int) -> bytes:
     return recall.UNKNOWN if znode is None else short(znode.digest)
 
 
-def _common_where_equal(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> str:
+def _common_where_equal(base: Base, ledger: Ledger | None, selected: SelectedZnodes, known: Common) -> Common:
     digests = effective_digests(base, ledger)
     equal = {key: one for key, one in digests.items() if recall._mark(key, one, selected) != recall.UNKNOWN}
-    return recall.common_of(replace(base, digests=equal), None, selected)
+    return recall.common_of(replace(base, digests=equal), None, selected, known)
 
 
 SEEDS = (

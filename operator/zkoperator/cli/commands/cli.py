@@ -12,7 +12,8 @@ from zkoperator.cli.view.members import MEMBER, is_ready, name_of, pods_of
 from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.shell_pod import shell_pod
 from zkoperator.cli.view.usage import UsageError
-from zkoperator.ensemble.model.names import CLIENT_PORT, CONTAINER, LOOPBACK_PORT, TLS_PORT
+from zkoperator.controller.cluster_access import shell_port
+from zkoperator.ensemble.model.names import CONTAINER
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, Manifest
 
@@ -90,11 +91,5 @@ def kubectl_words(arguments: argparse.Namespace, namespace: str, pod: Manifest, 
     input_flags += ["--tty"] if input_flags and sys.stdin.isatty() else []
     image = next(c["image"] for c in pod["spec"]["containers"] if c["name"] == CONTAINER)
     target = [name_of(pod), "--container", CONTAINER, *input_flags]
-    script = ["sh", "-c", SCRIPT, "zkcli", shell_pod(place, raw, image), str(_inner_port(raw))]
+    script = ["sh", "-c", SCRIPT, "zkcli", shell_pod(place, raw, image), str(shell_port(raw))]
     return ["exec", *place, *target, "--", *script, *arguments.words]
-
-
-def _inner_port(raw: Manifest) -> int:
-    """Return the port for plaintext on loopback: another one where the endpoint is that of TLS alone."""
-    endpoint = str((raw.get("status") or {}).get("endpoint", ""))
-    return LOOPBACK_PORT if endpoint.endswith(f":{TLS_PORT}") else CLIENT_PORT

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from zkoperator.kube.port import Manifest
 from zkoperator.mirror.model.decoration import marks_of
 from zkoperator.mirror.model.keys import decode_binary, decode_text
-from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
+from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION
 from zkoperator.zk.snapshot import digest_of
 
 _DATA_FIELDS: Final = frozenset({"f:data", "f:binaryData"})
@@ -24,7 +24,10 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none; `marks`: see `marks_of`."""
+    """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none, and so is `zxid_text`.
+
+    `marks`: see `marks_of`.
+    """
 
     name: str
     uid: str
@@ -36,6 +39,7 @@ class Content:
     controller: str | None
     immutable: bool
     marks: Mapping[str, bytes] = field(default_factory=dict)
+    zxid_text: str = ""
 
     @property
     def number(self) -> int:
@@ -59,6 +63,7 @@ def content_of(config_map: Mapping[str, Any]) -> Content:
         controller=_controller(meta),
         immutable=config_map.get("immutable") is True,
         marks=marks_of(meta),
+        zxid_text=annotations.get(ZXID_ANNOTATION, ""),
     )
 
 

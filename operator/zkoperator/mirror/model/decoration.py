@@ -12,6 +12,8 @@ _OWN = frozenset({BASE_ANNOTATION, ZXID_ANNOTATION})
 _LABEL, _ANNOTATION = "label ", "annotation "
 BASE_MARK: Final = _ANNOTATION + BASE_ANNOTATION
 """The name of the merge base among those of labels and annotations."""
+ZXID_MARK: Final = _ANNOTATION + ZXID_ANNOTATION
+"""The name of the zxid among them."""
 
 
 @dataclass(frozen=True, slots=True)

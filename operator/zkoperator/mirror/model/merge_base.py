@@ -24,6 +24,8 @@ ANNOTATIONS_LIMIT: Final = 262_144
 """Bytes that the API server takes for all annotations of an object, names included."""
 
 _VERSION: Final = "1:"
+_DIGITS: Final = "0123456789abcdef"
+_NO_PART: Final = "-"
 
 
 class Side(StrEnum):
@@ -135,9 +137,26 @@ def _further_head(base: Base) -> dict[str, Any]:
         head["held_roots"] = sorted(base.held_roots)
     if not base.naming.is_plain:
         head["naming"] = _naming_head(base.naming)
-    if base.paths:
-        head["paths"] = dict(sorted(base.paths.items()))
+    if base.naming.parts:
+        head["parts"] = "".join(_part_digit(base, key) for key in sorted(base.digests))
+    paths = {key: path for key, path in sorted(base.paths.items()) if _part_digit(base, key) == _NO_PART}
+    if paths:
+        head["paths"] = paths
     return head
+
+
+def _part_digit(base: Base, key: str) -> str:
+    """Return which of several subtrees the key is from, where its path follows from that: a path costs far more."""
+    path = base.paths.get(key, "")
+    number = base.naming.number_of(path) if base.naming.parts and key in base.digests else None
+    return _DIGITS[number] if number is not None and base.naming.path_in(number, key) == path else _NO_PART
+
+
+def _paths(head: Mapping[str, Any], naming: Naming, keys: Sequence[str]) -> dict[str, str]:
+    known = {key: str(path) for key, path in head.get("paths", {}).items()}
+    digits = zip(keys, head.get("parts", ""), strict=False)
+    found = {key: naming.path_in(_DIGITS.index(digit), key) for key, digit in digits if digit != _NO_PART}
+    return known | {key: path for key, path in found.items() if path is not None}
 
 
 def _naming_head(naming: Naming) -> list[Any]:
@@ -170,6 +189,7 @@ def _unpack(packed: bytes) -> Base | None:
     if len(keys) != number:
         return None
     raw = rest[digests_at:]
+    naming = _naming(*head.get("naming", ()))
     return Base(
         sync_uid=str(head["uid"]),
         zxid=int(head["zxid"]),
@@ -186,8 +206,8 @@ def _unpack(packed: bytes) -> Base | None:
         ensemble=str(head.get("ensemble", "")),
         path=str(head.get("path", "")),
         ephemeral=frozenset(head.get("ephemeral", ())),
-        naming=_naming(*head.get("naming", ())),
-        paths=dict(head.get("paths", {})),
+        naming=naming,
+        paths=_paths(head, naming, keys),
     )
 
 

@@ -108,6 +108,16 @@ class Naming:
             return path if number is not None else None
         return self.parts[number].relative(path)
 
+    def path_in(self, number: int, key: str) -> str | None:
+        """Return the path that the key stands for in one of several subtrees, None when it does not follow from it."""
+        part = self.parts[number]
+        text = key.removeprefix(part.prefix)
+        relative = "" if text == ROOT_KEY else read(self.strip_prefix + text, self.separator)
+        if relative is None:
+            return None
+        path = f"{part.path}/{relative}" if relative else part.path
+        return path if self.key_of(path) == key else None
+
     def _of_part(self, path: str) -> str | Unmappable:
         number = self.number_of(path)
         if number is None:

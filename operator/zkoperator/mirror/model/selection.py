@@ -20,12 +20,17 @@ class Selection:
         self, root: str, include: tuple[str, ...] = ALL, exclude: tuple[str, ...] = (), naming: Naming = PLAIN
     ) -> None:
         self.naming = naming
+        self._given = root, include, exclude
         self._root = "" if root == "/" else root
         self._everything = include == ALL and not exclude and self._root != ""
         self._globs = include or ALL
         self._include = _union(self._globs)
         self._exclude = _union(exclude)
         self._known: dict[str, bool] = {}
+
+    def named(self, naming: Naming) -> "Selection":
+        """Return the same selection under other names of keys."""
+        return Selection(*self._given, naming)
 
     def takes(self, path: str) -> bool:
         """Whether the znode at this path relative to the root is selected."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from zkoperator.mirror.model.common import NOTHING_COMMON, Common
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.decision import Problem
 from zkoperator.mirror.model.ledger import Ledger
@@ -32,6 +33,7 @@ class Observed:
         limits: size limits of the ensemble for a push.
         flapping: keys that are held because they are flapping.
         contested: labels and annotations of the ConfigMap that are held for the same reason.
+        common: what the pass before has made of the keys that are common.
     """
 
     snapshot: Snapshot
@@ -50,3 +52,4 @@ class Observed:
     refused: Mapping[str, Problem] = field(default_factory=dict)
     unfit: Mapping[str, Problem] = field(default_factory=dict)
     limits: PushLimits = field(default_factory=PushLimits)
+    common: Common = NOTHING_COMMON

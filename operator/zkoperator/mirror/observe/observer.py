@@ -138,6 +138,7 @@ class Observer:
             deleted_lately=backlog.deletions.lately(now_s),
             flapping=backlog.flaps.held(now_s),
             contested=backlog.restored.held(now_s),
+            common=sides.common,
             refused=backlog.refused.at(now_s),
             unfit=backlog.unfit.at(now_s),
             limits=limits_after(backlog.push_failures, kept=frozenset(backlog.kept.at(now_s))),

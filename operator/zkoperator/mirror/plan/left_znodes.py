@@ -10,15 +10,18 @@ from zkoperator.zk.paths import join
 _NAMED: Final = 5
 
 
-def all_left(sync: ValidatedSync, why: str) -> str:
-    """Return the note that nothing was deleted, with the command that deletes everything."""
-    command = f"{_shell(sync)} deleteall {quote(sync.source.root)}"
+def all_left(sync: ValidatedSync, port: int, why: str) -> str:
+    """Return the note that nothing was deleted, with the command that deletes everything.
+
+    `port`: on which a member takes connections without TLS from its own pod.
+    """
+    command = f"{_shell(sync, port)} deleteall {quote(sync.source.root)}"
     return (
         f"left behind at {sync.source.root}: all znodes ({why}); to remove the root and everything below it: {command}"
     )
 
 
-def some_left(sync: ValidatedSync, edited: Collection[str], refused: Collection[str]) -> str:
+def some_left(sync: ValidatedSync, port: int, edited: Collection[str], refused: Collection[str]) -> str:
     """Return the note about what was not deleted, "" when there is nothing. Both are paths relative to the root."""
     parts = [
         f"{what}: {_names(paths)}"
@@ -29,7 +32,8 @@ def some_left(sync: ValidatedSync, edited: Collection[str], refused: Collection[
         return ""
     first = min([*edited, *refused])
     path = sync.source.root if first == "" else join(sync.source.root, first)
-    return f"left behind at {sync.source.root}: {'; '.join(parts)}; to remove one: {_shell(sync)} delete {quote(path)}"
+    command = f"{_shell(sync, port)} delete {quote(path)}"
+    return f"left behind at {sync.source.root}: {'; '.join(parts)}; to remove one: {command}"
 
 
 def _names(paths: Collection[str]) -> str:
@@ -37,7 +41,8 @@ def _names(paths: Collection[str]) -> str:
     return named if len(paths) <= _NAMED else f"{named} and {len(paths) - _NAMED} more"
 
 
-def _shell(sync: ValidatedSync) -> str:
+def _shell(sync: ValidatedSync, port: int) -> str:
     if sync.source.cluster is not None:
-        return f"kubectl exec -n {sync.namespace} {sync.source.cluster}-zk-0 -- zkCli.sh -server localhost:2181"
-    return f"zkCli.sh -server {','.join(sync.source.hosts)}"
+        return f"kubectl exec -n {sync.namespace} {sync.source.cluster}-zk-0 -- zkCli.sh -server localhost:{port}"
+    tls = " -client-configuration FILE_WITH_TLS_SETTINGS" if sync.source.tls is not None else ""
+    return f"zkCli.sh{tls} -server {','.join(sync.source.hosts)}"

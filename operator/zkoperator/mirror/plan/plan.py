@@ -5,6 +5,7 @@ from typing import Final
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import AdoptionPolicy, Direction, Mode
+from zkoperator.mirror.model.common import NOTHING_COMMON, Common
 from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import effective_digests
 from zkoperator.mirror.model.merge_base import Base, Side, value_digest
@@ -62,7 +63,7 @@ class Plan:
         ended: keys that nobody has deleted: their znodes have gone with their sessions, or hold others now.
         restored: labels and annotations of the ConfigMap that are put back, without anything else to write.
         contested: labels and annotations that are left alone because another writer keeps changing them.
-        common: names of the keys that both sides have in common at `zxid`, as a status keeps them.
+        common: names of the keys that both sides have in common at `zxid`, as a status keeps them; None: as before.
         keys, bytes: equal on both sides once the steps are done.
     """
 
@@ -84,7 +85,7 @@ class Plan:
     is_approved: bool = False
     restored: frozenset[str] = frozenset()
     contested: tuple[str, ...] = ()
-    common: str = ""
+    common: Common | None = None
     keys: int = 0
     bytes: int = 0
     zxid: int = 0
@@ -368,8 +369,11 @@ class _Planner:
             return oldest(roots_of(snapshot))
         return *oldest(roots_of(snapshot)), snapshot.zxid >> EPOCH_BITS
 
-    def _common(self, base: Base | None) -> str:
-        return common_of(base, self._observed.ledger, self._selected) if base is not None else ""
+    def _common(self, base: Base | None) -> Common:
+        observed = self._observed
+        if base is None:
+            return NOTHING_COMMON
+        return common_of(base, observed.ledger, self._selected, observed.common)
 
     def _is_settled(self, item: Decision) -> bool:
         """Whether both sides differ from the base and one of them is about to lose its value."""

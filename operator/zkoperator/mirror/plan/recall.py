@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from zkoperator.api.sync import MAX_COMMON, ConfigSyncStatus
+from zkoperator.api.sync import ConfigSyncStatus
+from zkoperator.mirror.model.common import Common, common_text
 from zkoperator.mirror.model.ledger import Ledger, Pushed, effective_digests
 from zkoperator.mirror.model.merge_base import (
     DIGEST_BYTES,
@@ -17,7 +18,6 @@ from zkoperator.mirror.model.merge_base import (
     EMPTY_PUSHED,
     Base,
     decode_base,
-    encode_base,
     short,
     value_digest,
 )
@@ -31,20 +31,12 @@ UNKNOWN: Final = b"\xff" * DIGEST_BYTES
 """Entry of a base for a common value that is unknown. No value has this digest."""
 _COMMON: Final = b"\x02" * DIGEST_BYTES
 """Entry of a status for the value that the znode has."""
-_COMPRESSES_TO: Final = 8
-"""Estimate: names of keys are compressed by this factor at most."""
 
 
-def common_of(base: Base, ledger: Ledger | None, selected: SelectedZnodes) -> str:
-    """Return the text of a status for the keys of the base, "" when they are too many.
-
-    The same keys give the same text, whatever their values are.
-    """
+def common_of(base: Base, ledger: Ledger | None, selected: SelectedZnodes, known: Common) -> Common:
+    """Return what a status keeps of the base. The same keys give the same text, whatever their values are."""
     marks = {key: _mark(key, digest, selected) for key, digest in effective_digests(base, ledger).items()}
-    if sum(len(key) + 1 for key in marks) > MAX_COMMON * _COMPRESSES_TO:
-        return ""
-    text = encode_base(replace(base, zxid=0, digests=marks, unsettled=frozenset()))
-    return text if len(text) <= MAX_COMMON else ""
+    return common_text(replace(base, zxid=0, digests=marks, unsettled=frozenset()), known)
 
 
 def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from zkoperator.api.reasons import SyncReason
 from zkoperator.mirror.model.acls import acl_of
 from zkoperator.mirror.model.decision import Action, Decision, Problem
-from zkoperator.mirror.model.decoration import BASE_MARK, Decoration
+from zkoperator.mirror.model.decoration import BASE_MARK, ZXID_MARK, Decoration
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
 from zkoperator.mirror.model.names import zxid_of
@@ -269,26 +269,31 @@ def _differing_decoration(sync: ValidatedSync, observed: Observed) -> Decoration
     return sync.decoration.missing(observed.content.marks if observed.content is not None else {})
 
 
-def _is_base_missing(observed: Observed) -> bool:
-    return observed.base is None and observed.content is not None
+def _lost_own_marks(observed: Observed) -> frozenset[str]:
+    """Return which of the operator's own annotations the ConfigMap has lost: the base, or the zxid that it names."""
+    if observed.content is None:
+        return frozenset()
+    if observed.base is None:
+        return frozenset({BASE_MARK})
+    is_right = zxid_of(observed.content.zxid_text) == observed.base.zxid
+    return frozenset() if is_right else frozenset({ZXID_MARK})
 
 
 def _lost_marks(context: StepContext) -> frozenset[str]:
-    base = {BASE_MARK} if _is_base_missing(context.observed) else set()
-    return _missing_decoration(context).names() | (base - context.observed.contested)
+    own = _lost_own_marks(context.observed) - context.observed.contested
+    return _missing_decoration(context).names() | own
 
 
 def contested_marks(sync: ValidatedSync, observed: Observed) -> tuple[str, ...]:
     """Return the labels and annotations that are not as they should be, because another writer keeps changing them."""
-    base = {BASE_MARK} if _is_base_missing(observed) else set()
-    return tuple(sorted((_differing_decoration(sync, observed).names() | base) & observed.contested))
+    lost = _differing_decoration(sync, observed).names() | _lost_own_marks(observed)
+    return tuple(sorted(lost & observed.contested))
 
 
 def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
     """Whether the base must be written though no value changes, as when a key is no longer selected."""
     old = context.base
-    is_base_lost = context.observed.base is None and BASE_MARK not in context.observed.contested
-    must_be_written = is_base_lost or bool(_missing_decoration(context))
+    must_be_written = bool(_lost_marks(context))
     if old is None or must_be_written or sorted_.records or decisions.dropped:
         return True
     if _identity(old) != _identity(base):

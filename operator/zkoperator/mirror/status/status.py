@@ -98,7 +98,7 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -
         conflicts=tuple(_conflict(item, previous, given) for item in conflicts[:MAX_CONFLICTS]),
         pending=_pending(plan),
         deletions=_deletions(previous, given) if plan.stop is None else previous.deletions,
-        common=plan.common if known and plan.stop is None else previous.common,
+        common=plan.common.text if plan.common is not None and known and plan.stop is None else previous.common,
         base=_base(plan.base, given) if plan.stop is None else previous.base,
         content=given.content,
         rollouts=rollouts,
