@@ -13,7 +13,7 @@ from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Bug, Seed, replaced, rewritten
 from tests.support.worlds.backups import backup, put_back
 from tests.support.worlds.mirror import FAST, NAMESPACE, World, running
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, DEPLOYMENTS
 from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.model import selected_znodes
 from zkoperator.mirror.model.decision import Decision
@@ -335,6 +335,28 @@ async def test_a_dry_run_shows_what_another_subtree_would_change(world: World) -
     await world.until_reason("DryRun")
     await world.until(lambda: (world.status().get("pending") or {}).get("creates") == 1)
     assert (world.status()["pending"]["updates"], _texts(world)) == (1, {"a": "1", "b": "1"})
+
+
+@pytest.mark.parametrize("changed", ["common__b", "shop__c"])
+async def test_workloads_are_restarted_for_each_subtree(world: World, changed: str) -> None:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "i"}]}}
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
+    meta = {"name": "web", "namespace": NAMESPACE}
+    world.kube.put(DEPLOYMENTS, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
+
+    def mark() -> str:
+        found = world.kube.peek(DEPLOYMENTS, NAMESPACE, "web") or {}
+        annotations = found["spec"]["template"]["metadata"].get("annotations") or {}
+        return str(annotations.get("rollout.zkoperator.dev/shop", ""))
+
+    await _pulled(world, rollout=[{"kind": "Deployment", "name": "web"}])
+    await world.until(mark)
+    before = mark()
+    _write(world, common__a="hidden")
+    await world.quiet()
+    assert mark() == before
+    _write(world, **{changed: "9"})
+    await world.until(lambda: mark() != before)
 
 
 async def test_subtrees_that_are_too_large_together_are_not_followed() -> None:

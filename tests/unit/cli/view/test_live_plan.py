@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World, config_sync
-from zkoperator.cli.view.differences import differences
+from zkoperator.cli.view.differences import differences, znodes_of
 from zkoperator.cli.view.live_plan import make_fresh_plan, refuse_writes
 from zkoperator.errors import InvalidError, TransientError, UnsafeError
 from zkoperator.kube.port import CONFIG_SYNCS
@@ -95,3 +95,18 @@ async def test_values_that_were_never_pulled_are_there_for_the_plan(world: World
     world.tree()
     world.write(Create(f"{ROOT}/deep", b""), Create(f"{ROOT}/deep/key", b"x"))
     assert (await actions(world))["deep__key"] == "create in the ConfigMap"
+
+
+async def test_each_key_is_shown_with_its_znode(world: World) -> None:
+    world.tree(a="1", b="1")
+    world.write(Create("/common", b""), Create("/common/a", b"2"), Create("/common/c", b"2"))
+    side = {"clusterRef": {"name": "main"}, "sources": [{"path": "/common"}, {"path": ROOT, "prefix": "s."}]}
+    several = config_sync("shop", {"zookeeper": side, "direction": "ZooKeeperToConfigMap"})
+    for manifest, expected in (
+        (several, [("a", "/common/a"), ("c", "/common/c"), ("s.a", f"{ROOT}/a"), ("s.b", f"{ROOT}/b")]),
+        (config_sync("shop", {"zookeeper": _main()}), [("a", f"{ROOT}/a"), ("b", f"{ROOT}/b")]),
+    ):
+        world.kube.put(CONFIG_SYNCS, manifest)
+        sync, plan = await make_fresh_plan(world.kube, raw(world), arguments(), world.connector())
+        assert list(znodes_of(plan, sync)) == expected
+        world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")

@@ -153,3 +153,9 @@ def test_one_cluster_with_tls_shows_where_clients_connect_who_is_still_plain_and
     assert " ".join(between) == "quorum TLS QuorumTLS; no certificate yet"
     assert to_json(cluster_summary(cluster(tls=tls)))["tls"]["client"]["plaintextClients"] == 2
     assert "TLS" not in cluster_detail(cluster_summary(cluster()), PLAIN, NOW)
+
+
+def test_a_sync_of_several_subtrees_shows_them_with_what_stands_before_their_keys() -> None:
+    raw = sync()
+    raw["spec"]["zookeeper"] = {"sources": [{"path": "/common"}, {"path": "/shop", "prefix": "shop."}]}
+    assert sync_summary(raw).path == "/common, /shop as shop.*"
