@@ -167,14 +167,18 @@ async def test_a_root_that_was_created_again_lets_no_key_fall_back_unasked(world
     await world.until_in_sync()
 
 
-async def test_a_subtree_that_is_deleted_leaves_first_lets_no_key_fall_back(world: World) -> None:
+async def test_a_subtree_that_is_deleted_leaves_first_lets_no_key_fall_back() -> None:
     """`deleteall` takes the leaves first: what is deleted waits a moment for the root."""
-    await _pulled(world)
-    for path in ("/shop/a", "/shop/c", "/shop"):
-        _drop(world, path)
-        await world.quiet(2)
-    await world.until_reason("SourceMissing")
-    assert _texts(world) == {"a": "2", "b": "1", "c": "2"}
+    async with running(replace(FAST, deletion_quiet_s=60.0, longest_deletion_s=600.0)) as world:
+        await _pulled(world)
+        for path in ("/shop/a", "/shop/c"):
+            _drop(world, path)
+            await world.quiet()
+            assert _texts(world) == {"a": "2", "b": "1", "c": "2"}
+        _drop(world, "/shop")
+        await world.until_reason("SourceMissing")
+        await world.quiet()
+        assert _texts(world) == {"a": "2", "b": "1", "c": "2"}
 
 
 async def test_a_key_falls_back_when_its_znode_is_deleted(world: World) -> None:
@@ -515,7 +519,7 @@ SEEDS = (
     Seed(
         "it waits for the root as a deletion does",
         rewritten(pacing, "wait_s", "item.takes_away and", "item.is_deletion and"),
-        (in_world(test_a_subtree_that_is_deleted_leaves_first_lets_no_key_fall_back),),
+        (test_a_subtree_that_is_deleted_leaves_first_lets_no_key_fall_back,),
     ),
     Seed(
         "a held fall-back stays one when other keys are written",
