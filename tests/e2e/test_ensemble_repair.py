@@ -176,7 +176,9 @@ async def test_a_wiped_follower_may_not_vote_before_it_has_synced(space: Space, 
     assert after["configVersion"] == before["configVersion"]
 
 
-async def test_two_of_three_wiped_stop_and_never_form_a_new_ensemble_until_recovered_by_hand(space: Space) -> None:
+async def test_two_of_three_wiped_form_no_new_ensemble_until_a_person_approves_the_third(
+    space: Space,
+) -> None:
     main = Ensemble(space)
     await space.apply(cluster(3))
     await main.ready(3)
@@ -186,11 +188,11 @@ async def test_two_of_three_wiped_stop_and_never_form_a_new_ensemble_until_recov
     wiped = [member for member in (1, 2, 3) if f"main-zk-{member - 1}" != survivor]
     await asyncio.gather(*(main.wipe(member) for member in wiped))
     await main.says("Available", status="False", reason="QuorumLost")
-    await main.says("Degraded", reason="MajorityWiped", text="touch /data/recover")
-    one = f"main-zk-{wiped[0] - 1}"
-    await space.run(one, "touch /data/recover")
-    await main.delete("pods", one)
+    await main.says("Degraded", reason="MajorityWiped", text="zkoperator.dev/recover=<pod>@<zxid>")
+    zxid = next(member["zxid"] for member in (await main.status())["members"] if member["name"] == survivor)
+    await main.annotate(recover=f"{survivor}@0x{zxid}")
     await main.ready(3)
+    assert (await main.status())["incarnation"]["seed"] == survivor
     await main.read_back(writer)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from zkoperator.api.incarnation import Incarnation
 from zkoperator.api.jvm import FLAG_RULES
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
 from zkoperator.api.pod import Annotations, Labels, Pod
@@ -254,7 +255,7 @@ class Member(Model):
     version: _Word = ""
     """Version of ZooKeeper, as the member reports it."""
     zxid: _Word = ""
-    """zxid of the last transaction that the member has, hexadecimal. It can be 10 s old while nothing else changes."""
+    """zxid of the last transaction that the member had when it served last, hexadecimal. It can be 10 s older."""
     reason: Annotated[str, Field(max_length=1024)] = ""
     """What is wrong with the member; empty when nothing is."""
 
@@ -297,6 +298,8 @@ class ZooKeeperClusterStatus(Model):
     """TLS of the ensemble; absent without TLS."""
     bootstrap: Bootstrap | None = None
     """The bootstrap record, which permits the founding; absent before that."""
+    incarnation: Incarnation | None = None
+    """The last recovery from a lost quorum; absent while there was none."""
     members: Annotated[
         tuple[Member, ...],
         Field(

@@ -40,6 +40,8 @@ class ClusterReason(StrEnum):
     UPGRADING = "Upgrading"
     REPAIRING = "Repairing"
     CHANGING_TLS = "ChangingTLS"
+    RECOVERING = "Recovering"
+    RECOVERY_REFUSED = "RecoveryRefused"
     APPLYING = "Applying"
     BLOCKED = "Blocked"
     PAUSED = "Paused"

@@ -21,6 +21,7 @@ from zkoperator.cli.commands import (
     docs,
     logs,
     plan,
+    recover,
     render,
     report,
     resolve,
@@ -54,6 +55,7 @@ class Command(Protocol):
 COMMANDS: tuple[Command, ...] = (
     status,
     plan,
+    recover,
     diff,
     resolve,
     approve,

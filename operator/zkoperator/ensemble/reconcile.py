@@ -13,7 +13,7 @@ from zkoperator.ensemble.observe.observer import Observer, Store
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, REST_S, SOON_S, Plan, make_plan
 from zkoperator.ensemble.plan.refused_step import plan_after_refusal, waiting_for_budget
-from zkoperator.ensemble.plan.steps import CertificateStep, RecordBootstrap, Step
+from zkoperator.ensemble.plan.steps import CertificateStep, RecordBootstrap, RecordIncarnation, Step
 from zkoperator.ensemble.state import ClusterState, Rest
 from zkoperator.ensemble.status.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.status.reporter import Reporter
@@ -157,7 +157,7 @@ class EnsembleReconciler:
             state.conflicts = 0
             return plan_after_refusal(plan, error)
         state.conflicts, state.budget_spent_at_s = 0, None
-        return None if any(isinstance(step, RecordBootstrap) for step in plan.steps) else plan
+        return None if any(isinstance(step, RecordBootstrap | RecordIncarnation) for step in plan.steps) else plan
 
     async def _step(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
         began_s, result = self._now_s(), Outcome.SUCCESS

@@ -12,6 +12,7 @@ from zkoperator.api.cluster import (
     ZooKeeperClusterSpec,
     ZooKeeperClusterStatus,
 )
+from zkoperator.api.incarnation import Incarnation
 from zkoperator.api.meta import API_VERSION, ObjectMeta
 from zkoperator.api.parse import parse
 from zkoperator.api.tls import Plaintext, Tls
@@ -81,6 +82,17 @@ class ValidatedCluster:
         recorded = self.status.bootstrap
         found = recorded.ensemble if recorded is not None and recorded.ensemble else self.meta.uid
         return "" if found == UNKNOWN_ENSEMBLE else found
+
+    @property
+    def incarnation(self) -> int:
+        """The epoch with which the ensemble began again from the data of one member, 0 if it never did."""
+        return self.status.incarnation.epoch if self.status.incarnation is not None else 0
+
+    @property
+    def recovery(self) -> Incarnation | None:
+        """The incarnation that has been recorded and whose seed has not led yet, None when there is none."""
+        recorded = self.status.incarnation
+        return recorded if recorded is not None and recorded.is_open else None
 
     @property
     def take_over(self) -> str:

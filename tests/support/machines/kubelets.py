@@ -72,6 +72,7 @@ class Kubelets:
         self._mounts = contextlib.ExitStack()
         self._disks: dict[str, Path] = {}
         self._containers: dict[str, _Container] = {}
+        self._held: set[str] = set()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -101,6 +102,15 @@ class Kubelets:
     async def kill(self, pod: str) -> None:
         """Kill a pod's server; it is started again in the same pod, on the same disk."""
         await asyncio.to_thread(self._containers[pod].server.kill)
+
+    async def hold(self, pod: str) -> None:
+        """Kill a pod's server, and start none again before `release` or in a new pod."""
+        self._held.add(self._containers[pod].uid)
+        await self.kill(pod)
+
+    def release(self, pod: str) -> None:
+        """Have a pod that was held start again."""
+        self._held.discard(self._containers[pod].uid)
 
     def slow_down(self, pod: str, seconds: float) -> None:
         """Have each `fsync` of a pod take so long from now on; 0: no longer than it must."""
@@ -174,7 +184,7 @@ class Kubelets:
         """Start a server again that has ended, and tell the API server how the pod is."""
         if container.certificates is not None:
             await container.certificates.refresh(self._plot)
-        if not container.server.running:
+        if not container.server.running and container.uid not in self._held:
             await asyncio.to_thread(container.server.start)
             container.starts += 1
         told = self._status(container, pod, ready=bool(await self._mode(container.host)))

@@ -28,6 +28,7 @@ from zkoperator.ensemble.plan.steps import (
     NoteOnClaim,
     Reconfigure,
     RecordBootstrap,
+    RecoveryStep,
     RemovePods,
     RestartPod,
     Step,
@@ -339,6 +340,7 @@ class Simulation:
 
     def _execute(self, step: Step) -> None:
         assert not isinstance(step, CertificateStep), "nobody delivers certificates to the model"
+        assert not isinstance(step, RecoveryStep), "nobody approves a recovery in the model"
         match step:
             case RecordBootstrap(members, complete, ensemble):
                 self.raw["status"].setdefault("bootstrap", {}).update(members=members, complete=complete)

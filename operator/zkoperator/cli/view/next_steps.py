@@ -22,11 +22,13 @@ from zkoperator.ensemble.plan.steps import (
     PlainStep,
     Reconfigure,
     RecordBootstrap,
+    RecoveryStep,
     RemovePods,
     RestartPod,
     Step,
 )
 from zkoperator.ensemble.status.certificates import describe_certificate_step
+from zkoperator.ensemble.status.recovery import describe_recovery_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ def describe(step: Step, names: Names) -> str:
     """Return one step as a text."""
     if isinstance(step, CertificateStep):
         return describe_certificate_step(names, step)
+    if isinstance(step, RecoveryStep):
+        return describe_recovery_step(step)
     return _describe(step, names)
 
 

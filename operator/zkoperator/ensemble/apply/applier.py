@@ -12,6 +12,7 @@ from typing import assert_never
 
 from zkoperator.ensemble.apply.certificates import CertificateWriter
 from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
+from zkoperator.ensemble.apply.recovery import RecoveryWriter
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
 from zkoperator.ensemble.observe.observed import Observed
@@ -29,6 +30,7 @@ from zkoperator.ensemble.plan.steps import (
     PlainStep,
     Reconfigure,
     RecordBootstrap,
+    RecoveryStep,
     RemovePods,
     RestartPod,
     Step,
@@ -68,6 +70,7 @@ class Applier:
         self._api = api
         self._reconfigurer = reconfigurer
         self._certificates = CertificateWriter(api, wall=wall)
+        self._recovery = RecoveryWriter(api)
 
     async def apply(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
         """Execute one step. After any error the cluster must be observed again before the next step.
@@ -76,6 +79,9 @@ class Applier:
         """
         if isinstance(step, CertificateStep):
             await self._certificates.apply(cluster, step)
+            return ""
+        if isinstance(step, RecoveryStep):
+            await self._recovery.apply(cluster, step)
             return ""
         return await self._change_members(cluster, observed, step)
 

@@ -45,8 +45,8 @@ class Desired:
     `servers` are the members for the ConfigMap, `pods` the replicas of the StatefulSet, `bootstrap_token` permits an
     empty member to found the ensemble when it is not empty, `secret_id` changes with the superuser's password,
     `certificates` is the life of the certificate that a pod would start with now, `egress` says whether the
-    NetworkPolicy grants members what they dial, and `rollout_baseline` which rollout of the StatefulSet is not
-    honoured.
+    NetworkPolicy grants members what they dial, `rollout_baseline` which rollout of the StatefulSet is not honoured,
+    and `first` is the member with the lowest id that has a pod.
     """
 
     servers: tuple[Server, ...]
@@ -56,6 +56,7 @@ class Desired:
     certificates: str = ""
     egress: bool = False
     rollout_baseline: str = NO_ROLLOUT
+    first: int = 1
 
     @property
     def voters(self) -> int:
@@ -120,6 +121,7 @@ class Child(Enum):
             secret_id=desired.secret_id,
             rollout_baseline=desired.rollout_baseline,
             certificates=desired.certificates,
+            first=desired.first,
         ),
     )
 

@@ -137,12 +137,48 @@ found_ensemble() {
 
 first_members() { grep '^server\.' /config/members >"$conf/dynamic.tmp"; }
 
+client_address() { cat /config/client 2>/dev/null || echo 0.0.0.0:2181; }
+
 join_ensemble() {
   rm -f "$conf"/zoo.cfg.dynamic* "$conf/founding" "$data/initialize"
   {
     grep '^server\.' /config/members | grep -v "^server\.$id=" || :
-    echo "$own:observer;$(cat /config/client 2>/dev/null || echo 0.0.0.0:2181)"
+    echo "$own:observer;$(client_address)"
   } >"$conf/dynamic.tmp"
+}
+
+# An incarnation is the ensemble as it begins again from the data of one member, the seed, after it has lost its quorum.
+# Everybody else's data is of a past that the seed may not know, so it is put aside, not erased, before it can be mixed
+# with the seed's. An incarnation is known by the epoch with which it begins, which is above all earlier ones. Whose the
+# volume's data is, is written last: every part can be done again.
+begin_incarnation() {
+  begun=$(cat "$conf/incarnation" 2>/dev/null || echo 0)
+  [ "$begun" -lt "${ZK_INCARNATION:-0}" ] || return 0
+  if is_seed; then
+    has_data "$data" || refuse "the ensemble was to begin again with the data of $POD_NAME, and its volume has none:" \
+      "approve the recovery from another member"
+  elif any "$data"/version-2; then
+    aside=${data%/*}/aside/$ZK_INCARNATION.$(date +%s)
+    say "putting the data of the past aside, into $aside"
+    mkdir -p "$aside"
+    mv "$data/version-2" "$aside/"
+  fi
+  rm -f "$conf"/zoo.cfg.dynamic* "$conf/founding" "$conf/taken-over" "$data/initialize"
+  echo "$ZK_INCARNATION" >"$conf/incarnation.tmp"
+  mv "$conf/incarnation.tmp" "$conf/incarnation"
+}
+
+is_seed() { [ "${ZK_SEED:-}" = "$POD_NAME" ]; }
+
+# Clients that saw more than the seed has would be refused for ever, and members that come back with newer data would
+# never copy the seed's, if its epoch were not above all that ever was. The accepted one may not be lower than the current.
+raise_epoch() {
+  epoch=$(cat "$data/version-2/acceptedEpoch" 2>/dev/null || echo 0)
+  [ "$epoch" -ge "$ZK_INCARNATION" ] || epoch=$ZK_INCARNATION
+  for file in acceptedEpoch currentEpoch; do
+    echo "$epoch" >"$data/version-2/$file.raised"
+    mv "$data/version-2/$file.raised" "$data/version-2/$file"
+  done
 }
 
 # A person may let one member without any data vote once, by creating this file on its volume (see docs/recovery.md).
@@ -163,7 +199,15 @@ if [ -n "$whose" ]; then
   [ "$consent" = "$whose" ] || refuse_stranger "$whose"
   take_over "$whose"
 fi
-if recovers; then
+begin_incarnation
+newest_configuration
+if is_seed && [ -z "$version" ]; then
+  say "leading alone, to begin again with the data of this member, in epoch $ZK_INCARNATION"
+  raise_epoch
+  echo "$own:participant;$(client_address)" >"$conf/dynamic.tmp"
+  dynamic=$conf/zoo.cfg.dynamic
+  mv "$conf/dynamic.tmp" "$dynamic"
+elif recovers; then
   say "recovering by hand: voting with an empty disk, once"
   found_ensemble
   mv "$conf/dynamic.tmp" "$conf/zoo.cfg.dynamic"

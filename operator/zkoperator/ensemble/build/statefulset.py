@@ -21,6 +21,7 @@ from zkoperator.ensemble.model.names import (
     CLIENT_PORT,
     CONTAINER,
     ELECTION_PORT,
+    INCARNATION,
     MADE_WITH,
     METRICS_PORT,
     NO_ROLLOUT,
@@ -47,6 +48,7 @@ def stateful_set(
     secret_id: str,
     rollout_baseline: str = NO_ROLLOUT,
     certificates: str = "",
+    first: int = 1,
 ) -> Manifest:
     """Return the StatefulSet.
 
@@ -57,6 +59,7 @@ def stateful_set(
         secret_id: digest of the superuser's password; a new password takes effect by a restart.
         rollout_baseline: the `kubectl rollout restart` that is not honoured, because it was called too long ago.
         certificates: life of the certificate that a pod would start with now.
+        first: the member with the lowest id that must have a pod now.
     """
     spec: dict[str, Any] = {
         "replicas": replicas,
@@ -68,6 +71,8 @@ def stateful_set(
         "selector": {"matchLabels": cluster.names.selector},
         "template": _template(cluster, bootstrap, secret_id, certificates),
     }
+    if first > 1:
+        spec["ordinals"] = {"start": first - 1}
     if cluster.spec.storage.type is StorageType.PERSISTENT:
         spec["volumeClaimTemplates"] = [_claim_template(cluster)]
     made = manifest(cluster, "apps/v1", "StatefulSet", cluster.names.stateful_set, spec=spec)
@@ -107,6 +112,7 @@ def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str, certifi
         MADE_WITH: secret_id,
         **({RESTARTED: cluster.restart} if cluster.restart else {}),
         **({TLS: cluster.tls.text, CERTIFICATES: certificates} if has_files(cluster) else {}),
+        **({INCARNATION: str(cluster.incarnation)} if cluster.incarnation else {}),
     }
     spec["containers"][0]["env"].append({"name": "ZK_BOOTSTRAP", "value": bootstrap})
     metadata = {"labels": {**pod.labels, **cluster.names.labels}, "annotations": annotations}
@@ -204,7 +210,18 @@ def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
         {"name": "JMXDISABLE", "value": "true"},
         {"name": "SERVER_JVMFLAGS", "value": " ".join(flags)},
         *tls_environment(cluster),
+        *_incarnation(cluster),
     ]
+
+
+def _incarnation(cluster: ValidatedCluster) -> list[dict[str, Any]]:
+    """Return what members must know of the incarnation. A pod has it from the API at its creation, never an old one."""
+    if not cluster.incarnation:
+        return []
+    seed: list[dict[str, Any]] = []
+    if (recovery := cluster.recovery) is not None:
+        seed = [{"name": "ZK_SEED", "value": recovery.seed}]
+    return [{"name": "ZK_INCARNATION", "value": str(cluster.incarnation)}, *seed]
 
 
 def _volumes(cluster: ValidatedCluster) -> list[dict[str, Any]]:

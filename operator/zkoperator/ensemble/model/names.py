@@ -39,6 +39,10 @@ USER_METADATA = "zkoperator.dev/metadata"
 """Annotation of a child: digest of the labels and annotations that the spec asks for, so that their removal is seen."""
 TAKE_OVER = "zkoperator.dev/take-over"
 """Annotation of the cluster: the ensemble, as a member names it, whose data a new ensemble may start with."""
+RECOVER = "zkoperator.dev/recover"
+"""Annotation of the cluster: `<pod>@<zxid>` lets an ensemble without a quorum begin again with the data of that pod."""
+INCARNATION = "zkoperator.dev/incarnation"
+"""Annotation of a pod: the epoch of the incarnation of the ensemble for which it was made; absent in the first one."""
 WRITTEN = "zkoperator.dev/written-"
 """Begin of the annotations of a Secret with certificates: when each of its files was written."""
 TLS = "zkoperator.dev/tls"
@@ -155,6 +159,11 @@ class Names:
     def member_of_claim(self, claim: str) -> int | None:
         """Return the id of the member whose claim this is, None when no member of this cluster has such a claim."""
         found = _CLAIM.fullmatch(claim)
+        return int(found["ordinal"]) + 1 if found is not None and found["cluster"] == self.cluster else None
+
+    def member_of(self, pod: str) -> int | None:
+        """Return the id of the member that has this pod, None when no member of this cluster has such a pod."""
+        found = _POD.fullmatch(pod)
         return int(found["ordinal"]) + 1 if found is not None and found["cluster"] == self.cluster else None
 
     @property

@@ -187,7 +187,8 @@ class Observer:
     async def _objects(self, cluster: ValidatedCluster, state: ObserverState) -> "_Objects":
         names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
-        pods |= await self._unfollowed_pods(names, children, pods)
+        least = MAX_PODS if cluster.recovery is not None else 0
+        pods |= await self._unfollowed_pods(names, children, pods, least)
         in_use = _has_tls(children, pods)
         certificates = await self._certificates.read(cluster, state.certificates, in_use=in_use)
         return _Objects(children, pods, claims, certificates)
@@ -204,12 +205,15 @@ class Observer:
         return {m: pod_view(m, manifest) for m, manifest in found.items() if manifest is not None}
 
     async def _unfollowed_pods(
-        self, names: Names, children: Mapping[Child, Manifest], pods: Mapping[int, PodView]
+        self, names: Names, children: Mapping[Child, Manifest], pods: Mapping[int, PodView], least: int
     ) -> dict[int, PodView]:
-        """Look for pods that the store lacks: one that has lost its labels runs on, and may vote."""
+        """Look for pods that the store lacks: one that has lost its labels runs on, and may vote.
+
+        So many as the StatefulSet has are looked for, and at least `least`.
+        """
         live = children.get(Child.STATEFUL_SET)
         replicas = int(live["spec"].get("replicas", 1)) if live is not None else 0
-        absent = [member for member in range(1, min(replicas, MAX_PODS) + 1) if member not in pods]
+        absent = [member for member in range(1, min(max(replicas, least), MAX_PODS) + 1) if member not in pods]
         found = await asyncio.gather(*(self._api.get(PODS, names.namespace, names.pod(m)) for m in absent))
         return {m: pod_view(m, manifest) for m, manifest in zip(absent, found, strict=True) if manifest is not None}
 

@@ -9,6 +9,7 @@ from typing import Any
 from zkoperator.ensemble.model.names import (
     CERTIFICATES,
     CONTAINER,
+    INCARNATION,
     MADE_WITH,
     RESTART,
     RESTARTED,
@@ -58,7 +59,7 @@ class PodView:
     `kubectl rollout restart` then. `memory_bytes` is the limit of its container, which admission may have set, None
     without one; `out_of_memory_at` is when it was killed for lack of memory last (RFC 3339), empty when it was not.
     `tls` is what the pod was made with, `certificates` the life of the certificate that it started with,
-    `created` the time at which it was made.
+    `created` the time at which it was made, `incarnation` the epoch of the one for which it was made.
     """
 
     name: str
@@ -85,6 +86,7 @@ class PodView:
     tls: TlsState = NO_TLS
     certificates: str = ""
     created: str = ""
+    incarnation: int = 0
 
 
 def pod_view(member: int, manifest: Manifest) -> PodView:
@@ -118,7 +120,14 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         tls=parse_tls_state(annotations.get(TLS, "")),
         certificates=annotations.get(CERTIFICATES, ""),
         created=meta.get("creationTimestamp", ""),
+        incarnation=incarnation_of(annotations),
     )
+
+
+def incarnation_of(annotations: Mapping[str, str]) -> int:
+    """Return the epoch of the incarnation in the annotations of a pod or of a pod template, 0 in the first one."""
+    text = annotations.get(INCARNATION, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _memory_bytes(container: dict[str, Any]) -> int | None:

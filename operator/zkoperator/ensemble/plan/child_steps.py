@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from zkoperator.api.incarnation import Incarnation
 from zkoperator.ensemble.build.children import Child, Desired
 from zkoperator.ensemble.build.networkpolicy import grants_egress
 from zkoperator.ensemble.model.configuration import Server
@@ -14,7 +15,12 @@ from zkoperator.kube.port import Manifest
 
 
 def wanted_pods(cluster: ValidatedCluster, observed: Observed) -> int:
-    """Return how many pods must exist: never fewer than the committed members need, even if the spec asks for fewer."""
+    """Return how many pods must exist: never fewer than the committed members need, even if the spec asks for fewer.
+
+    In a recovery it is the seed's alone.
+    """
+    if cluster.recovery is not None:
+        return 1
     if not cluster.is_founded:
         return cluster.founders
     needed = _last_needed(cluster, observed, known_servers(cluster, observed))
@@ -39,6 +45,8 @@ def known_servers(cluster: ValidatedCluster, observed: Observed) -> tuple[Server
     A cluster that starts from kept claims does not know who votes, and its spec may ask for more members than there are
     kept claims. A majority can only form if all that may vote have pods and are listed.
     """
+    if cluster.recovery is not None:
+        return (cluster.server(seed_of(cluster, cluster.recovery)),)
     if observed.committed is not None:
         return observed.committed.servers
     if not cluster.is_founded:
@@ -48,6 +56,11 @@ def known_servers(cluster: ValidatedCluster, observed: Observed) -> tuple[Server
         return observed.recorded
     guessed = _numbered(cluster, max(cluster.founders, replicas or cluster.spec.replicas))
     return tuple(sorted({server.id: server for server in (*guessed, *observed.recorded)}.values()))
+
+
+def seed_of(cluster: ValidatedCluster, recovery: Incarnation) -> int:
+    """Return the member from whose data the ensemble begins again."""
+    return cluster.names.member_of(recovery.seed) or 1
 
 
 def _numbered(cluster: ValidatedCluster, count: int) -> tuple[Server, ...]:
@@ -81,9 +94,11 @@ def _may_exist(cluster: ValidatedCluster, observed: Observed, child: Child) -> b
 
 def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
     """Return what the planner decides about the children. Only `remove_pods` lowers the replicas."""
+    recovery = cluster.recovery
     return Desired(
         servers=known_servers(cluster, observed),
-        pods=max(wanted_pods(cluster, observed), observed.replicas or 0),
+        pods=max(wanted_pods(cluster, observed), observed.replicas or 0) if recovery is None else 1,
+        first=seed_of(cluster, recovery) if recovery is not None else 1,
         bootstrap_token=cluster.bootstrap_token,
         secret_id=observed.secret_id or "",
         certificates=observed.certificates.life(cluster.tls),

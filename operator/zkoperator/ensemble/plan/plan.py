@@ -13,9 +13,10 @@ from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.plan.proposal import Proposal
+from zkoperator.ensemble.plan.recovery import recover
 from zkoperator.ensemble.plan.restart_request import restart_request
 from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_has_other_password, replace_pods
-from zkoperator.ensemble.plan.steps import LabelPod, Reconfigure, RemovePods, RestartPod, Step
+from zkoperator.ensemble.plan.steps import Disruption, LabelPod, Step, StopMembers
 from zkoperator.ensemble.plan.tls import await_certificates, change_tls, tls_now
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -48,8 +49,8 @@ class Plan:
 
     @property
     def disruptive(self) -> tuple[Step, ...]:
-        """The steps that restart, remove or reconfigure members."""
-        return tuple(step for step in self.steps if isinstance(step, Reconfigure | RemovePods | RestartPod))
+        """The steps that stop, restart, remove or reconfigure members."""
+        return tuple(step for step in self.steps if isinstance(step, Disruption | StopMembers))
 
 
 def make_plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
@@ -72,6 +73,18 @@ def _plan(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observe
         # No member may start before status records whether it may found the ensemble, and whose volumes are its own.
         steps = bootstrap_steps(cluster, observed)
         return Plan(steps, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
+    recovery = recover(cluster, observed)
+    if recovery is not None and recovery.begun:
+        return Plan(recovery.steps, ClusterReason.RECOVERING, recovery.message, SOON_S)
+    usual = _usual(wanted, cluster, observed)
+    if recovery is None:
+        return usual
+    reason = ClusterReason.RECOVERY_REFUSED if recovery.refused else ClusterReason.RECOVERING
+    return replace(usual, reason=reason, message=f"{recovery.message}; {usual.message}")
+
+
+def _usual(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observed) -> Plan:
+    """Plan for a founded or founding ensemble that does not begin again."""
     calm = (*claim_steps(cluster, observed), *bootstrap_steps(cluster, observed))
     calm = (*calm, *certificate_steps(wanted, observed))
     calm = (*calm, *child_steps(cluster, observed), *label_steps(cluster, observed))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from zkoperator.api.incarnation import Incarnation
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.certificate_sources import Version
 from zkoperator.ensemble.model.configuration import Server
@@ -100,6 +101,35 @@ class RestartPod:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordIncarnation:
+    """Write the incarnation into status: the permission to stop all members, or its end. None: take it back."""
+
+    incarnation: Incarnation | None
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopMembers:
+    """Lower the replicas of exactly the observed StatefulSet to nothing, so that no member of the past runs on."""
+
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartSeed:
+    """Apply the StatefulSet of the seed alone to exactly the observed one, or create it when `uid` is empty.
+
+    No pod of an earlier incarnation may exist.
+    """
+
+    manifest: Manifest
+    incarnation: int
+    uid: str = ""
+    resource_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FoundAuthority:
     """Make this generation of the cluster's own CA, in exactly the observed Secret, or in a new one."""
 
@@ -143,7 +173,10 @@ CertificateStep = FoundAuthority | WriteCertificate | DropCertificates | Publish
 
 Disruption = Reconfigure | RemovePods | RestartPod
 
-PlainStep = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | Disruption
-"""A step that is not about certificates."""
+RecoveryStep = RecordIncarnation | StopMembers | StartSeed
+"""A step of an ensemble that begins again from the data of one member."""
 
-Step = PlainStep | CertificateStep
+PlainStep = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | Disruption
+"""A step that is neither about certificates nor about a recovery."""
+
+Step = PlainStep | RecoveryStep | CertificateStep

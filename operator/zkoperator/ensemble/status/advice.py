@@ -1,28 +1,30 @@
 """What a person can do when the operator must not act: sentences with commands, for conditions. Pure."""
 
+from zkoperator.ensemble.model.names import RECOVER
 from zkoperator.ensemble.observe.divergence import Divergence
+from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.status.recovery import propose_recovery
 from zkoperator.ensemble.validate import ValidatedCluster
 
 
-def after_lost_quorum(cluster: ValidatedCluster) -> str:
+def after_lost_quorum(cluster: ValidatedCluster, observed: Observed) -> str:
     """Return what to do when too few members run."""
     selector = f"-n {cluster.meta.namespace} -l app.kubernetes.io/instance={cluster.meta.name}"
-    return (
+    way_back = (
         "members come back by themselves when their pods and volumes do, so delete no claim: "
         f"kubectl get pods,pvc {selector}; kubectl describe pods {selector}; kubectl logs --prefix {selector}"
     )
+    return "; ".join(filter(None, (way_back, propose_recovery(cluster, observed))))
 
 
 def after_wiped_majority(cluster: ValidatedCluster, idle: list[int]) -> str:
     """Return what to do when a majority runs but elects no leader."""
-    where = f"-n {cluster.meta.namespace}"
-    first, *others = (cluster.names.pod(member) for member in idle)
-    empty = next(iter(others), first)
+    name, where = cluster.meta.name, f"-n {cluster.meta.namespace}"
     return (
-        "delete nothing. (1) Which members have data, of each pod: "
-        f"kubectl exec {where} {first} -- ls /data/data/version-2 (2) Every member with data must run. (3) Then, on "
-        f"one empty member only, let it vote once: kubectl exec {where} {empty} -- touch /data/recover && kubectl "
-        f"delete pod {where} {empty} (4) Wait for a leader; the others sync by themselves"
+        f"delete nothing. (1) Which members have data: kubectl zk recover {name} {where}, or of each pod: kubectl logs "
+        f"{where} {cluster.names.pod(idle[0])} | grep 'New election' (proposed zxid=0x0: none) (2) Bring back every "
+        f"member that may have more. (3) To go on from the one with the largest: kubectl annotate zk {name} {where} "
+        f"{RECOVER}=<pod>@<zxid>; the others copy its data"
     )
 
 

@@ -191,6 +191,8 @@ def _strays(facts: Facts) -> str:
 
 
 def _lost(facts: Facts) -> tuple[ClusterReason, str]:
+    if facts.plan.reason is ClusterReason.RECOVERING:
+        return ClusterReason.QUORUM_LOST, facts.plan.message
     observed, count = facts.observed, f"{len(facts.serving)} of {len(facts.observed.voters)} voters serve"
     if facts.may_serve >= facts.quorum:
         return ClusterReason.UNKNOWN, f"{count}; whether a quorum serves is not known"
@@ -202,7 +204,7 @@ def _lost(facts: Facts) -> tuple[ClusterReason, str]:
             f"{message}; {len(idle)} run without electing a leader: unless the network between them is cut, a majority "
             f"has lost its volumes and waits rather than start empty; {after_wiped_majority(facts.cluster, idle)}"
         )
-    return ClusterReason.QUORUM_LOST, f"{message}; {after_lost_quorum(facts.cluster)}"
+    return ClusterReason.QUORUM_LOST, f"{message}; {after_lost_quorum(facts.cluster, observed)}"
 
 
 def _is_expected_back(facts: Facts, member: int) -> bool:

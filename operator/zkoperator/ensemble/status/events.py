@@ -14,13 +14,17 @@ from zkoperator.ensemble.plan.steps import (
     LabelPod,
     Reconfigure,
     RecordBootstrap,
+    RecordIncarnation,
     RemovePods,
     RestartPod,
+    StartSeed,
     Step,
+    StopMembers,
     WriteCertificate,
 )
 from zkoperator.ensemble.status.certificates import describe_certificate_step
 from zkoperator.ensemble.status.conditions import WARNING
+from zkoperator.ensemble.status.recovery import describe_recovery_step
 
 _BAD = tuple(
     reason.value
@@ -30,6 +34,7 @@ _BAD = tuple(
         ClusterReason.FORBIDDEN,
         ClusterReason.INVALID_SPEC,
         ClusterReason.MEMBER_DOWN,
+        ClusterReason.RECOVERY_REFUSED,
     )
 )
 """Reasons of Ready and Progressing that make a Warning; their status alone does not."""
@@ -43,9 +48,14 @@ def transition_notices(before: Iterable[RawCondition], after: Iterable[RawCondit
     return tuple(
         _of_condition(condition)
         for condition in new
-        if (_is_warning(condition) and condition["message"] not in messages)
+        if (_tells_each_time(condition) and condition["message"] not in messages)
         or (condition["type"] in changed and _deserves_event(condition, types))
     )
+
+
+def _tells_each_time(condition: RawCondition) -> bool:
+    """Whether each new message deserves an Event: a warning, or a refusal, which answers somebody who waits for it."""
+    return _is_warning(condition) or condition["reason"] == ClusterReason.RECOVERY_REFUSED.value
 
 
 def _is_warning(condition: RawCondition) -> bool:
@@ -94,6 +104,8 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
             parts = (("added", [server.id for server in joining]), ("removed", leaving), ("voters", sorted(voters)))
             message = ", ".join(f"{verb} {_pods(names, members)}" for verb, members in parts if members)
             return Notice("Normal", "Reconfigured", message, "Reconfigure")
+        case RecordIncarnation() | StopMembers() | StartSeed():
+            return Notice("Warning", "Recovery", describe_recovery_step(step), "Recover")
         case RemovePods(removed=removed):
             return Notice("Normal", "PodsRemoved", f"removed pods {_pods(names, removed)}", "Scale")
         case LabelPod(name=name):

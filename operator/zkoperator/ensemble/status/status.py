@@ -12,11 +12,13 @@ from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silen
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import left_secret
 from zkoperator.ensemble.observe.pod_view import PodView
+from zkoperator.ensemble.plan.approval import known_zxid
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.status.certificates import rotation_now
 from zkoperator.ensemble.status.conditions import Facts, available, degraded, progressing, ready
 from zkoperator.ensemble.status.memory_warnings import memory_warnings
+from zkoperator.ensemble.status.recovery import idle_approval
 from zkoperator.ensemble.status.tls import client_port, tls_status
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import FieldError
@@ -25,7 +27,10 @@ Status = dict[str, Any]
 
 
 def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str) -> Status:
-    """Return the whole status except `bootstrap`, which only its own step writes. `now` is RFC 3339."""
+    """Return the whole status except `bootstrap` and `incarnation`, which have steps of their own.
+
+    `now` is RFC 3339.
+    """
     facts = facts_of(cluster, observed, plan, now)
     conditions = [available(facts), ready(facts), progressing(facts), degraded(facts)]
     return (
@@ -52,6 +57,7 @@ def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str
             *memory_warnings(cluster, observed, now),
             *filter(None, [left_secret(cluster, observed)]),
             *rotation.held_up,
+            *filter(None, [idle_approval(cluster, observed)]),
         ),
         rotation=rotation,
     )
@@ -145,9 +151,13 @@ def _member(cluster: ValidatedCluster, observed: Observed, member: int) -> Membe
         role=_role(cluster, observed, member),
         ready=pod is not None and pod.ready,
         version=serving.version if serving is not None else "",
-        zxid=f"{serving.zxid:x}" if serving is not None else "",
+        zxid=_zxid_text(serving.zxid if serving is not None else known_zxid(cluster, member)),
         reason=_why(observed, member, pod),
     )
+
+
+def _zxid_text(zxid: int) -> str:
+    return f"{zxid:x}" if zxid else ""
 
 
 def _role(cluster: ValidatedCluster, observed: Observed, member: int) -> MemberRole:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.fakes.kube_texts import KubeWithTexts
 from tests.support.models.members import CLUSTER, NAMESPACE, cluster, pod
-from zkoperator.cli.commands import approve, logs, report, resolve, restart
+from zkoperator.cli.commands import approve, logs, recover, report, resolve, restart
 from zkoperator.cli.view import waiting
 from zkoperator.kube.port import PODS, ZOOKEEPER_CLUSTERS
 
@@ -22,7 +22,7 @@ def kube(monkeypatch: pytest.MonkeyPatch) -> KubeWithTexts:
     async def connect(_: Any) -> AsyncIterator[KubeWithTexts]:
         yield made
 
-    for command in (approve, logs, report, resolve, restart):
+    for command in (approve, logs, recover, report, resolve, restart):
         monkeypatch.setattr(command, "connect", connect)
     monkeypatch.setattr(waiting, "_EVERY_S", 0.01)
     return made

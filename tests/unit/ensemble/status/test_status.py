@@ -82,7 +82,7 @@ def test_a_majority_that_runs_and_never_elects_is_told_with_the_way_out() -> Non
     assert condition(status, "Available")["reason"] == "QuorumLost"
     degraded = condition(status, "Degraded")
     assert degraded["reason"] == "MajorityWiped"
-    assert "kubectl exec -n demo main-zk-1 -- touch /data/recover" in degraded["message"]
+    assert "kubectl annotate zk main -n demo zkoperator.dev/recover=<pod>@<zxid>" in degraded["message"]
     assert len(degraded["message"]) < 1024
 
 

@@ -1,0 +1,152 @@
+"""How a volume enters a new incarnation of its ensemble: that of the seed, and those of everybody else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.machines.member_volume import DOMAIN, Volume, voters
+from zkoperator.ensemble.build.start_script import start_script
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    (tmp_path / "data").mkdir()
+    return Volume(tmp_path)
+
+
+@pytest.fixture
+def survivor(volume: Volume) -> Volume:
+    return with_data(volume)
+
+
+def with_data(volume: Volume) -> Volume:
+    """Have a member vote and get data."""
+    volume.put("100000000")
+    volume.start()
+    volume.fill("log.100000001", "acceptedEpoch", "currentEpoch")
+    return volume
+
+
+def epochs(volume: Volume) -> list[str]:
+    return [(volume.data / "version-2" / name).read_text().strip() for name in ("acceptedEpoch", "currentEpoch")]
+
+
+def test_the_seed_leads_alone_with_its_data_and_a_raised_epoch(survivor: Volume) -> None:
+    survivor.incarnation, survivor.seed = "65536", "main-zk-1"
+    dynamic = survivor.start("main-zk-1")
+    assert dynamic == f"server.2=main-zk-1.{DOMAIN}:2888:3888:participant;0.0.0.0:2181\n"
+    assert epochs(survivor) == ["65536", "65536"]
+    assert (survivor.data / "version-2" / "log.100000001").exists()
+
+
+def test_a_seed_that_was_killed_before_it_led_begins_again(survivor: Volume) -> None:
+    survivor.incarnation, survivor.seed = "65536", "main-zk-1"
+    survivor.start("main-zk-1")
+    (survivor.data / "version-2" / "acceptedEpoch").write_text("65537\n")
+    assert voters(survivor.start("main-zk-1")) == ["server.2"]
+    assert epochs(survivor) == ["65537", "65537"], "the accepted epoch is never lowered"
+
+
+def test_a_seed_that_has_led_restarts_as_any_member(survivor: Volume) -> None:
+    survivor.incarnation, survivor.seed = "65536", "main-zk-1"
+    survivor.start("main-zk-1")
+    survivor.put("1000100000000")
+    assert len(voters(survivor.start("main-zk-1"))) == 3
+
+
+def test_everybody_else_puts_its_data_aside_once_and_joins(survivor: Volume) -> None:
+    survivor.incarnation, survivor.seed = "65536", "main-zk-0"
+    joined = survivor.start("main-zk-1")
+    assert "server.2" not in voters(joined)
+    assert len(list((survivor.root / "data" / "aside").glob("65536.*/version-2/log.100000001"))) == 1
+    survivor.fill("snapshot.1000100000000")
+    survivor.start("main-zk-1")
+    assert (survivor.data / "version-2" / "snapshot.1000100000000").exists(), "what it has copied since stays"
+
+
+def test_a_new_volume_joins_an_ensemble_that_began_again(volume: Volume) -> None:
+    volume.incarnation = "65536"
+    assert "server.2" not in voters(volume.start("main-zk-1"))
+    assert not (volume.root / "data" / "aside").exists()
+
+
+def test_a_seed_without_data_is_refused_and_nothing_is_changed(volume: Volume) -> None:
+    volume.put("100000000")
+    volume.start("main-zk-1")
+    volume.incarnation, volume.seed = "65536", "main-zk-1"
+    assert "approve the recovery from another member" in volume.refuses("main-zk-1")
+    assert (volume.conf / "zoo.cfg.dynamic.100000000").exists()
+
+
+def test_a_crash_between_any_two_parts_of_the_beginning_loses_no_data(survivor: Volume) -> None:
+    survivor.incarnation, survivor.seed = "65536", "main-zk-0"
+    survivor.tools["mv"] = 'case "$*" in *conf/incarnation) exit 1 ;; *) exec /bin/mv "$@" ;; esac'
+    assert survivor.run("main-zk-1", "", "").returncode != 0
+    del survivor.tools["mv"]
+    (survivor.root / "bin" / "mv").unlink()
+    survivor.start("main-zk-1")
+    assert list((survivor.root / "data" / "aside").glob("65536.*/version-2/log.100000001"))
+
+
+def test_a_copy_of_a_volume_is_refused_before_anything_is_put_aside(survivor: Volume) -> None:
+    survivor.ensemble, survivor.incarnation, survivor.seed = "another", "65536", "main-zk-0"
+    survivor.refuses("main-zk-1")
+    assert (survivor.data / "version-2" / "log.100000001").exists()
+
+
+SCRIPT: dict[str, tuple[str, str, Callable[[Volume], None]]] = {
+    "the data of the past is put aside": (
+        '    mv "$data/version-2" "$aside/"\n',
+        "",
+        test_everybody_else_puts_its_data_aside_once_and_joins,
+    ),
+    "once": ('[ "$begun" -lt "${ZK_INCARNATION:-0}" ]', "true", test_everybody_else_puts_its_data_aside_once_and_joins),
+    "but not the seed's": (
+        "  if is_seed; then\n",
+        "  if false; then\n",
+        test_the_seed_leads_alone_with_its_data_and_a_raised_epoch,
+    ),
+    "a seed has data": (
+        '    has_data "$data" || refuse',
+        "    true || refuse",
+        test_a_seed_without_data_is_refused_and_nothing_is_changed,
+    ),
+    "the old configuration goes": (
+        '  rm -f "$conf"/zoo.cfg.dynamic* "$conf/founding" "$conf/taken-over" "$data/initialize"\n  echo "$ZK',
+        '  echo "$ZK',
+        test_everybody_else_puts_its_data_aside_once_and_joins,
+    ),
+    "the seed votes alone": (
+        "if is_seed && [ -z",
+        "if false && [ -z",
+        test_the_seed_leads_alone_with_its_data_and_a_raised_epoch,
+    ),
+    "until it has led": (
+        'if is_seed && [ -z "$version" ]',
+        "if is_seed",
+        test_a_seed_that_has_led_restarts_as_any_member,
+    ),
+    "its epoch is raised": ("  raise_epoch\n", "", test_the_seed_leads_alone_with_its_data_and_a_raised_epoch),
+    "and never lowered": (
+        '[ "$epoch" -ge "$ZK_INCARNATION" ] || ',
+        "",
+        test_a_seed_that_was_killed_before_it_led_begins_again,
+    ),
+    "whose the data is, is written last": (
+        '  echo "$ZK_INCARNATION" >"$conf/incarnation.tmp"\n  mv "$conf/incarnation.tmp" "$conf/incarnation"\n',
+        "",
+        test_everybody_else_puts_its_data_aside_once_and_joins,
+    ),
+}
+
+
+@pytest.mark.parametrize("guard", SCRIPT)
+def test_a_start_script_without_this_guard_is_noticed(guard: str, tmp_path: Path) -> None:
+    old, new, claim = SCRIPT[guard]
+    script = start_script()
+    assert script.count(old) == 1, "the script has changed: seed its bug anew"
+    (tmp_path / "data").mkdir()
+    volume = Volume(tmp_path, script=script.replace(old, new))
+    with pytest.raises(AssertionError):
+        claim(volume if claim is test_a_seed_without_data_is_refused_and_nothing_is_changed else with_data(volume))
