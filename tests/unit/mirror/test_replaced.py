@@ -1,24 +1,19 @@
 """People and tools that write the whole ConfigMap: what they leave out of it is no loss of what was common."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.support.models import mirror_bugs
 from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
-from zkoperator.mirror.model.common import Common
-from zkoperator.mirror.model.ledger import Ledger, effective_digests
-from zkoperator.mirror.model.merge_base import Base, short
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
-from zkoperator.mirror.model.selected_znodes import SelectedZnodes
 from zkoperator.mirror.observe import observer
 from zkoperator.mirror.observe.ledger_cache import needs_ledger
 from zkoperator.mirror.plan import plan, recall
 from zkoperator.zk.port import Create, Delete
-from zkoperator.zk.snapshot import Znode
 
 DATA = {"a": b"1", "b": b"1", "keep": b"1"}
 BOTH = pytest.mark.parametrize("direction", ["TwoWay", "ConfigMapToZooKeeper"])
@@ -291,30 +286,10 @@ async def test_immutable_config_maps_of_a_new_name_for_each_generation_are_edits
     await world.until(lambda: (world.at("a"), world.at("k2"), world.at("k4")) == (b"2", b"1", None))
 
 
-_RECALLED = recall.recalled_base
-
-
-def _without_deleted_znodes(status: Any, uid: Any, ledger: Any, selected: Any) -> Any:
-    found = _RECALLED(status, uid, ledger, selected)
-    if found is None:
-        return None
-    return replace(found, digests={key: digest for key, digest in found.digests.items() if key not in found.unsettled})
-
-
-def _recalled_as_found(_mark: bytes, znode: Znode | None, _zxid: int) -> bytes:
-    return recall.UNKNOWN if znode is None else short(znode.digest)
-
-
-def _common_where_equal(base: Base, ledger: Ledger | None, selected: SelectedZnodes, known: Common) -> Common:
-    digests = effective_digests(base, ledger)
-    equal = {key: one for key, one in digests.items() if recall._mark(key, one, selected) != recall.UNKNOWN}
-    return recall.common_of(replace(base, digests=equal), None, selected, known)
-
-
 SEEDS = (
     Seed(
         "a key that waits was synchronised before",
-        replaced(plan, "common_of", _common_where_equal),
+        replaced(plan, "common_of", mirror_bugs.common_where_equal),
         (
             in_world(test_deletions_that_wait_for_approval_are_not_undone),
             in_world(test_deletions_that_wait_for_approval_are_not_forgotten),
@@ -343,12 +318,12 @@ SEEDS = (
     ),
     Seed(
         "a znode that was written since is no common value",
-        replaced(recall, "_recalled", _recalled_as_found),
+        replaced(recall, "_recalled", mirror_bugs.recalled_as_found),
         (in_world(test_a_znode_that_changed_as_well_is_a_conflict),),
     ),
     Seed(
         "a znode that was deleted since was a common value",
-        replaced(recall, "recalled_base", _without_deleted_znodes),
+        replaced(recall, "recalled_base", mirror_bugs.without_deleted_znodes),
         (in_world(test_a_znode_that_was_deleted_as_well_does_not_come_back_unasked),),
     ),
     Seed(
