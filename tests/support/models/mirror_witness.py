@@ -6,12 +6,15 @@ from typing import Any
 
 from tests.support.fakes.zk_tree import Change
 from tests.support.models.checkers import ONE_WAY, TWO_WAY, Run, Violation, check
+from tests.support.models.deletion_witness import DeletionCount
 from tests.support.models.histories import OPERATOR, Commit
 from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
-from zkoperator.kube.port import CONFIG_MAPS, EVENTS
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS
 from zkoperator.zk.port import EventType
 
 PATHS = ("z0", "zdir/z1", "zdir/z2", "c0", "cdir/c1", "cdir/c2", "s0", "s1")
+PARENTS = frozenset({"zdir", "cdir"})
+"""Keys while their znodes have no children yet; nobody deletes them."""
 _SOON = 2
 """Transactions within which the answer to a push was under way."""
 _ONE_WAY = ("s1_provenance", "s4_no_time_travel", "s6_isolation")
@@ -38,7 +41,10 @@ class Witness:
     def __init__(self, world: World, direction: str) -> None:
         self.world = world
         self.direction = direction
+        self.name = "shop"
+        """Of the ConfigSync, which people may delete and create under another name."""
         self.record = Recorder()
+        self.deletions = DeletionCount()
         self.overwrites = 0
         self._tokens: dict[str, bytes] = {}
         self._doubled: set[str] = set()
@@ -48,8 +54,16 @@ class Witness:
         self._zk_state: dict[str, bytes] = {}
         self._cm_state: dict[str, bytes] = {}
         self._last_stamp: str | None = None
+        self._shown: set[str] = set()
+        self.emptied: set[str] = set()
+        """Keys without a value that a ConfigSync has found in its ConfigMap: they are the ConfigMap's own."""
         self._publish = world.zk.publish
         world.zk.publish = self._published  # type: ignore[method-assign]
+
+    def status(self) -> dict[str, Any]:
+        """Return the status of the ConfigSync, empty while there is none."""
+        found = self.world.kube.peek(CONFIG_SYNCS, NAMESPACE, self.name) or {}
+        return dict(found.get("status") or {})
 
     def as_others(self, work: Callable[[], Any]) -> None:
         """Do what somebody else does."""
@@ -58,7 +72,7 @@ class Witness:
             work()
         finally:
             self._is_ours = True
-        self._see_config_map(by_operator=False)
+        self.see_config_map(by_operator=False)
 
     def _published(self, changes: Any) -> None:
         listed: list[Change] = list(changes)
@@ -71,8 +85,21 @@ class Witness:
             before, self._zk_state = self._zk_state, state
             author = OPERATOR if self._is_ours else "client"
             self.record.zookeeper.append(Commit(self.world.zk.zxid, author, changed))
+            self.deletions.wrote(changed)
             if self._is_ours:
+                self._judge_deletions(changed)
                 self._judge_write("ZooKeeper", "z", changed, before)
+
+    def _judge_deletions(self, changed: dict[str, bytes | None]) -> None:
+        """The operator deletes no more than the guard lets go, unless somebody has approved what the status showed."""
+        sync = self.world.kube.peek(CONFIG_SYNCS, NAMESPACE, self.name) or {"metadata": {}}
+        approval = (sync["metadata"].get("annotations") or {}).get("zkoperator.dev/approve-deletions")
+        is_approved = approval is not None and approval in self._shown
+        gone = [key for key, value in changed.items() if value is None and key not in PARENTS]
+        left = len(self._zk_state.keys() | self._cm_state.keys())
+        wrong = self.deletions.deleted(gone, self.world.clock.now_s(), is_approved=is_approved, left=left)
+        if wrong:
+            self.record.violations.append(f"guard: {wrong}")
 
     def _judge_needless(self, changes: list[Change], changed: dict[str, bytes | None]) -> None:
         deleted = {change.path for change in changes if change.type is EventType.DELETED}
@@ -89,7 +116,7 @@ class Witness:
         last = [commit for commit in self.record.zookeeper if key in commit.changes][-2:]
         return [commit.author for commit in last] == ["client", "client"] and last[0].changes[key] is None
 
-    def _see_config_map(self, *, by_operator: bool) -> None:
+    def see_config_map(self, *, by_operator: bool) -> None:
         manifest = self.world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop")
         state = self.world.data() or {}
         changed = _difference(self._cm_state, state)
@@ -101,7 +128,9 @@ class Witness:
         author = OPERATOR if by_operator else "user"
         number = len(self.record.config_map) + 1
         self.record.config_map.append(Commit(number, author, changed, int(moved, 16) if moved else None))
+        self.deletions.wrote(changed)
         if by_operator:
+            self._judge_deletions(changed)
             self._judge_write("ConfigMap", "c", changed, before)
 
     def _judge_write(self, side: str, own: str, changed: dict[str, bytes | None], before: dict[str, bytes]) -> None:
@@ -112,9 +141,11 @@ class Witness:
                 self.record.violations.append(f"echo: {side} {key}: {was!r} -> {value!r}")
 
     def _see_status(self) -> None:
-        if self.world.ready()[1] == "SourceRegressed":
+        ready = [item["reason"] for item in self.status().get("conditions", []) if item["type"] == "Ready"]
+        if ready == ["SourceRegressed"]:
             self.record.violations.append("invented alarm: no backup was ever put back")
-        for item in self.world.status().get("conflicts", []):
+        self._shown.add(self.status().get("pending", {}).get("hash", ""))
+        for item in self.status().get("conflicts", []):
             if item["key"].rpartition("__")[2][0] != "s":
                 self.record.violations.append(f"invented conflict: {item['key']}")
             for side in ("zookeeper", "configMap"):
@@ -135,7 +166,7 @@ class Witness:
 
     def _judge(self) -> list[str]:
         record = self.record
-        keys = frozenset(path.replace("/", "__") for path in (*PATHS, "zdir", "cdir"))
+        keys = PARENTS.union(path.replace("/", "__") for path in PATHS)
         run = Run(tuple(record.zookeeper), tuple(record.config_map), keys, frozenset(record.losers))
         checks = TWO_WAY if self.direction == "TwoWay" else tuple(one for one in ONE_WAY if one.__name__ in _ONE_WAY)
         found = [one for one in check(run, checks) if not self._is_ambiguous(one)]
@@ -147,10 +178,16 @@ class Witness:
         A value that two hands wrote names no write: that it came back after one deletion is no resurrection. And a
         re-creation at the same version that was overwritten is told by the answer to the push: not if that was lost.
         """
+        if violation.rule == "L1" and self._is_own_empty_key(violation.key):
+            return True
         if violation.rule == "S5":
             return any(token in violation.detail for token in self._doubled)
         recreated = [token for token in self._recreated if token in violation.detail]
         return bool(recreated) and any(self._was_overwritten_unanswered(violation.key, token) for token in recreated)
+
+    def _is_own_empty_key(self, key: str) -> bool:
+        """An empty key of the ConfigMap's own stays whatever becomes of its znode."""
+        return key in self.emptied and (self.world.data() or {}).get(key) == b""
 
     def _was_overwritten_unanswered(self, key: str, token: str) -> bool:
         current: dict[str, bytes | None] = {}
@@ -178,7 +215,8 @@ class Witness:
     def _unequal(self) -> list[str]:
         left, right = _zk_state(self.world), self.world.data() or {}
         if self.direction == "TwoWay":
-            return [f"unequal: {key}" for key in sorted(left.keys() | right.keys()) if left.get(key) != right.get(key)]
+            keys = sorted(key for key in left.keys() | right.keys() if not self._is_own_empty_key(key))
+            return [f"unequal: {key}" for key in keys if left.get(key) != right.get(key)]
         source, copy = (left, right) if self.direction == "ZooKeeperToConfigMap" else (right, left)
         return [f"unequal: {key}" for key in sorted(source) if source[key] != copy.get(key)]
 
