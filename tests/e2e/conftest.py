@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from kazoo.client import KazooClient
 from tests.support.machines.api_client import ApiClient
 from tests.support.machines.ensemble_machine import Machine
 from tests.support.waiting import eventually
+from tests.support.worlds.doors import Wire
+from tests.support.worlds.ensemble_story import Ensemble
 
 Manifest = dict[str, Any]
 IMAGE = "docker.io/library/zookeeper:3.9.4"
@@ -78,10 +81,15 @@ def kubectl(*arguments: str, given: Manifest | list[Manifest] | None = None) -> 
 class Space:
     """A namespace of the test's own, under Pod Security `restricted`."""
 
-    def __init__(self, api: ApiClient, name: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, api: ApiClient, name: str, tell: Callable[[str], None], wire: Wire = Wire.PLAIN) -> None:
         self.api = api
         self.name = name
         self.tell = tell
+        self.wire = wire
+
+    def cluster(self, replicas: int = 3, name: str = "main", **spec: Any) -> Manifest:
+        """A cluster that speaks what those of this namespace do."""
+        return cluster(replicas, name, **self.wire.spec, **spec)
 
     def path(self, plural: str, name: str = "") -> str:
         group = {
@@ -152,21 +160,31 @@ async def _create_once(api: ApiClient, path: str, body: Manifest) -> None:
             raise
 
 
-async def _namespace(api: ApiClient, name: str, record_property: Callable[[str, object], None]) -> Space:
+BOTH_WIRES = pytest.mark.parametrize("wire", list(Wire))
+"""For a test of what the wire may change: it runs once in plaintext, and once with TLS for clients and members."""
+
+
+@pytest.fixture
+def wire() -> Wire:
+    """What the ensembles of a test speak; `BOTH_WIRES` takes its place."""
+    return Wire.PLAIN
+
+
+async def _namespace(api: ApiClient, name: str, record_property: Callable[[str, object], None], wire: Wire) -> Space:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     await _create_once(api, "/api/v1/namespaces", manifest)
     # A pod made before its namespace has a default ServiceAccount is refused.
-    made = Space(api, name, lambda figure: record_property(FIGURE, figure))
+    made = Space(api, name, lambda figure: record_property(FIGURE, figure), wire)
     await eventually(lambda: made.get("serviceaccounts", "default"), within_s=60)
     return made
 
 
 @pytest.fixture
-async def space(kubeconfig: Path, record_property: Callable[[str, object], None]) -> AsyncIterator[Space]:
+async def space(kubeconfig: Path, record_property: Callable[[str, object], None], wire: Wire) -> AsyncIterator[Space]:
     name = f"e2e-{secrets.token_hex(4)}"
     async with ApiClient(kubeconfig) as api:
-        made = await _namespace(api, name, record_property)
+        made = await _namespace(api, name, record_property, wire)
         try:
             yield made
         finally:
@@ -174,14 +192,15 @@ async def space(kubeconfig: Path, record_property: Callable[[str, object], None]
 
 
 @pytest.fixture
-async def shared(kubeconfig: Path, record_property: Callable[[str, object], None]) -> AsyncIterator[Space]:
-    """The namespace of an ensemble of three, `main`, that tests of all workers share.
+async def shared(kubeconfig: Path, record_property: Callable[[str, object], None], wire: Wire) -> AsyncIterator[Space]:
+    """The namespace of an ensemble of three, `main`, that tests of all workers share; one for each wire.
 
     A test leaves the ensemble as it is, and what it makes beside it has a name of its own.
     """
     async with ApiClient(kubeconfig) as api:
-        made = await _namespace(api, SHARED, record_property)
-        await _create_once(api, made.path("zookeeperclusters"), cluster(3))
+        name = SHARED if wire is Wire.PLAIN else f"{SHARED}-{wire}"
+        made = await _namespace(api, name, record_property, wire)
+        await _create_once(api, made.path("zookeeperclusters"), made.cluster(3))
         await made.until("zookeeperclusters", "main", "Ready", "True", within_s=300)
         yield made
 
@@ -212,19 +231,25 @@ def sync(path: str, name: str = "shop", **spec: Any) -> Manifest:
 
 
 class Client:
-    """kazoo on a cluster's client Service: another implementation than the operator's."""
+    """kazoo on a cluster's client Service: another implementation than the operator's. It comes in by `door`."""
 
-    def __init__(self, space: Space, name: str = "main") -> None:
-        self._kazoo = KazooClient(
-            hosts=f"{name}-zk.{space.name}.svc.cluster.local:2181",
-            connection_retry={"max_tries": -1, "delay": 0.1, "max_delay": 1},
-            command_retry={"max_tries": 5, "delay": 0.1, "max_delay": 1},
-        )
+    def __init__(self, space: Space, name: str = "main", *, secure: bool | None = None) -> None:
+        self._ensemble = Ensemble(space, name)
+        self._secure = secure
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> KazooClient:
+        door = await self._open.enter_async_context(self._ensemble.door(secure=self._secure))
+        self._kazoo = KazooClient(
+            hosts=f"{self._ensemble.service}:{door.port}",
+            connection_retry={"max_tries": -1, "delay": 0.1, "max_delay": 1},
+            command_retry={"max_tries": 5, "delay": 0.1, "max_delay": 1},
+            **door.options,
+        )
         await asyncio.to_thread(self._kazoo.start, timeout=60)
         return self._kazoo
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self._kazoo.stop)
         await asyncio.to_thread(self._kazoo.close)
+        await self._open.aclose()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
-from tests.e2e.conftest import Client, Space, kubectl, sync
+from tests.e2e.conftest import BOTH_WIRES, Client, Space, kubectl, sync
 from tests.support.machines.api_client import Recorder
 from tests.support.waiting import eventually
 
@@ -81,6 +81,7 @@ async def test_znodes_that_are_set_created_and_deleted_appear_in_the_config_map(
     await shop.is_ready()
 
 
+@BOTH_WIRES
 async def test_a_multi_of_50_znodes_is_never_seen_in_part(shop: Shop) -> None:
     async with Client(shop.space) as zk:
         await asyncio.to_thread(zk.ensure_path, shop.root)
@@ -102,6 +103,7 @@ async def test_a_multi_of_50_znodes_is_never_seen_in_part(shop: Shop) -> None:
     assert all(len(set(version.values())) == 1 for version in versions), "a transaction was seen in part"
 
 
+@BOTH_WIRES
 async def test_an_edit_of_the_config_map_becomes_a_znode(shop: Shop) -> None:
     async with Client(shop.space) as zk:
         await asyncio.to_thread(put, zk, f"{shop.root}/colour", b"red")

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.e2e.conftest import Space, cluster, kubectl
+from tests.e2e.conftest import BOTH_WIRES, Space, cluster, kubectl
 from tests.support.waiting import eventually
 from tests.support.worlds.ensemble_story import Ensemble
 
@@ -119,12 +119,13 @@ async def test_a_paused_cluster_is_watched_and_left_alone(space: Space) -> None:
     await main.ready(5)
 
 
+@BOTH_WIRES
 async def test_kubectl_alone_says_whether_it_is_fine(shared: Space) -> None:
     main = Ensemble(shared)
     await asyncio.to_thread(kubectl, "-n", shared.name, "wait", "--for=condition=Ready", "zk/main", "--timeout=120s")
     status = await main.status()
-    assert status["endpoint"] == f"main-zk.{shared.name}.svc.cluster.local:2181"
-    assert status["hosts"].count(":2181") == 3
+    assert status["endpoint"] == f"main-zk.{shared.name}.svc.cluster.local:{shared.wire.port}"
+    assert status["hosts"].count(f":{shared.wire.port}") == 3
     assert sorted(member["role"] for member in status["members"]) == ["follower", "follower", "leader"]
     assert status["leader"] in await asyncio.to_thread(kubectl, "-n", shared.name, "get", "zk")
     events = [event for event in await shared.items("events") if event["regarding"]["kind"] == "ZooKeeperCluster"]
@@ -133,6 +134,7 @@ async def test_kubectl_alone_says_whether_it_is_fine(shared: Space) -> None:
     assert password not in str(events) + str(await main.get()) + str(await shared.get("statefulsets", "main-zk"))
 
 
+@BOTH_WIRES
 async def test_a_settled_cluster_causes_no_writes(shared: Space) -> None:
     async def versions() -> dict[str, Any]:
         kinds = ("configmaps", "services", "statefulsets", "persistentvolumeclaims", "zookeeperclusters")

@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from tests.support.machines.api_client import ApiClient, Recorder
 from tests.support.waiting import eventually
+from tests.support.worlds.doors import PLAIN, PLAIN_PORT, TLS_PORT, Door, tls_door
 from tests.support.worlds.ensemble_writer import PATIENCE_S, Writer, lost_writes
 
 Manifest = dict[str, Any]
@@ -36,6 +38,7 @@ class Ensemble:
         self.space = space
         self.name = name
         self._writers = 0
+        self._context: ssl.SSLContext | None = None
 
     async def get(self) -> Manifest:
         found = await self.space.get(CLUSTERS, self.name)
@@ -116,15 +119,34 @@ class Ensemble:
         return int(zxid[1], 16) >> 32 if zxid and "Mode: leader" in answer else 0
 
     async def _srvr(self, pod: Manifest) -> str:
+        name, address = pod["metadata"]["name"], pod["status"].get("podIP")
+        if address is None:
+            return ""
+        tls: Manifest = {}
+        if "ClientTLS" in (pod["metadata"].get("annotations") or {}).get("zkoperator.dev/tls", ""):
+            tls = {"ssl": await self.context(), "server_hostname": self.host(name)}
         try:
             async with asyncio.timeout(1):
-                reader, writer = await asyncio.open_connection(pod["status"]["podIP"], 2181)
+                reader, writer = await asyncio.open_connection(address, TLS_PORT if tls else PLAIN_PORT, **tls)
                 writer.write(b"srvr")
                 answer = (await reader.read()).decode()
                 writer.close()
-        except (OSError, TimeoutError, KeyError):
+        except (OSError, TimeoutError):
             return ""
         return answer
+
+    async def context(self) -> ssl.SSLContext:
+        """What verifies members, and their names, by the CAs that the operator has published first."""
+        if self._context is None:
+            self._context = ssl.create_default_context(cadata=await self._published())
+        return self._context
+
+    async def _published(self) -> str:
+        async def bundle() -> str:
+            found = await self.space.get("configmaps", f"{self.name}-zk-ca")
+            return str(found["data"]["ca.crt"]) if found is not None else ""
+
+        return await eventually(bundle, within_s=60)
 
     async def delete(self, plural: str, name: str) -> None:
         await self.space.api.delete(self.space.path(plural, name))
@@ -143,8 +165,27 @@ class Ensemble:
         await eventually(new, within_s=60)
 
     @property
+    def service(self) -> str:
+        """The host name of the client Service."""
+        return f"{self.name}-zk.{self.space.name}.svc.cluster.local"
+
+    @property
     def hosts(self) -> str:
-        return f"{self.name}-zk.{self.space.name}.svc.cluster.local:2181"
+        return f"{self.service}:2181"
+
+    def host(self, pod: str) -> str:
+        """The host name of a member."""
+        return f"{pod}.{self.name}-zk-members.{self.space.name}.svc.cluster.local"
+
+    @asynccontextmanager
+    async def door(self, *, secure: bool | None = None) -> AsyncIterator[Door]:
+        """The way in: that which the spec leaves open, unless the port of TLS or the other one is asked for."""
+        client = ((await self.get())["spec"].get("tls") or {}).get("client") or {}
+        if not (client.get("plaintext") == "Refused" if secure is None else secure):
+            yield PLAIN
+            return
+        with tls_door(await self._published()) as door:
+            yield door
 
     async def configurations(self, ordinal: int = 0) -> list[set[int]]:
         """The voters of each configuration that was committed while this member was one, oldest first.
@@ -173,31 +214,36 @@ class Ensemble:
         return Recorder(self.space.api, self.space.path(CLUSTERS))
 
     @asynccontextmanager
-    async def written(self, *, patience_s: float = PATIENCE_S) -> AsyncIterator[Writer]:
+    async def written(self, *, patience_s: float = PATIENCE_S, secure: bool | None = None) -> AsyncIterator[Writer]:
         """Write all the while; at the end every acknowledged write is read back from every member.
 
-        No two acknowledgements may be further apart than the patience.
+        No two acknowledgements may be further apart than the patience. The writer comes in by `door`.
         """
         self._writers += 1
-        writer = Writer(self.hosts, f"/written-{self._writers}", patience_s=patience_s)
-        await asyncio.to_thread(writer.__enter__)
-        try:
-            yield writer
-        finally:
-            report = await asyncio.to_thread(writer.stop)
-        self.space.tell(str(report))
-        assert report.failed == 0, f"{report.failed} writes were never acknowledged"
-        assert report.created, "the writer wrote nothing"
-        assert report.longest_gap_s < patience_s
-        await self.read_back(writer)
+        root = f"/written-{self._writers}"
+        async with self.door(secure=secure) as door:
+            hosts = f"{self.service}:{door.port}"
+            writer = Writer(hosts, root, patience_s=patience_s, options=door.options)
+            await asyncio.to_thread(writer.__enter__)
+            try:
+                yield writer
+            finally:
+                report = await asyncio.to_thread(writer.stop)
+            self.space.tell(str(report))
+            assert report.failed == 0, f"{report.failed} writes were never acknowledged"
+            assert report.created, "the writer wrote nothing"
+            assert report.longest_gap_s < patience_s
+            await self.read_back(writer, door)
 
-    async def read_back(self, writer: Writer) -> None:
+    async def read_back(self, writer: Writer, door: Door = PLAIN) -> None:
         """Find every acknowledged write on every member."""
 
         async def members() -> list[str]:
-            addresses = [pod["status"].get("podIP") for pod in (await self.pods()).values()]
-            assert None not in addresses, "a pod that was just made has no address yet"
-            return [f"{address}:2181" for address in addresses]
+            addresses = {name: pod["status"].get("podIP") for name, pod in (await self.pods()).items()}
+            assert None not in addresses.values(), "a pod that was just made has no address yet"
+            # By a name that can be looked at in the certificate, or without the name service.
+            named = door.port == TLS_PORT
+            return [f"{self.host(name) if named else address}:{door.port}" for name, address in addresses.items()]
 
         lost = await asyncio.to_thread(lost_writes, writer, await eventually(members, within_s=180))
         assert lost == []

@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 """Seconds after which a write that was not acknowledged counts as failed."""
 
 
-def connected(hosts: str, timeout_s: float = 30.0, **options: Any) -> KazooClient:
+def connected(hosts: str, timeout_s: float = 90.0, **options: Any) -> KazooClient:
     """Return a client that has a session; `options` are further ones of kazoo, those about TLS for example."""
     client = KazooClient(
         hosts=hosts,
@@ -73,7 +73,7 @@ class Writer:
         self.root = root
         self.error: Exception | None = None
         self._hosts = hosts
-        self._options = options or {}
+        self.options = options or {}
         self._pause_s = pause_s
         self._patience_s = patience_s
         self._unsure = False
@@ -81,7 +81,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Writer":
-        self._client = connected(self._hosts, **self._options)
+        self._client = connected(self._hosts, **self.options)
         self._client.ensure_path(self.root)
         self._client.create(f"{self.root}/counter", b"0")
         self._acknowledged_s = time.monotonic()
@@ -172,7 +172,7 @@ def _lost_on(writer: Writer, member: str) -> list[str]:
 
 def _compare(writer: Writer, member: str) -> list[str]:
     report, root = writer.report, writer.root
-    client = connected(member)
+    client = connected(member, **writer.options)
     try:
         client.sync(root)
         names = set(client.get_children(root))
