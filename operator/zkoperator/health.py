@@ -6,6 +6,7 @@ everything and can watch it. A standby is ready too; whether a replica holds the
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -32,13 +33,11 @@ class HealthServer:
         self.port = 0
 
     async def start(self, address: str, port: int) -> None:
-        """Bind. Raises OSError when the port is taken."""
+        """Bind; `::` is all addresses of IPv4 and IPv6. Raises OSError when the port is taken."""
+        listener = _listener(address, port)
+        self.port = listener.getsockname()[1]
         await self._runner.setup()
-        site = web.TCPSite(self._runner, address, port)
-        await site.start()
-        server = site._server  # aiohttp has no public attribute with the bound port
-        if isinstance(server, asyncio.Server):
-            self.port = server.sockets[0].getsockname()[1]
+        await web.SockSite(self._runner, listener).start()
 
     async def stop(self) -> None:
         """Close the port."""
@@ -48,6 +47,15 @@ class HealthServer:
         # In a thread, because rendering thousands of series takes tens of milliseconds and would delay the event loop.
         body = await asyncio.to_thread(generate_latest, self._registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _listener(address: str, port: int) -> socket.socket:
+    """Return a bound socket. asyncio would bind `::` for IPv6 alone, and the kernel may have no IPv6."""
+    both = address == "::"
+    if both and not socket.has_dualstack_ipv6():
+        both, address = False, "0.0.0.0"  # noqa: S104 - all addresses are what was asked for
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, dualstack_ipv6=both)
 
 
 def _verdict(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.Response]]:

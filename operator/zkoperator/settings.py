@@ -98,7 +98,9 @@ class Settings:
     identity: str = _option("", str, "name of this replica in the Lease; default: the host name and a random part")
     log_format: str = _option("text", _one_of("text", "json"), "text or json")
     log_level: str = _option("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error")
-    bind_address: str = _option("0.0.0.0", _address, "address of /livez, /readyz and /metrics")  # noqa: S104
+    bind_address: str = _option(
+        "::", _address, "address of /livez, /readyz and /metrics; `::` is all addresses of IPv4 and IPv6"
+    )
     port: int = _option(
         8080, _number(0, 65535, "a port from 0 (any free one) to 65535"), "port of /livez, /readyz and /metrics"
     )

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from zkoperator.errors import TransientError
+from zkoperator.zk.hosts import Address
 from zkoperator.zk.port import ClientTls
 from zkoperator.zk.request_timing import Report, not_reported, timed
 from zkoperator.zk.tls import context_of, server_name
@@ -26,11 +27,11 @@ async def four_letter_word(
         async with asyncio.timeout(timeout_s):
             answer = await _exchange(host, port, word, tls)
     except TimeoutError as error:
-        raise TransientError(f"{word} to {host}:{port}: no whole answer within {timeout_s:g} s") from error
+        raise TransientError(f"{word} to {Address(host, port)}: no whole answer within {timeout_s:g} s") from error
     except (OSError, UnicodeError) as error:
-        raise TransientError(f"{word} to {host}:{port}: {_name_of(error)}") from error
+        raise TransientError(f"{word} to {Address(host, port)}: {_name_of(error)}") from error
     if not answer:
-        raise TransientError(f"{word} to {host}:{port}: an empty answer")
+        raise TransientError(f"{word} to {Address(host, port)}: an empty answer")
     return answer.decode(errors="replace")
 
 

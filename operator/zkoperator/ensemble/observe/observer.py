@@ -295,8 +295,13 @@ def _is_foreign(names: Names, pod: PodView, answer: Answer) -> bool:
         return False
     servers = answer.configuration.servers
     return not any(
-        names.is_host(server.id, server.address) or server.address.startswith(f"{pod.ip}:") for server in servers
+        names.is_host(server.id, server.address) or server.address.startswith(f"{_bracketed(pod.ip)}:")
+        for server in servers
     )
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ from tests.support.models.seeds import Seed, claim_with, rewritten
 from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
 from zkoperator.ensemble import reconcile
 from zkoperator.ensemble.build.secret import digest
+from zkoperator.ensemble.model.configuration import parse_configuration
 from zkoperator.ensemble.observe import answers, observer
-from zkoperator.ensemble.observe.answers import Silent
+from zkoperator.ensemble.observe.answers import Mode, Serving, Silent
+from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.errors import ForbiddenError
 from zkoperator.kube.port import CONFIG_MAPS, PODS, SECRETS, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, Manifest
 
@@ -46,6 +48,14 @@ async def test_a_member_of_another_ensemble_is_not_listened_to() -> None:
     world.committed = replace(world.committed, servers=others)
     observed = (await seen(world)).observed
     assert {observed.answer(member) for member in (1, 2, 3)} == {Silent("another ensemble answers at its address")}
+
+
+@pytest.mark.parametrize(("address", "foreign"), [("fd00::1", False), ("fd00::2", True), ("10.0.0.1", True)])
+def test_a_member_that_is_known_by_an_address_of_ipv6_is_told_from_others(address: str, foreign: bool) -> None:
+    """ZooKeeper writes brackets around such an address, Kubernetes does not."""
+    text = "server.1=[fd00::1]:2888:3888:participant;0.0.0.0:2181\nversion=100"
+    answer = Serving(mode=Mode.LEADER, zxid=1, version="3.9.5", configuration=parse_configuration(text))
+    assert observer._is_foreign(NAMES, PodView("main-zk-0", "u", 1, "set", ip=address), answer) is foreign
 
 
 async def test_a_secret_of_somebody_else_is_never_adopted_however_well_it_is_formed() -> None:
