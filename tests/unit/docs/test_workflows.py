@@ -99,3 +99,21 @@ def test_krew_finds_the_archive_where_the_release_puts_it() -> None:
     packed, uploaded = (run for run in released() if "kubectl-zk-" in run)
     assert 'archive="kubectl-zk-$GITHUB_REF_NAME.tar.gz"' in packed and "$GITHUB_REF_NAME/$archive" in packed
     assert f"kubectl-zk-v{__version__}.tar.gz" == ARCHIVE and '"dist/kubectl-zk-$GITHUB_REF_NAME.tar.gz"' in uploaded
+
+
+def test_nothing_that_makes_the_image_is_bound_to_an_architecture() -> None:
+    """The base image is there for both; the rest is Python and what the linker of the base image finds."""
+    sources = [ROOT / "Dockerfile", *(ROOT / "image").glob("*.py"), *(ROOT / "requirements").glob("runtime.*")]
+    named = re.compile(r"amd64|x86[-_]64|aarch64|arm64|i[36]86|--platform|platform_machine|GOARCH", re.IGNORECASE)
+    assert len(sources) >= 3
+    assert {str(path): named.findall(path.read_text()) for path in sources} == {str(path): [] for path in sources}
+
+
+def test_each_night_every_pin_of_the_image_is_found_to_have_a_wheel_for_arm64() -> None:
+    ran = [step["run"] for step in steps(ROOT / ".github/workflows/nightly.yaml") if "run" in step]
+    (asked,) = (command for command in ran if "aarch64" in command)
+    assert all(
+        word in asked.split() for word in ("--require-hashes", "--only-binary=:all:", "requirements/runtime.txt")
+    )
+    base = re.findall(r"^ARG BASE_IMAGE=.*python:([0-9.]+)-", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert base == re.findall(r"--python-version ([0-9.]+)", asked)
