@@ -1,5 +1,7 @@
 """The children's manifests: what each of them must and must not say."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from zkoperator.ensemble.build.statefulset import revision, stateful_set
 from zkoperator.ensemble.build.zoocfg import zoo_cfg
 from zkoperator.ensemble.model.names import REVISION, TEMPLATE
 from zkoperator.ensemble.plan.drift import covers, repair_patch
-from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
 
 REQUIRED, PREFERRED = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))
 SELECTOR: dict[str, Any] = {
@@ -261,3 +263,18 @@ def test_the_configmap_holds_no_secret_and_the_level_of_the_logs() -> None:
     assert '<root level="WARN">' in data["logback.xml"]
     assert '<root level="INFO">' in config_map(cluster(), (), "")["data"]["logback.xml"]
     assert "Digest" not in "".join(data.values())
+
+
+def test_every_name_is_in_the_domain_of_the_kubernetes_cluster() -> None:
+    raw = raw_cluster(tls={"client": {"certificate": {"selfSigned": {}}, "plaintext": "Allowed"}})
+    made, other = (
+        json.dumps(render(validate(raw, Defaults("zookeeper:3.9.5", domain=domain))))
+        for domain in ("cluster.local", "corp.example")
+    )
+    assert ".svc.cluster.local" in made
+    assert other == made.replace("cluster.local", "corp.example").replace(_templates(made)[0], _templates(other)[0])
+
+
+def _templates(text: str) -> list[str]:
+    """The digests of pod templates, which cover the names."""
+    return re.findall(f'"{TEMPLATE}": "([0-9a-f]+)"', text)
