@@ -9,23 +9,17 @@ from pydantic import Field
 from zkoperator.api.incarnation import Incarnation
 from zkoperator.api.jvm import FLAG_RULES
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
-from zkoperator.api.pod import Annotations, Labels, Pod
+from zkoperator.api.pod import Pod
+from zkoperator.api.resources import PullPolicy, Resources
 from zkoperator.api.rules import Rule, Rules, immutable
+from zkoperator.api.scheduling import Annotations, Labels
 from zkoperator.api.tls import Authentication, Tls, TlsStatus
-from zkoperator.api.types import ConfigValue, ImageReference, ObjectName, Quantity, StorageSize
+from zkoperator.api.types import ConfigValue, ImageReference, ObjectName, StorageSize
 from zkoperator.api.zoocfg import CONFIG_RULES
 
 MAX_REPLICAS = 9
 MAX_NAME_LENGTH = 49
 """Longest name of a ZooKeeperCluster: Kubernetes labels pods with `<name>-zk` and a hash, at most 63 characters."""
-
-
-class PullPolicy(StrEnum):
-    """When the kubelet pulls the image."""
-
-    ALWAYS = "Always"
-    IF_NOT_PRESENT = "IfNotPresent"
-    NEVER = "Never"
 
 
 class PullSecret(Model):
@@ -44,18 +38,6 @@ class Jvm(Model):
         tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=32), Rules(*FLAG_RULES)
     ] = ()
     """Further flags. Each must start with an allowed prefix: garbage collection, memory limits, or the log of both."""
-
-
-_ResourceName = Annotated[str, Field(min_length=1, max_length=317)]
-
-
-class Resources(Model):
-    """Compute resources of each member, as in the spec of a container."""
-
-    requests: Annotated[dict[_ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
-    """What the scheduler reserves for a member, such as `cpu: 500m` and `memory: 1Gi`."""
-    limits: Annotated[dict[_ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
-    """The most that a member may use. The operator computes the heap size from `memory`."""
 
 
 class StorageType(StrEnum):
@@ -208,11 +190,11 @@ class ZooKeeperClusterSpec(Model):
     jvm: Jvm = Jvm()
     """Settings of the Java virtual machine of each member."""
     resources: Resources = Resources()
-    """Compute resources of each member."""
+    """Compute resources of each member. The heap size follows from `limits.memory`."""
     storage: Storage = Storage()
     """The volume of each member."""
     pod: Pod = Pod()
-    """Labels, annotations and scheduling of the members' pods."""
+    """Labels, scheduling, containers, volumes and rights of the members' pods."""
     service: ClientService = ClientService()
     """The Service for clients."""
     tls: Tls | None = None

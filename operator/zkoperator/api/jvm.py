@@ -88,7 +88,7 @@ REFUSED_PREFIXES: Final = (
     ("-Xloggc", _LOGGED),
     ("-XX:+UseGCLogFileRotation", _LOGGED),
     ("-agent", "it loads code or opens a debug port"),
-    ("-javaagent", "it loads code"),
+    ("-javaagent", "write JAVA_TOOL_OPTIONS in spec.pod.env instead, with the agent in a volume"),
     ("-Xrun", "it loads code or opens a debug port"),
     ("-Xdebug", "it opens a debug port"),
     ("-Dcom.sun.management.", "it opens a management port; metrics are on port 7000"),

@@ -1,117 +1,132 @@
 """The settings of an ensemble's pods that a user may change.
 
-The list is closed on purpose. Volumes, environment, containers, a service account or host settings would give a person
-who may create a ZooKeeperCluster access to things that this person may not access.
+The list is closed on purpose: what the safety of the ensemble rests on is not on it, nor are settings of the host,
+which Pod Security "restricted" refuses.
 """
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
-from zkoperator.api.affinity import Affinity
-from zkoperator.api.meta import Model
-from zkoperator.api.rules import Rules
-from zkoperator.api.selector import LabelKey, LabelKeys, LabelSelector
-from zkoperator.api.types import (
-    AnnotationValue,
-    LabelValue,
-    ObjectName,
-    annotation_keys,
-    label_keys,
-    no_operator_keys,
+from zkoperator.api.container import Container, InitContainer, MemberMount
+from zkoperator.api.environment import Environment
+from zkoperator.api.name_resolution import DnsConfig, HostAlias
+from zkoperator.api.reserved import DATA, VOLUMES, foreign_names, foreign_variables, unique
+from zkoperator.api.rules import Rule, Rules
+from zkoperator.api.scheduling import Placement
+from zkoperator.api.security_context import PodSecurityContext
+from zkoperator.api.types import ObjectName
+from zkoperator.api.volume import Volume
+
+_BY_NAME: JsonDict = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+
+
+def _has_volumes(pod: "Pod") -> bool:
+    names = {volume.name for volume in pod.volumes or ()}
+    inner = (mount for each in pod.further_containers for mount in each.volume_mounts or ())
+    return {mount.name for mount in pod.volume_mounts or ()} <= names and {m.name for m in inner} <= {*names, DATA}
+
+
+def _has_distinct_containers(pod: "Pod") -> bool:
+    names = [each.name for each in pod.further_containers]
+    return len(set(names)) == len(names)
+
+
+_MOUNTS = "!has(x.volumeMounts) || x.volumeMounts.all(m, m.name == 'data' || {names})"
+_KNOWN = "has(self.volumes) && self.volumes.exists(v, v.name == m.name)"
+_FURTHER = " && ".join(
+    f"(!has(self.{field}) || self.{field}.all(x, {_MOUNTS.format(names=_KNOWN)}))"
+    for field in ("containers", "initContainers")
 )
 
-_Text = Annotated[str, Field(max_length=317)]
 
+class Pod(Placement):
+    """Placement, containers, volumes and rights of the members' pods."""
 
-class TolerationOperator(StrEnum):
-    """How a toleration's key and value are compared with a taint."""
-
-    EXISTS = "Exists"
-    EQUAL = "Equal"
-
-
-class TaintEffect(StrEnum):
-    """What a taint does to pods that do not tolerate it."""
-
-    NO_SCHEDULE = "NoSchedule"
-    PREFER_NO_SCHEDULE = "PreferNoSchedule"
-    NO_EXECUTE = "NoExecute"
-
-
-class Toleration(Model):
-    """Lets the members run on nodes with a taint."""
-
-    key: _Text | None = None
-    """Key of the taint. An absent key with `Exists` tolerates all taints."""
-    operator: TolerationOperator | None = None
-    """How key and value are compared with the taint. The default is `Equal`."""
-    value: _Text | None = None
-    """Value of the taint, for `Equal`."""
-    effect: TaintEffect | None = None
-    """Effect of the taint. The default is all effects."""
-    toleration_seconds: int | None = None
-    """How long a `NoExecute` taint is tolerated, in seconds. The default is for ever."""
-
-
-class Unsatisfiable(StrEnum):
-    """What the scheduler does with a member for which the constraint cannot be met."""
-
-    DO_NOT_SCHEDULE = "DoNotSchedule"
-    SCHEDULE_ANYWAY = "ScheduleAnyway"
-
-
-class InclusionPolicy(StrEnum):
-    """Whether the spread counts only nodes that the member may run on."""
-
-    HONOR = "Honor"
-    IGNORE = "Ignore"
-
-
-class TopologySpreadConstraint(Model):
-    """How the members are spread over nodes, zones or other domains."""
-
-    max_skew: Annotated[int, Field(ge=1, le=9)]
-    """The largest allowed difference between the numbers of members in two domains."""
-    topology_key: LabelKey
-    """The node label whose values are the domains, such as `topology.kubernetes.io/zone`."""
-    when_unsatisfiable: Unsatisfiable
-    """Whether a member waits, or is scheduled anyway, when the constraint cannot be met."""
-    label_selector: LabelSelector | None = None
-    """Which pods are counted. The default is the members of this ensemble."""
-    min_domains: Annotated[int, Field(ge=1)] | None = None
-    """The smallest number of domains that must exist."""
-    node_affinity_policy: InclusionPolicy | None = None
-    """Whether only nodes that match node affinity and node selector count."""
-    node_taints_policy: InclusionPolicy | None = None
-    """Whether only nodes whose taints the member tolerates count."""
-    match_label_keys: LabelKeys | None = None
-    """Keys of pod labels. Only pods with the same values of these labels as the member are counted."""
-
-
-Labels = Annotated[dict[str, LabelValue], Field(max_length=64), Rules(no_operator_keys(), label_keys())]
-Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64), Rules(no_operator_keys(), annotation_keys())]
-
-
-class Pod(Model):
-    """Placement and labels of the members' pods."""
-
-    labels: Labels = Field(default_factory=dict)
-    """Further labels for the pods."""
-    annotations: Annotations = Field(default_factory=dict)
-    """Further annotations for the pods."""
-    node_selector: Annotated[dict[str, LabelValue], Field(max_length=64), Rules(label_keys())] = Field(
-        default_factory=dict
+    rules: ClassVar = (
+        Rule(
+            "write each volume that is mounted in spec.pod.volumes, and mount none of the member's own: "
+            "only further containers may mount data, with readOnly: true",
+            field="volumes",
+            cel=f"(!has(self.volumeMounts) || self.volumeMounts.all(m, {_KNOWN})) && {_FURTHER}",
+            holds=_has_volumes,
+        ),
+        Rule(
+            "write another name for what is in containers as well",
+            field="initContainers",
+            cel="!has(self.initContainers) || !has(self.containers)"
+            " || self.initContainers.all(x, !self.containers.exists(y, y.name == x.name))",
+            holds=_has_distinct_containers,
+        ),
     )
-    """Labels that a node must have to run a member."""
-    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
-    """Taints of nodes that the members tolerate."""
-    affinity: Affinity | None = None
-    """Which nodes members must, should or must not run on, as in the spec of a pod."""
-    topology_spread_constraints: Annotated[tuple[TopologySpreadConstraint, ...], Field(max_length=8)] | None = None
-    """How members are spread. The default is over nodes and zones, as far as that is possible."""
-    priority_class_name: ObjectName | None = None
-    """PriorityClass of the pods."""
-    termination_grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
-    """How long a member may take for a clean stop, in seconds."""
+
+    env: Annotated[Environment, Rules(*foreign_variables())] | None = None
+    """Environment variables of the member's own container, none that it obeys. `JAVA_TOOL_OPTIONS` may load agents."""
+    volume_mounts: (
+        Annotated[
+            tuple[MemberMount, ...],
+            Field(
+                max_length=16,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["mountPath"]},
+            ),
+            Rules(unique("mountPath", "mount_path")),
+        ]
+        | None
+    ) = None
+    """Where volumes of `spec.pod.volumes` are in the member's own container."""
+    containers: (
+        Annotated[tuple[Container, ...], Field(max_length=8, json_schema_extra=_BY_NAME), Rules(unique("name", "name"))]
+        | None
+    ) = None
+    """Containers beside the member, such as a log shipper. The member is ready while all of them are."""
+    init_containers: (
+        Annotated[
+            tuple[InitContainer, ...], Field(max_length=8, json_schema_extra=_BY_NAME), Rules(unique("name", "name"))
+        ]
+        | None
+    ) = None
+    """Containers that run before the member, in this order, and sidecars of Kubernetes."""
+    volumes: (
+        Annotated[
+            tuple[Volume, ...],
+            Field(max_length=16, json_schema_extra=_BY_NAME),
+            Rules(
+                unique("name", "name"),
+                foreign_names(VOLUMES, "are the member's own volumes, which cannot be overridden"),
+            ),
+        ]
+        | None
+    ) = None
+    """Further volumes."""
+    service_account_name: ObjectName | None = None
+    """ServiceAccount of the pods, `default` by default. Its token is in no container unless a projected volume asks."""
+    security_context: PodSecurityContext | None = None
+    """User and groups of all containers. The default is 1000. `{}`: the platform assigns them, as OpenShift does."""
+    runtime_class_name: ObjectName | None = None
+    """RuntimeClass of the pods."""
+    scheduler_name: ObjectName | None = None
+    """Scheduler of the pods. The default is that of Kubernetes."""
+    host_aliases: (
+        Annotated[
+            tuple[HostAlias, ...],
+            Field(
+                max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["ip"]}
+            ),
+            Rules(unique("ip", "ip")),
+        ]
+        | None
+    ) = None
+    """Entries of the hosts file of all containers."""
+    dns_config: DnsConfig | None = None
+    """What is added to the resolver's configuration of all containers."""
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """The fields of `Placement`, as in a manifest."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(Placement.model_fields))
+
+    @property
+    def further_containers(self) -> tuple[Container, ...]:
+        """Those before the member and those beside it."""
+        return (*(self.init_containers or ()), *(self.containers or ()))

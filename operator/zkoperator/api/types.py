@@ -1,5 +1,6 @@
 """The basic types of fields: texts and numbers, each with its bounds and its rule."""
 
+import ipaddress
 import re
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from zkoperator.api.rules import Rule, Rules, matching
-from zkoperator.patterns import DNS_SUBDOMAIN, IMAGE_REFERENCE
+from zkoperator.patterns import DNS_LABEL, DNS_SUBDOMAIN, IMAGE_REFERENCE
 
 _QUANTITY = r"[+-]?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?"
 
@@ -19,6 +20,31 @@ ObjectName = Annotated[
     Field(min_length=1, max_length=253),
     Rules(matching(DNS_SUBDOMAIN, "write the name of an object: lower-case letters, digits, '-' and '.'")),
 ]
+
+LabelName = Annotated[
+    str,
+    Field(min_length=1, max_length=63),
+    Rules(matching(DNS_LABEL, "write lower-case letters, digits and '-', no '-' first or last")),
+]
+"""A name within an object, such as that of a container or a volume."""
+ConfigKey = Annotated[
+    str,
+    Field(min_length=1, max_length=253),
+    Rules(matching(r"[-._a-zA-Z0-9]+", "write a key of letters, digits, '-', '_' and '.'")),
+]
+"""A key of a ConfigMap or Secret."""
+Command = Annotated[tuple[Annotated[str, Field(max_length=8192)], ...], Field(max_length=64)]
+
+_SEGMENT = (
+    rf"([^/:.{CONTROL_CHARACTERS}][^/:{CONTROL_CHARACTERS}]*|\.[^/:.{CONTROL_CHARACTERS}][^/:{CONTROL_CHARACTERS}]*)"
+)
+ABSOLUTE_PATH = matching(
+    f"(/{_SEGMENT})+", "write an absolute path without '.', '..' and ':', and without '/' at its end"
+)
+RELATIVE_PATH = matching(
+    f"{_SEGMENT}(/{_SEGMENT})*",
+    "write a path within the volume, without '.', '..' and ':', and without '/' at its ends",
+)
 
 _QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
@@ -136,3 +162,12 @@ def no_operator_keys() -> Rule:
         cel=f"self.all(k, !(k in {list(OPERATOR_KEYS)}) && {prefixes})",
         holds=lambda keys: not any(key in OPERATOR_KEYS or key.startswith(OPERATOR_PREFIXES) for key in keys),
     )
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether the text is an IP address, as `isIP` of the API server says."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text and getattr(address, "ipv4_mapped", None) is None

@@ -1,13 +1,12 @@
 """Turns a raw ZooKeeperCluster into one frozen, validated value. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from zkoperator.api.cluster import (
     MAX_REPLICAS,
-    Resources,
     ZooKeeperCluster,
     ZooKeeperClusterSpec,
     ZooKeeperClusterStatus,
@@ -15,6 +14,7 @@ from zkoperator.api.cluster import (
 from zkoperator.api.incarnation import Incarnation
 from zkoperator.api.meta import API_VERSION, ObjectMeta
 from zkoperator.api.parse import parse
+from zkoperator.api.resources import Resources
 from zkoperator.api.tls import Plaintext, Tls
 from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Server, server_of
 from zkoperator.ensemble.model.names import RESTART, TAKE_OVER, Names
@@ -138,11 +138,11 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
     cluster = parse(ZooKeeperCluster, raw)
     if isinstance(cluster, tuple):
         raise InvalidError(cluster)
-    errors = _errors(cluster.spec)
+    names = Names(cluster.metadata.namespace, cluster.metadata.name, defaults.domain)
+    errors = _errors(cluster.spec, names)
     if errors:
         raise InvalidError(errors)
     image = cluster.spec.image or defaults.image
-    names = Names(cluster.metadata.namespace, cluster.metadata.name, defaults.domain)
     status = _own_status(cluster.status, names)
     return ValidatedCluster(
         names=names,
@@ -187,7 +187,7 @@ def _spent_consent(meta: ObjectMeta, status: ZooKeeperClusterStatus) -> tuple[st
     return (f"the annotation {TAKE_OVER} does nothing once the ensemble has data; remove it ({command})",)
 
 
-def _errors(spec: ZooKeeperClusterSpec) -> tuple[FieldError, ...]:
+def _errors(spec: ZooKeeperClusterSpec, names: Names) -> tuple[FieldError, ...]:
     errors = [
         FieldError(f"spec.resources.requests[{name}]", f"write at most the limit, {spec.resources.limits[name]}")
         for name, request in spec.resources.requests.items()
@@ -198,7 +198,15 @@ def _errors(spec: ZooKeeperClusterSpec) -> tuple[FieldError, ...]:
         errors.append(
             FieldError(path, f"write more: the heap would be {_heap_mib(spec)} MiB, less than {_LEAST_HEAP_MIB}")
         )
-    return tuple(errors)
+    return (*errors, *_redirected_members(spec, names))
+
+
+def _redirected_members(spec: ZooKeeperClusterSpec, names: Names) -> Iterator[FieldError]:
+    """Members find one another by these names; whoever answers at another address may be of another ensemble."""
+    for number, alias in enumerate(spec.pod.host_aliases or ()):
+        if own := [name for name in alias.hostnames if f".{names.members_service}." in f".{name}."]:
+            path = f"spec.pod.hostAliases[{number}].hostnames"
+            yield FieldError(path, f"remove {', '.join(own)}: members find one another by these names")
 
 
 def _memory(resources: Resources) -> Decimal:

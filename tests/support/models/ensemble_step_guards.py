@@ -327,6 +327,28 @@ def a_member_that_is_known_to_be_away_gets_the_newer_template() -> None:
     assert _restarted(world, replace(stopped, pods={**stopped.pods, follower: pod})) == [follower]
 
 
+def a_member_in_a_pod_that_is_not_ready_is_restarted_before_others() -> None:
+    """It spends the disruption budget, so that no eviction of another one is let through."""
+    world = at_rest()
+    world.edit(config={"tickTime": "3000"})
+    world.tick()
+    assert world.restarts == [], "the children are written first"
+    for member in sorted(world.pods):
+        observed = world.observe()
+        pods = {each: replace(pod, ready=each != member) for each, pod in observed.pods.items()}
+        assert _restarted(world, replace(observed, pods=pods)) == [member]
+
+
+def _readiness_does_not_matter(patch: pytest.MonkeyPatch) -> None:
+    rank = roll._rank
+
+    def blind(observed: Observed, member: int) -> tuple[int, int]:
+        pods = {each: replace(pod, ready=True) for each, pod in observed.pods.items()}
+        return rank(replace(observed, pods=pods), member)
+
+    patch.setattr(roll, "_rank", blind)
+
+
 def _with_a_newer_template() -> tuple[Simulation, int]:
     world = at_rest()
     world.edit(imagePullPolicy="Always")
@@ -359,6 +381,7 @@ def _nobody_is_known_to_be_away(patch: pytest.MonkeyPatch) -> None:
 
 
 GUARDS = (
+    Guard(a_member_in_a_pod_that_is_not_ready_is_restarted_before_others, _readiness_does_not_matter),
     Guard(a_member_that_missed_one_answer_is_not_restarted_for_its_template, _one_look_is_enough),
     Guard(a_member_that_is_known_to_be_away_gets_the_newer_template, _nobody_is_known_to_be_away),
     Guard(a_bad_image_and_a_reboot_take_one_member_at_most, _second_ones_at_will),

@@ -5,6 +5,7 @@ CEL rule asks for is followed; other rules are not understood, so an object made
 """
 
 import copy
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -32,8 +33,9 @@ JUNK: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
+@functools.cache
 def spec_schema(kind: str) -> Schema:
-    """The schema of `spec` of a kind, by the plural's file name."""
+    """The schema of `spec` of a kind, by the plural's file name. Nobody changes it."""
     document = yaml.safe_load((CRDS / f"{kind}.yaml").read_text())
     schema: Schema = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     return schema

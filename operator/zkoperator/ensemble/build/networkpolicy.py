@@ -1,6 +1,7 @@
 """The NetworkPolicy: only members reach the quorum and election ports; where egress is denied, members reach these."""
 
 from zkoperator.ensemble.build.manifest import manifest
+from zkoperator.ensemble.build.pod_extras import further_ports
 from zkoperator.ensemble.build.services import client_ports
 from zkoperator.ensemble.model.names import ELECTION_PORT, METRICS_PORT, QUORUM_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -27,6 +28,9 @@ def network_policy(cluster: ValidatedCluster, *, egress: bool = False) -> Manife
             {"ports": _ports(QUORUM_PORT, ELECTION_PORT), "from": members},
         ],
     }
+    # Their containers share the address of the member, so that this policy is theirs too.
+    if further := further_ports(cluster.spec.pod):
+        spec["ingress"].append({"ports": [{"port": port, "protocol": protocol} for port, protocol in further]})
     if egress:
         spec["policyTypes"] = ["Ingress", EGRESS]
         spec["egress"] = [

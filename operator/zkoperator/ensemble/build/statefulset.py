@@ -4,8 +4,18 @@ import hashlib
 import json
 from typing import Any
 
-from zkoperator.api.cluster import Resources, StorageType
+from zkoperator.api.cluster import StorageType
+from zkoperator.api.resources import Resources
 from zkoperator.ensemble.build.manifest import manifest
+from zkoperator.ensemble.build.pod_extras import (
+    asked_extras,
+    further_containers,
+    further_environment,
+    further_mounts,
+    further_volumes,
+    pod_extras,
+    security_context,
+)
 from zkoperator.ensemble.build.probes import liveness_probe, readiness_probe, startup_probe
 from zkoperator.ensemble.build.tls import (
     has_files,
@@ -36,8 +46,6 @@ from zkoperator.ensemble.model.names import (
 from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
-
-_USER = 1000
 
 
 def stateful_set(
@@ -94,9 +102,10 @@ def revision(cluster: ValidatedCluster, secret_id: str) -> str:
             "logLevel": spec.log_level.value,
             "jvm": spec.jvm.manifest(),
             "resources": _amounts(spec.resources),
-            "pod": spec.pod.manifest(),
+            "pod": spec.pod.placement,
             "restart": cluster.restart,
             "secret": secret_id,
+            **({"extras": extras} if (extras := asked_extras(spec.pod)) else {}),
             **({"tls": tls_cfg(cluster)} if has_files(cluster) else {}),
         }
     )
@@ -131,16 +140,8 @@ def _pod_spec(cluster: ValidatedCluster) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": pod.termination_grace_period_seconds,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            # The default would walk through volumes of gigabytes at each start.
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [_container(cluster)],
+        "securityContext": security_context(pod),
+        "containers": [_container(cluster), *further_containers(pod)],
         "volumes": _volumes(cluster),
         "topologySpreadConstraints": _spread(cluster),
     }
@@ -151,7 +152,7 @@ def _pod_spec(cluster: ValidatedCluster) -> dict[str, Any]:
         "affinity": pod.affinity.manifest() if pod.affinity is not None else {},
         "priorityClassName": pod.priority_class_name,
     }
-    return spec | {key: value for key, value in optional.items() if value}
+    return spec | {key: value for key, value in optional.items() if value} | pod_extras(pod)
 
 
 def _container(cluster: ValidatedCluster) -> dict[str, Any]:
@@ -186,6 +187,7 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
             {"name": "scratch", "mountPath": "/logs"},
             {"name": "scratch", "mountPath": "/datalog"},
             *tls_mounts(cluster),
+            *further_mounts(cluster.spec.pod),
         ],
     }
 
@@ -211,6 +213,7 @@ def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
         {"name": "SERVER_JVMFLAGS", "value": " ".join(flags)},
         *tls_environment(cluster),
         *_incarnation(cluster),
+        *further_environment(cluster.spec.pod),
     ]
 
 
@@ -232,7 +235,7 @@ def _volumes(cluster: ValidatedCluster) -> list[dict[str, Any]]:
     ]
     if cluster.spec.storage.type is StorageType.EPHEMERAL:
         volumes.append({"name": "data", "emptyDir": {"sizeLimit": cluster.spec.storage.size}})
-    return volumes
+    return [*volumes, *further_volumes(cluster.spec.pod)]
 
 
 def _spread(cluster: ValidatedCluster) -> list[dict[str, Any]]:

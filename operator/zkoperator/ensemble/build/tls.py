@@ -7,6 +7,7 @@ must start with the TLS that the pod was made with, whatever the ConfigMap says 
 from typing import Any
 
 from zkoperator.api.tls import Authentication, CertificateSource, Tls
+from zkoperator.ensemble.build.pod_extras import security_context
 from zkoperator.ensemble.model.names import TLS, TLS_PORT
 from zkoperator.ensemble.model.tls import QuorumPhase
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -104,8 +105,10 @@ def tls_volumes(cluster: ValidatedCluster) -> list[dict[str, Any]]:
     """Return the Secret, and the memory for its copies: a server does not notice how the kubelet changes a volume."""
     if not has_files(cluster):
         return []
+    # The kubelet gives the files to the group of the volumes; where nobody names one, they must be open to any user.
+    mode = 0o440 if security_context(cluster.spec.pod).get("fsGroup") is not None else 0o444
     return [
-        {"name": "certificates", "secret": {"secretName": cluster.names.tls_secret, "defaultMode": 0o440}},
+        {"name": "certificates", "secret": {"secretName": cluster.names.tls_secret, "defaultMode": mode}},
         {"name": "tls", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
     ]
 

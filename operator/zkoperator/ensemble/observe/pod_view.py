@@ -34,6 +34,7 @@ _ADVICE = {
 }
 _CRASH_LOOP = "CrashLoopBackOff"
 _LOG = "its log says why (kubectl logs --previous)"
+_OTHER_ADVICE = "check its entry in spec.pod, or who added it, and its log (kubectl logs --previous --container)"
 _OUT_OF_MEMORY = "OOMKilled"
 _MEMORY = "raise spec.resources.limits.memory"
 _CRASHES = 2
@@ -94,18 +95,18 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
     meta, spec, status = manifest["metadata"], manifest["spec"], manifest.get("status", {})
     annotations = meta.get("annotations") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
-    container = _ours(status.get("containerStatuses") or ())
+    container, others = _ours(status.get("containerStatuses") or ()), _others(status)
     return PodView(
         name=meta["name"],
         uid=meta["uid"],
         member=member,
         owner_uid=_controller(meta),
         ip=status.get("podIP", ""),
-        ready=conditions.get("Ready", {}).get("status") == "True",
+        ready=_is_ready(conditions),
         deleting="deletionTimestamp" in meta,
         running=_running(status, container),
         unschedulable=_scheduled(conditions).get("reason") == "Unschedulable",
-        trouble=_trouble(conditions, container, deleting="deletionTimestamp" in meta),
+        trouble=_trouble(conditions, container, others, deleting="deletionTimestamp" in meta),
         image=_ours(spec["containers"]).get("image", ""),
         revision=annotations.get(REVISION, ""),
         template=annotations.get(TEMPLATE, ""),
@@ -149,6 +150,12 @@ def _ours(containers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return next((container for container in containers if container.get("name") == CONTAINER), {})
 
 
+def _others(status: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the states of the containers before the member and beside it: while one fails, the pod is not ready."""
+    kinds = ("initContainerStatuses", "containerStatuses")
+    return [each for kind in kinds for each in status.get(kind) or () if each.get("name") != CONTAINER]
+
+
 def _running(status: dict[str, Any], container: dict[str, Any]) -> Running:
     state = container.get("state") or {}
     if "running" in state:
@@ -158,13 +165,43 @@ def _running(status: dict[str, Any], container: dict[str, Any]) -> Running:
     return Running.UNKNOWN
 
 
+def _is_ready(conditions: dict[str, Any]) -> bool:
+    return bool(conditions.get("Ready", {}).get("status") == "True")
+
+
 def _scheduled(conditions: dict[str, Any]) -> dict[str, Any]:
     condition: dict[str, Any] = conditions.get("PodScheduled", {})
     return condition if condition.get("status") == "False" else {}
 
 
-def _trouble(conditions: dict[str, Any], container: dict[str, Any], *, deleting: bool) -> str:
-    """Return reason and message of what prevents the pod from running, empty when nothing is known."""
+def _trouble(
+    conditions: dict[str, Any], container: dict[str, Any], others: Sequence[dict[str, Any]], *, deleting: bool
+) -> str:
+    """Return reason and message of what prevents the pod from being ready, empty when nothing is known."""
+    if found := _member_trouble(conditions, container, deleting=deleting):
+        return found
+    if deleting or _is_ready(conditions):
+        return ""
+    told = ((each.get("name", ""), _other_trouble(each)) for each in others if not _is_done(each))
+    return next((f"container {name}: {what}" for name, what in told if what), "")
+
+
+def _other_trouble(container: dict[str, Any]) -> str:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    found = waiting if waiting.get("reason") not in (None, *_HARMLESS_WAITS) else _failing(container)
+    if not found:
+        return ""
+    message = f"{found['reason']}: {found.get('message', '')}".removesuffix(": ")[:_MESSAGE_LIMIT]
+    return f"{message}; {_OTHER_ADVICE}"
+
+
+def _is_done(container: dict[str, Any]) -> bool:
+    """Whether the container ran to its end, as one before the member should."""
+    ended = (container.get("state") or {}).get("terminated") or {}
+    return ended.get("exitCode") == 0
+
+
+def _member_trouble(conditions: dict[str, Any], container: dict[str, Any], *, deleting: bool) -> str:
     waiting = (container.get("state") or {}).get("waiting") or {}
     found = _scheduled(conditions) or waiting or ({} if deleting else _failing(container))
     reason = found.get("reason", "")

@@ -196,11 +196,16 @@ def _owner_uid(observed: Observed) -> str:
 
 
 def _rank(observed: Observed, member: int) -> tuple[int, int]:
-    """Sort key: members without a vote, followers, the leader; within each the highest id first."""
+    """Sort key: members without a vote, those that are not ready, followers, the leader; the highest id first.
+
+    A member that serves in a pod that is not ready spends the disruption budget, so that no other can be restarted.
+    """
     if member not in observed.voters:
         return 0, -member
+    if not observed.pods[member].ready:
+        return 1, -member
     answer = observed.serving(member)
-    return (2 if answer is not None and answer.mode is Mode.LEADER else 1), -member
+    return (3 if answer is not None and answer.mode is Mode.LEADER else 2), -member
 
 
 def _excluded_voters(observed: Observed, member: int) -> frozenset[int]:

@@ -63,7 +63,8 @@ def test_a_pod_that_is_only_starting_is_no_trouble(reason: str) -> None:
 
 def test_a_container_that_admission_put_first_is_not_taken_for_the_member() -> None:
     sidecar = {"name": "proxy", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
-    seen = view([], sidecar, {"name": "zookeeper", "state": {"running": {}}, "started": True})
+    member = {"name": "zookeeper", "state": {"running": {}}, "started": True}
+    seen = view([{"type": "Ready", "status": "True"}], sidecar, member)
     assert (seen.image, seen.running, seen.trouble) == ("zookeeper:3.9.5", Running.YES, "")
     assert view([], {"name": "proxy", "state": {"running": {}}}).running is Running.UNKNOWN
 
@@ -100,3 +101,33 @@ def test_a_container_that_came_up_again_or_ended_once_is_in_no_trouble(status: d
 def test_a_pod_that_is_being_stopped_ends_as_it_should() -> None:
     stopped = {"name": "zookeeper", "restartCount": 5, "state": ended("Error", 143)}
     assert view([], stopped, deletionTimestamp="now").trouble == ""
+
+
+SHIPPER = "container shipper: CrashLoopBackOff: back-off; check its entry in spec.pod, or who added it"
+
+
+def test_a_container_beside_or_before_the_member_that_fails_is_named() -> None:
+    failing = {"name": "shipper", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}}
+    assert view([], {"name": "zookeeper", "state": {"running": {}}}, failing).trouble.startswith(SHIPPER)
+    manifest = {
+        "metadata": {"name": "main-zk-0", "uid": "u"},
+        "spec": {"containers": [{"name": "zookeeper", "image": "zookeeper:3.9.5"}]},
+        "status": {
+            "initContainerStatuses": [failing],
+            "containerStatuses": [{"name": "zookeeper", "state": {"waiting": {"reason": "PodInitializing"}}}],
+        },
+    }
+    found = pod_view(1, manifest)
+    assert found.trouble.startswith(SHIPPER)
+    assert found.running is Running.NO
+
+
+def test_a_container_that_has_done_its_work_before_the_member_is_no_trouble() -> None:
+    done = {"name": "copy", "state": {"terminated": {"reason": "Completed", "exitCode": 0}}, "restartCount": 3}
+    assert view([], {"name": "zookeeper", "state": {"running": {}}}, done).trouble == ""
+
+
+def test_the_member_s_own_trouble_is_told_before_that_of_others() -> None:
+    failing = {"name": "shipper", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    own = {"name": "zookeeper", "state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}
+    assert view([], own, failing).trouble.startswith("ErrImagePull: no such image")
