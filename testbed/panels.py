@@ -197,6 +197,27 @@ PANELS: tuple[Row | Panel, ...] = (
         (("max by (namespace, pod) (quorum_size)", "{{namespace}}/{{pod}}"),),
         about="A member that serves nobody has no line.",
     ),
+    Row("Backups"),
+    Panel(
+        "Backups by state",
+        "short",
+        (('sum by (reason) (zkoperator_backup_conditions{condition="Complete"})', "{{reason}}"),),
+    ),
+    Panel(
+        "Duration of a backup, p99",
+        "s",
+        (("histogram_quantile(0.99, sum by (le) (rate(zkoperator_backup_duration_seconds_bucket[1d])))", ""),),
+    ),
+    Panel(
+        "Failed Jobs of backups",
+        "short",
+        (("sum by (reason) (increase(zkoperator_backup_failures_total[1d]))", "{{reason}}"),),
+    ),
+    Panel(
+        "What is stored",
+        "bytes",
+        (("sum(zkoperator_backup_bytes)", "bytes"), ("sum(zkoperator_backup_znodes)", "znodes")),
+    ),
     Row("Operator"),
     Panel(
         "Passes",

@@ -1,4 +1,4 @@
-"""What a replica runs while it holds the Lease: the event sources, the two reconcile loops and what they share.
+"""What a replica runs while it holds the Lease: the event sources, the reconcile loops and what they share.
 
 `app.py` decides when it runs; this module wires events to loops, and loops to reconcilers.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+from zkoperator.backup.reconcile import BackupReconciler, OperatorPod
 from zkoperator.controller.other_operators import OtherOperators
 from zkoperator.controller.other_operators_reporter import OtherOperatorsReporter
 from zkoperator.controller.signature import SignedApi, operator_name
@@ -22,6 +23,8 @@ from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import (
     CONFIG_MAPS,
+    CONFIG_SYNCS,
+    ZOOKEEPER_BACKUPS,
     ZOOKEEPER_CLUSTERS,
     KubeApi,
     Resource,
@@ -41,7 +44,7 @@ from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
 from zkoperator.zk.session import SessionSettings
 
-CLUSTERS, SYNCS = "ZooKeeperCluster", "ConfigSync"
+CLUSTERS, SYNCS, BACKUPS = "ZooKeeperCluster", "ConfigSync", "ZooKeeperBackup"
 
 _PROBE_S = 2.0
 """A member answers within a millisecond; after this time it counts as one that does not answer."""
@@ -110,17 +113,23 @@ class ActiveReplica:
         self._clusters = self._loop(CLUSTERS, self._reconcile_cluster, settings)
         self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)
         self._mirror.bind(self._syncs.wake, self._syncs.forget)
+        pod = OperatorPod(settings.namespace, settings.identity, settings.backup_image)
+        self._backup = BackupReconciler(api, pod, metrics.backups)
+        self._backups = self._loop(BACKUPS, self._backup.reconcile, settings)
         self._event_sources = EventSources(
             api,
             source,
             settings.namespaces,
-            wake_cluster=lambda key, _: self._clusters.wake(key),
-            wake_sync=self._mirror.resource_changed,
+            wakes={
+                ZOOKEEPER_CLUSTERS: lambda key, _: self._clusters.wake(key),
+                CONFIG_SYNCS: self._mirror.resource_changed,
+                ZOOKEEPER_BACKUPS: lambda key, _: self._backups.wake(key),
+            },
             clock=clock,
         )
         metrics.watch_kopf(lambda: self._event_sources.supervisor.starts)
         metrics.watch_others(others.count)
-        metrics.watch_queues({CLUSTERS: lambda: self._clusters.depth, SYNCS: lambda: self._syncs.depth})
+        metrics.watch_queues({kind: partial(_depth_of, loop) for kind, loop in self._loops.items()})
 
     async def run(self) -> None:
         """Act until cancelled. Running passes may finish; then the sessions are closed."""
@@ -144,9 +153,7 @@ class ActiveReplica:
 
     def loops(self) -> dict[str, Callable[[], float]]:
         """Return for how many seconds each loop has not moved although it should have, by its name."""
-        kinds = {
-            f"the loop of {kind}": loop.stalled_s for kind, loop in ((CLUSTERS, self._clusters), (SYNCS, self._syncs))
-        }
+        kinds = {f"the loop of {kind}": loop.stalled_s for kind, loop in self._loops.items()}
         informers = {f"the informer of {name}": informer.stalled_s for name, informer in self._informers.items()}
         others = {"the watch for other operators": self._others_reporter.stalled_s}
         return kinds | informers | self._event_sources.loops() | others
@@ -159,13 +166,18 @@ class ActiveReplica:
         return self._event_sources.problem
 
     @property
+    def _loops(self) -> dict[str, KeyedLoop]:
+        return {CLUSTERS: self._clusters, SYNCS: self._syncs, BACKUPS: self._backups}
+
+    @property
     def _informers(self) -> dict[str, Informer]:
         return {kind.plural: informer for kind, informer in self._children.items()} | {
             "mirrored configmaps": self._targets
         }
 
     def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return self._clusters.run(), self._syncs.run(), self._event_sources.run(), self._others_reporter.run()
+        loops = (loop.run() for loop in self._loops.values())
+        return *loops, self._event_sources.run(), self._others_reporter.run()
 
     def _loop(
         self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, LookAgain]], settings: Settings
@@ -199,6 +211,10 @@ class ActiveReplica:
     def _cluster_changed(self, key: Key) -> None:
         self._clusters.wake(key)
         self._mirror.cluster_changed(key)
+
+
+def _depth_of(loop: KeyedLoop) -> int:
+    return loop.depth
 
 
 def _api_addresses(environ: Mapping[str, str]) -> frozenset[str]:

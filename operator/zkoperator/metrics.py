@@ -6,39 +6,44 @@ compares the alert rules and the dashboard with these metrics.
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from math import inf
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Info
 
 from zkoperator import __version__
 from zkoperator.api.meta import Truth
-from zkoperator.api.reasons import StandardCondition, SyncCondition, SyncReason
+from zkoperator.api.reasons import SyncCondition, SyncReason
+from zkoperator.backup.order import Facts
+from zkoperator.backup.status.meter import Meter as BackupMeter
 from zkoperator.ensemble.status.meter import Cause
 from zkoperator.ensemble.status.meter import Meter as ClusterMeter
 from zkoperator.mirror.model.meter import PULL
 from zkoperator.mirror.model.meter import Meter as SyncMeter
+from zkoperator.object_metrics import (
+    CONDITION,
+    SLOW,
+    ObjectConditions,
+    SummedGauge,
+    conditions_of,
+    counter,
+    gauge,
+    histogram,
+)
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import Outcome
 from zkoperator.runtime.wall_clock import utc_now
 
-FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
-"""Bucket bounds in seconds for what should take milliseconds."""
-
-_Labels = tuple[str, ...]
-_CONDITION: Final = ("condition", "status", "reason")
 _CHOSEN: Final = (SyncReason.PAUSED, SyncReason.DRY_RUN)
 """Reasons for which a ConfigSync is unequal on purpose, so that it does not lag."""
 
 
 class Metrics:
-    """The metrics of one process, in a registry of its own; `syncs` and `clusters` are those of the two kinds.
+    """The metrics of one process, in a registry of its own; `syncs`, `clusters` and `backups` are those of the kinds.
 
     Args:
         clock: for durations.
@@ -48,31 +53,32 @@ class Metrics:
     def __init__(self, clock: Clock = MONOTONIC, *, objects: int = 0) -> None:
         self.registry = registry = CollectorRegistry()
         Info("zkoperator_build", "Version of the operator", registry=registry).info({"version": __version__})
-        self._leader = _gauge(registry, "zkoperator_leader", "1 while this replica holds the Lease")
-        self._ready = _gauge(registry, "zkoperator_ready", "1 while this replica could act, as /readyz says")
-        self._others = _gauge(
+        self._leader = gauge(registry, "zkoperator_leader", "1 while this replica holds the Lease")
+        self._ready = gauge(registry, "zkoperator_ready", "1 while this replica could act, as /readyz says")
+        self._others = gauge(
             registry,
             "zkoperator_other_operators",
             "Other operators that have written to our objects within the last hour",
         )
-        self._passes = _counter(registry, "zkoperator_reconcile_total", "Passes by kind and outcome", "kind", "outcome")
-        self._pass_seconds = _histogram(registry, "zkoperator_reconcile_seconds", "Duration of a pass", "kind")
-        self._depth = _gauge(registry, "zkoperator_queue_depth", "Objects waiting for a pass", "kind")
-        self._kube = _histogram(
+        self._passes = counter(registry, "zkoperator_reconcile_total", "Passes by kind and outcome", "kind", "outcome")
+        self._pass_seconds = histogram(registry, "zkoperator_reconcile_seconds", "Duration of a pass", "kind")
+        self._depth = gauge(registry, "zkoperator_queue_depth", "Objects waiting for a pass", "kind")
+        self._kube = histogram(
             registry, "zkoperator_kube_request_seconds", "Requests to the Kubernetes API", "verb", "outcome"
         )
-        self._zookeeper = _histogram(
+        self._zookeeper = histogram(
             registry,
             "zkoperator_zookeeper_request_seconds",
             "Requests to ZooKeeper, four-letter words included; reads of whole subtrees are not in here",
             "operation",
             "result",
         )
-        self._kopf = _gauge(
+        self._kopf = gauge(
             registry, "zkoperator_kopf_starts", "Times that this process had to start kopf; more than 1: it has ended"
         )
         self.syncs = SyncMetrics(registry, clock, objects)
         self.clusters = ClusterMetrics(registry, objects)
+        self.backups = BackupMetrics(registry, objects)
 
     def count_pass(self, kind: str, outcome: str, duration_s: float) -> None:
         """One pass of a loop."""
@@ -117,34 +123,32 @@ class SyncMetrics(SyncMeter):
         self._objects = ObjectConditions(registry, f"{prefix}_object_condition", objects)
         self._clock = clock
         self._unequal_since_s: dict[Key, float] = {}
-        self._writes = _counter(
+        self._writes = counter(
             registry, f"{prefix}_total", "Writes to the other side, by direction and result", "direction", "result"
         )
-        self._latency = _histogram(
+        self._latency = histogram(
             registry,
             f"{prefix}_event_to_write_seconds",
             "From the first notification of a change to the end of its write",
             "direction",
         )
-        self._cas = _counter(
+        self._cas = counter(
             registry, f"{prefix}_cas_failures_total", "Conditional writes refused by the side that had changed", "side"
         )
-        self._snapshot = _histogram(registry, f"{prefix}_snapshot_seconds", "Reading a whole subtree")
-        self._rereads = _counter(
+        self._snapshot = histogram(registry, f"{prefix}_snapshot_seconds", "Reading a whole subtree")
+        self._rereads = counter(
             registry, f"{prefix}_snapshot_retries_total", "Reads of whole subtrees that a lost connection cut off"
         )
-        self._resyncs = _counter(registry, f"{prefix}_resyncs_total", "Whole subtrees read, by reason", "reason")
-        self._events = _counter(registry, f"{prefix}_watch_events_total", "Notifications of watched subtrees")
-        self._flaps = _counter(registry, f"{prefix}_flaps_total", "Keys held because both sides kept reverting them")
-        self._noop = _counter(registry, f"{prefix}_noop_total", "Passes that found nothing to write")
-        self._requests = _counter(
+        self._resyncs = counter(registry, f"{prefix}_resyncs_total", "Whole subtrees read, by reason", "reason")
+        self._events = counter(registry, f"{prefix}_watch_events_total", "Notifications of watched subtrees")
+        self._flaps = counter(registry, f"{prefix}_flaps_total", "Keys held because both sides kept reverting them")
+        self._noop = counter(registry, f"{prefix}_noop_total", "Passes that found nothing to write")
+        self._requests = counter(
             registry, f"{prefix}_api_writes_total", "Writes to the Kubernetes API by what was written", "object"
         )
-        self._conditions = _SummedGauge(
-            _gauge(registry, f"{prefix}_conditions", "ConfigSyncs by condition", *_CONDITION)
-        )
+        self._conditions = SummedGauge(gauge(registry, f"{prefix}_conditions", "ConfigSyncs by condition", *CONDITION))
         self._numbers = {
-            field: _SummedGauge(_gauge(registry, f"{prefix}_{name}", meaning))
+            field: SummedGauge(gauge(registry, f"{prefix}_{name}", meaning))
             for field, name, meaning in (
                 ("keys", "keys", "Keys that are equal on both sides"),
                 ("bytes", "bytes", "Bytes of the values of those keys"),
@@ -152,7 +156,7 @@ class SyncMetrics(SyncMeter):
                 ("held", "held_deletes", "Deletions that wait for approval"),
             )
         }
-        lag = _gauge(
+        lag = gauge(
             registry,
             f"{prefix}_lag_seconds",
             "For how long the ConfigSync that is unequal longest has been so, as far as this process has seen",
@@ -161,7 +165,7 @@ class SyncMetrics(SyncMeter):
 
     def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the object under its conditions, and its numbers into the sums."""
-        conditions = _conditions(status)
+        conditions = conditions_of(status)
         self._conditions.put(key, conditions)
         self._objects.put(key, conditions)
         held = _held(status)
@@ -227,16 +231,16 @@ class ClusterMetrics(ClusterMeter):
         prefix = "zkoperator_cluster"
         self._objects = ObjectConditions(registry, f"{prefix}_object_condition", objects)
         self._causes: dict[Key, Cause] = {}
-        self._conditions = _SummedGauge(_gauge(registry, f"{prefix}_conditions", "Clusters by condition", *_CONDITION))
-        self._members = _SummedGauge(_gauge(registry, f"{prefix}_members", "Members of all clusters by role", "role"))
-        self._steps = _histogram(
+        self._conditions = SummedGauge(gauge(registry, f"{prefix}_conditions", "Clusters by condition", *CONDITION))
+        self._members = SummedGauge(gauge(registry, f"{prefix}_members", "Members of all clusters by role", "role"))
+        self._steps = histogram(
             registry, f"{prefix}_step_seconds", "Steps by their kind and what became of them", "step", "result"
         )
-        self._blocks = _counter(
+        self._blocks = counter(
             registry, f"{prefix}_gate_blocks_total", "Times that a change came to wait, by its cause", "cause"
         )
         self._ends: dict[str, dict[Key, float]] = {name: {} for name in ("client", "quorum")}
-        expiry = _gauge(
+        expiry = gauge(
             registry,
             f"{prefix}_certificate_expiry_seconds",
             "Seconds until the first certificate of any cluster ends",
@@ -247,7 +251,7 @@ class ClusterMetrics(ClusterMeter):
 
     def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
         """Count the cluster under its conditions, and its members by role."""
-        conditions = _conditions(status)
+        conditions = conditions_of(status)
         self._conditions.put(key, conditions)
         self._objects.put(key, conditions)
         if "members" in status:
@@ -280,81 +284,52 @@ class ClusterMetrics(ClusterMeter):
             self._blocks.labels(cause.value).inc()
 
 
-class ObjectConditions(Collector):
-    """The conditions of single objects, those that are not ready first, up to a number of objects.
+class BackupMetrics(BackupMeter):
+    """The metrics of all ZooKeeperBackups together."""
 
-    The shipped configuration of kube-state-metrics exposes the same name and labels, without a limit.
+    def __init__(self, registry: CollectorRegistry, objects: int = 0) -> None:
+        prefix = "zkoperator_backup"
+        self._objects = ObjectConditions(registry, f"{prefix}_object_condition", objects)
+        self._conditions = SummedGauge(
+            gauge(registry, f"{prefix}_conditions", "ZooKeeperBackups by condition", *CONDITION)
+        )
+        self._failures = counter(registry, f"{prefix}_failures_total", "Failed Jobs of backups by reason", "reason")
+        self._seconds = histogram(
+            registry, f"{prefix}_duration_seconds", "From the begin of a Job's work to the stored copy", buckets=SLOW
+        )
+        self._sums = {
+            "znodes": SummedGauge(gauge(registry, f"{prefix}_znodes", "Znodes in the copies of all backups together")),
+            "storedBytes": SummedGauge(gauge(registry, f"{prefix}_bytes", "Stored bytes of all backups together")),
+        }
 
-    Args:
-        registry: the registry of the process.
-        name: of the metric.
-        limit: so many objects are shown; 0: there is no such metric, and no object is remembered.
-    """
+    def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Count the backup under its conditions, and its size into the sums."""
+        conditions = conditions_of(status)
+        self._conditions.put(key, conditions)
+        self._objects.put(key, conditions)
+        for field, sums in self._sums.items():
+            sums.put(key, {(): float(status.get(field, 0))})
 
-    def __init__(self, registry: CollectorRegistry, name: str, limit: int) -> None:
-        self._name = name
-        self._limit = limit
-        self._known: dict[Key, tuple[_Labels, ...]] = {}
-        if limit:
-            registry.register(self)
+    def object_gone(self, key: Key) -> None:
+        """Remove the backup from all sums."""
+        for sums in (self._conditions, *self._sums.values()):
+            sums.put(key, {})
+        self._objects.put(key, {})
 
-    def put(self, key: Key, conditions: Iterable[_Labels]) -> None:
-        """Replace the conditions of an object; none removes it."""
-        self._known.pop(key, None)
-        if self._limit and (shown := tuple(conditions)):
-            self._known[key] = shown
+    def completed(self, facts: Facts) -> None:
+        """A backup was stored."""
+        began, ended = (datetime.fromisoformat(text) for text in (facts.started_at, facts.completed_at))
+        self._seconds.observe((ended - began).total_seconds())
 
-    def describe(self) -> Iterable[Metric]:
-        """Return the metric without a series."""
-        yield self._family()
-
-    def collect(self) -> Iterable[Metric]:
-        """Return one series for each condition; 1 is its only value."""
-        family = self._family()
-        # A copy, because this runs in the thread of the scrape.
-        known = sorted(self._known.copy().items(), key=lambda item: (_is_ready(item[1]), item[0]))
-        for key, conditions in known[: self._limit]:
-            for labels in conditions:
-                family.add_metric((key.namespace, key.name, *labels), 1.0)
-        yield family
-
-    def _family(self) -> GaugeMetricFamily:
-        meaning = "1: this object has this condition; of as many objects as --object-metrics says"
-        return GaugeMetricFamily(self._name, meaning, labels=("namespace", "name", *_CONDITION))
-
-
-def _is_ready(conditions: Iterable[_Labels]) -> bool:
-    return any(labels[:2] == (SyncCondition.READY, Truth.TRUE) for labels in conditions)
+    def failed(self, reason: str) -> None:
+        """A Job has failed."""
+        self._failures.labels(reason).inc()
 
 
 def _first_end_s(ends: Mapping[Key, float]) -> float:
     """Return in how many seconds the first of them ends; infinity while there is none."""
     # A copy, because this runs in the thread of the scrape.
     return min(tuple(ends.values()), default=inf) - utc_now().timestamp()
-
-
-class _SummedGauge:
-    """A gauge that is the sum over all objects, updated by the change of each object."""
-
-    def __init__(self, gauge: Gauge) -> None:
-        self._gauge = gauge
-        self._shares: dict[Key, Mapping[_Labels, float]] = {}
-
-    def put(self, key: Key, shares: Mapping[_Labels, float]) -> None:
-        """Replace what this object adds to the sums; an empty mapping removes it."""
-        before = self._shares.pop(key, {})
-        if shares:
-            self._shares[key] = shares
-        if shares == before:
-            return
-        for labels in {*before, *shares}:
-            series = self._gauge.labels(*labels) if labels else self._gauge
-            series.inc(shares.get(labels, 0.0) - before.get(labels, 0.0))
-
-
-def _conditions(status: Mapping[str, Any]) -> dict[_Labels, float]:
-    own = (item for item in status.get("conditions") or () if item["type"] not in set(StandardCondition))
-    return {(item["type"], item["status"], item["reason"]): 1.0 for item in own}
 
 
 def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -371,15 +346,3 @@ def _held(status: Mapping[str, Any]) -> int:
     conditions = status.get("conditions") or ()
     holds = any(item["type"] == SyncCondition.DELETIONS_HELD and item["status"] == Truth.TRUE for item in conditions)
     return int((status.get("pending") or {}).get("deletes", 0)) if holds else 0
-
-
-def _gauge(registry: CollectorRegistry, name: str, meaning: str, *labels: str) -> Gauge:
-    return Gauge(name, meaning, labels, registry=registry)
-
-
-def _counter(registry: CollectorRegistry, name: str, meaning: str, *labels: str) -> Counter:
-    return Counter(name, meaning, labels, registry=registry)
-
-
-def _histogram(registry: CollectorRegistry, name: str, meaning: str, *labels: str) -> Histogram:
-    return Histogram(name, meaning, labels, buckets=FAST, registry=registry)

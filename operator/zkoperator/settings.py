@@ -84,6 +84,11 @@ class Settings:
         (), _each(_NAMESPACE), "namespaces to act in, separated by commas; none given: all"
     )
     default_image: str = _option(DEFAULT_IMAGE, _IMAGE, "ZooKeeper image of clusters that name none")
+    backup_image: str = _option(
+        "",
+        lambda text: _IMAGE(text) if text else "",
+        "image of the Jobs of backups; default: that of the operator's pod",
+    )
     allowed_hosts: tuple[str, ...] = _option(
         (),
         _each(_HOSTS),

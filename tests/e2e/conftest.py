@@ -95,6 +95,7 @@ class Space:
         group = {
             "zookeeperclusters": "apis/zkoperator.dev/v1alpha1",
             "configsyncs": "apis/zkoperator.dev/v1alpha1",
+            "zookeeperbackups": "apis/zkoperator.dev/v1alpha1",
             "statefulsets": "apis/apps/v1",
             "deployments": "apis/apps/v1",
             "daemonsets": "apis/apps/v1",

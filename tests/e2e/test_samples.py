@@ -1,6 +1,7 @@
 """Every sample is applied as it is, and becomes what its first lines say.
 
-`cluster-full` needs five large nodes and stays a dry run, in tests/integration/test_crds.py. `cluster` is the first
+`cluster-full` needs five large nodes and stays a dry run, in tests/integration/test_crds.py; `backup` is what
+tests/e2e/test_backup.py tries with the ensemble that is there. `cluster` is the first
 ensemble of the README, which tests/e2e/test_documents.py waits for.
 """
 
@@ -34,7 +35,7 @@ SYNCS = {
 
 
 def test_every_sample_is_tried() -> None:
-    assert {path.stem for path in SAMPLES.glob("*.yaml")} == {*CLUSTERS, *SYNCS, "cluster", "cluster-full"}
+    assert {path.stem for path in SAMPLES.glob("*.yaml")} == {*CLUSTERS, *SYNCS, "backup", "cluster", "cluster-full"}
     first = [command for command in documented("README.md", "Install") if "zk/main" in command]
     assert first == ["kubectl wait --for=condition=Ready zk/main --timeout=5m"]
 

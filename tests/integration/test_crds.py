@@ -17,19 +17,21 @@ from tests.support.machines.api_client import ApiClient
 from tests.support.models.bad_objects import BAD_OBJECTS, Bad
 from tests.support.waiting import eventually
 from tests.support.worlds.kube_contract import client_of
+from zkoperator.api.backup import ZooKeeperBackup
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse, parse_strict
 from zkoperator.api.sync import ConfigSync
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.client import KubeClient
-from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest, Resource
+from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_BACKUPS, ZOOKEEPER_CLUSTERS, Manifest, Resource
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 RESOURCES: dict[str, tuple[Resource, type[Model]]] = {
     "ZooKeeperCluster": (ZOOKEEPER_CLUSTERS, ZooKeeperCluster),
     "ConfigSync": (CONFIG_SYNCS, ConfigSync),
+    "ZooKeeperBackup": (ZOOKEEPER_BACKUPS, ZooKeeperBackup),
 }
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
@@ -78,6 +80,11 @@ def several(*paths: str) -> dict[str, Any]:
     return {"zookeeper": side, "direction": "ZooKeeperToConfigMap"}
 
 
+def backup(name: str = "main-1", **spec: Any) -> Manifest:
+    storage = {"persistentVolumeClaim": {"claimName": "backups"}}
+    return {"metadata": {"name": name}, "spec": {"clusterRef": {"name": "main"}, "storage": storage, **spec}}
+
+
 async def refusal(user: ApiClient, kind: str, namespace: str, manifest: Manifest) -> list[FieldError]:
     """What the server says to somebody who creates the object; empty when it takes it."""
     resource = RESOURCES[kind][0]
@@ -96,7 +103,7 @@ async def refusal(user: ApiClient, kind: str, namespace: str, manifest: Manifest
 async def test_the_server_takes_the_definitions_as_structural(kubectl: Kubectl) -> None:
     listed = yaml.safe_load(kubectl("get", "crd", "-l", "app.kubernetes.io/name=zkoperator", "-o", "yaml").stdout)
     conditions = {c["type"]: c["status"] for item in listed["items"] for c in item["status"]["conditions"]}
-    assert len(listed["items"]) == 2
+    assert len(listed["items"]) == len(RESOURCES)
     assert conditions == {"NamesAccepted": "True", "Established": "True"}
 
 
@@ -146,6 +153,8 @@ CHANGES: tuple[tuple[Resource, Manifest, dict[str, Any], str, str], ...] = (
         "spec.zookeeper.path",
         "into sources, or back",
     ),
+    (ZOOKEEPER_BACKUPS, backup(), {"deletionPolicy": "Retain"}, "spec", "create another ZooKeeperBackup"),
+    (ZOOKEEPER_BACKUPS, backup(), {"verification": "None"}, "spec", "create another ZooKeeperBackup"),
     (CONFIG_SYNCS, sync(), {"configMap": {"name": "other"}}, "spec.configMap.name", "create another ConfigSync"),
     (
         CONFIG_SYNCS,
@@ -252,11 +261,12 @@ async def test_the_server_fills_in_the_defaults_that_the_operator_has(api: KubeC
     for resource, model, manifest in (
         (ZOOKEEPER_CLUSTERS, ZooKeeperCluster, cluster()),
         (CONFIG_SYNCS, ConfigSync, sync()),
+        (ZOOKEEPER_BACKUPS, ZooKeeperBackup, backup()),
     ):
         stored = await api.apply(resource, namespace, manifest)
         filled, ours = parse(model, stored), parse(model, manifest)
-        assert isinstance(filled, ZooKeeperCluster | ConfigSync)
-        assert isinstance(ours, ZooKeeperCluster | ConfigSync)
+        assert isinstance(filled, ZooKeeperCluster | ConfigSync | ZooKeeperBackup)
+        assert isinstance(ours, ZooKeeperCluster | ConfigSync | ZooKeeperBackup)
         assert filled.spec == ours.spec
 
 
@@ -355,11 +365,26 @@ async def test_one_look_says_whether_a_sync_is_fine_and_if_not_why(
     assert row.split()[:8] == ["shop", "/a", "shop", "TwoWay", "False", "Conflict", "7", "0x100000a2b"]
 
 
-async def test_both_kinds_are_in_all(api: KubeClient, kubectl: Kubectl, namespace: str) -> None:
+async def test_one_look_says_whether_there_is_a_backup_and_if_not_why(
+    api: KubeClient, kubectl: Kubectl, namespace: str
+) -> None:
+    await api.apply(ZOOKEEPER_BACKUPS, namespace, backup())
+    conditions = [condition("Complete", "False", "NoSyncedMember", "no member is synced; attempt 1 of 3")]
+    status = {"zxid": "0x100000a2b", "znodes": 7, "storedBytes": 900, "conditions": conditions}
+    await api.patch(ZOOKEEPER_BACKUPS, namespace, "main-1", {"status": status}, subresource="status")
+    head, row = kubectl("get", "zkb", "-n", namespace).stdout.splitlines()
+    assert head.split() == ["NAME", "CLUSTER", "STATE", "VERIFIED", "ZXID", "ZNODES", "SIZE", "AGE", "MESSAGE"]
+    assert row.split()[:3] == ["main-1", "main", "NoSyncedMember"]
+    assert row.endswith("no member is synced; attempt 1 of 3") and " 0x100000a2b " in row
+
+
+async def test_every_kind_is_in_all(api: KubeClient, kubectl: Kubectl, namespace: str) -> None:
     await api.apply(ZOOKEEPER_CLUSTERS, namespace, cluster())
     await api.apply(CONFIG_SYNCS, namespace, sync())
-    names = kubectl("get", "all", "-n", namespace, "-o", "name").stdout.split()
-    assert {"zookeepercluster.zkoperator.dev/main", "configsync.zkoperator.dev/shop"} <= set(names)
+    await api.apply(ZOOKEEPER_BACKUPS, namespace, backup())
+    names = set(kubectl("get", "all", "-n", namespace, "-o", "name").stdout.split())
+    assert {"zookeepercluster.zkoperator.dev/main", "configsync.zkoperator.dev/shop"} <= names
+    assert "zookeeperbackup.zkoperator.dev/main-1" in names
 
 
 async def test_kubectl_scales_a_cluster_within_its_bounds(api: KubeClient, kubectl: Kubectl, namespace: str) -> None:

@@ -112,7 +112,11 @@ async def scene(server: ApiServer, tmp_path: Path, *, every_s: float) -> AsyncIt
             wakes[key] += 1
 
         sources = EventSources(
-            KubeClient(wired), source, wake_cluster=wake, wake_sync=wake, every_s=every_s, missed_after_s=1
+            KubeClient(wired),
+            source,
+            wakes={ZOOKEEPER_CLUSTERS: wake, CONFIG_SYNCS: wake},
+            every_s=every_s,
+            missed_after_s=1,
         )
         task = asyncio.create_task(sources.run())
         try:

@@ -203,8 +203,10 @@ async def test_every_loop_has_a_test_that_stops_it(monkeypatch: pytest.MonkeyPat
             *OF_CONFIG_MAPS,
             "the slow list of zookeeperclusters",
             "the slow list of configsyncs",
+            "the slow list of zookeeperbackups",
             "the loop of ZooKeeperCluster",
             "the loop of ConfigSync",
+            "the loop of ZooKeeperBackup",
             "the watch for other operators",
             "kopf",
         }

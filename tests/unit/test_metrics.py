@@ -58,6 +58,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "zkoperator_cluster_step_seconds": ("step", "result"),
     "zkoperator_cluster_gate_blocks_total": ("cause",),
     "zkoperator_cluster_certificate_expiry_seconds": ("certificate",),
+    "zkoperator_backup_conditions": ("condition", "status", "reason"),
+    "zkoperator_backup_failures_total": ("reason",),
+    "zkoperator_backup_duration_seconds": (),
+    "zkoperator_backup_znodes": (),
+    "zkoperator_backup_bytes": (),
 }
 """Contract: dashboards and rules outside this repository name these too."""
 

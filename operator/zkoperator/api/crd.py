@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zkoperator.api.backup import ZooKeeperBackup
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import GROUP, VERSION, Model
 from zkoperator.api.sync import ConfigSync
@@ -108,7 +109,24 @@ SYNC = Kind(
     ),
 )
 
-KINDS = (CLUSTER, SYNC)
+BACKUP = Kind(
+    ZooKeeperBackup,
+    "zookeeperbackups",
+    "zkb",
+    (
+        Column("Cluster", ".spec.clusterRef.name", description="The ZooKeeperCluster"),
+        Column("State", _condition("Complete", "reason"), description="Whether the data is stored, or why not yet"),
+        Column("Verified", _condition("Verified", "status"), description="Whether the stored data was found sound"),
+        Column("Zxid", ".status.zxid", description="The moment that the copy shows"),
+        Column("Znodes", ".status.znodes", "integer", "Znodes in the copy"),
+        Column("Size", ".status.storedBytes", "integer", "Bytes of the stored object"),
+        _AGE,
+        Column("Message", _condition("Complete", "message"), description="What is the case, and what to do about it"),
+        Column("Location", ".status.location", description="Where the data is in the storage", priority=1),
+    ),
+)
+
+KINDS = (CLUSTER, SYNC, BACKUP)
 
 
 def definition(kind: Kind) -> Schema:

@@ -1,4 +1,4 @@
-"""Types and reasons of the conditions of both kinds. They are a public contract: runbooks and alerts name them."""
+"""Types and reasons of the conditions of all kinds. They are a public contract: runbooks and alerts name them."""
 
 from enum import StrEnum
 
@@ -134,3 +134,58 @@ SYNC_STALLED = frozenset(
 """Reasons of Ready that only a person can end. What another object of the same apply may end is not one."""
 SYNC_RESTING = frozenset({SyncReason.PAUSED, SyncReason.DRY_RUN})
 """Reasons of Ready with which the operator does nothing because somebody asked for that."""
+
+
+class BackupCondition(StrEnum):
+    """The conditions of a ZooKeeperBackup."""
+
+    COMPLETE = "Complete"
+    """The data is stored as a whole."""
+    VERIFIED = "Verified"
+    """The data was checked after it was stored, and is sound."""
+    FAILED = "Failed"
+    """There is no backup, and the operator does not try again."""
+
+
+class BackupReason(StrEnum):
+    """The reasons of the conditions of a ZooKeeperBackup."""
+
+    COMPLETE = "Complete"
+    VERIFIED = "Verified"
+    NOT_VERIFIED = "NotVerified"
+    NOT_FAILED = "NotFailed"
+
+    RUNNING = "Running"
+    JOB_NOT_STARTED = "JobNotStarted"
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+    CLUSTER_NOT_READY = "ClusterNotReady"
+    CLAIM_NOT_FOUND = "ClaimNotFound"
+    IMAGE_UNKNOWN = "ImageUnknown"
+    FORBIDDEN = "Forbidden"
+    INVALID_SPEC = "InvalidSpec"
+
+    NO_SYNCED_MEMBER = "NoSyncedMember"
+    DID_NOT_COME_TO_REST = "DidNotComeToRest"
+    UNREACHABLE = "Unreachable"
+    ACCESS_DENIED = "AccessDenied"
+    STORAGE_REFUSED = "StorageRefused"
+    STORAGE_FULL = "StorageFull"
+    DIGEST_DIFFERS = "DigestDiffers"
+    INVALID = "Invalid"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    JOB_LOST = "JobLost"
+
+    DELETING = "Deleting"
+    DELETION_FAILED = "DeletionFailed"
+
+
+BACKUP_GIVEN_UP = frozenset(
+    {
+        *(BackupReason.ACCESS_DENIED, BackupReason.STORAGE_REFUSED, BackupReason.STORAGE_FULL),
+        *(BackupReason.DIGEST_DIFFERS, BackupReason.INVALID, BackupReason.INVALID_SPEC),
+    }
+)
+"""Reasons with which a Job is not tried again: it would fail again until a person has changed something."""
+
+BACKUP_STALLED = frozenset({BackupReason.FORBIDDEN, BackupReason.IMAGE_UNKNOWN, BackupReason.INVALID_SPEC})
+"""Reasons of Complete that only a person can end, although the operator goes on trying."""

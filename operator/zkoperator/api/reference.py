@@ -4,10 +4,18 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from zkoperator.api.crd import CLUSTER, SYNC, Kind, Schema, root_schema
+from zkoperator.api.crd import BACKUP, CLUSTER, SYNC, Kind, Schema, root_schema
 from zkoperator.api.jvm import ALLOWED_PREFIXES, REFUSED_PREFIXES
 from zkoperator.api.meta import API_VERSION
-from zkoperator.api.reasons import ClusterCondition, ClusterReason, StandardCondition, SyncCondition, SyncReason
+from zkoperator.api.reasons import (
+    BackupCondition,
+    BackupReason,
+    ClusterCondition,
+    ClusterReason,
+    StandardCondition,
+    SyncCondition,
+    SyncReason,
+)
 from zkoperator.api.zoocfg import ALLOWED, REFUSED
 
 
@@ -118,6 +126,7 @@ def _conditions(kind: Kind) -> str:
     conditions, reasons = {
         CLUSTER.name: (tuple(ClusterCondition), tuple(ClusterReason)),
         SYNC.name: (tuple(SyncCondition), tuple(SyncReason)),
+        BACKUP.name: (tuple(BackupCondition), tuple(BackupReason)),
     }[kind.name]
     return (
         "## Conditions\n\n"

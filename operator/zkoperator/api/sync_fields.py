@@ -38,16 +38,24 @@ ZnodePath = Annotated[
 
 _HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
+_HOSTS = rf"{_HOST}(,{_HOST})*"
+
 Hosts = Annotated[
     str,
     Field(min_length=1, max_length=2048),
     Rules(
         matching(
-            rf"{_HOST}(,{_HOST})*",
-            "write host:port,host:port without spaces and without a path (the path goes to spec.zookeeper.path)",
+            _HOSTS, "write host:port,host:port without spaces and without a path (the path goes to spec.zookeeper.path)"
         )
     ),
 ]
+
+WholeEnsemble = Annotated[
+    str,
+    Field(min_length=1, max_length=2048),
+    Rules(matching(_HOSTS, "write host:port,host:port without spaces and without a path: the whole tree is read")),
+]
+"""Hosts of an ensemble of which no subtree can be named."""
 
 Glob = Annotated[
     str,

@@ -13,6 +13,7 @@ from dataclasses import replace
 from zkoperator.controller.other_operators import Finding, OtherOperators, Subject
 from zkoperator.kube.port import (
     CONFIG_SYNCS,
+    ZOOKEEPER_BACKUPS,
     ZOOKEEPER_CLUSTERS,
     KubeApi,
     Listing,
@@ -23,7 +24,7 @@ from zkoperator.kube.port import (
 from zkoperator.runtime.keys import Key
 from zkoperator.settings import Settings
 
-SIGNED = (ZOOKEEPER_CLUSTERS, CONFIG_SYNCS)
+SIGNED = (ZOOKEEPER_CLUSTERS, CONFIG_SYNCS, ZOOKEEPER_BACKUPS)
 
 
 def operator_name(settings: Settings) -> str:

@@ -1,27 +1,26 @@
 """What wakes the loops for custom resources: kopf at each event, and a slow list that does not depend on kopf."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from zkoperator.handlers.registration import Wake
 from zkoperator.handlers.supervisor import Supervisor
 from zkoperator.handlers.watchdog import Watchdog
 from zkoperator.kube.credentials import CredentialSource
-from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi, Resource
+from zkoperator.kube.port import KubeApi, Resource
 from zkoperator.kube.slow_list import SlowList
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 
 
 class EventSources:
-    """Wakes every key of both kinds: at the start, at each event, and about once a minute.
+    """Wakes every key of some kinds: at the start, at each event, and about once a minute.
 
     Args:
-        api: lists both kinds.
+        api: lists the kinds.
         source: of kopf's credentials.
         namespaces: to serve; empty: all.
-        wake_cluster: called on the event loop of `run` with keys of ZooKeeperClusters, deleted ones included.
-        wake_sync: the same for ConfigSyncs.
+        wakes: for each kind, what is called on the event loop of `run` with its keys, those of deleted ones included.
         every_s: seconds between lists, give or take a tenth.
         missed_after_s: kopf is replaced if it has not delivered a change so long after the slow list found it.
         clock: monotonic time.
@@ -33,16 +32,18 @@ class EventSources:
         source: CredentialSource,
         namespaces: tuple[str, ...] = (),
         *,
-        wake_cluster: Wake,
-        wake_sync: Wake,
+        wakes: Mapping[Resource, Wake],
         every_s: float = 60.0,
         missed_after_s: float = 5.0,
         clock: Clock = MONOTONIC,
     ) -> None:
-        clusters = self._sources_of(api, ZOOKEEPER_CLUSTERS, namespaces, wake_cluster, every_s, missed_after_s, clock)
-        syncs = self._sources_of(api, CONFIG_SYNCS, namespaces, wake_sync, every_s, missed_after_s, clock)
-        self._slow_lists = (clusters[0], syncs[0])
-        self.supervisor = Supervisor(source, namespaces, wake_cluster=clusters[1], wake_sync=syncs[1], clock=clock)
+        sources = {
+            resource: self._sources_of(api, resource, namespaces, wake, every_s, missed_after_s, clock)
+            for resource, wake in wakes.items()
+        }
+        self._slow_lists = tuple(slow_list for slow_list, _ in sources.values())
+        told = {resource: on_event for resource, (_, on_event) in sources.items()}
+        self.supervisor = Supervisor(source, namespaces, wakes=told, clock=clock)
 
     def _sources_of(
         self,
@@ -89,7 +90,7 @@ class EventSources:
         return {**lists, "kopf": self.supervisor.stalled_s}
 
     async def wait_listed(self) -> None:
-        """Return when both kinds have been listed once."""
+        """Return when every kind has been listed once."""
         for slow_list in self._slow_lists:
             await slow_list.wait_listed()
 

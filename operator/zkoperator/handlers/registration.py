@@ -13,7 +13,7 @@ import kopf
 from typing_extensions import override
 
 from zkoperator.kube.credentials import Credentials, CredentialSource
-from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Resource
+from zkoperator.kube.port import Resource
 from zkoperator.runtime.blocking_calls import DaemonThread
 from zkoperator.runtime.keys import Key
 
@@ -23,10 +23,10 @@ Wake = Callable[[Key, str], None]
 _thread = DaemonThread("kopf's credentials")
 
 
-def register(registry: kopf.OperatorRegistry, wake_cluster: Wake, wake_sync: Wake) -> None:
-    """Register both kinds. The wakes are called on kopf's own thread."""
-    _on_event(registry, ZOOKEEPER_CLUSTERS, wake_cluster)
-    _on_event(registry, CONFIG_SYNCS, wake_sync)
+def register(registry: kopf.OperatorRegistry, wakes: Mapping[Resource, Wake]) -> None:
+    """Register each kind with what its events call, on kopf's own thread."""
+    for resource, wake in wakes.items():
+        _on_event(registry, resource, wake)
 
 
 def register_login(registry: kopf.OperatorRegistry, source: CredentialSource) -> None:

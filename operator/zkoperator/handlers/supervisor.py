@@ -7,7 +7,7 @@ its event loop. So it has an event loop of its own, and nothing but the latency 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import kopf
@@ -16,6 +16,7 @@ from zkoperator.handlers.kopf_settings import narrow_settings
 from zkoperator.handlers.kopf_thread import ABANDON_S, KopfThread
 from zkoperator.handlers.registration import Wake, register, register_login
 from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.port import Resource
 from zkoperator.runtime.backoff import Backoff
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.heartbeat import Heartbeat
@@ -34,8 +35,7 @@ class Supervisor:
     Args:
         source: of kopf's credentials.
         namespaces: to watch; empty: all.
-        wake_cluster: called on the event loop of `run` for every event of a ZooKeeperCluster.
-        wake_sync: the same for a ConfigSync.
+        wakes: for each kind, what is called on the event loop of `run` for every event of it.
         clock: monotonic time.
         backoff: between the end of one run of kopf and the start of the next.
     """
@@ -45,15 +45,13 @@ class Supervisor:
         source: CredentialSource,
         namespaces: tuple[str, ...],
         *,
-        wake_cluster: Wake,
-        wake_sync: Wake,
+        wakes: Mapping[Resource, Wake],
         clock: Clock = MONOTONIC,
         backoff: Backoff = RESTART,
     ) -> None:
         self._source = source
         self._namespaces = namespaces
-        self._wake_cluster = wake_cluster
-        self._wake_sync = wake_sync
+        self._wakes = wakes
         self._clock = clock
         self._backoff = backoff
         self._log = logging.getLogger(__name__)
@@ -110,7 +108,7 @@ class Supervisor:
     def _operator(self) -> Callable[[], "asyncio.Task[None]"]:
         registry = kopf.OperatorRegistry()
         loop = asyncio.get_running_loop()
-        register(registry, _on_loop(loop, self._wake_cluster), _on_loop(loop, self._wake_sync))
+        register(registry, {resource: _on_loop(loop, wake) for resource, wake in self._wakes.items()})
         register_login(registry, self._source)
 
         def start() -> "asyncio.Task[None]":

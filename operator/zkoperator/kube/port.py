@@ -48,6 +48,8 @@ POD_DISRUPTION_BUDGETS = Resource("policy", "v1", "PodDisruptionBudget", "poddis
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 ZOOKEEPER_CLUSTERS = Resource("zkoperator.dev", "v1alpha1", "ZooKeeperCluster", "zookeeperclusters")
 CERTIFICATES = Resource("cert-manager.io", "v1", "Certificate", "certificates")
+JOBS = Resource("batch", "v1", "Job", "jobs")
+ZOOKEEPER_BACKUPS = Resource("zkoperator.dev", "v1alpha1", "ZooKeeperBackup", "zookeeperbackups")
 CONFIG_SYNCS = Resource("zkoperator.dev", "v1alpha1", "ConfigSync", "configsyncs")
 
 

@@ -688,4 +688,27 @@ SYNCS = (
     _sync("another end", {"onDelete": "DeleteAll"}, "spec.onDelete", "'Retain'", '"Retain"'),
 )
 
-BAD_OBJECTS = (*CLUSTERS, *SYNCS)
+_CLAIM: Spec = {"persistentVolumeClaim": {"claimName": "backups"}}
+
+
+def _backup(claim: str, spec: Spec, where: str, says: str, server_says: str = "", **more: str) -> Bad:
+    whole = {"clusterRef": {"name": "main"}, "storage": _CLAIM, **spec}
+    kept = {key: value for key, value in whole.items() if value is not None}
+    return Bad(claim, "ZooKeeperBackup", kept, where, says, server_says, **more)
+
+
+BACKUPS = (
+    _backup("a backup of nothing", {"clusterRef": None}, "spec", "exactly one of clusterRef"),
+    _backup("a backup of two ensembles", {"hosts": "a:2181"}, "spec", "exactly one of clusterRef"),
+    _backup("credentials for a cluster", {"credentialsSecret": "a"}, "spec.credentialsSecret", "as its superuser"),
+    _backup("a host with a path", {"clusterRef": None, "hosts": "a:2181/b"}, "spec.hosts", "without a path"),
+    _backup("a cluster in capitals", {"clusterRef": {"name": "A"}}, "spec.clusterRef.name", "lower-case"),
+    _backup("no storage", {"storage": None}, "spec.storage", "is missing", "Required"),
+    _backup("another verification", {"verification": "Twice"}, "spec.verification", "'Structure'", '"Structure"'),
+    _backup("another end of the data", {"deletionPolicy": "Keep"}, "spec.deletionPolicy", "'Delete'", '"Delete"'),
+    _backup(
+        "a long name of a backup", {}, "metadata.name", "at most 56", "metadata.name", name="a" * 57, server_field=" "
+    ),
+)
+
+BAD_OBJECTS = (*CLUSTERS, *SYNCS, *BACKUPS)

@@ -9,11 +9,11 @@ import pytest
 from pydantic import Field
 
 from zkoperator.api import crd
+from zkoperator.api.backup import ZooKeeperBackup
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.crd import (
     CLUSTER,
     KINDS,
-    SYNC,
     Kind,
     SchemaError,
     check_structural,
@@ -27,6 +27,13 @@ from zkoperator.api.sync import ConfigSync
 from zkoperator.cli.view.generated_files import crd_files, reference_files
 
 ROOT = Path(__file__).parents[3]
+
+
+LEAST: dict[str, Any] = {
+    "ConfigSync": {"zookeeper": {"hosts": "a:2181", "path": "/a"}},
+    "ZooKeeperBackup": {"clusterRef": {"name": "a"}, "storage": {"persistentVolumeClaim": {"claimName": "b"}}},
+}
+"""The least spec of each kind that needs one."""
 
 
 def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -86,9 +93,9 @@ def test_a_status_has_no_default_but_that_nobody_has_seen_the_object(kind: Kind)
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_api_server_fills_in_the_defaults_that_the_operator_has(kind: Kind) -> None:
-    spec = {"zookeeper": {"hosts": "a:2181", "path": "/a"}} if kind is SYNC else {}
+    spec = LEAST.get(kind.name, {})
     parsed = parse(kind.model, {"metadata": {"name": "main"}, "spec": spec})
-    assert isinstance(parsed, ZooKeeperCluster | ConfigSync)
+    assert isinstance(parsed, ZooKeeperCluster | ConfigSync | ZooKeeperBackup)
     filled = _defaulted(root_schema(kind.model)["properties"]["spec"], spec)
     assert filled == _without_empty(parsed.spec.manifest())
 

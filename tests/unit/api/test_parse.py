@@ -5,13 +5,18 @@ from typing import Any
 import pytest
 
 from tests.support.models.bad_objects import BAD_OBJECTS, Bad
+from zkoperator.api.backup import ZooKeeperBackup
 from zkoperator.api.cluster import StorageType, ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse, parse_strict
 from zkoperator.api.sync import ConfigSync, Direction
 from zkoperator.errors import FieldError
 
-KINDS: dict[str, type[Model]] = {"ZooKeeperCluster": ZooKeeperCluster, "ConfigSync": ConfigSync}
+KINDS: dict[str, type[Model]] = {
+    "ZooKeeperCluster": ZooKeeperCluster,
+    "ConfigSync": ConfigSync,
+    "ZooKeeperBackup": ZooKeeperBackup,
+}
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 

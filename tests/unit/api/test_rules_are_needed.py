@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args, get_origin
 import pytest
 
 from tests.support.models.bad_objects import BAD_OBJECTS, Bad
+from zkoperator.api.backup import ZooKeeperBackup
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse
@@ -13,7 +14,11 @@ from zkoperator.api.rules import Rule, Rules
 from zkoperator.api.sync import ConfigSync
 from zkoperator.api.zoocfg import ALLOWED
 
-KINDS: dict[str, type[Model]] = {"ZooKeeperCluster": ZooKeeperCluster, "ConfigSync": ConfigSync}
+KINDS: dict[str, type[Model]] = {
+    "ZooKeeperCluster": ZooKeeperCluster,
+    "ConfigSync": ConfigSync,
+    "ZooKeeperBackup": ZooKeeperBackup,
+}
 
 
 def config(claim: str, entries: dict[str, str], where: str, says: str) -> Bad:

@@ -54,11 +54,13 @@ def test_the_chart_grants_the_rules_of_the_manifests() -> None:
     assert yaml.safe_load(rules[1]) == role["rules"], "change templates/rbac.yaml with manifests/operator/rbac.yaml"
 
 
-def test_the_chart_grants_what_the_components_for_tls_grant_and_only_where_its_values_say_so() -> None:
+def test_the_chart_grants_what_the_components_grant_and_only_where_its_values_say_so() -> None:
     template = (CHART / "templates" / "rbac.yaml").read_text()
-    values = yaml.safe_load((CHART / "values.yaml").read_text())["tls"]
-    for value, component in (("enabled", "tls"), ("certManager", "cert-manager")):
-        found = re.search(rf"^{{{{- if .Values.tls.{value} }}}}\n((?:  .*\n)+){{{{- end }}}}", template, re.MULTILINE)
-        assert found is not None and values[value] is False
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    switches = (("tls", "enabled", "tls"), ("tls", "certManager", "cert-manager"), ("backup", "enabled", "backup"))
+    for part, value, component in switches:
+        switch = rf"^{{{{- if .Values.{part}.{value} }}}}\n((?:  .*\n)+){{{{- end }}}}"
+        found = re.search(switch, template, re.MULTILINE)
+        assert found is not None and values[part][value] is False
         (patch,) = yaml.safe_load((ROOT / "manifests" / component / "rules.yaml").read_text())
         assert yaml.safe_load(found[1]) == [patch["value"]]

@@ -62,7 +62,7 @@ def test_secrets_are_read_by_name_and_never_listed_or_changed() -> None:
 def test_only_the_component_for_tls_lets_secrets_be_changed_and_none_lets_them_be_listed_or_deleted() -> None:
     (patch,) = yaml.safe_load((MANIFESTS / "tls" / "rules.yaml").read_text())
     assert patch["value"]["resources"] == ["secrets"] and patch["value"]["verbs"] == ["patch"]
-    for component in ("tls", "cert-manager"):
+    for component in ("tls", "cert-manager", "backup"):
         kustomization = yaml.safe_load((MANIFESTS / component / "kustomization.yaml").read_text())
         (target,) = kustomization["patches"]
         assert kustomization["kind"] == "Component"
@@ -70,7 +70,7 @@ def test_only_the_component_for_tls_lets_secrets_be_changed_and_none_lets_them_b
 
 
 def test_the_definitions_themselves_are_not_the_operator_s_to_touch() -> None:
-    kinds = ("zookeeperclusters", "configsyncs")
+    kinds = ("zookeeperclusters", "configsyncs", "zookeeperbackups")
     assert not [(r, v) for r, v in rights() if r in kinds and v in WRITES - {"patch"}]
     assert not [resource for resource, _ in rights() if resource == "customresourcedefinitions"]
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,14 @@ from tests.support.models.monitoring import (
 )
 from tests.support.models.promql import uses
 from zkoperator.api.crd import KINDS
-from zkoperator.api.reasons import ClusterCondition, ClusterReason, SyncCondition, SyncReason
+from zkoperator.api.reasons import (
+    BackupCondition,
+    BackupReason,
+    ClusterCondition,
+    ClusterReason,
+    SyncCondition,
+    SyncReason,
+)
 from zkoperator.metrics import Metrics
 from zkoperator.runtime.outcome import Outcome
 
@@ -44,7 +52,7 @@ def exposed() -> dict[str, tuple[str, set[str]]]:
         for name in names:
             labels = {*getattr(collector, "_labelnames", ()), *(("le",) if name.endswith("_bucket") else ())}
             found[name] = ("gauge" if family in ("gauge", "info") else "counter", labels)
-    found |= {f"zkoperator_{kind}_object_condition": ("gauge", OBJECT) for kind in ("cluster", "sync")}
+    found |= {f"zkoperator_{kind}_object_condition": ("gauge", OBJECT) for kind in ("cluster", "sync", "backup")}
     return found | {"zkoperator_build_info": ("gauge", {"version"})}
 
 
@@ -73,10 +81,10 @@ def test_what_is_no_promql_is_found(wrong: str) -> None:
 @pytest.mark.parametrize(("name", "expression"), CASES, ids=[name for name, _ in CASES])
 def test_an_expression_selects_only_words_that_exist(name: str, expression: str) -> None:
     for use in uses(expression):
-        is_sync = "sync" in use.metric
+        reasons, conditions = next((WORDS[kind] for kind in WORDS if kind in use.metric), WORDS["cluster"])
         words: dict[str, set[str]] = {
-            "reason": {reason.value for reason in (SyncReason if is_sync else ClusterReason)},
-            "condition": {condition.value for condition in (SyncCondition if is_sync else ClusterCondition)},
+            "reason": {reason.value for reason in reasons},
+            "condition": {condition.value for condition in conditions},
             "status": {"True", "False", "Unknown"},
             "outcome": {outcome.value for outcome in Outcome} | {"2xx", "4xx", "5xx", "lost"},
         }
@@ -84,6 +92,12 @@ def test_an_expression_selects_only_words_that_exist(name: str, expression: str)
             assert label in WITH_PATTERNS or set(value.split("|")) <= words[label]
 
 
+WORDS: dict[str, tuple[type[StrEnum], type[StrEnum]]] = {
+    "sync": (SyncReason, SyncCondition),
+    "backup": (BackupReason, BackupCondition),
+    "cluster": (ClusterReason, ClusterCondition),
+}
+"""Reasons and conditions by a word in the metric's name."""
 WITH_PATTERNS = {"cluster", "namespace", "pod", "persistentvolumeclaim", "area"}
 
 
@@ -126,7 +140,9 @@ def test_the_chart_can_lead_to_another_runbook() -> None:
 def test_every_alert_about_an_object_is_grouped_by_its_name() -> None:
     """What fires is told by tests/integration/test_alerts.py, with the engine of Prometheus."""
     for rule in alerts():
-        named = re.search(r"\(namespace, name|zkoperator:(cluster|sync)_conditions|\"name\", \"\$1\"", rule["expr"])
+        named = re.search(
+            r"\(namespace, name|zkoperator:(cluster|sync|backup)_conditions|\"name\", \"\$1\"", rule["expr"]
+        )
         assert bool(named) is not rule["alert"].startswith(OF_NO_OBJECT), rule["alert"]
 
 

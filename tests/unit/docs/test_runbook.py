@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zkoperator.api.reasons import ClusterReason, SyncReason
+from zkoperator.api.reasons import BackupReason, ClusterReason, SyncReason
 
 ROOT = Path(__file__).parents[3]
 DOCS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
@@ -18,7 +18,7 @@ def entries(section: str) -> dict[str, str]:
     """Heading -> text of the entries of one section."""
     text = (ROOT / "docs" / "runbook.md").read_text()
     body = text.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
-    parts = re.split(r"^### (\w+)(?: \(ConfigSync\))?$", body, flags=re.MULTILINE)[1:]
+    parts = re.split(r"^### (\w+)(?: \((?:ConfigSync|ZooKeeperBackup)\))?$", body, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
 
 
@@ -34,14 +34,19 @@ def test_every_alert_has_an_entry() -> None:
 
 @pytest.mark.parametrize(
     ("section", "reasons"),
-    [("Conditions of a ZooKeeperCluster", ClusterReason), ("Conditions of a ConfigSync", SyncReason)],
+    [
+        ("Conditions of a ZooKeeperCluster", ClusterReason),
+        ("Conditions of a ConfigSync", SyncReason),
+        ("Conditions of a ZooKeeperBackup", BackupReason),
+    ],
 )
 def test_every_reason_has_an_entry(section: str, reasons: type[StrEnum]) -> None:
     assert set(entries(section)) == {reason.value for reason in reasons}
 
 
 def test_no_entry_is_empty() -> None:
-    for section in ("Alerts", "Conditions of a ZooKeeperCluster", "Conditions of a ConfigSync"):
+    kinds = ("ZooKeeperCluster", "ConfigSync", "ZooKeeperBackup")
+    for section in ("Alerts", *(f"Conditions of a {kind}" for kind in kinds)):
         assert [name for name, text in entries(section).items() if len(text) < 10] == []
 
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from zkoperator.cli import COMMANDS
@@ -26,7 +27,8 @@ def words(cell: str) -> frozenset[str]:
 
 def test_the_page_of_names_has_each_name_that_the_operator_puts_on_objects_and_no_other() -> None:
     page = (ROOT / "docs" / "reference-names.md").read_text()
-    code = (ROOT / "operator" / "zkoperator" / package / "model" / "names.py" for package in ("ensemble", "mirror"))
+    kinds = ("backup", "ensemble", "mirror")
+    code = (ROOT / "operator" / "zkoperator" / kind / "model" / "names.py" for kind in kinds)
     used = {found for module in code for found in re.findall(r'"([a-z.]*zkoperator\.dev/[a-z-]*)"', module.read_text())}
     told = {
         found.removesuffix("shop")
@@ -59,16 +61,19 @@ def test_the_security_model_explains_exactly_the_rules_that_are_granted() -> Non
     assert explained == granted
 
 
-def test_the_security_model_explains_exactly_what_tls_adds() -> None:
+@pytest.mark.parametrize(
+    ("section", "components"), [("What TLS adds", ("tls", "cert-manager")), ("What backups add", ("backup",))]
+)
+def test_the_security_model_explains_exactly_what_components_add(section: str, components: tuple[str, ...]) -> None:
     granted = set()
-    for component in ("tls", "cert-manager"):
+    for component in components:
         for patch in yaml.safe_load((ROOT / "manifests" / component / "rules.yaml").read_text()):
             rule = patch["value"]
             group = rule["apiGroups"][0] or "core"
             granted.add((group, frozenset(rule["resources"]), frozenset(rule["verbs"]), f"manifests/{component}"))
     explained = {
         (group, words(resources), words(verbs), component.strip("`"))
-        for group, resources, verbs, _, component, _ in rows("security.md", "What TLS adds")
+        for group, resources, verbs, _, component, _ in rows("security.md", section)
     }
     assert explained == granted
 

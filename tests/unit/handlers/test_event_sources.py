@@ -10,6 +10,7 @@ from tests.support.fakes.kube import FakeKube
 from tests.support.waiting import eventually
 from zkoperator.handlers.event_sources import EventSources
 from zkoperator.kube.credentials import CredentialSource
+from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS
 from zkoperator.runtime.keys import Key
 
 EVENTS = [(None, "5"), ("MODIFIED", "6"), ("DELETED", "7")]
@@ -24,7 +25,7 @@ async def _tell(registry: kopf.OperatorRegistry, **_: Any) -> None:
     await asyncio.Event().wait()
 
 
-async def test_events_of_both_kinds_bring_their_version_and_those_of_the_deleted_none(
+async def test_events_of_each_kind_bring_their_version_and_those_of_the_deleted_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(kopf, "operator", _tell)
@@ -32,8 +33,10 @@ async def test_events_of_both_kinds_bring_their_version_and_those_of_the_deleted
     sources = EventSources(
         FakeKube(),
         CredentialSource(None),
-        wake_cluster=lambda *told: clusters.append(told),
-        wake_sync=lambda *told: syncs.append(told),
+        wakes={
+            ZOOKEEPER_CLUSTERS: lambda *told: clusters.append(told),
+            CONFIG_SYNCS: lambda *told: syncs.append(told),
+        },
     )
     running = asyncio.create_task(sources.run())
     try:

@@ -25,7 +25,7 @@ def test_kopf_never_kills_the_process() -> None:
 
 def test_only_handlers_that_keep_nothing_on_the_object_are_registered() -> None:
     registry = kopf.OperatorRegistry()
-    register(registry, lambda *_: None, lambda *_: None)
+    register(registry, {ZOOKEEPER_CLUSTERS: lambda *_: None, CONFIG_SYNCS: lambda *_: None})
     selectors = [str(handler.selector) for handler in registry._watching.get_all_handlers()]
     assert len(selectors) == 2
     for resource in (ZOOKEEPER_CLUSTERS, CONFIG_SYNCS):

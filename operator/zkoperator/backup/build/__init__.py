@@ -1,0 +1,1 @@
+"""The Jobs of backups as manifests. Pure."""

@@ -1,0 +1,190 @@
+"""The Jobs: the operator's own image, without rights in Kubernetes, with an order in one variable of its container."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from zkoperator.api.backup_storage import BackupStorage
+from zkoperator.api.meta import API_VERSION
+from zkoperator.backup.model.access import Access
+from zkoperator.backup.model.names import BACKUP_LABEL, LABELS, attempt_job, deletion_job
+from zkoperator.backup.order import (
+    VARIABLE,
+    BackupOrder,
+    Cluster,
+    DeleteOrder,
+    Folder,
+    LoginFiles,
+    Order,
+    Source,
+    TlsFiles,
+    Verification,
+    directory_of,
+    order_to_json,
+)
+from zkoperator.backup.validate import ValidatedBackup
+from zkoperator.kube.port import Manifest
+
+CONTAINER: Final = "backup"
+DEADLINE_S: Final = 3 * 3600
+"""A Job that takes longer fails by itself, and says where it was."""
+_END_S: Final = 600
+"""So much later Kubernetes ends the Job: also one whose pod never started."""
+_DELETION_DEADLINE_S: Final = 600
+_SCRATCH_SIZE: Final = "20Gi"
+_USER: Final = 65532
+_ROOT: Final = "/backup"
+_STORE, _LOGIN, _AUTHORITIES, _IDENTITY = (f"{_ROOT}/{name}" for name in ("store", "login", "authorities", "identity"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """One volume and where the container sees it."""
+
+    name: str
+    path: str
+    volume: Manifest
+    read_only: bool = True
+
+
+def backup_job(
+    backup: ValidatedBackup, attempt: int, access: Access, image: str, *, previous: str | None = None
+) -> Manifest:
+    """Return the Job that takes the backup.
+
+    Args:
+        backup: what to take.
+        attempt: number of this Job, from 1.
+        access: to the ensemble.
+        image: of the operator.
+        previous: location of an earlier backup in the same storage, None when there is none.
+    """
+    order = BackupOrder(
+        uid=backup.meta.uid,
+        source=_source(access),
+        store=Folder(_STORE),
+        directory=directory(backup, access.cluster),
+        verification=Verification(backup.spec.verification.value),
+        previous=previous,
+        deadline_s=DEADLINE_S,
+    )
+    mounts = (*_access_mounts(access), _storage_mount(backup.spec.storage))
+    name = attempt_job(backup.meta.name, attempt)
+    return _job(backup, name, order, mounts, image, DEADLINE_S + _END_S)
+
+
+def delete_job(backup: ValidatedBackup, image: str) -> Manifest:
+    """Return the Job that deletes the data of the backup."""
+    order = DeleteOrder(
+        uid=backup.meta.uid,
+        store=Folder(_STORE),
+        directory=backup.status.directory,
+        deadline_s=_DELETION_DEADLINE_S - 60,
+    )
+    mounts = (_storage_mount(backup.spec.storage),)
+    return _job(backup, deletion_job(backup.meta.name), order, mounts, image, _DELETION_DEADLINE_S)
+
+
+def directory(backup: ValidatedBackup, cluster: Cluster | None) -> str:
+    """Return the directory of the backup in its storage. The uid keeps ensembles of one name apart."""
+    if cluster is None:
+        return directory_of(backup.meta.namespace, backup.meta.name, backup.meta.uid)
+    return directory_of(cluster.namespace, cluster.name, cluster.uid)
+
+
+def _source(access: Access) -> Source:
+    tls, login = None, None
+    if access.trust is not None:
+        identity = f"{_IDENTITY}/operator.pem" if access.trust.identity_secret is not None else None
+        tls = TlsFiles(f"{_AUTHORITIES}/ca.crt", identity)
+    if access.credentials is not None:
+        login = LoginFiles(f"{_LOGIN}/username", f"{_LOGIN}/password")
+    return Source(access.hosts, access.cluster, tls=tls, login=login)
+
+
+def _storage_mount(storage: BackupStorage) -> _Mount:
+    claim = storage.persistent_volume_claim.claim_name
+    return _Mount("store", _STORE, {"persistentVolumeClaim": {"claimName": claim}}, read_only=False)
+
+
+def _access_mounts(access: Access) -> tuple[_Mount, ...]:
+    """Return the files that the Job needs, and no other key of their Secrets: one of them has keys of authorities."""
+    mounts: list[_Mount] = []
+    if access.credentials is not None:
+        mounts.append(_secret("login", _LOGIN, access.credentials, "username", "password"))
+    if access.trust is not None:
+        items = [{"key": "ca.crt", "path": "ca.crt"}]
+        volume: Manifest = {"configMap": {"name": access.trust.config_map, "items": items}}
+        mounts.append(_Mount("authorities", _AUTHORITIES, volume))
+        if access.trust.identity_secret is not None:
+            mounts.append(_secret("identity", _IDENTITY, access.trust.identity_secret, "operator.pem"))
+    return tuple(mounts)
+
+
+def _secret(name: str, path: str, secret: str, *keys: str) -> _Mount:
+    items = [{"key": key, "path": key} for key in keys]
+    return _Mount(name, path, {"secret": {"secretName": secret, "items": items, "defaultMode": 0o440}})
+
+
+def _job(
+    backup: ValidatedBackup, name: str, order: Order, mounts: tuple[_Mount, ...], image: str, limit_s: int
+) -> Manifest:
+    labels = {**LABELS, BACKUP_LABEL: backup.meta.name}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": labels, "ownerReferences": [_owner(backup)]},
+        "spec": {
+            # The operator decides whether there is another attempt, and that one has another name.
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": limit_s,
+            "template": {"metadata": {"labels": labels}, "spec": _pod(order, mounts, image)},
+        },
+    }
+
+
+def _owner(backup: ValidatedBackup) -> Manifest:
+    meta = backup.meta
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ZooKeeperBackup",
+        "name": meta.name,
+        "uid": meta.uid,
+        "controller": True,
+    }
+
+
+def _pod(order: Order, mounts: tuple[_Mount, ...], image: str) -> Manifest:
+    volumes = [{"name": mount.name, **mount.volume} for mount in mounts]
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumes": [*volumes, {"name": "scratch", "emptyDir": {"sizeLimit": _SCRATCH_SIZE}}],
+        "containers": [_container(order, mounts, image)],
+    }
+
+
+def _container(order: Order, mounts: tuple[_Mount, ...], image: str) -> Manifest:
+    seen = [{"name": mount.name, "mountPath": mount.path, "readOnly": mount.read_only} for mount in mounts]
+    return {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["backup-job"],
+        "env": [{"name": VARIABLE, "value": order_to_json(order)}],
+        "volumeMounts": [*seen, {"name": "scratch", "mountPath": "/tmp"}],  # noqa: S108 - a volume of the pod alone
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }

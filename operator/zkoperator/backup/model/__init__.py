@@ -1,0 +1,1 @@
+"""What a backup is made of: its names, its Job, its validated spec. Pure."""

@@ -1,0 +1,1 @@
+"""What is seen of a backup: its Job, and what the next one needs."""
