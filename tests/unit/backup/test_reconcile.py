@@ -15,7 +15,7 @@ from tests.support.worlds.backup_site import (
     order_of,
 )
 from zkoperator.api.reasons import BACKUP_GIVEN_UP, BackupReason
-from zkoperator.backup.order import BackupOrder, DeleteOrder, Folder, Reason
+from zkoperator.backup.order import S3, BackupOrder, DeleteOrder, Folder, Reason
 from zkoperator.backup.plan.plan import MAX_ATTEMPTS
 from zkoperator.errors import ForbiddenError
 from zkoperator.kube.port import (
@@ -123,6 +123,47 @@ async def test_a_cluster_that_was_made_anew_is_not_taken_for_the_one_of_the_back
     assert site.condition("Complete")[1] == "ClusterNotFound"
     assert "made anew" in site.condition("Complete")[2]
     assert site.status()["directory"] == place
+
+
+BUCKET = {
+    "bucket": "copies",
+    "prefix": "zk",
+    "endpoint": "https://s3.example",
+    "region": "eu-1",
+    "credentialsSecret": "keys",
+    "caSecret": "s3-ca",
+    "serverSideEncryption": "aws:kms",
+    "kmsKeyId": "k",
+}
+
+
+async def test_a_bucket_is_written_with_the_credentials_and_the_authority_of_the_spec() -> None:
+    site = BackupSite()
+    site.create(storage={"s3": BUCKET})
+    while not site.jobs():
+        await site.reconcile()
+    order = order_of(site.jobs()[0])
+    assert isinstance(order, BackupOrder)
+    where = {"credentials": "/backup/s3-credentials", "authority": "/backup/s3-authority/ca.crt"}
+    named = {"endpoint": "https://s3.example", "region": "eu-1"}
+    assert order.store == S3("copies", "zk", **named, server_side_encryption="aws:kms", kms_key_id="k", **where)
+    pod = site.jobs()[0]["spec"]["template"]["spec"]
+    mounted = {v["name"]: v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
+    assert mounted == {"login": "main-zk-admin", "s3-credentials": "keys", "s3-authority": "s3-ca"}
+    assert all(mount["readOnly"] for mount in pod["containers"][0]["volumeMounts"] if mount["name"] in mounted)
+
+
+async def test_data_in_a_bucket_is_deleted_with_the_same_credentials() -> None:
+    site = BackupSite()
+    site.create(storage={"s3": BUCKET})
+    await site.settle()
+    site.delete()
+    while not site.jobs():
+        await site.reconcile()
+    volumes = site.jobs()[0]["spec"]["template"]["spec"]["volumes"]
+    assert [volume["name"] for volume in volumes] == ["s3-credentials", "s3-authority", "scratch"]
+    await site.settle()
+    assert site.object() is None and site.storage.locations == {}
 
 
 # Trust

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from zkoperator.api.backup_storage import BackupStorage
+from zkoperator.api.backup_storage import BackupStorage, S3Storage
 from zkoperator.api.meta import API_VERSION
 from zkoperator.backup.model.access import Access
 from zkoperator.backup.model.names import BACKUP_LABEL, LABELS, attempt_job, deletion_job
 from zkoperator.backup.order import (
+    S3,
     VARIABLE,
     BackupOrder,
     Cluster,
@@ -16,6 +17,7 @@ from zkoperator.backup.order import (
     LoginFiles,
     Order,
     Source,
+    Store,
     TlsFiles,
     Verification,
     directory_of,
@@ -34,6 +36,7 @@ _SCRATCH_SIZE: Final = "20Gi"
 _USER: Final = 65532
 _ROOT: Final = "/backup"
 _STORE, _LOGIN, _AUTHORITIES, _IDENTITY = (f"{_ROOT}/{name}" for name in ("store", "login", "authorities", "identity"))
+_S3_CREDENTIALS, _S3_AUTHORITY = (f"{_ROOT}/{name}" for name in ("s3-credentials", "s3-authority"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +61,29 @@ def backup_job(
         image: of the operator.
         previous: location of an earlier backup in the same storage, None when there is none.
     """
+    store, mounts = _stored(backup.spec.storage)
     order = BackupOrder(
         uid=backup.meta.uid,
         source=_source(access),
-        store=Folder(_STORE),
+        store=store,
         directory=directory(backup, access.cluster),
         verification=Verification(backup.spec.verification.value),
         previous=previous,
         deadline_s=DEADLINE_S,
     )
-    mounts = (*_access_mounts(access), _storage_mount(backup.spec.storage))
     name = attempt_job(backup.meta.name, attempt)
-    return _job(backup, name, order, mounts, image, DEADLINE_S + _END_S)
+    return _job(backup, name, order, (*_access_mounts(access), *mounts), image, DEADLINE_S + _END_S)
 
 
 def delete_job(backup: ValidatedBackup, image: str) -> Manifest:
     """Return the Job that deletes the data of the backup."""
+    store, mounts = _stored(backup.spec.storage)
     order = DeleteOrder(
         uid=backup.meta.uid,
-        store=Folder(_STORE),
+        store=store,
         directory=backup.status.directory,
         deadline_s=_DELETION_DEADLINE_S - 60,
     )
-    mounts = (_storage_mount(backup.spec.storage),)
     return _job(backup, deletion_job(backup.meta.name), order, mounts, image, _DELETION_DEADLINE_S)
 
 
@@ -101,9 +104,31 @@ def _source(access: Access) -> Source:
     return Source(access.hosts, access.cluster, tls=tls, login=login)
 
 
-def _storage_mount(storage: BackupStorage) -> _Mount:
-    claim = storage.persistent_volume_claim.claim_name
-    return _Mount("store", _STORE, {"persistentVolumeClaim": {"claimName": claim}}, read_only=False)
+def _stored(storage: BackupStorage) -> tuple[Store, tuple[_Mount, ...]]:
+    """Return the store as the Job sees it, and what the pod mounts for it."""
+    if storage.s3 is not None:
+        return _bucket(storage.s3)
+    claim = storage.persistent_volume_claim
+    volume = {"persistentVolumeClaim": {"claimName": claim.claim_name if claim is not None else ""}}
+    return Folder(_STORE), (_Mount("store", _STORE, volume, read_only=False),)
+
+
+def _bucket(s3: S3Storage) -> tuple[Store, tuple[_Mount, ...]]:
+    credentials = {"secret": {"secretName": s3.credentials_secret, "defaultMode": 0o440}}
+    mounts = [_Mount("s3-credentials", _S3_CREDENTIALS, credentials)]
+    if s3.ca_secret is not None:
+        mounts.append(_secret("s3-authority", _S3_AUTHORITY, s3.ca_secret, "ca.crt"))
+    store = S3(
+        bucket=s3.bucket,
+        prefix=s3.prefix,
+        endpoint=s3.endpoint or "",
+        region=s3.region or "",
+        server_side_encryption=s3.server_side_encryption or "",
+        kms_key_id=s3.kms_key_id or "",
+        credentials=_S3_CREDENTIALS,
+        authority=f"{_S3_AUTHORITY}/ca.crt" if s3.ca_secret is not None else None,
+    )
+    return store, tuple(mounts)
 
 
 def _access_mounts(access: Access) -> tuple[_Mount, ...]:

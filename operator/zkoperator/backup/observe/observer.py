@@ -92,10 +92,12 @@ class Observer:
         return access_to(name, await self._api.get(ZOOKEEPER_CLUSTERS, backup.meta.namespace, name))
 
     async def _storage(self, backup: ValidatedBackup) -> Waiting | None:
-        claim = backup.spec.storage.persistent_volume_claim.claim_name
-        if await self._api.get(PERSISTENT_VOLUME_CLAIMS, backup.meta.namespace, claim) is not None:
+        claim = backup.spec.storage.persistent_volume_claim
+        if claim is None:
+            return None  # of a bucket only the Job can tell
+        if await self._api.get(PERSISTENT_VOLUME_CLAIMS, backup.meta.namespace, claim.claim_name) is not None:
             return None
-        message = f"there is no PersistentVolumeClaim {claim} in this namespace; create it"
+        message = f"there is no PersistentVolumeClaim {claim.claim_name} in this namespace; create it"
         return Waiting(BackupReason.CLAIM_NOT_FOUND, message)
 
     async def _previous(self, backup: ValidatedBackup, access: Access) -> str | None:
