@@ -327,7 +327,7 @@ class BackupMetrics(BackupMeter):
 
 
 def _first_end_s(ends: Mapping[Key, float]) -> float:
-    """Return in how many seconds the first of them ends; infinity while there is none."""
+    """Return in how many seconds the first certificate ends; infinity while there is none."""
     # A copy, because this runs in the thread of the scrape.
     return min(tuple(ends.values()), default=inf) - utc_now().timestamp()
 

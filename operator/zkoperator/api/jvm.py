@@ -146,14 +146,14 @@ def _refused_rule(why: str) -> Rule:
 
 
 def _known_rule() -> Rule:
-    told = (*ALLOWED_PREFIXES, _DUMP_PREFIX, *(prefix for prefix, _ in REFUSED_PREFIXES))
+    known = (*ALLOWED_PREFIXES, _DUMP_PREFIX, *(prefix for prefix, _ in REFUSED_PREFIXES))
 
     def unknown(flags: tuple[str, ...]) -> list[str]:
-        return [repr(flag) for flag in flags if not flag.startswith(told)]
+        return [repr(flag) for flag in flags if not flag.startswith(known)]
 
     return Rule(
         f"remove the flag that starts with none of {', '.join(ALLOWED_PREFIXES)}",
-        cel=f"self.all(f, {_starts('f', told)})",
+        cel=f"self.all(f, {_starts('f', known)})",
         holds=lambda flags: not unknown(flags),
         explain=lambda flags: f"remove {', '.join(unknown(flags)[:_MAX_NAMED])}: {_UNKNOWN}",
     )

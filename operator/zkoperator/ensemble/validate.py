@@ -30,7 +30,7 @@ _TLS_MIB = 70
 """What Netty and TLS take beside the heap."""
 
 UNKNOWN_ENSEMBLE = "unknown"
-"""In status: volumes may be marked, and nothing tells with what."""
+"""In status: volumes may have a mark, and its value is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

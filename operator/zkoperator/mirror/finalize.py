@@ -121,7 +121,7 @@ class Finalizer:
         await self._api.delete(CONFIG_MAPS, sync.namespace, sync.config_map, uid=found["metadata"]["uid"])
 
     async def _delete_znodes(self, sync: ValidatedSync, state: SyncState) -> Waiting | None:
-        """Delete the znodes that were synchronised and have not changed since. What stays is told in an Event.
+        """Delete the znodes that were synchronised and have not changed since. An Event names what stays.
 
         Writes at most once. The next pass observes the result.
         """

@@ -55,7 +55,7 @@ def authority_name(owner: str, mark: str, number: int) -> str:
 
 
 def generation_of(name: x509.Name, mark: str) -> int | None:
-    """Return the number of a generation by its name, None for a CA that is none of those with this mark."""
+    """Return the number of a generation from the name of its CA, None for a CA without this mark."""
     parts = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     tail = str(parts[0].value).rpartition(f" {mark} g")[2] if len(parts) == 1 else ""
     return int(tail) if tail.isdecimal() and f" {mark} g" in str(parts[0].value) else None

@@ -101,7 +101,7 @@ Change = WriteBundle | WriteLeaf | IssueLeaf
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The next change, None when there is none now; what others wait for, and what keeps them from being made."""
+    """The next change, None when there is none now; what later changes wait for, and what prevents them."""
 
     change: Change | None = None
     waiting: tuple[str, ...] = ()
@@ -228,7 +228,7 @@ def _leaf_change(situation: Situation, port: Port) -> WriteLeaf | IssueLeaf | No
 
 
 def _is_due(issuance: Issuance, held: Leaf | None, now: datetime) -> bool:
-    """Whether a certificate must be issued: there is none, it ages, has other names, or its CA is none of ours."""
+    """Whether a certificate must be issued: it is missing, ages, has other names, or its CA is not ours."""
     if held is None or now >= renewal_of(held.certificate) or now < held.certificate.not_valid_before_utc:
         return True
     names = extension(held.certificate, x509.SubjectAlternativeName)

@@ -167,7 +167,7 @@ class KeyedLoop:
             await asyncio.wait(self._passes)
 
     def _enqueue(self, key: Key, entry: _Entry) -> None:
-        """Queue a woken key. One that keeps failing, or was told to wait, waits however often it is woken."""
+        """Queue a woken key. A key that keeps failing, or that must wait, waits even if it is woken."""
         now_s = self._clock.now_s()
         if entry.not_before_s > now_s:
             self._schedule(key, min(entry.not_before_s, self._timers.at_s(key)))

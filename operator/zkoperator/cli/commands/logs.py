@@ -73,7 +73,7 @@ def _printer(arguments: argparse.Namespace, width: int) -> Callable[[LogLine], N
 
 
 async def _read(api: KubeClient, namespace: str, pods: Sequence[str], asked: dict[str, str]) -> list[tuple[str, str]]:
-    """Return the logs by pod. A member that has none is told; where no member has any, that is an error."""
+    """Return the logs by pod. A member without logs is named on stderr; if no member has any, that is an error."""
     answers = await asyncio.gather(
         *(api.text(PODS, namespace, pod, "log", asked) for pod in pods), return_exceptions=True
     )

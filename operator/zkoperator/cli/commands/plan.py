@@ -68,7 +68,7 @@ async def _forecast(api: KubeClient, raw: Manifest, image: str | None) -> Foreca
 
 
 def is_out_of_reach(observed: Observed) -> bool:
-    """Return whether no member of several answered: then they cannot be reached from here, whatever their state is."""
+    """Return whether none of several members answered: probably they cannot be reached from here."""
     return bool(observed.answers) and all(isinstance(answer, Silent) for answer in observed.answers.values())
 
 

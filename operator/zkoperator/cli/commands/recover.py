@@ -101,5 +101,5 @@ async def _look(api: KubeClient, namespace: str, cluster: str) -> Progress:
     raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace, cluster)
     summary = cluster_summary(raw)
     doing = condition_of(summary.conditions, ClusterCondition.PROGRESSING)
-    news = f"{doing.reason}: {doing.message}" if doing is not None else "the operator has not looked at it yet"
-    return Progress(summary.healthy is True and "incarnation" in (raw.get("status") or {}), news)
+    message = f"{doing.reason}: {doing.message}" if doing is not None else "the operator has not looked at it yet"
+    return Progress(summary.healthy is True and "incarnation" in (raw.get("status") or {}), message)

@@ -78,7 +78,7 @@ class Follower:
             await asyncio.sleep(_AGAIN_S)
 
     def _say(self, text: str) -> None:
-        """Tell what is in the way, once."""
+        """Print an obstacle, once."""
         if text != self._said:
             self._said = text
             print(text, file=sys.stderr)

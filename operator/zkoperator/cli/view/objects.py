@@ -24,7 +24,7 @@ def annotation(raw: Manifest, key: str) -> str:
 
 
 async def request(api: KubeClient, resource: Resource, raw: Manifest, key: str, value: str) -> None:
-    """Set an annotation of this very object, whatever else of it has changed; `ConflictError` for another one."""
+    """Set an annotation of the object with this uid, even if it has changed; `ConflictError` for another object."""
     meta = raw["metadata"]
     patch = {"metadata": {"uid": meta["uid"], "annotations": {key: value}}}
     if await api.patch(resource, meta["namespace"], meta["name"], patch) is None:

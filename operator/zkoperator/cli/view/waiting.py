@@ -1,4 +1,4 @@
-"""Waits until a decision was carried out, and tells what happens meanwhile."""
+"""Waits until a decision was carried out, and prints the progress."""
 
 import argparse
 import asyncio
@@ -14,10 +14,10 @@ _EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is; `news` is told whenever it changes."""
+    """How far it is. `message` is printed whenever it changes."""
 
     done: bool
-    news: str
+    message: str
 
 
 def add_wait(parser: argparse.ArgumentParser, until: str, limit_s: int) -> None:
@@ -32,7 +32,7 @@ async def wait_for(look: Callable[[], Awaitable[Progress]], limit_s: float) -> P
     """Look until it is done.
 
     Raises:
-        NotYetError: it was not done in time; the message is the last news.
+        NotYetError: it was not done in time; its message is the last one.
     """
     known = ""
     try:
@@ -41,8 +41,8 @@ async def wait_for(look: Callable[[], Awaitable[Progress]], limit_s: float) -> P
                 found = await _looked(look)
                 if found.done:
                     return found
-                if found.news != known:
-                    known = found.news
+                if found.message != known:
+                    known = found.message
                     print(known, file=sys.stderr, flush=True)
                 await asyncio.sleep(_EVERY_S)
     except TimeoutError as error:

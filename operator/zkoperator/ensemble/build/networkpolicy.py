@@ -41,7 +41,7 @@ def network_policy(cluster: ValidatedCluster, *, egress: bool = False) -> Manife
 
 
 def grants_egress(live: Manifest | None) -> bool:
-    """Tell whether the live policy allows egress."""
+    """Return whether the live policy allows egress."""
     return live is not None and EGRESS in (live["spec"].get("policyTypes") or ())
 
 

@@ -41,7 +41,7 @@ def non_default(config: Mapping[str, str]) -> dict[str, str]:
 
 
 def _commands(asked: str) -> str:
-    """Return the words that a member answers: those that always are allowed, and those that were asked for."""
+    """Return the four-letter words that a member answers: the words that are always allowed, and those in the spec."""
     words = (word.strip() for word in asked.split(","))
     return ", ".join(dict.fromkeys((*ALWAYS_ALLOWED_COMMANDS, *filter(None, words))))
 

@@ -25,7 +25,7 @@ def quorum_names(names: Names) -> tuple[str, ...]:
 
 
 def mark_of(uid: str) -> str:
-    """Return the part of the uid that tells the CAs of one cluster from those of another one of its name."""
+    """Return the part of the uid that distinguishes its CAs from those of another cluster with the same name."""
     return uid[:_MARK_LENGTH]
 
 

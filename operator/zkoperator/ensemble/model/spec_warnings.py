@@ -37,7 +37,7 @@ def version_warnings(image: str) -> tuple[str, ...]:
 
 
 def observed_warnings(image: str, versions: Iterable[str]) -> tuple[str, ...]:
-    """Return the known defects of the versions that members report, none when the tag of the image has a version."""
+    """Return the known defects of the versions that members report. Empty when the tag of the image has a version."""
     if image_version(image) is not None:
         return ()
     found = (image_version(f":{version}") for version in sorted(set(versions)))

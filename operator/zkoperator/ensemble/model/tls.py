@@ -64,14 +64,14 @@ NO_TLS = TlsState()
 
 
 def parse_tls_state(text: str) -> TlsState:
-    """Return the state in the annotation of a pod; one that is not there is that of a pod without TLS."""
+    """Return the state in the annotation of a pod. A missing annotation means a pod without TLS."""
     parts = text.split(_SEPARATOR)
     quorum = next((phase for phase, word in _WORDS.items() if word in parts), QuorumPhase.PLAINTEXT)
     return TlsState(_CLIENT in parts, quorum)
 
 
 def lowest(states: Iterable[TlsState]) -> QuorumPhase:
-    """Return the lowest phase of these members, that of plaintext when there are none."""
+    """Return the lowest phase of these members. Without members it is the phase of plaintext."""
     return min((state.quorum for state in states), default=QuorumPhase.PLAINTEXT)
 
 
@@ -105,7 +105,7 @@ class Certificates:
     read_s: float = 0.0
 
     def life(self, state: TlsState) -> str:
-        """Return begin and end of the certificate that ends first, of those that a member needs in this state."""
+        """Return begin and end of the certificate that ends first, among those that a member needs in this state."""
         used = (self.client if state.client else None, self.quorum if state.quorum else None)
         ends = [(leaf.not_after, leaf.not_before) for leaf in used if leaf is not None]
         return f"{min(ends)[1].isoformat()}/{min(ends)[0].isoformat()}" if ends else ""

@@ -54,8 +54,8 @@ def authorities_of(manifest: Manifest | None) -> tuple[Authority, ...]:
 def last_generation(uid: str, held: Held, issuers: tuple[str, ...]) -> int:
     """Return the highest generation that any bundle or the status knows: its name must not come back."""
     known = [generation_of(each.subject, mark_of(uid)) or 0 for bundle in held.bundles.values() for each in bundle]
-    told = [int(found[1]) for text in issuers if mark_of(uid) in text and (found := _NUMBER_IN_NAME.search(text))]
-    return max((0, *known, *told))
+    signed = [int(found[1]) for text in issuers if mark_of(uid) in text and (found := _NUMBER_IN_NAME.search(text))]
+    return max((0, *known, *signed))
 
 
 def leaf_of(held: Held, file: File, bundle: File) -> Leaf | None:

@@ -28,7 +28,7 @@ from zkoperator.pki.files import File, leaf_pem
 from zkoperator.runtime.wall_clock import utc_now
 
 MAX_AGE_S: Final = 60.0
-"""Seconds for which Secrets that were read are not read again: nobody is told of their changes, as none are listed."""
+"""Seconds for which Secrets that were read are not read again. They are not listed, so no event announces a change."""
 MAX_AGE_REFUSED_S: Final = 10.0
 """The same while something is refused, and somebody may be about to mend it."""
 

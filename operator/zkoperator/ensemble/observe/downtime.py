@@ -11,7 +11,7 @@ RETURN_S = 90.0
 """Seconds that a restarted member may take to serve again before that counts as a fault."""
 
 _LEADER = 0
-"""Stands for the leader, whoever it is, beside the ids of members, which begin at 1."""
+"""Key for the leader, beside the ids of members, which begin at 1."""
 
 
 class Downtime:

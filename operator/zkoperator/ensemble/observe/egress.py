@@ -60,7 +60,7 @@ class EgressReader:
 
 
 def isolates(policy: Manifest, labels: Mapping[str, str]) -> bool:
-    """Tell whether the policy denies a pod with these labels the egress that no policy allows."""
+    """Return whether the policy denies a pod with these labels the egress that no policy allows."""
     spec = policy["spec"]
     types = spec.get("policyTypes") or ([EGRESS] if spec.get("egress") else [])
     return EGRESS in types and _selects(spec.get("podSelector") or {}, labels)

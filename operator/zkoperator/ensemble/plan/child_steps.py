@@ -108,7 +108,7 @@ def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
 
 
 def _needs_egress(observed: Observed) -> bool:
-    """Tell whether members need a grant to dial one another. While nobody has looked, what was granted stays."""
+    """Return whether members need a grant to dial one another. Until that was observed, an earlier grant stays."""
     if observed.egress_policies is None:
         return grants_egress(observed.children.get(Child.NETWORK_POLICY))
     return bool(observed.egress_policies)

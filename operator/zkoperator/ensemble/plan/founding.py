@@ -54,7 +54,7 @@ def bootstrap_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step
 
 
 def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootstrap:
-    """Return the first record. A claim without annotation may be that of a member whose operator ended too early.
+    """Return the first record. A claim without annotation may belong to a member whose operator ended too early.
 
     The members can only reach a quorum if all that may be members have pods.
     """
@@ -69,7 +69,7 @@ def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootst
 
 
 def lacks_founder(cluster: ValidatedCluster) -> bool:
-    """Whether the record does not say whose ensemble it is, as that of an earlier version."""
+    """Whether the record does not name the ensemble, because an earlier version of the operator wrote it."""
     return cluster.status.bootstrap is not None and not cluster.status.bootstrap.ensemble
 
 
@@ -80,7 +80,7 @@ def _founder(cluster: ValidatedCluster, observed: Observed) -> str:
 
 
 def _left_behind(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return the ensemble whose ConfigMap was left without its cluster, empty when there is none that was founded."""
+    """Return the founded ensemble whose ConfigMap was left without its cluster, empty when there is none."""
     config = observed.children.get(Child.CONFIG_MAP)
     if config is None or owner_of(cluster, config) is not Owner.NOBODY:
         return ""

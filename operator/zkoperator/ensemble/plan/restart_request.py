@@ -40,5 +40,5 @@ def rollout_baseline(observed: Observed) -> str:
 
 
 def _is_done(observed: Observed, rollout: str) -> bool:
-    """Tell whether all pods were made from a template with this rollout, as under an operator that did not know it."""
+    """Return whether all pods were made from a template with this rollout, for example by an older operator."""
     return bool(observed.pods) and all(pod.rollout == rollout for pod in observed.pods.values())

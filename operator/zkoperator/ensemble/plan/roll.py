@@ -1,4 +1,4 @@
-"""Replaces pods of another revision than the spec's: those that do not serve, then followers, then the leader. Pure."""
+"""Replaces pods whose revision is not that of the spec: first idle members, then followers, then the leader. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -180,7 +180,7 @@ def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
 
 
 def _is_known_away(observed: Observed, pod: PodView) -> bool:
-    """Tell whether the member is known not to serve. One look without an answer is no such knowledge, many are."""
+    """Return whether the member is known not to serve. One missing answer does not prove it, many in a row do."""
     match observed.answer(pod.member):
         case Serving():
             return False

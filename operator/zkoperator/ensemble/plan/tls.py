@@ -44,7 +44,7 @@ def next_phase(
 
 
 def tls_now(cluster: ValidatedCluster, observed: Observed) -> ValidatedCluster:
-    """Return the cluster with the TLS that its pods and lines are to have now, in place of that of the spec."""
+    """Return the cluster with the TLS that its pods and server lines must have now, instead of the TLS of the spec."""
     template = _template(observed)
     state = TlsState(_client(cluster, observed, template), _quorum(cluster, observed, template))
     return replace(cluster, tls=state, plaintext_open=cluster.plaintext_open or not _may_close(observed, state))
@@ -111,7 +111,7 @@ def _may_close(observed: Observed, state: TlsState) -> bool:
 
 
 def change_tls(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
-    """Propose to wait for the next state of TLS, None when it is that of the spec.
+    """Propose to wait for the next state of TLS, None when the state of the spec is reached.
 
     Args:
         wanted: the cluster as the spec has it.

@@ -70,7 +70,7 @@ class Facts:
 
     @property
     def may_serve(self) -> int:
-        """How many voters may serve: those that do, and those that the operator cannot reach."""
+        """How many voters may serve: voters that serve, and voters that the operator cannot reach."""
         return sum(
             1 for member in self.observed.voters if member in self.serving or _is_unreachable(self.observed, member)
         )
@@ -163,7 +163,7 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
 
 
 def _failing_pod(facts: Facts) -> tuple[ClusterReason, str] | None:
-    """Return why a pod is missing, does not run, or is none of the StatefulSet's."""
+    """Return why a pod is missing, does not run, or does not belong to the StatefulSet."""
     observed = facts.observed
     if observed.creation_failure:
         return ClusterReason.POD_FAILING, observed.creation_failure

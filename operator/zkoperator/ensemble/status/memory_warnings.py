@@ -21,7 +21,7 @@ _ADVICE = "raise spec.resources.limits.memory"
 def memory_warnings(cluster: ValidatedCluster, observed: Observed, now: str) -> tuple[str, ...]:
     """Return a sentence about members that were killed lately, and one about those whose data outgrows the heap.
 
-    The sentences have no number that changes from look to look: each new one is told in an Event.
+    The sentences have no number that changes with every observation, because each new sentence becomes an Event.
 
     Args:
         cluster: the validated cluster.
@@ -48,7 +48,7 @@ def _is_recent(when: str, now: str) -> bool:
 
 
 def _is_full(cluster: ValidatedCluster, observed: Observed, member: int) -> bool:
-    """Tell whether the member says that it holds too much; one that does not say is not."""
+    """Return whether the member reports that it holds too much. A member that reports nothing does not."""
     answer = observed.serving(member)
     if answer is None or answer.znodes is None or answer.data_bytes is None:
         return False

@@ -10,7 +10,7 @@ from zkoperator.pki.certificates import time_text
 
 
 def client_port(cluster: ValidatedCluster, observed: Observed) -> int:
-    """Return the port for clients that status names: that of plaintext as long as it is open."""
+    """Return the client port for the status: the plaintext port as long as it is open."""
     return CLIENT_PORT if tls_now(cluster, observed).plaintext_open else TLS_PORT
 
 

@@ -1,4 +1,4 @@
-"""The keys that both sides have in common, as a status keeps them, made again only when they are others. Pure."""
+"""The keys that both sides have in common, as a status keeps them. The text is made again when they change. Pure."""
 
 from dataclasses import replace
 from hashlib import blake2b
@@ -22,7 +22,7 @@ NOTHING_COMMON: Final = Common(b"", "")
 
 
 def common_text(marked: Base, known: Common) -> Common:
-    """Return the text for a base whose digests say how each key stands; that of the pass before, where it is the same.
+    """Return the text for a base whose digests are marks of the keys; the text of the last pass if it is the same.
 
     Packing costs ten times as much as the digest.
     """

@@ -27,7 +27,7 @@ class Action(StrEnum):
 
 
 class Problem(NamedTuple):
-    """A key (or path) that cannot be synchronised; the other keys are."""
+    """A key (or path) that cannot be synchronised. It does not stop the other keys."""
 
     reason: SyncReason
     name: str

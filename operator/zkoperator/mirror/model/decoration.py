@@ -33,7 +33,7 @@ class Decoration:
         return sum(len(name.encode()) + len(value.encode()) for name, value in self.annotations.items())
 
     def missing(self, marks: Mapping[str, bytes]) -> "Decoration":
-        """Return those that an object with these marks does not have, or has with other values."""
+        """Return the marks that an object with these marks lacks, or has with other values."""
         return Decoration(
             {name: value for name, value in self.labels.items() if marks.get(_LABEL + name) != _mark(value)},
             {name: value for name, value in self.annotations.items() if marks.get(_ANNOTATION + name) != _mark(value)},
@@ -44,7 +44,7 @@ class Decoration:
         return frozenset((*(_LABEL + name for name in self.labels), *(_ANNOTATION + name for name in self.annotations)))
 
     def without(self, names: AbstractSet[str]) -> "Decoration":
-        """Return those that `names` does not have."""
+        """Return the marks whose names are not in `names`."""
         return Decoration(
             {name: value for name, value in self.labels.items() if _LABEL + name not in names},
             {name: value for name, value in self.annotations.items() if _ANNOTATION + name not in names},

@@ -1,10 +1,10 @@
-"""Deletions over time: how many there were lately, and how long those that come from ZooKeeper wait. Pure."""
+"""Deletions over time: how many count for the guard, and how long deletions in ZooKeeper wait. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MAX_KEYS = 64
-"""So many keys are kept in the status; of more, a restarted operator knows the last ones."""
+"""At most this number of keys is kept in the status. A restarted operator knows only the last ones."""
 
 
 @dataclass(slots=True)
@@ -12,9 +12,9 @@ class DeletionLog:
     """The keys that were deleted within a window of time and did not come back. Times are monotonic seconds.
 
     Args:
-        window_s: for so long a deletion counts, and longer while others wait for approval because of it.
-        quiet_s: deletions that come from ZooKeeper are carried out once there was no other for so long,
-        longest_s: or when the first of them has waited for so long.
+        window_s: how long a deletion counts; longer while others wait for approval because of it.
+        quiet_s: deletions in ZooKeeper are pulled when there was no further deletion for this time,
+        longest_s: or when the first of them has waited for this time.
     """
 
     window_s: float
@@ -53,7 +53,7 @@ class DeletionLog:
         self._is_held = held
 
     def approve(self) -> None:
-        """Somebody has looked at all of it: counting begins anew."""
+        """Forget what counts: somebody has approved the deletions."""
         self._at_s.clear()
 
     def shown(self) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class DeletionLog:
         return tuple(sorted(list(self._at_s)[-MAX_KEYS:]))
 
     def wait_s(self, keys: frozenset[str], now_s: float) -> float:
-        """Return how long to wait whether more goes: the root may be next."""
+        """Return how long to wait for further deletions, because the root may be deleted too. 0.0: not at all."""
         if not keys:
             self._waiting = frozenset()
             return 0.0

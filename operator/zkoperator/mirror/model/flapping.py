@@ -39,7 +39,7 @@ class FlapLog:
         return self._note({item.key: _write_of(item, now_s) for item in carried}, now_s)
 
     def note_restored(self, names: Iterable[str], now_s: float) -> int:
-        """Remember what was put back, whatever stood there instead; return how many names are held because of it."""
+        """Remember which names were put back. Return how many names are held because of it."""
         return self._note({name: _Write(now_s, Side.CONFIG_MAP, None, None) for name in names}, now_s)
 
     def _note(self, writes: Mapping[str, _Write], now_s: float) -> int:

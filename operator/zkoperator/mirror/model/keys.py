@@ -48,7 +48,7 @@ def written(path: str, separator: str = SEPARATOR) -> str:
 
 
 def read(text: str, separator: str = SEPARATOR) -> str | None:
-    """Return the path that is written as this text, None if none is."""
+    """Return the path that this text stands for, None if there is no such path."""
     path = _decode(text, separator)
     return path if path is not None and written(path, separator) == text else None
 

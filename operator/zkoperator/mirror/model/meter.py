@@ -30,7 +30,7 @@ class Meter(StatusMeter):
         """The connection was lost while a whole subtree was being read, and the read begins again."""
 
     def flapped(self, keys: int) -> None:
-        """So many keys are held from now on, because both sides keep reverting one another."""
+        """This many keys are held from now on, because both sides keep reverting one another."""
 
     def idled(self) -> None:
         """A pass found nothing to write."""

@@ -87,7 +87,7 @@ class Naming:
         return Unmappable(name, _NOT_PULLED if is_short(name) else self._not_bijective(path, _written(self, path)))
 
     def path_of(self, key: str) -> str | Unmappable:
-        """Return the path that the key alone stands for, `Unmappable` if that takes a tree to know."""
+        """Return the path that follows from the key alone, `Unmappable` if only the tree at hand tells it."""
         if self.parts or is_short(key) or key == INDEX_KEY:
             return Unmappable(key, _NOT_PULLED)
         if self.is_plain:
@@ -128,7 +128,7 @@ class Naming:
         return key if len(key) <= MAX_KEY else short_key(part.prefix + relative)
 
     def meant_by(self, key: str) -> str:
-        """Return the path that the author of a key that encodes none probably meant."""
+        """Return the path that the author of a key without a path probably meant."""
         return literal_path(self.strip_prefix + key, self.separator)
 
     def _read(self, key: str) -> str | None:

@@ -114,7 +114,7 @@ def must_hold(deletions: int, keys: int, limits: DeletionLimits) -> bool:
 
 
 def loses_all(known: AbstractSet[str], changes: Iterable[Decision]) -> bool:
-    """Whether no key would be left of all that were common, and none comes."""
+    """Whether all common keys would go, and no new key comes."""
     left = set(known)
     for item in changes:
         if item.is_deletion or item.action in (Action.FORGET, Action.DETACH):

@@ -1,4 +1,4 @@
-"""Tells which znodes stay behind at the end of a ConfigSync, and how to remove them. Pure."""
+"""Messages about the znodes that stay behind at the end of a ConfigSync, and how to remove them. Pure."""
 
 from collections.abc import Collection
 from shlex import quote

@@ -80,7 +80,7 @@ def _beside_value(key: str) -> int:
 
 
 def fits_annotation(base: Base, other_bytes: int) -> bool:
-    """Whether the base fits beside the other annotations. Encodes it only where an estimate cannot tell."""
+    """Whether the base fits beside the other annotations. Encodes it only where an estimate is not enough."""
     room = ANNOTATIONS_LIMIT - _ANNOTATIONS_MARGIN - other_bytes
     most = sum(len(key) + 1 + DIGEST_BYTES for key in base.digests) + 80 * len(base.detached)
     most += sum(len(key) + 3 for key in (*base.unsettled, *base.adopting, *base.ephemeral))
