@@ -83,7 +83,7 @@ async def test_an_ensemble_is_copied_to_a_claim_and_the_copy_goes_with_its_objec
     assert int(status["zxid"], 16) >= written and status["znodes"] > 20
     assert status["ephemeralsLeftOut"] >= 1 and status["typesKept"] is False
     files = await stored(shared, storage)
-    manifest = files[f"{status['location']}/manifest.json"]
+    manifest = files[f"{status['location']}/manifest.json"]["backup"]
     assert (manifest["zxid"], manifest["sha256"]) == (status["zxid"], status["sha256"])
     assert any(
         name.startswith(status["location"]) and head.startswith("1f8b")
