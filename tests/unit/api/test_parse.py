@@ -86,7 +86,7 @@ def test_fields_of_a_newer_operator_are_ignored_in_what_the_api_server_gives() -
     assert isinstance(parse(ZooKeeperCluster, raw), ZooKeeperCluster)
 
 
-@pytest.mark.parametrize(
+        ({"pod": {"volume": []}}, "spec.pod.volume", "did you mean volumes?"),
     ("spec", "path", "advice"),
     [
         ({"replica": 3}, "spec.replica", "did you mean replicas?"),
