@@ -1,6 +1,8 @@
 """The installed roles against what the API server's audit log says of all end-to-end tests that ran before.
 
-What may never be granted, whether used or not, is in tests/unit/docs/test_manifests.py.
+Two kinds of installation were at work: the cluster-wide one, with the rights for TLS, and the one of a namespace, with
+the rules that every installation has. What may never be granted, whether used or not, is in
+tests/unit/docs/test_manifests.py.
 """
 
 import json
@@ -11,22 +13,40 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.conftest import Manifest, kubectl
+from tests.support.models.documents import ROOT
 
 OPERATOR = re.compile(r"system:serviceaccount:zkoperator-[a-z0-9-]+:zkoperator")
 """The ServiceAccount of any installation: each has a namespace of its own."""
-OURS = "app.kubernetes.io/name=zkoperator,!rbac.authorization.k8s.io/aggregate-to-edit"
+CLUSTER_WIDE = "system:serviceaccount:zkoperator-system:zkoperator"
+FOR_TLS = {("", "secrets", "patch")} | {
+    ("cert-manager.io", "certificates", verb) for verb in ("get", "create", "patch")
+}
+AGGREGATED = "rbac.authorization.k8s.io/aggregate-to-edit"
+OURS = f"app.kubernetes.io/name=zkoperator,!{AGGREGATED}"
 """The roles of the operator, without those for people."""
 Right = tuple[str, str, str]
 
 
-def rights() -> set[Right]:
-    """What the roles of all installations grant: (API group, resource, verb)."""
-    roles = json.loads(kubectl("get", "clusterroles,roles", "-A", "-l", OURS, "-o", "json"))["items"]
+def rights_of(roles: list[Manifest]) -> set[Right]:
+    """What roles grant: (API group, resource, verb)."""
     rules = [rule for role in roles for rule in role["rules"]]
-    assert len({role["kind"] for role in roles}) == 2, "the ClusterRole and the Role of the Lease are installed"
+    assert len({role["kind"] for role in roles}) == 2, "the ClusterRole and the Role of the Lease are there"
     return {right for rule in rules for right in product(rule["apiGroups"], rule["resources"], rule["verbs"])}
+
+
+def rights() -> set[Right]:
+    """What the installation has that is there now, the cluster-wide one."""
+    return rights_of(json.loads(kubectl("get", "clusterroles,roles", "-A", "-l", OURS, "-o", "json"))["items"])
+
+
+def shipped(directory: str) -> set[Right]:
+    """What an installation grants that adds nothing to these manifests."""
+    rendered = yaml.safe_load_all(kubectl("kustomize", str(ROOT / directory)))
+    roles = [each for each in rendered if each["kind"] in ("ClusterRole", "Role")]
+    return rights_of([role for role in roles if AGGREGATED not in role["metadata"]["labels"]])
 
 
 def requests(log: Path) -> Iterator[Manifest]:
@@ -67,12 +87,23 @@ def test_every_right_that_is_granted_was_used(entries: list[Manifest]) -> None:
     assert not unused, f"granted and never used: {sorted(unused)}"
 
 
+def test_the_rights_for_tls_are_the_only_ones_that_an_installation_can_add() -> None:
+    for directory in ("manifests", "manifests/namespaced"):
+        assert rights() - shipped(directory) == FOR_TLS, directory
+        assert not shipped(directory) & FOR_TLS, directory
+
+
 def test_nothing_that_an_operator_asked_for_was_refused(entries: list[Manifest]) -> None:
     refused = [entry for entry in entries if entry["responseStatus"]["code"] in (401, 403)]
     # A namespace that is being deleted takes no new objects; this is no lack of rights.
     lacking = [entry for entry in refused if "being terminated" not in entry["responseStatus"].get("message", "")]
     assert entries, "the audit log has no request of the operator"
     assert not lacking, {(entry["user"]["username"], *right_of(entry)) for entry in lacking}
+
+
+def test_the_rights_for_tls_were_used_where_they_are_granted_and_nowhere_else(entries: list[Manifest]) -> None:
+    users = {entry["user"]["username"] for entry in entries if right_of(entry) in FOR_TLS}
+    assert users == {CLUSTER_WIDE}
 
 
 def test_both_kinds_of_installation_were_seen_at_work(entries: list[Manifest]) -> None:
