@@ -85,4 +85,6 @@ def test_every_exception_is_a_command_that_is_shown() -> None:
 
 def test_commands_are_found_in_every_form_that_the_documents_use() -> None:
     text = "a\n\n    make x   # why\n    kubectl get y\n\n```sh\nkubectl apply -f - <<'END'\na: 1\nEND\nkind z\n```\n"
-    assert list(commands(text)) == ["make x", "kubectl get y", "kubectl apply -f - <<'END'\na: 1\nEND", "kind z"]
+    text += "1. one\n   ```sh\n   kubectl a \\\n     b\n   ```\n"
+    shown = ["make x", "kubectl get y", "kubectl apply -f - <<'END'\na: 1\nEND", "kind z", "kubectl a \\\n     b"]
+    assert list(commands(text)) == shown

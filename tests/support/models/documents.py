@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 
-BLOCK = re.compile(r"```sh\n([\s\S]*?)```|((?:^    (?:make|kubectl|kind|docker)\b.*\n)+)", re.MULTILINE)
+BLOCK = re.compile(r"^ *```sh\n([\s\S]*?)^ *```|((?:^    (?:make|kubectl|kind|docker)\b.*\n)+)", re.MULTILINE)
 HERE_DOCUMENT = re.compile(r"<<'(\w+)'")
 
 
@@ -20,7 +20,9 @@ def commands(text: str) -> Iterator[str]:
         lines = iter((fenced or re.sub(r"^    ", "", indented, flags=re.MULTILINE)).splitlines())
         for line in lines:
             command = line
-            if (here := HERE_DOCUMENT.search(line)) is not None:
+            while command.endswith("\\"):
+                command += f"\n{next(lines)}"
+            if (here := HERE_DOCUMENT.search(command)) is not None:
                 for more in lines:
                     command += f"\n{more}"
                     if more == here[1]:
