@@ -1,24 +1,32 @@
-"""TLS on real pods: clients that move, certificates of others, and what users read of them."""
+"""TLS on real pods: clients that move, clients as others write them, certificates of others, and what users read."""
 
 import asyncio
+import json
 import re
 import ssl
+import tarfile
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 
-from tests.e2e.conftest import Client, Space, cluster, kubectl, sync
-from tests.support.models.documents import Shell
+from tests.e2e.conftest import IMAGE, Client, Space, cluster, kubectl, sync
+from tests.support.models.documents import ROOT, Shell
 from tests.support.models.foreign_pki import DAY, NOW, Signed, authority, new_key, pkcs8, secret_of, traditional
 from tests.support.waiting import eventually
 from tests.support.worlds.cert_manager import CertManager
-from tests.support.worlds.doors import TLS_PORT
+from tests.support.worlds.doors import TLS_PORT, Wire
 from tests.support.worlds.ensemble_story import Ensemble
+from tests.support.worlds.strangers import Stranger
+from zkoperator.cli.view.shell_pod import shell_pod
 
+IS_TLS = pytest.mark.parametrize("wire", [Wire.TLS])
 OWN: dict[str, Any] = {"certificate": {"selfSigned": {}}}
+PAGE = ROOT / "docs/howto-tls.md"
+CA = {"ca": {"configMap": {"name": "main-zk-ca", "items": [{"key": "ca.crt", "path": "ca.pem"}]}}}
 
 
 async def open_ports(main: Ensemble) -> set[tuple[str, int]]:
@@ -115,6 +123,96 @@ async def test_clients_move_to_tls_and_back_and_a_config_sync_follows_by_itself(
         assert (await main.ready(3))["endpoint"] == f"{main.service}:2181"
         await travels("white", secure=False)
     assert await main.uids() == pods, "plaintext is closed and opened without a restart"
+
+
+ROW = re.compile(r"^\| (?P<client>\w+) \| `(?P<how>[^`]*)`", re.MULTILINE)
+ROOT_LISTED = re.compile(r"^\[(?:.*, )?zookeeper\]\r?$", re.MULTILINE)
+"""What the Java client answers to `ls /`; the name is the last of those that tests make."""
+KAZOO = """
+import sys
+from kazoo.client import KazooClient
+for hosts in sys.argv[1:]:
+    client = {how}
+    try:
+        client.start(timeout=20 if hosts[0].isdigit() else 90)
+        print(hosts, client.exists("/zookeeper") is not None)
+        client.stop()
+    except Exception as error:
+        print(hosts, type(error).__name__)
+"""
+
+
+def operator_image() -> str:
+    return kubectl("-n", "zkoperator-system", "get", "deploy", "zkoperator", "-o", "jsonpath={..containers[0].image}")
+
+
+@IS_TLS
+async def test_openssl_the_java_client_and_kazoo_come_in_as_the_page_says_and_look_at_names(shared: Space) -> None:
+    page = {row["client"]: row["how"].replace("demo", shared.name) for row in ROW.finditer(PAGE.read_text())}
+    openssl = page["openssl"].replace("ca.crt", "/ca/ca.pem")
+    wrong = openssl.replace(f"-verify_hostname main-zk.{shared.name}.svc", "-verify_hostname zk.example.com")
+    assert wrong != openssl
+    # A shell whose machine is busy gives up before its handshake is done; it is started again, not for ever.
+    names = ("main-zk", f"main-zk.{shared.name}.svc")
+    shells = "; ".join(f"for n in 1 2 3 4 5; do zkCli.sh -server {name}:2281 ls / && break; done" for name in names)
+    script = f"{openssl} </dev/null; echo right=$?; {wrong} </dev/null; echo wrong=$?; {shells}"
+    flags = f"{page['Java']} -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+    java = Stranger(shared, IMAGE, mounts=CA, environment={"CLIENT_JVMFLAGS": flags})
+    program = KAZOO.format(how=page["kazoo"].replace("ca.crt", "ca.pem"))
+    python = Stranger(shared, operator_image(), mounts=CA)
+    address = (await Ensemble(shared).pods())["main-zk-0"]["status"]["podIP"]
+    hosts = f"main-zk.{shared.name}:2281", "main-zk:2281", f"{address}:2281"
+    told, said = await asyncio.gather(java.runs("sh", "-c", script), python.runs("python", "-c", program, *hosts))
+    assert "right=0" in told and "Verify return code: 0 (ok)" in told, told
+    assert "wrong=1" in told and "ostname mismatch" in told, told
+    assert len(ROOT_LISTED.findall(told)) == len(names), told
+    answers = [line.partition(" ")[2] for line in said.splitlines() if line.startswith(hosts)]
+    assert answers == ["True", "True", "KazooTimeoutError"], f"a certificate has names and no addresses: {said}"
+
+
+@IS_TLS
+async def test_the_command_line_reads_and_reports_an_ensemble_that_refuses_plaintext(
+    shared: Space, tmp_path: Path
+) -> None:
+    main, shell = Ensemble(shared), Shell(tmp_path)
+    place = ["--namespace", shared.name]
+
+    async def run(command: str) -> str:
+        return await asyncio.to_thread(shell.run, command)
+
+    async def advised() -> str:
+        """What the shell prints whose pod is advised; without a terminal its end is waited for."""
+        command = shell_pod(place, await main.get(), IMAGE)
+        assert " --rm -it " in command
+        await run(command.replace(" --rm -it ", " ") + " ls /")
+        await run(f"kubectl {where} wait --for=jsonpath='{{.status.phase}}'=Succeeded pod/zkcli --timeout=3m")
+        printed = await run(f"kubectl {where} logs zkcli")
+        await run(f"kubectl {where} delete pod zkcli --wait=false")
+        return printed
+
+    where = " ".join(place)
+    shown, planned, listed, inside = await asyncio.gather(
+        run(f"kubectl zk status main {where}"),
+        run(f"kubectl zk plan main {where}"),
+        run(f"kubectl zk cli main {where} -- ls /"),
+        advised(),
+    )
+    assert f"{main.service}:2281, verified by ca.crt of ConfigMap main-zk-ca; 3 members" in shown
+    assert re.search(r"quorum TLS +QuorumTLS; certificate of \S", shown)
+    assert "nothing to do" in planned, planned
+    assert ROOT_LISTED.search(listed) and ROOT_LISTED.search(inside), listed + inside
+    deployment = "kubectl exec -n zkoperator-system deploy/zkoperator -- python -m zkoperator"
+    assert json.loads(await run(f"{deployment} audit main {where} -o json"))["differences"] == []
+
+    await run(f"kubectl zk report main {where} --file {tmp_path}/report.tar.gz")
+    with tarfile.open(tmp_path / "report.tar.gz") as archive:
+        files = {entry.name: archive.extractfile(entry) for entry in archive}
+        texts = {name.partition("/")[2]: file.read().decode() for name, file in files.items() if file is not None}
+    assert "BEGIN CERTIFICATE" in texts["configmaps/main-zk-ca.yaml"]
+    assert not [name for name, text in texts.items() if "PRIVATE KEY" in text]
+    assert not [name for name in texts if name.startswith("secrets/")]
+    assert "unsuccessful_handshake" in texts["metrics/main-zk-0.txt"]
+    assert json.loads(texts["about.json"])["missing"] == []
 
 
 def hosts_of(space: Space, name: str, *pods: int) -> list[str]:
