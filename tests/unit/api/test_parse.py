@@ -86,12 +86,12 @@ def test_fields_of_a_newer_operator_are_ignored_in_what_the_api_server_gives() -
     assert isinstance(parse(ZooKeeperCluster, raw), ZooKeeperCluster)
 
 
-        ({"pod": {"volume": []}}, "spec.pod.volume", "did you mean volumes?"),
+@pytest.mark.parametrize(
     ("spec", "path", "advice"),
     [
         ({"replica": 3}, "spec.replica", "did you mean replicas?"),
         ({"storage": {"storageClass": "x"}}, "spec.storage.storageClass", "did you mean storageClassName?"),
-        ({"pod": {"volumes": []}}, "spec.pod.volumes", "write one of: labels, annotations"),
+        ({"pod": {"volume": []}}, "spec.pod.volume", "did you mean volumes?"),
         ({"pod": {"tolerations": [{"keys": "x"}]}}, "spec.pod.tolerations[0].keys", "did you mean key?"),
         (
             {"pod": {"affinity": {"host": 1}}},
