@@ -140,8 +140,10 @@ async def test_a_workload_that_was_created_after_the_content_is_not_restarted_fo
     world.sync(rollout=WEB)
     await _until_rolled_out(world)
     assert (_entry(world)["reason"], _generation(world)) == ("UpToDate", 1)
+    before = _content_hash(world, "shop")
     world.node("a", "2")
     await world.until(lambda: _generation(world) == 2)
+    await _until_other_content(world, "shop", before)
     await _until_rolled_out(world)
     assert _entry(world)["reason"] == "RolledOut"
 
