@@ -21,7 +21,7 @@ from tests.support.worlds.doors import Wire
 from tests.support.worlds.ensemble_story import Ensemble
 
 Manifest = dict[str, Any]
-IMAGE = "docker.io/library/zookeeper:3.9.4"
+IMAGE = "docker.io/library/zookeeper:3.9.5"
 SMALL = {"requests": {"cpu": "20m", "memory": "192Mi"}, "limits": {"memory": "384Mi"}}
 QUICK = {"flags": ["-XX:TieredStopAtLevel=1"]}
 """Servers that live for minutes start with less work."""

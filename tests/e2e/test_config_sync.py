@@ -118,7 +118,7 @@ async def test_an_edit_of_the_config_map_becomes_a_znode(shop: Shop) -> None:
 
 WAITER = {
     "name": "app",
-    "image": "docker.io/library/zookeeper:3.9.4",
+    "image": "docker.io/library/zookeeper:3.9.5",
     "command": ["sleep", "3600"],
     "securityContext": {
         "allowPrivilegeEscalation": False,

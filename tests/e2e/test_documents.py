@@ -32,8 +32,6 @@ IN_PLACE_OF = {
     "kubectl apply -f crds/": "kubectl apply --dry-run=server -f crds/",
     "kubectl apply -k manifests/": "kubectl apply --dry-run=server -k manifests/",
     "kubectl apply -k install/": "kubectl apply --dry-run=server -k install/",
-    # The nodes have the image that the local cluster builds, and no way to a registry.
-    "docker.io/library/zookeeper:3.9.5": "docker.io/library/zookeeper:3.9.4",
 }
 """What is run instead of what is shown, and why."""
 

@@ -100,16 +100,20 @@ def test_a_joiner_becomes_a_voter_by_reconfig(ensembles: EnsembleFactory) -> Non
     assert joiner.member.line().encode() in committed
 
 
-def test_a_server_is_upgraded_in_place(ensembles: EnsembleFactory) -> None:
-    server = ensembles(1, version=jars.VERSIONS[0]).servers[0]
+def test_a_server_is_upgraded_in_place_release_by_release_and_back(ensembles: EnsembleFactory) -> None:
+    oldest, *newer = jars.VERSIONS
+    server = ensembles(1, version=oldest).servers[0]
     with client(server.hosts) as zk:
-        zk.create("/kept", b"1")
-    server.stop()
-    server.launch(jars.VERSIONS[1])
-    server.wait_serving()
-    assert f"version: {jars.VERSIONS[1]}" in server.four_letter("srvr")
+        zk.create("/kept", b"")
+    for version in (*newer, newer[-2]):
+        server.stop()
+        server.launch(version)
+        server.wait_serving()
+        assert f"version: {version}" in server.four_letter("srvr")
+        with client(server.hosts) as zk:
+            zk.create(f"/kept/{version}-", b"", sequence=True)
     with client(server.hosts) as zk:
-        assert zk.get("/kept")[0] == b"1"
+        assert len(zk.get_children("/kept")) == len(newer) + 1
 
 
 def test_a_wiped_server_has_forgotten_everything(ensembles: EnsembleFactory) -> None:

@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 from tests.support.worlds.ensemble_site import EnsembleSite, Killer, Lives, operator_of
 from tests.support.worlds.ensemble_story import Ensemble, Manifest
 
-OLD, NEW = "docker.io/library/zookeeper:3.9.3", "docker.io/library/zookeeper:3.9.4"
+OLD, NEW = "docker.io/library/zookeeper:3.9.4", "docker.io/library/zookeeper:3.9.5"
 DELETED = {"size": "1Gi", "retention": {"whenScaled": "Delete", "whenDeleted": "Delete"}}
 CREATION = ("creation", cluster(3, image=OLD, storage=DELETED))
 EDITS: tuple[tuple[str, int, Manifest], ...] = (
@@ -92,7 +92,7 @@ async def live(site: EnsembleSite, points: Points) -> Life:
                 async with chapter(site, killer, life, name, points):
                     await main.edit(**spec)
                     await main.ready(voters)
-            assert (await main.status())["version"] == "3.9.4"
+            assert (await main.status())["version"] == "3.9.5"
             life.configurations = await main.configurations()
         await main.delete("zookeeperclusters", "main")
         site.operator.kill()
