@@ -47,7 +47,8 @@ async def test_no_member_is_restarted_and_no_object_is_removed(cluster: Manifest
     assert world.condition("Ready")["status"] == "True"
 
 
-async def test_a_restart_would_be_noticed(cluster: Manifest) -> None:
+async def test_a_restart_would_be_noticed() -> None:
+    cluster = copy.deepcopy(BASE["clusters"]["plain"])
     cluster["statefulSet"]["template"]["metadata"]["annotations"][REVISION] = "of another time"
     world = await installed(cluster)
     await world.rest()
