@@ -117,7 +117,7 @@ def test_the_help_of_run_names_every_default(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    for default in ("default: 16", "default: 8080", "default: true", "default: cluster.local", "default: 0.0.0.0"):
+    for default in ("default: 16", "default: 8080", "default: true", "default: cluster.local", "default: ::"):
         assert default in shown
 
 
