@@ -130,7 +130,9 @@ class ClientTlsStatus(Model):
     members: Annotated[int, Field(ge=0)] = 0
     """Members with a TLS port."""
     plaintext_clients: Annotated[int, Field(ge=0)] = 0
-    """Connections without TLS from outside the pods, counted by each member since it started."""
+    """Connections without TLS that clients have now, looked at twice a minute while `plaintext` is `Allowed`. The
+    operator and probes are not counted, short connections may be missed: `zk_non_mtls_remote_conn_count` of each member
+    counts every one since its start."""
     endpoint: _Text = ""
     """Address of the client Service for TLS, `host:port`; empty until all members have the port."""
     hosts: Annotated[str, Field(max_length=4096)] = ""

@@ -103,6 +103,10 @@ class EnsembleWorld(Simulation):
     counts_budgets: bool = True
     """Whether the disruption controller keeps up with everybody else."""
     made: list[str] = field(default_factory=list)
+    plain_clients: int = 0
+    """How many clients are connected to each member without TLS."""
+    asked_in_plain: int = 0
+    """How often the operator has asked members with a TLS port without TLS."""
     today: datetime = field(default_factory=utc_now)
     """What the clocks on the walls showed when the clock of the operator showed 0."""
 
@@ -272,6 +276,10 @@ class EnsembleWorld(Simulation):
             raise TransientError(f"{word} to {host}: refused")
         if not isinstance(answer, Serving):
             return "This ZooKeeper instance is not currently serving requests\n"
+        if word == "stat":
+            self.asked_in_plain += 1
+            lines = (f" /10.1.0.{n}:4000[1](queued=0,recved=1,sent=1)\n" for n in range(self.plain_clients + 1))
+            return f"Clients:\n{''.join(lines)} /127.0.0.1:4000[1](queued=0,recved=1,sent=0)\n"
         if word == "srvr":
             return f"Zookeeper version: {answer.version}-x\nZxid: {answer.zxid:#x}\nMode: {answer.mode.value}\n"
         if word == "mntr":

@@ -35,6 +35,7 @@ from zkoperator.ensemble.build.certificates import certificate_request
 from zkoperator.ensemble.model.certificate_sources import CertificateSources, Version
 from zkoperator.ensemble.model.names import TLS
 from zkoperator.ensemble.model.tls import NO_CERTIFICATES, NO_TLS, TlsState, parse_tls_state
+from zkoperator.ensemble.observe import answers, observer
 from zkoperator.ensemble.observe import certificates as reading
 from zkoperator.ensemble.observe.certificate_secrets import version_of
 from zkoperator.ensemble.plan import certificate_steps
@@ -168,6 +169,25 @@ async def the_name_of_a_lost_ca_does_not_come_back() -> None:
     later(world)
     await stay(world)
     assert [each for each in secret(world, "main-zk-ca")["data"] if each.endswith(".crt")] == ["g2.crt"]
+
+
+async def clients_without_tls_are_counted_as_they_are_now() -> None:
+    world = world_with(BOTH, replicas=3)
+    await world.rest()
+    for clients in (2, 0):
+        world.plain_clients = clients
+        later(world)
+        await world.turn()
+        assert status(world)["tls"]["client"]["plaintextClients"] == 3 * clients
+
+
+async def a_port_that_is_closed_is_not_asked() -> None:
+    world = world_with({"client": {**SELF_SIGNED, "plaintext": "Refused"}})
+    await world.rest()
+    assert world.asked_in_plain == 0
+    world.ask_for(tls=BOTH)
+    await world.rest()
+    assert world.asked_in_plain > 0
 
 
 # Deciding
@@ -425,6 +445,8 @@ CLAIMS = (
     a_cluster_that_was_made_anew_inherits_no_certificate,
     secrets_are_read_once_a_minute,
     what_was_refused_is_read_again_soon,
+    clients_without_tls_are_counted_as_they_are_now,
+    a_port_that_is_closed_is_not_asked,
     objects_of_others_are_left_alone,
     the_name_of_a_lost_ca_does_not_come_back,
     files_stay_as_long_as_any_pod_needs_them,
@@ -479,6 +501,21 @@ SEEDS = (
         "a refusal is looked into soon",
         replaced(reading, "MAX_AGE_REFUSED_S", 1e9),
         (what_was_refused_is_read_again_soon,),
+    ),
+    Seed(
+        "a closed port is not asked",
+        rewritten(observer, "Observer._plaintext_clients", "not counted or ", ""),
+        (a_port_that_is_closed_is_not_asked,),
+    ),
+    Seed(
+        "the connection that asks is none of a client",
+        rewritten(answers, "_connections", "for address in addresses) - 1)", "for address in addresses))"),
+        (clients_without_tls_are_counted_as_they_are_now,),
+    ),
+    Seed(
+        "probes are no clients",
+        replaced(answers, "_LOOPBACK", ("nowhere",)),
+        (clients_without_tls_are_counted_as_they_are_now,),
     ),
     Seed(
         "nothing of others is taken",

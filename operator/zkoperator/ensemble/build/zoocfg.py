@@ -40,14 +40,19 @@ def non_default(config: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in config.items() if _DEFAULTS.get(key) != value}
 
 
-def _commands(asked: str) -> str:
-    """Return the four-letter words that a member answers: the words that are always allowed, and those in the spec."""
+def _commands(asked: str, *, counts_clients: bool) -> str:
+    """Return the four-letter words that a member answers: the words that are always allowed, and those in the spec.
+
+    `stat` lists the clients of a port, and so tells the operator how many are still without TLS.
+    """
     words = (word.strip() for word in asked.split(","))
-    return ", ".join(dict.fromkeys((*ALWAYS_ALLOWED_COMMANDS, *filter(None, words))))
+    needed = ("stat",) if counts_clients else ()
+    return ", ".join(dict.fromkeys((*ALWAYS_ALLOWED_COMMANDS, *needed, *filter(None, words))))
 
 
 def zoo_cfg(cluster: ValidatedCluster) -> str:
     """Return the file with sorted keys. Validation has checked the entries of the user."""
     asked = {RENAMED.get(key, key): value for key, value in cluster.spec.config.items()}
-    entries = {**_DEFAULTS, **asked, **_FIXED, _COMMANDS: _commands(asked.get(_COMMANDS, ""))}
+    commands = _commands(asked.get(_COMMANDS, ""), counts_clients=cluster.tls.client)
+    entries = {**_DEFAULTS, **asked, **_FIXED, _COMMANDS: commands}
     return "".join(f"{key}={value}\n" for key, value in sorted(entries.items()))

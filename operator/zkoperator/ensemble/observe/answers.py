@@ -1,4 +1,4 @@
-"""Answers of members to the four-letter words `srvr`, `mntr` and `conf`. Pure."""
+"""Answers of members to the four-letter words `srvr`, `mntr`, `conf` and `stat`. Pure."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,6 +9,9 @@ from zkoperator.ensemble.model.configuration import Configuration, parse_configu
 _SRVR = re.compile(r"^(?P<key>[A-Z][A-Za-z ]*): ?(?P<value>.*)$", re.MULTILINE)
 _VERSION = re.compile(r"^[0-9]+\.[0-9]+\.[0-9]+")
 _ID = re.compile(r"^serverId=(?P<id>[0-9]+)\s*$", re.MULTILINE)
+_CLIENTS = "Clients:"
+_CONNECTION = re.compile(r"^ *[^ /]*/(?P<address>\S+):[0-9]+\[[0-9a-f]+\]\(", re.MULTILINE)
+_LOOPBACK = ("127.", "0:0:0:0:0:0:0:1", "[0:0:0:0:0:0:0:1]")
 _IDLE = "not currently serving"
 
 
@@ -27,8 +30,8 @@ class Serving:
 
     `configuration` is the one that it acts on. `synced` is a leader's count of followers in sync, `synced_non_voting`
     the part of it that does not vote. `digest_mismatches` counts transactions whose result differs from the leader's.
-    `znodes` and `data_bytes` (data and paths) are what it holds, `plaintext_connections` counts connections without TLS
-    from other hosts since it started. Each is None when the member does not report it.
+    `znodes` and `data_bytes` (data and paths) are what it holds, `plaintext_connections` counts the connections without
+    TLS that other hosts have now. Each is None when the member does not report it.
     What grows with each write decides nothing, so answers that differ only in that are equal.
     """
 
@@ -66,9 +69,11 @@ class Silent:
 Answer = Serving | NotServing | Silent
 
 
-def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
-    """Return the answer from the three texts, which are asked for separately and may contradict one another.
+def read_answer(member: int, srvr: str, mntr: str, conf: str, stat: str = "") -> Answer:
+    """Return the answer from the texts, which are asked for separately and may contradict one another.
 
+    `stat` is what the member says at its plaintext port, empty when it was not asked there. It lists the connections of
+    the port at which it is asked (StatCommand of ZooKeeper), the one by which it is asked among them.
     Addresses are reused: the answer of a server of another ensemble at the member's address is discarded.
     """
     if _IDLE in srvr:
@@ -94,7 +99,7 @@ def read_answer(member: int, srvr: str, mntr: str, conf: str) -> Answer:
             digest_mismatches=numbers.get("zk_digest_mismatches_count"),
             znodes=numbers.get("zk_znode_count"),
             data_bytes=numbers.get("zk_approximate_data_size"),
-            plaintext_connections=numbers.get("zk_non_mtls_remote_conn_count"),
+            plaintext_connections=_connections(stat),
         )
     except (KeyError, ValueError):
         return Silent("its answer to srvr cannot be read")
@@ -113,6 +118,14 @@ def is_as_before(answer: Answer, srvr: str) -> bool:
 
 def _fields(srvr: str) -> dict[str, str]:
     return {found["key"]: found["value"].strip() for found in _SRVR.finditer(srvr)}
+
+
+def _connections(stat: str) -> int | None:
+    """Return how many connections are listed, without those from inside the pod and the one that asked."""
+    if _CLIENTS not in stat:
+        return None
+    addresses = [found["address"] for found in _CONNECTION.finditer(stat)]
+    return max(0, sum(not address.startswith(_LOOPBACK) for address in addresses) - 1)
 
 
 def _numbers(mntr: str) -> dict[str, int]:

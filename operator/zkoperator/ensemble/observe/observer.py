@@ -13,7 +13,7 @@ from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import digest
 from zkoperator.ensemble.build.tls import has_tls
 from zkoperator.ensemble.model.configuration import Server, parse_servers
-from zkoperator.ensemble.model.names import Names
+from zkoperator.ensemble.model.names import CLIENT_PORT, Names
 from zkoperator.ensemble.model.tls import NO_TLS, Certificates
 from zkoperator.ensemble.observe.access import client_tls, port_of
 from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, is_as_before, read_answer
@@ -44,6 +44,9 @@ MAX_PODS = MAX_REPLICAS + 3
 
 TERMINATING_PROBE_S = 0.3
 """Seconds to wait for the answer of a terminating pod, which may never come."""
+
+PLAINTEXT_PROBE_S = 1.0
+"""Seconds to wait for an answer at the plaintext port, which may be closed; nothing is decided by it."""
 
 FULL_LOOK_S = 30.0
 """Seconds after which members at rest are asked for everything again, and not only for their last transaction."""
@@ -140,7 +143,8 @@ class Observer:
         names = cluster.names
         seen = await self._objects(cluster, state)
         ask = partial(self._ask_member, names, seen.certificates)
-        answers = await self._ask_all(names, seen.pods, ask)
+        counted = cluster.plaintext_open
+        answers = await self._ask_all(names, seen.pods, ask, counted=counted)
         state.look = FullLook(self._now_s(), answers)
         return await self._observed(cluster, seen, answers, state)
 
@@ -227,19 +231,34 @@ class Observer:
         tls = client_tls(names, certificates, [pod])
         return await self._probe.ask(pod.ip, port_of(pod), word, tls)
 
-    async def _ask_all(self, names: Names, pods: Mapping[int, PodView], ask: _Ask) -> dict[int, Answer]:
+    async def _ask_all(
+        self, names: Names, pods: Mapping[int, PodView], ask: _Ask, *, counted: bool
+    ) -> dict[int, Answer]:
         asked = [member for member, pod in pods.items() if pod.ip]
-        answers = await asyncio.gather(*(self._ask(names, pods[member], ask) for member in asked))
+        answers = await asyncio.gather(*(self._ask(names, pods[member], ask, counted=counted) for member in asked))
         return dict(zip(asked, answers, strict=True))
 
-    async def _ask(self, names: Names, pod: PodView, ask: _Ask) -> Answer:
+    async def _ask(self, names: Names, pod: PodView, ask: _Ask, *, counted: bool) -> Answer:
         try:
             async with asyncio.timeout(TERMINATING_PROBE_S if pod.deleting else None):
-                srvr, mntr, conf = await asyncio.gather(*(ask(pod, word) for word in ("srvr", "mntr", "conf")))
+                srvr, mntr, conf, stat = await asyncio.gather(
+                    *(ask(pod, word) for word in ("srvr", "mntr", "conf")),
+                    self._plaintext_clients(pod, counted=counted),
+                )
         except (TransientError, TimeoutError) as error:
             return Silent(_silence(pod, error))
-        answer = read_answer(pod.member, srvr, mntr, conf)
+        answer = read_answer(pod.member, srvr, mntr, conf, stat)
         return Silent("another ensemble answers at its address") if _is_foreign(names, pod, answer) else answer
+
+    async def _plaintext_clients(self, pod: PodView, *, counted: bool) -> str:
+        """Return what a member with both ports says of the connections to that without TLS, "" when it says nothing."""
+        if not counted or not pod.tls.client:
+            return ""
+        try:
+            async with asyncio.timeout(PLAINTEXT_PROBE_S):
+                return await self._probe.ask(pod.ip, CLIENT_PORT, "stat")
+        except (TransientError, TimeoutError):
+            return ""
 
     async def _divergence(
         self, pods: Mapping[int, PodView], answers: Mapping[int, Answer], state: ObserverState, ask: _Ask

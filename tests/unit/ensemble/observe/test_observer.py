@@ -163,9 +163,9 @@ def _known_secret_without_uid(patch: pytest.MonkeyPatch) -> None:
 def _any_server(patch: pytest.MonkeyPatch) -> None:
     read = answers.read_answer
 
-    def whoever(_: int, srvr: str, mntr: str, conf: str) -> answers.Answer:
+    def whoever(_: int, srvr: str, mntr: str, conf: str, stat: str) -> answers.Answer:
         found = answers._ID.search(conf)
-        return read(int(found["id"]) if found is not None else 0, srvr, mntr, conf)
+        return read(int(found["id"]) if found is not None else 0, srvr, mntr, conf, stat)
 
     patch.setattr(observer, "read_answer", whoever)
 
