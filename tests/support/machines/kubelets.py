@@ -95,6 +95,11 @@ class Kubelets:
             for name, container in self._containers.items()
         }
 
+    @property
+    def starts(self) -> Mapping[str, int]:
+        """How often the server of each pod has been started in the pod."""
+        return {name: container.starts for name, container in self._containers.items()}
+
     async def modes(self) -> dict[str, str]:
         """What each pod says it is: leader, follower, or nothing."""
         return {name: await self._mode(container.host) for name, container in tuple(self._containers.items())}

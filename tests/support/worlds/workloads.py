@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.support.machines.api_client import Manifest
 from tests.support.models import adoptions
@@ -292,6 +292,8 @@ class Cluster:
     replicas: int = 1
     serves: bool = True
     within_s: float = 120
+    spec: Manifest = field(default_factory=dict)
+    """What the spec has beside replicas and storage."""
 
     async def prepare(self, plot: Plot) -> None:
         await self.create(plot)
@@ -310,7 +312,7 @@ class Cluster:
             "apiVersion": "zkoperator.dev/v1alpha1",
             "kind": "ZooKeeperCluster",
             "metadata": {"name": "main"},
-            "spec": {"replicas": self.replicas, "storage": storage},
+            "spec": {"replicas": self.replicas, "storage": storage, **self.spec},
         }
         await plot.site.kube.create(f"{plot.custom}/zookeeperclusters", manifest)
 
