@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.models.mirror_bugs import approval_kept
 from tests.support.models.mirror_crash_points import Story, differences
 from tests.support.models.mirror_stories import STORIES
 from tests.support.models.seeds import replaced
-from zkoperator.mirror import reconcile
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.model.deletions import DeletionLog
 from zkoperator.mirror.observe import observer
@@ -59,7 +57,6 @@ BUGS: dict[str, tuple[str, str, Callable[[pytest.MonkeyPatch], None]]] = {
     ),
     "deletions over a window are counted": ("one-by-one", "TwoWay", replaced(plan, "must_hold", lambda *_: False)),
     "an approval names one plan": ("approved", "TwoWay", replaced(plan, "plan_hash", lambda *_: "0" * 16)),
-    "an approval counts once": ("approved", "TwoWay", replaced(reconcile, "_spent_annotations", approval_kept)),
     "the loss of all keys waits": ("all-at-once", "TwoWay", replaced(plan, "loses_all", lambda *_: False)),
     "a ConfigMap of another owner is handed over": (
         "renamed",
