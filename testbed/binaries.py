@@ -1,4 +1,4 @@
-"""Programs built from Go modules: Kubernetes, etcd and CoreDNS in one binary, the pause process, Helm, kstatus."""
+"""Programs built from Go modules: Kubernetes, etcd and CoreDNS in one binary, pause, Helm, versitygw, kstatus."""
 
 import os
 from pathlib import Path
@@ -24,6 +24,7 @@ _MODULE = Path(__file__).parent / "go"
 _ALERTS = Path(__file__).parent / "alerts"
 _HELM = Path(__file__).parent / "helm"
 _KSTATUS = Path(__file__).parent / "kstatus"
+_VERSITYGW = Path(__file__).parent / "versitygw"
 _NO_GO = "install Go 1.24 or newer (https://go.dev/doc/install)"
 
 
@@ -64,6 +65,17 @@ def helm() -> Path:
 
     require("go", _NO_GO)
     return artefact("helm", (_HELM, flags, run("go", "version")), build) / "helm"
+
+
+def versitygw() -> Path:
+    """Return the program `versitygw`, which serves a folder as S3."""
+
+    def build(directory: Path) -> None:
+        progress("versitygw: compiling takes 5 minutes on 2 cores with empty Go caches")
+        _go_build("github.com/versity/versitygw/cmd/versitygw", directory / "versitygw", "-s -w", module=_VERSITYGW)
+
+    require("go", _NO_GO)
+    return artefact("versitygw", (_VERSITYGW, run("go", "version")), build) / "versitygw"
 
 
 def kstatus() -> Path:
