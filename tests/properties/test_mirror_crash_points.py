@@ -12,7 +12,7 @@ from tests.support.models.seeds import replaced
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.model.deletions import DeletionLog
 from zkoperator.mirror.observe import observer
-from zkoperator.mirror.plan import plan, recall
+from zkoperator.mirror.plan import pending, plan, recall
 
 FIRST = [(story, story.directions[0]) for story in STORIES]
 FURTHER = [(story, direction) for story in STORIES for direction in story.directions[1:]]
@@ -56,7 +56,7 @@ BUGS: dict[str, tuple[str, str, Callable[[pytest.MonkeyPatch], None]]] = {
         replaced(DeletionLog, "restore", lambda *_, **__: None),
     ),
     "deletions over a window are counted": ("one-by-one", "TwoWay", replaced(plan, "must_hold", lambda *_: False)),
-    "an approval names one plan": ("approved", "TwoWay", replaced(plan, "plan_hash", lambda *_: "0" * 16)),
+    "an approval names one plan": ("approved", "TwoWay", replaced(pending, "plan_hash", lambda *_: "0" * 16)),
     "the loss of all keys waits": ("all-at-once", "TwoWay", replaced(plan, "loses_all", lambda *_: False)),
     "a ConfigMap of another owner is handed over": (
         "renamed",

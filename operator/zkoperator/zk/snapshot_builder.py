@@ -55,6 +55,11 @@ class SnapshotBuilder:
         """Return one znode, None when it is not known."""
         return self._nodes.get(relative)
 
+    def is_forgotten(self, relative: str) -> bool:
+        """Whether the znode is known and its value is not in memory any more."""
+        node = self._nodes.get(relative)
+        return node is not None and node.data is None
+
     def known(self) -> tuple[str, ...]:
         """Return the path of every known znode."""
         return tuple(self._nodes)

@@ -8,9 +8,7 @@ Why the snapshot is exact (it is a state that really existed, with each multi in
   The snapshot is valid only while no such read is due or under way. Then all replies together reflect every event, and
   the zxid Z of the last reply is not older than any of them: what was read is the subtree at Z.
 - A watch ends with its connection and does not catch up, so after each reconnect it is set again *before* the whole
-  subtree is read again.
-
-No watch reports a change of permissions; the next complete read finds it.
+  subtree is read again. No watch reports a change of permissions; the next complete read finds it.
 """
 
 import asyncio
@@ -91,7 +89,7 @@ class SubtreeFeed:
         there is no snapshot until `on_change` is called.
         """
         epoch = self._epoch
-        wanted = [path for path in paths if self._is_forgotten(path)]
+        wanted = [path for path in paths if self._builder.is_forgotten(path)]
         for start in range(0, len(wanted), self._window):
             part = wanted[start : start + self._window]
             futures = [self._zk.start_get(self._absolute(path)) for path in part]
@@ -396,10 +394,6 @@ class SubtreeFeed:
 
     def _is_expected(self, path: str) -> bool:
         return path in self._builder or self._pending.is_expected(path)
-
-    def _is_forgotten(self, path: str) -> bool:
-        node = self._builder.node(path)
-        return node is not None and node.data is None
 
     def _absolute(self, relative: str) -> str:
         return self._prefix + relative if relative else self._root

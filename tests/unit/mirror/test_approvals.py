@@ -8,7 +8,7 @@ from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.mirror import reconcile
-from zkoperator.mirror.plan import plan
+from zkoperator.mirror.plan import pending, plan
 from zkoperator.zk.port import Delete
 
 
@@ -91,7 +91,7 @@ SEEDS = (
     ),
     Seed(
         "another plan has another hash",
-        replaced(plan, "plan_hash", lambda *_: "0" * 16),
+        replaced(pending, "plan_hash", lambda *_: "0" * 16),
         (in_world(test_an_approval_is_void_once_the_plan_has_changed),),
     ),
     Seed(

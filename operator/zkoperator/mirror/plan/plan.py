@@ -10,7 +10,7 @@ from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import effective_digests
 from zkoperator.mirror.model.merge_base import Base, Side, value_digest
 from zkoperator.mirror.model.names import SYNC_LABEL
-from zkoperator.mirror.model.roots import missing_roots, oldest, roots_of
+from zkoperator.mirror.model.roots import missing_roots
 from zkoperator.mirror.model.rules import Rules
 from zkoperator.mirror.model.selected_znodes import select_znodes
 from zkoperator.mirror.observe.observed import Observed
@@ -25,21 +25,12 @@ from zkoperator.mirror.plan.guard import (
     must_hold,
     plan_hash,
 )
+from zkoperator.mirror.plan.pending import PendingPlan, history_id, pending_plan
 from zkoperator.mirror.plan.recall import common_of
 from zkoperator.mirror.plan.refusal import refusal_of
 from zkoperator.mirror.plan.renaming import renaming_of, renaming_step
 from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps, contested_marks
 from zkoperator.mirror.validate import ValidatedSync
-
-
-@dataclass(frozen=True, slots=True)
-class PendingPlan:
-    """The counts of a plan that waits, and the hash by which an approval names it."""
-
-    creates: int
-    updates: int
-    deletes: int
-    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +91,6 @@ class Plan:
         """Differences that a push of another process may explain: its ledger, read again, would then be the base."""
         return frozenset((*self.conflicts, *self.settled))
 
-
-EPOCH_BITS: Final = 32
-"""The lower part of a zxid, which counts within the epoch of one leader."""
 
 _RECORDS: Final = (Action.RECORD, Action.FORGET, Action.DETACH)
 
@@ -220,7 +208,10 @@ class _Planner:
             return None
         if self._sync.mode is not Mode.ACTIVE:
             reason = SyncReason.DRY_RUN if self._sync.mode is Mode.DRY_RUN else SyncReason.PAUSED
-            name = plan_hash(self._identity(), [(Side.CONFIG_MAP, key, b"") for key in renaming.moves])
+            name = plan_hash(
+                history_id(self._observed.snapshot, is_regressed=self._history is History.REGRESSED),
+                [(Side.CONFIG_MAP, key, b"") for key in renaming.moves],
+            )
             pending = PendingPlan(0, number, 0, name)
             return Plan(stop=reason, message=f"{number} keys to rename", pending=pending, base_state=self._state)
         step = renaming_step(renaming, self._observed.content)
@@ -355,19 +346,7 @@ class _Planner:
         return frozenset(known - self._selected.keys.keys())
 
     def _pending(self, items: list[Decision]) -> PendingPlan:
-        writes = [item for item in items if item.action in (Action.TO_CONFIG_MAP, Action.TO_ZOOKEEPER)]
-        deletes = sum(item.takes_away for item in writes)
-        creates = sum(_overwritten(item) is None for item in writes)
-        changes = [(_target(item), item.key, _overwritten(item) or b"") for item in writes]
-        name = plan_hash(self._identity(), changes) if writes or self._history is History.REGRESSED else ""
-        return PendingPlan(creates, len(writes) - creates - deletes, deletes, name)
-
-    def _identity(self) -> tuple[int, ...]:
-        """Return numbers that identify this history and stay the same while nothing is written."""
-        snapshot = self._observed.snapshot
-        if self._history is not History.REGRESSED:
-            return oldest(roots_of(snapshot))
-        return *oldest(roots_of(snapshot)), snapshot.zxid >> EPOCH_BITS
+        return pending_plan(items, self._observed.snapshot, is_regressed=self._history is History.REGRESSED)
 
     def _common(self, base: Base | None) -> Common:
         observed = self._observed
@@ -411,11 +390,3 @@ class _Planner:
             bytes=decisions.equal_bytes + steps.carried_bytes,
             zxid=self._observed.snapshot.zxid,
         )
-
-
-def _target(item: Decision) -> Side:
-    return Side.CONFIG_MAP if item.action is Action.TO_CONFIG_MAP else Side.ZOOKEEPER
-
-
-def _overwritten(item: Decision) -> bytes | None:
-    return item.config_map if item.action is Action.TO_CONFIG_MAP else item.zookeeper

@@ -9,7 +9,8 @@ from zkoperator.cli.view.differences import Differences, text
 from zkoperator.cli.view.differences import differences as of_plan
 from zkoperator.cli.view.terminal import Style
 from zkoperator.mirror.model.decision import Action, Decision, Problem
-from zkoperator.mirror.plan.plan import PendingPlan, Plan
+from zkoperator.mirror.plan.pending import PendingPlan
+from zkoperator.mirror.plan.plan import Plan
 
 PLAIN = Style(colours=False)
 OLD, NEW = bytes.fromhex("aa" * 12), bytes.fromhex("bb" * 12)
