@@ -11,7 +11,7 @@ from tests.support.models.mirror_walk import ACTIONS, TURNS, Action
 from tests.support.models.mirror_witness import Witness
 
 STEPS = 120
-EPISODES, SHARE = 240, 60
+EPISODES, SHARE = 360, 60
 EXHAUSTIVE_STEPS = int(os.environ.get("MIRROR_MODEL_STEPS", "1000000"))
 
 

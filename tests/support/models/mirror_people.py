@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.fakes.zk import Fault
 from tests.support.models.mirror_process import SETTINGS, Process
-from tests.support.models.mirror_witness import PATHS
+from tests.support.models.mirror_witness import PATHS, zk_state
 from tests.support.worlds.mirror import NAMESPACE, ROOT
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
@@ -114,7 +114,7 @@ class People(Process):
     async def replace(self) -> None:
         """Somebody writes the whole ConfigMap over what is there: with its label, without our annotations."""
         await asyncio.sleep(1.0)
-        if self._is_calm():
+        if self._is_calm() and not self._awaits_deletion():
             self._write_whole(created=False)
             await asyncio.sleep(1.0)
 
@@ -123,9 +123,9 @@ class People(Process):
 
         What was pulled is known from the status, which lags; what was pushed from the ledger, which does not.
         """
-        lag_s = 2 * SETTINGS.status_lag_s if self.direction == "ZooKeeperToConfigMap" else 0.0
+        lag_s = 2 * SETTINGS.status_lag_s if self.direction != "ConfigMapToZooKeeper" else 0.0
         await asyncio.sleep(1.0 + lag_s)
-        if self._is_calm() and self._is_known():
+        if self._is_calm() and self._is_known() and not self._awaits_deletion():
             self.crash_in_request(self.rng.random() < 0.5)
             self._write_whole(created=self.rng.random() < 0.5)
             await self._settled("replace_and_crash")
@@ -136,7 +136,7 @@ class People(Process):
         Nobody edits anything until it has settled: it knows nothing of what was common before.
         """
         await asyncio.sleep(1.0)
-        if not self._is_calm() or not self._is_known():
+        if not self._is_calm() or not self._is_known() or self._awaits_deletion():
             return
         if self.rng.random() < 0.7:
             self.crash_in_request(self.rng.random() < 0.5)
@@ -153,14 +153,14 @@ class People(Process):
     async def create_again(self) -> None:
         """The same by deleting it first."""
         await asyncio.sleep(1.0)
-        if self._is_calm():
+        if self._is_calm() and not self._awaits_deletion():
             self._write_whole(created=True)
             await asyncio.sleep(1.0)
 
     async def replace_unseen(self) -> None:
         """The same while nobody looks, with edits of znodes that the ConfigMap's own do not touch."""
         await asyncio.sleep(2 * SETTINGS.status_lag_s)
-        if self._is_calm():
+        if self._is_calm() and not self._awaits_deletion():
             self._kill()
             self._write_whole(created=self.rng.random() < 0.5)
             await self._revive()
@@ -173,6 +173,15 @@ class People(Process):
         found = self.world.kube.peek(CONFIG_MAPS, NAMESPACE, "shop") or {"metadata": {}}
         is_annotated = BASE_ANNOTATION in (found["metadata"].get("annotations") or {})
         return is_annotated and self.world.ready(self.name) == ("True", "InSync") and not self._unequal()
+
+    def _awaits_deletion(self) -> bool:
+        """Whether a key is still to go from a side where nobody edits it.
+
+        Who writes the whole ConfigMap then writes that key anew, and what a deleted znode had is not known any more.
+        """
+        left, right = zk_state(self.world), self.world.data() or {}
+        gone = dict.fromkeys(right.keys() - left.keys(), "z") | dict.fromkeys(left.keys() - right.keys(), "c")
+        return any(key.rpartition("__")[2][0] == own for key, own in gone.items())
 
     async def _settled(self, action: str) -> None:
         """Wait until all is in sync. Start the operator again if it dies, and decide what waits for a decision."""

@@ -51,7 +51,7 @@ class Witness:
         self._recreated: set[str] = set()
         self._interruptions: list[int] = []
         self._is_ours = True
-        self._zk_state: dict[str, bytes] = {}
+        self.zk_state: dict[str, bytes] = {}
         self._cm_state: dict[str, bytes] = {}
         self._last_stamp: str | None = None
         self._shown: set[str] = set()
@@ -77,12 +77,12 @@ class Witness:
     def _published(self, changes: Any) -> None:
         listed: list[Change] = list(changes)
         self._publish(listed)
-        state = _zk_state(self.world)
-        changed = _difference(self._zk_state, state)
+        state = zk_state(self.world)
+        changed = _difference(self.zk_state, state)
         if self._is_ours:
             self._judge_needless(listed, changed)
         if changed:
-            before, self._zk_state = self._zk_state, state
+            before, self.zk_state = self.zk_state, state
             author = OPERATOR if self._is_ours else "client"
             self.record.zookeeper.append(Commit(self.world.zk.zxid, author, changed))
             self.deletions.wrote(changed)
@@ -96,7 +96,7 @@ class Witness:
         approval = (sync["metadata"].get("annotations") or {}).get("zkoperator.dev/approve-deletions")
         is_approved = approval is not None and approval in self._shown
         gone = [key for key, value in changed.items() if value is None and key not in PARENTS]
-        left = len(self._zk_state.keys() | self._cm_state.keys())
+        left = len(self.zk_state.keys() | self._cm_state.keys())
         wrong = self.deletions.deleted(gone, self.world.clock.now_s(), is_approved=is_approved, left=left)
         if wrong:
             self.record.violations.append(f"guard: {wrong}")
@@ -213,7 +213,7 @@ class Witness:
         return found
 
     def _unequal(self) -> list[str]:
-        left, right = _zk_state(self.world), self.world.data() or {}
+        left, right = zk_state(self.world), self.world.data() or {}
         if self.direction == "TwoWay":
             keys = sorted(key for key in left.keys() | right.keys() if not self._is_own_empty_key(key))
             return [f"unequal: {key}" for key in keys if left.get(key) != right.get(key)]
@@ -221,7 +221,7 @@ class Witness:
         return [f"unequal: {key}" for key in sorted(source) if source[key] != copy.get(key)]
 
 
-def _zk_state(world: World) -> dict[str, bytes]:
+def zk_state(world: World) -> dict[str, bytes]:
     """The subtree as keys: znodes with data, and empty leaves that never had children."""
     state: dict[str, bytes] = {}
     pending = [""]
