@@ -36,7 +36,7 @@ check: $(STAMP) ## Lint, types, import contracts
 	PYTHONPATH=operator $(BIN)/lint-imports
 
 unit: $(STAMP) ## Tests of the pure parts (seconds)
-	$(BIN)/pytest -n 3 $(SLOWEST) tests/properties tests/unit
+	$(BIN)/pytest -n 4 $(SLOWEST) tests/properties tests/unit
 
 servers: $(STAMP) ## Tests against real ZooKeeper servers and a real API server
 	$(BIN)/python -m testbed build

@@ -189,7 +189,7 @@ async def test_an_object_of_others_with_a_name_of_ours_is_left_alone() -> None:
 
 async def test_cert_manager_is_asked_and_its_secret_taken() -> None:
     world = world_with(ISSUER)
-    world.api.now = time_text(NOW)
+    world.today, world.api.now = NOW, time_text(NOW)
     await stay(world)
     request = world.api.peek(CERTIFICATES, "demo", "main-zk-client")
     assert request is not None
