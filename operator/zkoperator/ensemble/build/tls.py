@@ -52,6 +52,8 @@ def _quorum_keys(phase: QuorumPhase) -> dict[str, str]:
         "sslQuorumReloadCertFiles": "true",
         **_stores("ssl.quorum", "quorum"),
         "ssl.quorum.enabledProtocols": "TLSv1.3",
+        # The default of 3.9. That of 3.8 would have the one who is dialled look for the caller's address in its names.
+        "fips-mode": "true",
         # A follower that closes the connection to a hung leader would otherwise wait for it, seconds on end.
         "leader.closeSocketAsync": "true",
         "learner.closeSocketAsync": "true",
