@@ -95,7 +95,7 @@ FULL: dict[str, Any] = {
                 "defaultMode": 0o440,
                 "sources": [
                     {"configMap": _REFERENCE},
-                    {"secret": {**_REFERENCE, "items": [{"key": "a", "path": "d"}]}},
+                    {"secret": {**_REFERENCE, "items": [{"key": "a", "path": "d", "mode": 0o400}]}},
                     {"downwardAPI": {"items": _FILES}},
                     {"serviceAccountToken": {"audience": "vault", "expirationSeconds": 7200, "path": "token"}},
                 ],
