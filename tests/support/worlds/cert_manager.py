@@ -132,7 +132,12 @@ class CertManager:
         return self.serials[name][-1]
 
     async def _is_served(self) -> bool:
-        return await self._api.find(self._certificates) is not None
+        try:
+            return await self._api.find(self._certificates) is not None
+        except ClientResponseError as error:
+            # A kind that is new is announced before it can be stored.
+            assert error.status != 429, "the storage of the kind is not ready"
+            raise
 
     async def _run(self) -> None:
         while True:
