@@ -135,9 +135,9 @@ class CertManager:
         try:
             return await self._api.find(self._certificates) is not None
         except ClientResponseError as error:
-            # A kind that is new is announced before it can be stored.
-            assert error.status != 429, "the storage of the kind is not ready"
-            raise
+            if error.status != 429:
+                raise
+            return False  # a kind that is new is announced before it can be stored
 
     async def _run(self) -> None:
         while True:
