@@ -1,7 +1,7 @@
 """The installed roles against what the API server's audit log says of all end-to-end tests that ran before.
 
-Two kinds of installation were at work: the cluster-wide one, with the rights for TLS, and the one of a namespace, with
-the rules that every installation has. What may never be granted, whether used or not, is in
+Two kinds of installation were at work: the cluster-wide one, with the rights for TLS and backups, and the one of a
+namespace, with the rules that every installation has. What may never be granted, whether used or not, is in
 tests/unit/docs/test_manifests.py.
 """
 
@@ -24,6 +24,7 @@ CLUSTER_WIDE = "system:serviceaccount:zkoperator-system:zkoperator"
 FOR_TLS = {("", "secrets", "patch")} | {
     ("cert-manager.io", "certificates", verb) for verb in ("get", "create", "patch")
 }
+FOR_BACKUPS = {("batch", "jobs", verb) for verb in ("get", "create", "delete")}
 AGGREGATED = "rbac.authorization.k8s.io/aggregate-to-edit"
 OURS = f"app.kubernetes.io/name=zkoperator,!{AGGREGATED}"
 """The roles of the operator, without those for people."""
@@ -87,10 +88,11 @@ def test_every_right_that_is_granted_was_used(entries: list[Manifest]) -> None:
     assert not unused, f"granted and never used: {sorted(unused)}"
 
 
-def test_the_rights_for_tls_are_the_only_ones_that_an_installation_can_add() -> None:
+def test_the_rights_for_tls_and_backups_are_the_only_ones_that_an_installation_can_add() -> None:
+    added = FOR_TLS | FOR_BACKUPS
     for directory in ("manifests", "manifests/namespaced"):
-        assert rights() - shipped(directory) == FOR_TLS, directory
-        assert not shipped(directory) & FOR_TLS, directory
+        assert rights() - shipped(directory) == added, directory
+        assert not shipped(directory) & added, directory
 
 
 def test_nothing_that_an_operator_asked_for_was_refused(entries: list[Manifest]) -> None:
@@ -101,8 +103,11 @@ def test_nothing_that_an_operator_asked_for_was_refused(entries: list[Manifest])
     assert not lacking, {(entry["user"]["username"], *right_of(entry)) for entry in lacking}
 
 
-def test_the_rights_for_tls_were_used_where_they_are_granted_and_nowhere_else(entries: list[Manifest]) -> None:
-    users = {entry["user"]["username"] for entry in entries if right_of(entry) in FOR_TLS}
+@pytest.mark.parametrize("added", [FOR_TLS, FOR_BACKUPS], ids=["tls", "backups"])
+def test_rights_that_are_added_were_used_where_they_are_granted_and_nowhere_else(
+    entries: list[Manifest], added: set[Right]
+) -> None:
+    users = {entry["user"]["username"] for entry in entries if right_of(entry) in added}
     assert users == {CLUSTER_WIDE}
 
 
