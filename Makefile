@@ -70,7 +70,7 @@ plugin: $(STAMP) ## The archive and manifest of `kubectl zk` for krew, in dist/
 release-base: $(STAMP) ## Keep what this version leaves in a cluster, as the base of the next one's upgrade test
 	$(BIN)/python -m tests.support.models.release_base --write
 
-release-base-check: $(STAMP)
+release-base-check: $(STAMP) ## Tell whether that file is the one of this version
 	$(BIN)/python -m tests.support.models.release_base --check
 
 requirements: $(STAMP) ## Pin the dependencies again, with hashes

@@ -99,6 +99,10 @@ def alerts() -> Path:
     return artefact("alerts", (_ALERTS, run("go", "version")), build) / "alerts"
 
 
+FOR_TESTS = (helm, kstatus, alerts, versitygw)
+"""What tests use beside a cluster. They are built before: beside tests, compiling takes longer than a test may wait."""
+
+
 def _sources(command: str) -> tuple[Path, ...]:
     return (_MODULE / "go.mod", _MODULE / "go.sum", _MODULE / "cmd" / command)
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from testbed import addons, cluster, local
+from testbed import addons, binaries, cluster, local
 from testbed.errors import TestbedError
 from testbed.layout import layout
 from testbed.providers import choose, made_here
@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(_: argparse.Namespace) -> None:
     local.prepare(with_operator=True)
+    for program in binaries.FOR_TESTS:
+        program()
 
 
 def _up(arguments: argparse.Namespace) -> None:

@@ -98,6 +98,8 @@ CASES = {
     "ConfigSyncSourceMissing": ("sync", "Ready", "False", "SourceMissing"),
     "ConfigSyncRefused": ("sync", "Ready", "False", "TargetOwned"),
     "ConfigSyncFlapping": ("sync", "Ready", "False", "Flapping"),
+    "ZooKeeperBackupFailed": ("backup", "Failed", "True", "StorageRefused"),
+    "ZooKeeperBackupStuck": ("backup", "Complete", "False", "JobNotStarted"),
 }
 
 
