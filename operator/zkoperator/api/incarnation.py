@@ -20,13 +20,14 @@ class Incarnation(Model):
     """The record of the last recovery. It is written before any member is stopped."""
 
     number: Annotated[int, Field(ge=1)]
-    """Counts the recoveries. A member whose volume is of a lower number puts its data aside and copies the seed's."""
+    """Counts the recoveries."""
     seed: _Word = ""
     """Name of the pod whose data the ensemble goes on with."""
     from_: Annotated[Origin, Field(alias="from")] = Origin.SURVIVOR
     """Where the data comes from. `Survivor`: it was on the seed's volume."""
     epoch: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    """Epoch from which the seed goes on. It is above all that any member or client can have seen."""
+    """Epoch from which the seed goes on, above all that any member or client can have seen. A member whose volume is of
+    an earlier one puts its data aside and copies the seed's."""
     approved: _Word = ""
     """Text of the annotation `zkoperator.dev/recover` that asked for it."""
     started_at: _Word | None = None

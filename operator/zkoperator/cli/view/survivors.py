@@ -95,5 +95,5 @@ def _advice(cluster: str, namespace: str, survivors: tuple[Survivor, ...], seed:
         "ones that were acknowledged. All members are stopped, this one starts alone, and the others begin with a copy "
         "of its data; what they had is kept on their volumes in /data/aside. Members that come back by themselves are "
         f"always better, so wait for them if you can. To go on from {seed.pod}:\n"
-        f"  kubectl -n {namespace} annotate zk {cluster} {RECOVER}={approval(seed)}"
+        f"  kubectl -n {namespace} annotate zk {cluster} {RECOVER}={approval(seed)} --overwrite"
     )

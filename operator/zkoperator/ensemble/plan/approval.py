@@ -48,10 +48,15 @@ def read_approval(cluster: ValidatedCluster, observed: Observed, text: str) -> A
     return why or approval
 
 
+def last_zxid(cluster: ValidatedCluster, member: int) -> str:
+    """Return what the status has as the last transaction of the member, hexadecimal, empty when it has none."""
+    name = cluster.names.pod(member)
+    return next((known.zxid for known in cluster.status.members if known.name == name), "")
+
+
 def known_zxid(cluster: ValidatedCluster, member: int) -> int:
     """Return the last transaction that the operator has seen of the member, 0 when it has seen none."""
-    name = cluster.names.pod(member)
-    return next((int(known.zxid or "0", 16) for known in cluster.status.members if known.name == name), 0)
+    return int(last_zxid(cluster, member) or "0", 16)
 
 
 def epoch_after(cluster: ValidatedCluster, approval: Approval, template: int) -> int:

@@ -24,7 +24,7 @@ def after_wiped_majority(cluster: ValidatedCluster, idle: list[int]) -> str:
         f"delete nothing. (1) Which members have data: kubectl zk recover {name} {where}, or of each pod: kubectl logs "
         f"{where} {cluster.names.pod(idle[0])} | grep 'New election' (proposed zxid=0x0: none) (2) Bring back every "
         f"member that may have more. (3) To go on from the one with the largest: kubectl annotate zk {name} {where} "
-        f"{RECOVER}=<pod>@<zxid>; the others copy its data"
+        f"{RECOVER}=<pod>@<zxid> --overwrite; the others copy its data"
     )
 
 

@@ -17,7 +17,7 @@ def propose_recovery(cluster: ValidatedCluster, observed: Observed) -> str:
     best = max(able, key=lambda member: (_runs(observed, member), known_zxid(cluster, member), -member))
     name, where = cluster.meta.name, f"-n {cluster.meta.namespace}"
     zxid = known_zxid(cluster, best)
-    command = f"kubectl annotate zk {name} {where} {RECOVER}={cluster.names.pod(best)}@{zxid:#x}"
+    command = f"kubectl annotate zk {name} {where} {RECOVER}={cluster.names.pod(best)}@{zxid:#x} --overwrite"
     return (
         f"only if too many members are gone for good: kubectl zk recover {name} {where} compares those that are left, "
         f"and {command} goes on from that one, whose last transaction seen is {zxid:#x}. Writes that only the others "

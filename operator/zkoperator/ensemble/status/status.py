@@ -12,6 +12,7 @@ from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silen
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import left_secret
 from zkoperator.ensemble.observe.pod_view import PodView
+from zkoperator.ensemble.plan.approval import last_zxid
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.status.certificates import rotation_now
@@ -150,15 +151,9 @@ def _member(cluster: ValidatedCluster, observed: Observed, member: int) -> Membe
         role=_role(cluster, observed, member),
         ready=pod is not None and pod.ready,
         version=serving.version if serving is not None else "",
-        zxid=f"{serving.zxid:x}" if serving is not None else _last_zxid(cluster, member),
+        zxid=f"{serving.zxid:x}" if serving is not None else last_zxid(cluster, member),
         reason=_why(observed, member, pod),
     )
-
-
-def _last_zxid(cluster: ValidatedCluster, member: int) -> str:
-    """Return what the member had when it served last: a person who must go on from it asks for that."""
-    name = cluster.names.pod(member)
-    return next((known.zxid for known in cluster.status.members if known.name == name), "")
 
 
 def _role(cluster: ValidatedCluster, observed: Observed, member: int) -> MemberRole:
