@@ -4,14 +4,12 @@ import argparse
 import asyncio
 from collections.abc import Mapping
 
-from zkoperator.api.cluster import ZooKeeperClusterStatus
-from zkoperator.api.parse import parse
-from zkoperator.api.reasons import ClusterCondition
+from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.members import name_of, pods_of
 from zkoperator.cli.view.objects import fetch, request
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
-from zkoperator.cli.view.summary import cluster_summary, condition_of
+from zkoperator.cli.view.summary import cluster_summary, condition_of, doing
 from zkoperator.cli.view.survivors import approval, page, seed_among, survivors_of, to_json
 from zkoperator.cli.view.usage import FINDINGS
 from zkoperator.cli.view.waiting import Progress, add_wait, wait_for
@@ -46,7 +44,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     async with connect(arguments) as api:
         raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace, cluster)
         require_lost_quorum(raw)
-        survivors = survivors_of(status_of(raw).members, await _logs(api, namespace, cluster))
+        survivors = survivors_of(cluster_summary(raw).members, await _logs(api, namespace, cluster))
         seed = seed_among(survivors)
         approved = arguments.approve and seed is not None
         if approved and seed is not None:
@@ -67,21 +65,9 @@ def require_lost_quorum(raw: Manifest) -> None:
         InvalidError: the ensemble serves, or has never served.
     """
     found = condition_of(cluster_summary(raw).conditions, ClusterCondition.AVAILABLE)
-    if found is None or found.reason != "QuorumLost":
+    if found is None or found.reason != ClusterReason.QUORUM_LOST:
         said = f"{found.reason}: {found.message}" if found is not None else "the operator has not looked at it yet"
         raise InvalidError((FieldError(raw["metadata"]["name"], f"has not lost its quorum ({said})"),))
-
-
-def status_of(raw: Manifest) -> ZooKeeperClusterStatus:
-    """Return the status.
-
-    Raises:
-        InvalidError: it cannot be read.
-    """
-    found = parse(ZooKeeperClusterStatus, raw.get("status") or {})
-    if isinstance(found, tuple):
-        raise InvalidError(found)
-    return found
 
 
 async def _logs(api: KubeClient, namespace: str, cluster: str) -> Mapping[str, str]:
@@ -99,7 +85,5 @@ async def _log(api: KubeClient, namespace: str, pod: str) -> str:
 
 async def _look(api: KubeClient, namespace: str, cluster: str) -> Progress:
     raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace, cluster)
-    summary = cluster_summary(raw)
-    doing = condition_of(summary.conditions, ClusterCondition.PROGRESSING)
-    message = f"{doing.reason}: {doing.message}" if doing is not None else "the operator has not looked at it yet"
-    return Progress(summary.healthy is True and "incarnation" in (raw.get("status") or {}), message)
+    is_begun = "incarnation" in (raw.get("status") or {})
+    return Progress(cluster_summary(raw).healthy is True and is_begun, doing(raw))

@@ -5,12 +5,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
-from zkoperator.api.reasons import ClusterCondition
 from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.members import MEMBER, is_ready, name_of, pods_of
 from zkoperator.cli.view.objects import annotation, fetch, request
 from zkoperator.cli.view.output import add_output, print_json, wants_json
-from zkoperator.cli.view.summary import cluster_summary, condition_of
+from zkoperator.cli.view.summary import cluster_summary, doing
 from zkoperator.cli.view.waiting import Progress, add_wait, wait_for
 from zkoperator.ensemble.model.names import RESTART, RESTARTED
 from zkoperator.errors import FieldError, InvalidError
@@ -94,17 +93,11 @@ def whole(raw: Manifest, pods: Sequence[Manifest], asked: str) -> Progress:
     """Return how many members were made for the request; done when all of them are ready again."""
     renewed = [pod for pod in pods if annotation(pod, RESTARTED).startswith(asked)]
     done = len(renewed) == len(pods) and all(map(is_ready, pods)) and cluster_summary(raw).healthy is True
-    return Progress(done, f"{len(renewed)} of {len(pods)} members were restarted; {_doing(raw)}")
+    return Progress(done, f"{len(renewed)} of {len(pods)} members were restarted; {doing(raw)}")
 
 
 def one(raw: Manifest, pod: Manifest | None, before: str) -> Progress:
     """Return whether there is another pod in place of the one with the uid `before`, and whether it is ready."""
     if pod is None or pod["metadata"]["uid"] == before:
-        return Progress(False, f"not restarted yet; {_doing(raw)}")
-    return Progress(is_ready(pod), f"restarted, and not ready yet; {_doing(raw)}")
-
-
-def _doing(raw: Manifest) -> str:
-    """Return what the operator says that it does."""
-    found = condition_of(cluster_summary(raw).conditions, ClusterCondition.PROGRESSING)
-    return f"{found.reason}: {found.message}" if found is not None else "the operator has not looked at it yet"
+        return Progress(False, f"not restarted yet; {doing(raw)}")
+    return Progress(is_ready(pod), f"restarted, and not ready yet; {doing(raw)}")

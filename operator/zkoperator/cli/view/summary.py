@@ -89,6 +89,12 @@ def cluster_summary(raw: Mapping[str, Any]) -> ClusterSummary:
     )
 
 
+def doing(raw: Mapping[str, Any]) -> str:
+    """Return what the operator says that it does with a ZooKeeperCluster."""
+    found = condition_of(cluster_summary(raw).conditions, ClusterCondition.PROGRESSING)
+    return f"{found.reason}: {found.message}" if found is not None else "the operator has not looked at it yet"
+
+
 def sync_summary(raw: Mapping[str, Any]) -> SyncSummary:
     """Return the summary of a ConfigSync."""
     status = _status(ConfigSyncStatus, raw)
