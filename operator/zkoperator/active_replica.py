@@ -102,11 +102,7 @@ class ActiveReplica:
             api,
             self._sessions,
             self._targets,
-            MirrorSettings(
-                allowed_hosts=settings.allowed_hosts,
-                cluster_domain=settings.cluster_domain,
-                protected_addresses=_api_addresses(os.environ),
-            ),
+            _mirror_settings(settings),
             clock,
             meter=metrics.syncs,
         )
@@ -215,6 +211,14 @@ class ActiveReplica:
 
 def _depth_of(loop: KeyedLoop) -> int:
     return loop.depth
+
+
+def _mirror_settings(settings: Settings) -> MirrorSettings:
+    return MirrorSettings(
+        allowed_hosts=settings.allowed_hosts,
+        cluster_domain=settings.cluster_domain,
+        protected_addresses=_api_addresses(os.environ),
+    )
 
 
 def _api_addresses(environ: Mapping[str, str]) -> frozenset[str]:

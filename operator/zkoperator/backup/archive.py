@@ -8,8 +8,9 @@ import logging
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from zkoperator.backup.encryption import NAME, SALT_BYTES, Decryptor, Encryptor
 from zkoperator.backup.failure import BackupError, differs
@@ -30,6 +31,7 @@ from zkoperator.backup.snapshot_writer import SnapshotWriter
 from zkoperator.backup.source import Taken
 from zkoperator.backup.stores.port import NameTakenError, NoObjectError, ObjectStore, Stored
 from zkoperator.backup.tree_store import TreeStore
+from zkoperator.runtime.wall_clock import time_text
 from zkoperator.zk.port import Acl
 
 logger = logging.getLogger(__name__)
@@ -93,15 +95,14 @@ class Archive:
         """
         location = f"{order.directory}/{started:%Y%m%dT%H%M%SZ}-{taken.zxid:x}"
         name = data_name(order.uid, secrets.token_hex(8), is_encrypted=self._key is not None)
-        try:
+        async with AsyncExitStack() as unfinished:
+            unfinished.push_async_callback(self._give_up, f"{location}/{name}")
             manifest = await self._write(order, taken, tree, f"{location}/{name}")
-            facts = replace(manifest.backup, started_at=moment(started), completed_at=moment(self._now()))
+            facts = replace(manifest.backup, started_at=time_text(started), completed_at=time_text(self._now()))
             manifest = replace(manifest, backup=facts)
             if order.verification is Verification.STRUCTURE:
                 manifest = await self.verified(manifest)
-        except BaseException:
-            await self._give_up(f"{location}/{name}")
-            raise
+            unfinished.pop_all()
         return await self._publish(manifest)
 
     async def verified(self, manifest: Manifest, keep: Callable[[bytes], object] = _nothing) -> Manifest:
@@ -114,7 +115,7 @@ class Archive:
         """
         async for _ in self.records(manifest, keep):
             pass
-        return replace(manifest, backup=replace(manifest.backup, verified_at=moment(self._now())))
+        return replace(manifest, backup=replace(manifest.backup, verified_at=time_text(self._now())))
 
     async def records(
         self, manifest: Manifest, keep: Callable[[bytes], object] = _nothing
@@ -250,11 +251,6 @@ class Archive:
         if self._key is None:
             raise BackupError(Reason.INVALID, "the backup is encrypted, and no key was given")
         return Decryptor(self._key)
-
-
-def moment(time: datetime) -> str:
-    """Return a time as Kubernetes writes it."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _compare(manifest: Manifest, unpacking: Unpacking, reader: SnapshotReader) -> None:

@@ -15,6 +15,8 @@ Manifest = dict[str, Any]
 
 FIELD_MANAGER: Final = "zkoperator"
 """The operator in `managedFields`."""
+NO_VERSION = "1"
+"""A resourceVersion that no object has: server-side apply with it can create an object but not change one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def time_text() -> str:
-    """Return the present time as `metav1.Time`: RFC 3339 in UTC, in seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def time_text(moment: datetime | None = None) -> str:
+    """Return a moment (default: now) as `metav1.Time`: RFC 3339 in UTC, in seconds."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def micro_time_text(moment: datetime | None = None) -> str:

@@ -39,6 +39,7 @@ from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, UnsafeError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
+    NO_VERSION,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     SECRETS,
@@ -52,9 +53,6 @@ from zkoperator.kube.port import (
 from zkoperator.runtime.wall_clock import utc_now
 
 _PASSWORD_BYTES = 24
-
-_NO_VERSION = "1"
-"""A resourceVersion that no object has: server-side apply with it can create an object but not change one."""
 
 
 class Applier:
@@ -190,7 +188,7 @@ class Applier:
                 _refuse_unless_ours(cluster, step.child.title, live)
                 await self._restore_labels(resource, live, manifest)
                 return ""
-            wanted = _with_metadata(manifest, resourceVersion=_NO_VERSION)
+            wanted = _with_metadata(manifest, resourceVersion=NO_VERSION)
         applied = await self._api.apply(resource, namespace, wanted)
         if not covers(applied, manifest):
             # Server-side apply keeps fields of other managers; a merge patch removes them.

@@ -25,15 +25,12 @@ from zkoperator.ensemble.plan.steps import (
 )
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, ForbiddenError
-from zkoperator.kube.port import CERTIFICATES, CONFIG_MAPS, SECRETS, KubeApi, Manifest
+from zkoperator.kube.port import CERTIFICATES, CONFIG_MAPS, NO_VERSION, SECRETS, KubeApi, Manifest
 from zkoperator.pki.authority import RANDOM_BYTES, found_authority, issue
 from zkoperator.pki.certificates import pem_of, time_text
 from zkoperator.pki.files import File, leaf_pem
 from zkoperator.pki.rotation import Change, IssueLeaf, WriteBundle, WriteLeaf
 from zkoperator.runtime.wall_clock import utc_now
-
-_NO_VERSION = "1"
-"""A resourceVersion that no object has: server-side apply with it can create an object but not change one."""
 
 
 class CertificateWriter:
@@ -129,5 +126,5 @@ class CertificateWriter:
 
 def _conditional(manifest: Manifest, version: Version | None) -> Manifest:
     found = {"uid": version.uid, "resourceVersion": version.resource_version} if version is not None else {}
-    condition = found or {"resourceVersion": _NO_VERSION}
+    condition = found or {"resourceVersion": NO_VERSION}
     return {**manifest, "metadata": {**manifest["metadata"], **condition}}

@@ -10,11 +10,8 @@ from zkoperator.ensemble.observe.pod_view import pod_view
 from zkoperator.ensemble.plan.steps import RecordIncarnation, RecoveryStep, StartSeed, StopMembers
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError
-from zkoperator.kube.port import PODS, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
+from zkoperator.kube.port import NO_VERSION, PODS, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
 from zkoperator.runtime.wall_clock import time_text
-
-_NO_VERSION = "1"
-"""A resourceVersion that no object has: server-side apply with it can create an object but not change one."""
 
 
 class RecoveryWriter:
@@ -63,7 +60,7 @@ class RecoveryWriter:
         await self._require_record(cluster)
         await self._require_end_of_the_past(cluster, step.incarnation)
         known = {"uid": step.uid, "resourceVersion": step.resource_version}
-        wanted = known if step.uid else {"resourceVersion": _NO_VERSION}
+        wanted = known if step.uid else {"resourceVersion": NO_VERSION}
         manifest = {**step.manifest, "metadata": {**step.manifest["metadata"], **wanted}}
         await self._api.apply(STATEFUL_SETS, cluster.names.namespace, manifest)
 

@@ -426,7 +426,7 @@ def _apply_without(*conditions: str) -> Callable[[pytest.MonkeyPatch], None]:
 _NOT_OBSERVED = """\
                 await self._restore_labels(resource, live, manifest)
                 return ""
-            wanted = _with_metadata(manifest, resourceVersion=_NO_VERSION)"""
+            wanted = _with_metadata(manifest, resourceVersion=NO_VERSION)"""
 
 
 def _changed(kind: type[Step], change: str) -> Claim:
