@@ -9,11 +9,11 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-_COLUMNS = ("figure", "ours", "unit", "floor", "ratio", "goal", "instead", "ratio to it")
+_COLUMNS = ("figure", "ours", "the run before", "unit", "floor", "ratio", "goal", "instead", "ratio to it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Figure:
         more_is_better: Whether a larger value is better.
         curve: The name of the snapshot of cost against size that this is a point of.
         size: Where on that curve: the number of things that there were.
+        before: The same in the run before, in `unit`: how far two runs of one machine lie apart.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Figure:
     more_is_better: bool = False
     curve: str = ""
     size: float | None = None
+    before: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -111,8 +113,7 @@ def page(results: dict[str, Sequence[Figure]], shape: dict[str, Any], measured: 
     """The page of the last figures."""
     described = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shape.items())
     sections = "".join(
-        f"\n## {name}\n\nMeasured {measured[name]['day']}, load before {measured[name]['load_before']}.\n\n"
-        f"{table(figures)}\n{_pictures(figures)}"
+        f"\n## {name}\n\n{_measured(measured[name])}\n\n{table(figures)}\n{_pictures(figures)}"
         for name, figures in results.items()
     )
     return (
@@ -136,10 +137,27 @@ def save(
         name: [Figure(**{k: v for k, v in one.items() if k not in ("ratio", "met")}) for one in figures]
         for name, figures in old["benches"].items()
     }
-    merged, moments = dict(sorted((kept | results).items())), dict(sorted((old["measured"] | measured).items()))
+    again = {name: _beside(figures, kept.get(name, ())) for name, figures in results.items()}
+    moments_again = {name: at | _moment_before(old["measured"].get(name)) for name, at in measured.items()}
+    merged, moments = dict(sorted((kept | again).items())), dict(sorted((old["measured"] | moments_again).items()))
     data.write_text(json.dumps(document(merged, shape, moments), indent=2) + "\n")
     (directory / "FIGURES.md").write_text(page(merged, shape, moments))
     return merged
+
+
+def _beside(figures: Sequence[Figure], earlier: Sequence[Figure]) -> list[Figure]:
+    values = {figure.name: figure.value for figure in earlier}
+    return [replace(figure, before=values.get(figure.name)) for figure in figures]
+
+
+def _moment_before(earlier: dict[str, Any] | None) -> dict[str, Any]:
+    return {} if earlier is None else {"before": {key: earlier[key] for key in ("day", "load_before")}}
+
+
+def _measured(at: dict[str, Any]) -> str:
+    described = f"Measured {at['day']}, load before {at['load_before']}"
+    before = at.get("before")
+    return described + (f"; the run before: {before['day']}, load {before['load_before']}." if before else ".")
 
 
 def _pictures(figures: Sequence[Figure]) -> str:
@@ -155,6 +173,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
     return (
         figure.name,
         _number(figure.value),
+        "" if figure.before is None else _number(figure.before),
         figure.unit,
         "" if figure.floor is None else f"{_number(figure.floor)} ({figure.floor_name})",
         "" if figure.ratio is None else f"{figure.ratio:.2f}",

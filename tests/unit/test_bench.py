@@ -1,6 +1,7 @@
 """Figures are ratios with a direction; a page keeps the sections that were not measured again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from bench.figures import Figure, percentile, save, table
@@ -36,6 +37,16 @@ def test_saving_one_bench_keeps_the_others(tmp_path: Path) -> None:
     assert set(kept) == {"first", "second"}
     assert kept["first"][0]["ratio"] == 1.3
     assert "bare loop" in (tmp_path / "FIGURES.md").read_text()
+
+
+def test_the_page_shows_a_second_run_beside_the_first(tmp_path: Path) -> None:
+    for value, day, load in ((2.6, "2026-11-22", 0.1), (2.5, "2026-11-23", 0.2)):
+        save(
+            tmp_path, {"one": [replace(LATENCY, value=value)]}, {"cores": 2}, {"one": {"day": day, "load_before": load}}
+        )
+    page = (tmp_path / "FIGURES.md").read_text()
+    assert "Measured 2026-11-23, load before 0.2; the run before: 2026-11-22, load 0.1." in page
+    assert "| latency p50 | 2.5  | 2.6 " in page
 
 
 def test_a_curve_has_a_point_for_each_size() -> None:
