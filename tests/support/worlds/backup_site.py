@@ -244,3 +244,23 @@ def killing(site: BackupSite, number: int, *, after: bool) -> Callable[[], int]:
 
 
 FAILED = {reason: Failed(reason, f"words about {reason}") for reason in Reason}
+
+
+BUCKET = {
+    "bucket": "copies",
+    "prefix": "zk",
+    "endpoint": "https://s3.example",
+    "region": "eu-1",
+    "credentialsSecret": "keys",
+    "caSecret": "s3-ca",
+    "serverSideEncryption": "aws:kms",
+    "kmsKeyId": "k",
+}
+
+
+async def site_with_job() -> BackupSite:
+    site = BackupSite()
+    site.create()
+    while not site.jobs():
+        await site.reconcile()
+    return site

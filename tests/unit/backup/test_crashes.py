@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.models.seeds import Seed, claim_with, rewritten
 from tests.support.worlds.backup_site import FAILED, BackupSite, KilledError, killing
 from zkoperator.backup.order import Reason
+from zkoperator.backup.plan import plan
 from zkoperator.kube.port import JOBS
 
 Way = Callable[[BackupSite], None]
@@ -65,3 +67,17 @@ async def test_a_kill_at_any_write_takes_no_second_backup_and_leaves_nothing(way
         assert max(site.storage.taken.values()) == 1, number
         site.kube.collect_garbage()
         assert site.kube.every(JOBS) == (), number
+
+
+SEEDS = (
+    Seed(
+        "the directory is written down before there is a Job",
+        rewritten(plan, "_with_needs", 'if backup.status.directory == "":', "if False:"),
+        (claim_with(test_a_kill_at_any_write_takes_no_second_backup_and_leaves_nothing, smoothly, True),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)
