@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from tests.support.fakes.kube import Operation
 from tests.support.models.ensemble_simulation import NAMES, valid
-from tests.support.worlds.ensemble import KEY, EnsembleWorld
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.plan.steps import Step
+from zkoperator.ensemble.plan.steps import RestartPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, ZkOperatorError
 from zkoperator.kube.port import (
@@ -152,3 +152,24 @@ def marked(world: EnsembleWorld, resource: Resource, name: str) -> None:
     """Delete an object that a finalizer holds."""
     world.api.edit(resource, "demo", name, {"metadata": {"finalizers": ["example.com/held"]}})
     world.api.remove(resource, "demo", name)
+
+
+DELETE_CLAIMS = {"storage": {"retention": {"whenScaled": "Delete"}}}
+
+
+async def shrinking(first: int = 3, then: int = 1) -> EnsembleWorld:
+    world = ensemble_world(first, **DELETE_CLAIMS)
+    await world.rest()
+    world.ask_for(replicas=then)
+    return world
+
+
+async def rolling() -> EnsembleWorld:
+    world = ensemble_world(3)
+    await world.rest()
+    world.ask_for(config={"tickTime": "3000"})
+    return world
+
+
+async def about_to(kind: type[Step]) -> tuple[Edge, Any]:
+    return await until(await (rolling() if kind is RestartPod else shrinking()), kind)

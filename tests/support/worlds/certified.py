@@ -85,3 +85,14 @@ async def restart_at(world: EnsembleWorld, moment: datetime) -> None:
     world.today = moment - timedelta(seconds=world.clock.seconds)
     world.start_operator()
     await world.rest()
+
+
+TLS_SECRETS = ("main-zk-tls", "main-zk-ca")
+
+
+def later(world: EnsembleWorld, seconds: float = 61.0) -> None:
+    """Let so much time pass without anybody looking; by default so much that Secrets are read again."""
+    world.clock.seconds += seconds
+
+
+ALL_FILES = frozenset({"client.pem", "client-ca.pem", "ca.crt", "quorum.pem", "quorum-ca.pem"})

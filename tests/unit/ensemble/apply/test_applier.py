@@ -1,7 +1,6 @@
 """Between a look and the write that follows from it, and between a write and its arrival, the world goes on."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -9,39 +8,30 @@ import pytest
 
 from tests.support.fakes.kube import Operation
 from tests.support.models.ensemble_edges import (
-    Edge,
     Held,
+    about_to,
     alive,
-    claims,
-    cluster_made_again,
     made_again,
     marked,
     meanwhile,
     replicas,
+    rolling,
     seen,
     until,
 )
 from tests.support.models.ensemble_simulation import BETTER, NAMES
-from tests.support.models.seeds import Claim, Seed, claim_with, no_check, replaced, request_without, rewritten
-from tests.support.worlds.ensemble import KEY, EnsembleWorld, Peeking, ensemble_world
+from tests.support.models.seeds import Seed, claim_with, request_without, rewritten
+from tests.support.worlds.ensemble import KEY, Peeking, ensemble_world
 from zkoperator.ensemble.apply import applier
-from zkoperator.ensemble.apply.applier import Applier
-from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.build.children import Child
-from zkoperator.ensemble.model.configuration import server_of
 from zkoperator.ensemble.model.names import MEMBERSHIP
-from zkoperator.ensemble.observe.pod_view import Running
 from zkoperator.ensemble.plan.child_steps import stateful_set_of
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
     CreateSecret,
-    DeleteClaim,
     NoteOnClaim,
-    Reconfigure,
     RecordBootstrap,
     RemovePods,
-    RestartPod,
-    Step,
 )
 from zkoperator.errors import ConflictError
 from zkoperator.kube.port import (
@@ -54,138 +44,6 @@ from zkoperator.kube.port import (
     Manifest,
     Resource,
 )
-
-DELETE = {"storage": {"retention": {"whenScaled": "Delete"}}}
-
-
-async def shrinking(first: int = 3, then: int = 1) -> EnsembleWorld:
-    world = ensemble_world(first, **DELETE)
-    await world.rest()
-    world.ask_for(replicas=then)
-    return world
-
-
-async def rolling() -> EnsembleWorld:
-    world = ensemble_world(3)
-    await world.rest()
-    world.ask_for(config={"tickTime": "3000"})
-    return world
-
-
-async def about_to(kind: type[Step]) -> tuple[Edge, Any]:
-    return await until(await (rolling() if kind is RestartPod else shrinking()), kind)
-
-
-def state(world: EnsembleWorld) -> tuple[object, ...]:
-    return alive(world), claims(world), replicas(world), world.committed
-
-
-CHANGES: dict[str, Callable[[EnsembleWorld], object]] = {
-    "edited": lambda world: world.ask_for(paused=True),
-    "deleted": lambda world: world.api.remove(ZOOKEEPER_CLUSTERS, *KEY),
-    "being deleted": lambda world: marked(world, ZOOKEEPER_CLUSTERS, "main"),
-    "made again": cluster_made_again,
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("kind", [RestartPod, Reconfigure, RemovePods, DeleteClaim])
-async def test_nothing_is_taken_away_for_a_cluster_that_has_changed_since(kind: type[Step], change: str) -> None:
-    edge, step = await about_to(kind)
-    before = state(edge.world)
-    CHANGES[change](edge.world)
-    assert isinstance(await edge.take(step), ConflictError)
-    assert state(edge.world) == before
-
-
-POD_CHANGES: dict[str, Callable[[EnsembleWorld, str], object]] = {
-    "vanished": lambda world, pod: world.api.remove(PODS, "demo", pod),
-    "made again": lambda world, pod: made_again(world, PODS, pod),
-    "being stopped": lambda world, pod: marked(world, PODS, pod),
-    "at another address": lambda world, pod: _pod_status(world, pod, podIP="10.0.0.99"),
-    "not running": lambda world, pod: _pod_status(world, pod, containerStatuses=_containers("waiting")),
-}
-
-
-def _pod_status(world: EnsembleWorld, pod: str, **status: Any) -> None:
-    world.api.edit(PODS, "demo", pod, {"status": status}, subresource="status")
-
-
-def _containers(state: str) -> list[Manifest]:
-    return [{"name": "zookeeper", "state": {state: {}}}]
-
-
-@pytest.mark.parametrize("change", POD_CHANGES)
-async def test_no_member_is_restarted_when_another_voter_is_not_as_it_was_judged(change: str) -> None:
-    edge, step = await about_to(RestartPod)
-    other = next(member for member in (1, 2, 3) if member != step.member)
-    POD_CHANGES[change](edge.world, NAMES.pod(other))
-    assert isinstance(await edge.take(step), ConflictError)
-    assert alive(edge.world)[step.name] == step.uid
-
-
-async def test_a_pod_that_runs_by_now_is_not_deleted_as_one_that_waits() -> None:
-    edge, step = await about_to(RestartPod)
-    waiting = replace(edge.observed.pods[step.member], running=Running.NO)
-    edge.observed = replace(edge.observed, pods={**edge.observed.pods, step.member: waiting})
-    assert isinstance(await edge.take(step), ConflictError)
-    assert alive(edge.world)[step.name] == step.uid
-
-
-async def test_a_pod_that_is_ready_by_now_is_not_deleted_past_its_budget() -> None:
-    edge, step = await about_to(RestartPod)
-    late = replace(edge.observed.pods[step.member], ready=False)
-    edge.observed = replace(edge.observed, pods={**edge.observed.pods, step.member: late})
-    assert isinstance(await edge.take(replace(step, unguarded="it is not ready")), ConflictError)
-    assert alive(edge.world)[step.name] == step.uid
-
-
-WAYS = {"evict": "", "delete": "the disruption budget can spare no member"}
-
-
-@pytest.mark.parametrize("way", WAYS)
-async def test_a_pod_that_changes_at_the_last_moment_is_not_restarted(way: str) -> None:
-    edge, step = await about_to(RestartPod)
-    meanwhile(edge.world, way, PODS, lambda: _pod_status(edge.world, step.name, phase="Running"))
-    assert isinstance(await edge.take(replace(step, unguarded=WAYS[way])), ConflictError)
-    assert alive(edge.world)[step.name] == step.uid
-
-
-@pytest.mark.parametrize("way", WAYS)
-async def test_a_pod_that_came_at_the_last_moment_is_not_restarted(way: str) -> None:
-    edge, step = await about_to(RestartPod)
-    meanwhile(edge.world, way, PODS, lambda: made_again(edge.world, PODS, step.name))
-    assert isinstance(await edge.take(replace(step, unguarded=WAYS[way])), ConflictError)
-    assert alive(edge.world)[step.name] not in ("", step.uid)
-
-
-@pytest.mark.parametrize("kind", [RemovePods, DeleteClaim])
-async def test_a_member_that_is_back_in_the_configuration_loses_neither_pod_nor_claim(kind: type[Step]) -> None:
-    edge, step = await until(await shrinking(5, 3), kind)
-    before = state(edge.world)[:3]
-    edge.world.reconfigure_by_hand(tuple(server_of(NAMES, member) for member in (1, 2, 3, 4)))
-    assert isinstance(await edge.take(step), ConflictError)
-    assert state(edge.world)[:3] == before
-
-
-async def test_a_claim_whose_pod_is_there_after_all_is_kept() -> None:
-    edge, step = await about_to(DeleteClaim)
-    pod = {"name": NAMES.pod(step.claim.member), "namespace": "demo"}
-    edge.world.api.put(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": {"containers": []}})
-    assert isinstance(await edge.take(step), ConflictError)
-    assert step.claim.name in claims(edge.world)
-
-
-async def test_a_claim_that_came_at_the_last_moment_is_kept() -> None:
-    edge, step = await about_to(DeleteClaim)
-    meanwhile(
-        edge.world,
-        "delete",
-        PERSISTENT_VOLUME_CLAIMS,
-        lambda: made_again(edge.world, PERSISTENT_VOLUME_CLAIMS, step.claim.name),
-    )
-    assert isinstance(await edge.take(step), ConflictError)
-    assert step.claim.name in claims(edge.world)
 
 
 async def test_pods_are_not_removed_from_a_stateful_set_that_somebody_scaled_meanwhile() -> None:
@@ -389,26 +247,6 @@ async def test_a_secret_that_is_there_is_never_overwritten() -> None:
     assert world.api.peek(SECRETS, "demo", NAMES.secret) == before
 
 
-async def _version_only(self: Applier, cluster: Any, _: Any, step: RestartPod) -> str:
-    live = await self._api.get(PODS, cluster.names.namespace, step.name) or {}
-    return str(live["metadata"]["resourceVersion"])
-
-
-def _judged_without(index: int) -> Callable[[pytest.MonkeyPatch], None]:
-    """Judge pods without one of the facts: uid, address, whether it is being stopped, whether it runs."""
-
-    def bug(patch: pytest.MonkeyPatch) -> None:
-        judged = applier._gate_facts
-
-        def fewer(pod: Any) -> Any:
-            facts = judged(pod)
-            return facts and (*facts[:index], *facts[index + 1 :])
-
-        patch.setattr(applier, "_gate_facts", fewer)
-
-    return bug
-
-
 def _apply_without(*conditions: str) -> Callable[[pytest.MonkeyPatch], None]:
     """Apply without these preconditions in the manifest."""
 
@@ -429,82 +267,7 @@ _NOT_OBSERVED = """\
             wanted = _with_metadata(manifest, resourceVersion=NO_VERSION)"""
 
 
-def _changed(kind: type[Step], change: str) -> Claim:
-    return claim_with(test_nothing_is_taken_away_for_a_cluster_that_has_changed_since, kind, change)
-
-
-def _another(change: str) -> Claim:
-    return claim_with(test_no_member_is_restarted_when_another_voter_is_not_as_it_was_judged, change)
-
-
 SEEDS = (
-    Seed(
-        "the object is looked at again before anything is taken away",
-        replaced(Applier, "_require_unchanged_cluster", no_check),
-        tuple(_changed(kind, "edited") for kind in (RestartPod, Reconfigure, RemovePods, DeleteClaim)),
-    ),
-    Seed(
-        "its uid",
-        rewritten(applier, "Applier._require_unchanged_cluster", 'meta.get("uid") == cluster.meta.uid and ', ""),
-        (_changed(RestartPod, "made again"),),
-    ),
-    Seed(
-        "its end",
-        rewritten(applier, "Applier._require_unchanged_cluster", ' or "deletionTimestamp" in meta', ""),
-        (_changed(RestartPod, "being deleted"),),
-    ),
-    Seed(
-        "pods are looked at again before one is deleted",
-        replaced(Applier, "_require_unchanged_pods", _version_only),
-        tuple(_another(change) for change in POD_CHANGES),
-    ),
-    Seed("a pod's uid", _judged_without(0), (_another("made again"),)),
-    Seed("a pod's address", _judged_without(1), (_another("at another address"),)),
-    Seed("a pod's end", _judged_without(2), (_another("being stopped"),)),
-    Seed(
-        "whether a pod runs",
-        _judged_without(3),
-        (_another("not running"), test_a_pod_that_runs_by_now_is_not_deleted_as_one_that_waits),
-    ),
-    Seed(
-        "whether a pod is ready", _judged_without(4), (test_a_pod_that_is_ready_by_now_is_not_deleted_past_its_budget,)
-    ),
-    Seed(
-        "the version of what is evicted",
-        request_without("evict", "resource_version"),
-        (claim_with(test_a_pod_that_changes_at_the_last_moment_is_not_restarted, "evict"),),
-    ),
-    Seed(
-        "the uid and version of what is evicted",
-        request_without("evict", "uid", "resource_version"),
-        (claim_with(test_a_pod_that_came_at_the_last_moment_is_not_restarted, "evict"),),
-    ),
-    Seed(
-        "the version of what is deleted",
-        request_without("delete", "resource_version"),
-        (claim_with(test_a_pod_that_changes_at_the_last_moment_is_not_restarted, "delete"),),
-    ),
-    Seed(
-        "the uid and version of what is deleted",
-        request_without("delete", "uid", "resource_version"),
-        (
-            claim_with(test_a_pod_that_came_at_the_last_moment_is_not_restarted, "delete"),
-            test_a_claim_that_came_at_the_last_moment_is_kept,
-        ),
-    ),
-    Seed(
-        "the configuration is read again before pods and claims go",
-        replaced(Reconfigurer, "confirm_absent", no_check),
-        tuple(
-            claim_with(test_a_member_that_is_back_in_the_configuration_loses_neither_pod_nor_claim, kind)
-            for kind in (RemovePods, DeleteClaim)
-        ),
-    ),
-    Seed(
-        "a claim in use",
-        rewritten(applier, "Applier._delete_claim", " is not None:", " is ...:"),
-        (test_a_claim_whose_pod_is_there_after_all_is_kept,),
-    ),
     Seed(
         "the version of what is applied",
         _apply_without("resourceVersion"),
