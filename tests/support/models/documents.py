@@ -8,6 +8,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import yaml
+
+from zkoperator.kube.port import Manifest
+
 ROOT = Path(__file__).parents[3]
 
 BLOCK = re.compile(r"^ *```sh\n([\s\S]*?)^ *```|((?:^    (?:make|kubectl|kind|docker)\b.*\n)+)", re.MULTILINE)
@@ -83,3 +87,7 @@ class Shell:
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+
+def objects_in(sample: Path) -> list[Manifest]:
+    return [document for document in yaml.safe_load_all(sample.read_text()) if document is not None]

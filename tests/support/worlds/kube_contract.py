@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -13,7 +14,7 @@ from tests.support.machines.api_client import ApiClient
 from tests.support.waiting import eventually
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
-from zkoperator.kube.port import KubeApi, Manifest, Resource
+from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest, Resource
 from zkoperator.kube.transport import Transport
 
 WIDGETS = Resource("contract.zkoperator.dev", "v1", "Widget", "widgets")
@@ -114,3 +115,16 @@ def collection(resource: Resource, namespace: str) -> str:
     """The path of the objects of a kind in a namespace."""
     root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
     return f"{root}/namespaces/{namespace}/{resource.plural}"
+
+
+def config_map(name: str = "shop", data: dict[str, str] | None = None, **metadata: Any) -> Manifest:
+    return {"metadata": {"name": name, **metadata}, "data": {"colour": "red"} if data is None else data}
+
+
+def widget(name: str = "one", **spec: object) -> Manifest:
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+async def data_of(world: KubeWorld, name: str = "shop") -> dict[str, str] | None:
+    found = await world.api.get(CONFIG_MAPS, world.namespace, name)
+    return None if found is None else found.get("data", {})

@@ -11,7 +11,7 @@ from tests.support.fakes.zk_tree import Principal
 from tests.support.waiting import eventually
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.informer import Informer
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, ZOOKEEPER_CLUSTERS, Manifest
 from zkoperator.mirror.model.config_map import fold_managers
 from zkoperator.mirror.model.keys import decode_binary
 from zkoperator.mirror.model.meter import UNMETERED, Meter
@@ -250,3 +250,11 @@ def config_sync(name: str, spec: Manifest) -> Manifest:
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": spec,
     }
+
+
+def sync_is_gone(world: World) -> bool:
+    return world.kube.peek(CONFIG_SYNCS, NAMESPACE, "shop") is None
+
+
+def znodes_left(world: World) -> list[str]:
+    return [event["note"] for event in world.kube.every(EVENTS) if event["reason"] == "ZnodesLeft"]

@@ -9,82 +9,61 @@ import pytest
 from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced
 from tests.support.worlds.mirror import FAST, NAMESPACE, World, running
-from zkoperator.api.workloads import Workload, WorkloadKind, WorkloadRollout
-from zkoperator.errors import ForbiddenError, TransientError
+from tests.support.worlds.workload_rollouts import WEB, entry_of, found_workload, put_workload, web_workload
+from zkoperator.api.workloads import WorkloadKind, WorkloadRollout
+from zkoperator.errors import TransientError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     CONFIG_SYNCS,
     DAEMON_SETS,
     DEPLOYMENTS,
-    EVENTS,
     ROLLOUTS,
     STATEFUL_SETS,
     Resource,
 )
 from zkoperator.mirror.apply import rollout as applied_rollout
 from zkoperator.mirror.model import rollout
-from zkoperator.mirror.model.config_map import fold_managers, written_at
-from zkoperator.mirror.model.rollout import PendingMarks, RestartLimits
 from zkoperator.mirror.status import rollouts, status
-from zkoperator.runtime.outcome import LookAgain
 from zkoperator.zk.port import Create, Set
 
 KINDS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS, "Rollout": ROLLOUTS}
-WEB = [{"kind": "Deployment", "name": "web"}]
 BEFORE, AFTER = "2025-12-31T23:59:59Z", "2026-01-01T00:00:01Z"
 """Just before, and just after, the fake API server notes every write of a ConfigMap."""
 
 
-def _workload(world: World, resource: Resource = DEPLOYMENTS, name: str = "web") -> None:
-    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": name, "image": "i"}]}}
-    spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
-    manifest = {
-        "apiVersion": resource.api_version,
-        "kind": resource.kind,
-        "metadata": {"name": name, "namespace": NAMESPACE},
-    }
-    world.kube.put(resource, {**manifest, "spec": spec})
-
-
-def _found(world: World, resource: Resource = DEPLOYMENTS, name: str = "web") -> dict[str, Any]:
-    found = world.kube.peek(resource, NAMESPACE, name)
-    assert found is not None
-    return found
-
-
 def _hash(world: World, resource: Resource = DEPLOYMENTS) -> str:
-    meta = _found(world, resource)["spec"]["template"]["metadata"]
+    meta = found_workload(world, resource)["spec"]["template"]["metadata"]
     return str((meta.get("annotations") or {}).get("rollout.zkoperator.dev/shop", ""))
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
 async def test_a_change_restarts_the_workload_once(world: World, kind: str) -> None:
     resource = KINDS[kind]
-    _workload(world, resource)
+    put_workload(world, resource)
     world.tree(a="1")
     world.sync(rollout=[{"kind": kind, "name": "web"}])
     await world.until(lambda: _hash(world, resource) != "")
-    before, generation = _hash(world, resource), _found(world, resource)["metadata"]["generation"]
+    before, generation = _hash(world, resource), found_workload(world, resource)["metadata"]["generation"]
     world.node("a", "2")
     await world.until(lambda: _hash(world, resource) != before)
     await world.quiet()
-    assert _found(world, resource)["metadata"]["generation"] == generation + 1
+    assert found_workload(world, resource)["metadata"]["generation"] == generation + 1
 
 
 async def test_the_same_content_never_restarts_again(world: World) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
     world.sync(rollout=[{"kind": "Deployment", "name": "web"}])
     await world.until(lambda: _hash(world) != "")
-    generation = _found(world)["metadata"]["generation"]
+    generation = found_workload(world)["metadata"]["generation"]
     world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"metadata": {"annotations": {"theirs": "1"}}})
     await world.restart()
     await world.quiet()
-    assert _found(world)["metadata"]["generation"] == generation
+    assert found_workload(world)["metadata"]["generation"] == generation
 
 
 async def test_a_restart_that_was_due_when_the_operator_died_comes_after_its_return(world: World) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
     world.sync(rollout=[{"kind": "Deployment", "name": "web"}])
     await world.until(lambda: _hash(world) != "")
@@ -106,16 +85,7 @@ async def test_a_restart_that_was_due_when_the_operator_died_comes_after_its_ret
 
 
 def _generation(world: World) -> int:
-    return int(_found(world)["metadata"]["generation"])
-
-
-def _entry(world: World, name: str = "web", sync: str = "shop") -> dict[str, Any]:
-    entries = world.status(sync).get("rollouts", [])
-    return next((dict(entry) for entry in entries if entry["name"] == name), {})
-
-
-def _events(world: World, reason: str) -> int:
-    return sum(event["reason"] == reason for event in world.kube.every(EVENTS))
+    return int(found_workload(world)["metadata"]["generation"])
 
 
 def _content_hash(world: World, sync: str) -> str:
@@ -130,27 +100,27 @@ async def _until_other_content(world: World, sync: str, before: str) -> None:
 
 async def _until_rolled_out(world: World, sync: str = "shop") -> None:
     """Wait until the status says that the workload has the content of now."""
-    await world.until(lambda: _entry(world, sync=sync).get("hash") == _content_hash(world, sync))
+    await world.until(lambda: entry_of(world, sync=sync).get("hash") == _content_hash(world, sync))
 
 
 async def test_a_workload_that_was_created_after_the_content_is_not_restarted_for_it(world: World) -> None:
     world.kube.now = AFTER
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
     world.sync(rollout=WEB)
     await _until_rolled_out(world)
-    assert (_entry(world)["reason"], _generation(world)) == ("UpToDate", 1)
+    assert (entry_of(world)["reason"], _generation(world)) == ("UpToDate", 1)
     before = _content_hash(world, "shop")
     world.node("a", "2")
     await world.until(lambda: _generation(world) == 2)
     await _until_other_content(world, "shop", before)
     await _until_rolled_out(world)
-    assert _entry(world)["reason"] == "RolledOut"
+    assert entry_of(world)["reason"] == "RolledOut"
 
 
 async def test_a_workload_that_was_created_before_the_content_is_restarted(world: World) -> None:
     world.kube.now = BEFORE
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
     world.sync(rollout=WEB)
     await world.until(lambda: _generation(world) == 2)
@@ -159,7 +129,7 @@ async def test_a_workload_that_was_created_before_the_content_is_restarted(world
 async def test_a_manifest_that_is_applied_again_restarts_nothing_also_after_a_restart_of_the_operator(
     world: World,
 ) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
     world.sync(rollout=WEB)
     await _until_rolled_out(world)
@@ -173,13 +143,13 @@ async def test_a_manifest_that_is_applied_again_restarts_nothing_also_after_a_re
 
 
 async def test_a_workload_that_was_created_again_is_restarted_by_the_next_change_alone(world: World) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
     world.sync(rollout=WEB)
     await _until_rolled_out(world)
     await world.kube.delete(DEPLOYMENTS, NAMESPACE, "web")
     world.kube.now = AFTER
-    _workload(world)
+    put_workload(world)
     await world.restart()
     await world.quiet()
     assert _generation(world) == 1
@@ -189,7 +159,7 @@ async def test_a_workload_that_was_created_again_is_restarted_by_the_next_change
 
 
 async def test_a_restart_whose_status_was_not_written_is_not_made_again(world: World) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
 
     def refuse(operation: Any) -> None:
@@ -207,7 +177,7 @@ async def test_a_restart_whose_status_was_not_written_is_not_made_again(world: W
 
 
 async def test_a_key_that_is_not_selected_restarts_nothing(world: World) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
     world.sync(keys={"exclude": ["theirs"]}, rollout=WEB)
     await _until_rolled_out(world)
@@ -218,13 +188,13 @@ async def test_a_key_that_is_not_selected_restarts_nothing(world: World) -> None
 
 
 async def test_selecting_fewer_keys_restarts_nothing(world: World) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1", b="1")
     world.sync(rollout=WEB)
     await _until_rolled_out(world)
-    before = _entry(world)["hash"]
+    before = entry_of(world)["hash"]
     world.spec(keys={"exclude": ["b"]})
-    await world.until(lambda: _entry(world)["hash"] not in ("", before))
+    await world.until(lambda: entry_of(world)["hash"] not in ("", before))
     await world.quiet()
     assert _generation(world) == 2
     world.node("a", "2")
@@ -235,25 +205,25 @@ async def test_selecting_fewer_keys_restarts_nothing(world: World) -> None:
 async def test_selecting_fewer_keys_while_the_operator_is_down_restarts_only_for_a_value(
     world: World, other: str | None
 ) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1", b="1")
     world.sync(rollout=WEB)
     await _until_rolled_out(world)
     await world.until(lambda: "whole" in world.status()["content"])
     await world.quiet()
-    before = _entry(world)["hash"]
+    before = entry_of(world)["hash"]
     await world.stop()
     world.spec(keys={"exclude": ["b"]})
     if other is not None:
         world.node("a", other)
     await world.start()
-    await world.until(lambda: _entry(world)["hash"] not in ("", before))
+    await world.until(lambda: entry_of(world)["hash"] not in ("", before))
     await world.quiet()
     assert _generation(world) == (2 if other is None else 3)
 
 
 async def test_selecting_a_key_while_the_operator_is_down_restarts_once_it_is_there(world: World) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1", b="1")
     world.sync(direction="ZooKeeperToConfigMap", keys={"exclude": ["b"]}, rollout=WEB)
     await _until_rolled_out(world)
@@ -268,81 +238,22 @@ async def test_selecting_a_key_while_the_operator_is_down_restarts_once_it_is_th
 async def test_a_restart_that_one_config_sync_still_wants_is_given_up_with_it(end: str) -> None:
     """Its content settles late, so that another one restarts the workload before it would."""
     async with running(replace(FAST, settle_s=3600.0)) as world:
-        _workload(world)
+        put_workload(world)
         world.tree(a="1")
         key = world.sync(rollout=WEB)
         pending = world.reconciler._rollouts._restarter._pending
-        await world.until(lambda: "shop" in pending.marks(NAMESPACE, _web()))
+        await world.until(lambda: "shop" in pending.marks(NAMESPACE, web_workload()))
         if end == "pause":
             world.spec(mode="Paused")
         elif end == "delete":
             world.kube.remove(CONFIG_SYNCS, key.namespace, key.name)
         else:
             world.spec(rollout=[{"kind": "Deployment", "name": "other"}])
-        await world.until(lambda: pending.marks(NAMESPACE, _web()) == {})
-
-
-async def test_a_workload_that_is_missing_is_told_and_holds_up_nothing(world: World) -> None:
-    world.tree(a="1")
-    world.sync(rollout=[{"kind": "Deployment", "name": "wbe"}])
-    await world.until(lambda: world.condition("RolledOut") == ("False", "WorkloadNotFound"))
-    assert _entry(world, "wbe")["reason"] == "WorkloadNotFound"
-    await world.until(lambda: _events(world, "WorkloadNotFound") == 1)
-    await world.until_in_sync()
-    world.node("a", "2")
-    await world.until(lambda: world.data() == {"a": b"2"})
-    await world.restart()
-    await world.quiet()
-    assert _events(world, "WorkloadNotFound") == 1
-    world.kube.now = AFTER
-    _workload(world)
-    world.spec(rollout=WEB)
-    await world.until(lambda: world.condition("RolledOut") == ("True", "RolledOut"))
-    assert [entry["name"] for entry in world.status()["rollouts"]] == ["web"]
-    world.spec(rollout=[])
-    await world.until(lambda: not world.status().get("rollouts") and world.condition("RolledOut") == ("", ""))
-
-
-async def test_a_kind_that_this_kubernetes_does_not_have_is_told(world: World) -> None:
-    world.kube.missing_kinds.add("rollouts")
-    world.tree(a="1")
-    world.sync(rollout=[{"kind": "Rollout", "name": "web"}])
-    await world.until(lambda: world.condition("RolledOut") == ("False", "KindNotServed"))
-    await world.until(lambda: _events(world, "KindNotServed") == 1)
-    await world.until_in_sync()
-
-
-async def test_a_workload_without_a_pod_template_is_told(world: World) -> None:
-    reference = {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}
-    manifest = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "spec": reference}
-    world.kube.put(ROLLOUTS, {**manifest, "metadata": {"name": "web", "namespace": NAMESPACE}})
-    world.tree(a="1")
-    world.sync(rollout=[{"kind": "Rollout", "name": "web"}])
-    await world.until(lambda: world.condition("RolledOut") == ("False", "NoPodTemplate"))
-
-
-@pytest.mark.parametrize("verb", ["get", "patch"])
-async def test_a_workload_that_may_not_be_touched_is_told_beside_ready(world: World, verb: str) -> None:
-    _workload(world)
-    world.tree(a="1")
-
-    def refuse(operation: Any) -> None:
-        if operation.verb == verb and operation.resource.plural == "deployments":
-            raise ForbiddenError(f"may not {verb} deployments")
-
-    world.kube.before = refuse
-    world.sync(rollout=WEB)
-    await world.until(lambda: world.condition("RolledOut") == ("False", "RolloutForbidden"))
-    await world.until(lambda: _events(world, "RolloutForbidden") == 1)
-    await world.quiet()
-    assert world.ready() == ("True", "InSync")
-    world.node("a", "2")
-    await world.until(lambda: world.data() == {"a": b"2"})
-    await world.until_in_sync()
+        await world.until(lambda: pending.marks(NAMESPACE, web_workload()) == {})
 
 
 async def test_one_transaction_over_two_config_syncs_of_a_workload_restarts_it_once(world: World) -> None:
-    _workload(world)
+    put_workload(world)
     world.tree(a="1")
     world.write(Create("/apps/other", b""), Create("/apps/other/b", b"1"))
     world.sync(rollout=WEB)
@@ -355,61 +266,6 @@ async def test_one_transaction_over_two_config_syncs_of_a_workload_restarts_it_o
         await _until_other_content(world, sync, before)
         await _until_rolled_out(world, sync)
     assert _generation(world) == generation + 1
-
-
-def test_marks_of_one_workload_wait_for_one_another_but_not_for_ever() -> None:
-    pending = PendingMarks(longest_s=10)
-    pending.want("demo", _web(0), "shop", "h1", 100.0)
-    assert pending.wait_s("demo", _web(0), 100.0) == 0
-    pending.want("demo", _web(0), "other", "h2", 102.0)
-    assert pending.wait_s("demo", _web(0), 100.0) == 2
-    assert pending.wait_s("elsewhere", _web(0), 100.0) == 0
-    pending.want("demo", _web(0), "other", "h3", 150.0)
-    assert pending.wait_s("demo", _web(0), 109.0) == 1
-    assert pending.marks("demo", _web(0)) == {"shop": "h1", "other": "h3"}
-    pending.settle("demo", _web(0), "other")
-    pending.settle("demo", _web(0), "shop")
-    assert pending.marks("demo", _web(0)) == {}
-
-
-def test_values_were_written_when_the_last_owner_of_a_value_wrote() -> None:
-    fields = [
-        {"manager": "b", "time": "2026-01-01T00:00:02Z", "fieldsV1": {"f:binaryData": {"f:k": {}}}},
-        {"manager": "a", "time": "2026-01-01T00:00:01Z", "fieldsV1": {"f:data": {"f:j": {}}}},
-        {"manager": "c", "time": "2026-01-01T00:00:03Z", "fieldsV1": {"f:metadata": {"f:labels": {}}}},
-    ]
-    manifest = {"metadata": {"name": "shop", "managedFields": fields}}
-    assert written_at(manifest) == written_at(fold_managers(manifest)) == "2026-01-01T00:00:02Z"
-    assert written_at({"metadata": {"name": "shop"}}) is None
-
-
-def _web(number: int | None = None) -> Workload:
-    return Workload(kind=WorkloadKind.DEPLOYMENT, name="web" if number is None else f"web-{number}")
-
-
-def test_restarts_are_limited_across_config_syncs_and_every_workload_gets_its_turn() -> None:
-    limits = RestartLimits(interval_s=10, burst=3, period_s=2)
-    assert [limits.wait_s("demo", _web(number), 100.0) for number in range(6)] == [0, 0, 0, 2, 4, 6]
-    assert limits.wait_s("demo", _web(3), 101.0) == 1
-    assert limits.wait_s("demo", _web(5), 106.0) == 0
-
-
-def test_a_workload_rests_between_restarts_whoever_asks_for_them() -> None:
-    limits = RestartLimits(interval_s=10, burst=3, period_s=2)
-    assert limits.wait_s("demo", _web(0), 100.0) == 0
-    limits.restarts("demo", _web(0), 100.0)
-    assert limits.wait_s("demo", _web(0), 103.0) == 7
-    assert limits.wait_s("elsewhere", _web(0), 103.0) == 0
-
-
-def test_turns_that_nobody_used_and_old_restarts_are_forgotten() -> None:
-    limits = RestartLimits(interval_s=10, burst=3, period_s=2)
-    for number in range(5):
-        limits.wait_s("demo", _web(number), 0.0)
-        limits.restarts("demo", _web(10 + number), 0.0)
-    limits.wait_s("demo", _web(99), 1000.0)
-    assert len(limits._slots_s) == 1
-    assert not limits._restarted_s
 
 
 _REASON, _HASH, _ROLLOUTS_NOW = rollout.reason_without_restart, rollout.content_hash, rollouts.rollouts_now
@@ -474,11 +330,6 @@ SEEDS = (
         "ConfigSyncs of one workload share a restart",
         replaced(rollout.PendingMarks, "marks", lambda *_: {}),
         (in_world(test_one_transaction_over_two_config_syncs_of_a_workload_restarts_it_once),),
-    ),
-    Seed(
-        "a missing workload is reported",
-        replaced(applied_rollout, "_failed", lambda *_: LookAgain(60.0)),
-        (in_world(test_a_workload_that_is_missing_is_told_and_holds_up_nothing),),
     ),
 )
 

@@ -14,7 +14,6 @@ from tests.support.worlds.certified import (
     ALL_FILES,
     BOTH,
     ISSUER,
-    MINUTE,
     OWN,
     degraded,
     deliver,
