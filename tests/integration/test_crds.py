@@ -14,7 +14,8 @@ import yaml
 
 from testbed.api import ApiServer
 from tests.support.machines.api_client import ApiClient
-from tests.support.models.bad_objects import BAD_OBJECTS, Bad
+from tests.support.models.bad import Bad
+from tests.support.models.bad_objects import BAD_OBJECTS
 from tests.support.models.documents import objects_in
 from tests.support.waiting import eventually
 from tests.support.worlds.kube_contract import client_of

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.models.bad_objects import BAD_OBJECTS, Bad
+from tests.support.models.bad import Bad
+from tests.support.models.bad_objects import BAD_OBJECTS
 from zkoperator.api.backup import ZooKeeperBackup
 from zkoperator.api.cluster import StorageType, ZooKeeperCluster
 from zkoperator.api.meta import Model

@@ -5,7 +5,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 
-from tests.support.models.bad_objects import BAD_OBJECTS, Bad
+from tests.support.models.bad import Bad
+from tests.support.models.bad_objects import BAD_OBJECTS
 from zkoperator.api.backup import ZooKeeperBackup
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
