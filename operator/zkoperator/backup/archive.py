@@ -33,11 +33,11 @@ from zkoperator.backup.stores.port import NameTakenError, NoObjectError, ObjectS
 from zkoperator.backup.tree_store import TreeStore
 from zkoperator.runtime.wall_clock import time_text
 from zkoperator.zk.port import Acl
+from zkoperator.zk.zxid import epoch_of
 
 logger = logging.getLogger(__name__)
 
 Acls = dict[int, tuple[Acl, ...]]
-_EPOCH_BITS = 32
 _LONGEST_MANIFEST = 65_536
 
 
@@ -163,7 +163,7 @@ class Archive:
         location, _, data = name.rpartition("/")
         facts = Facts(
             zxid=f"{taken.zxid:#x}",
-            epoch=taken.zxid >> _EPOCH_BITS,
+            epoch=epoch_of(taken.zxid),
             znodes=writer.znodes,
             bytes=packing.plain.size_bytes,
             stored_bytes=packing.stored.size_bytes,

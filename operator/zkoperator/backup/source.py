@@ -16,6 +16,7 @@ from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.hosts import Address, parse_hosts
 from zkoperator.zk.port import ClientTls, Credential, Zk
 from zkoperator.zk.session import SessionSettings, connect
+from zkoperator.zk.zxid import incarnation_of
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +24,6 @@ _TRIES: Final = 3
 _SETTINGS: Final = SessionSettings(
     session_timeout_s=30.0, request_timeout_s=60.0, connect_timeout_s=5.0, reply_limit_bytes=256 * 1024 * 1024
 )
-_EPOCH_BITS: Final = 32
-_INCARNATION_BITS: Final = _EPOCH_BITS + 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,9 @@ def is_of_one_history(former_zxid: int, zxid: int) -> bool:
     """Return whether a tree at the first zxid became the tree at the second one.
 
     After a restore an ensemble goes on in another history, in which the same numbers stand for other things. The
-    operator raises the epoch by 0x10000 at each restore, so that the upper bits tell the histories apart.
+    operator raises the epoch at each restore so far that the incarnations of the two histories differ.
     """
-    return former_zxid <= zxid and former_zxid >> _INCARNATION_BITS == zxid >> _INCARNATION_BITS
+    return former_zxid <= zxid and incarnation_of(former_zxid) == incarnation_of(zxid)
 
 
 async def _best(addresses: tuple[Address, ...], tls: ClientTls | None) -> Candidate:

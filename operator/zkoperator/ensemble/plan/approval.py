@@ -13,12 +13,9 @@ from zkoperator.ensemble.observe.answers import Silent
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import Running
 from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.zk.zxid import INCARNATION_STEP, MAX_EPOCH, epoch_of
 
 _TEXT = re.compile(r"(?P<pod>[^@]+)@(?:0x)?(?P<zxid>[0-9a-fA-F]{1,16})")
-_EPOCH_STEP = 0x10000
-"""Epochs between two incarnations. More than elections have added since somebody looked; 32,766 steps are possible."""
-MAX_EPOCH = 2**31 - 1 - 2 * _EPOCH_STEP
-
 LOST_S = 30.0
 """Seconds without a leader before an approval counts: an election or a restart of all members is over by then."""
 
@@ -68,7 +65,7 @@ def epoch_after(cluster: ValidatedCluster, approval: Approval, template: int) ->
         template: the epoch in the template of the pods.
     """
     seen = (approval.zxid, *(known_zxid(cluster, member) for member in range(1, MAX_REPLICAS + 1)))
-    return _EPOCH_STEP + max(template, cluster.incarnation, *(zxid >> 32 for zxid in seen))
+    return INCARNATION_STEP + max(template, cluster.incarnation, *map(epoch_of, seen))
 
 
 def _unfit_ensemble(cluster: ValidatedCluster, observed: Observed) -> str:
@@ -93,7 +90,7 @@ def _unfit_seed(cluster: ValidatedCluster, observed: Observed, approval: Approva
         return f"{pod} has no volume claim" if claim is None else f"claim {claim.name} is being deleted"
     if approval.zxid < (last := known_zxid(cluster, approval.member)):
         return f"{pod} had transaction {last:#x} when it served last, which is later than {approval.zxid:#x}"
-    if approval.zxid >> 32 > MAX_EPOCH:
+    if epoch_of(approval.zxid) > MAX_EPOCH:
         return f"{approval.zxid:#x} is no transaction of an ensemble: its epoch is too large"
     return ""
 

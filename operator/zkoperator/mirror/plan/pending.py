@@ -1,16 +1,13 @@
 """What waits for approval, or all of a dry run: its counts, and the hash by which an approval names it. Pure."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from zkoperator.mirror.model.decision import Action, Decision
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.roots import oldest, roots_of
 from zkoperator.mirror.plan.guard import plan_hash
 from zkoperator.zk.snapshot import Snapshot
-
-_EPOCH_BITS: Final = 32
-"""The lower part of a zxid, which counts within the epoch of one leader."""
+from zkoperator.zk.zxid import epoch_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ def pending_plan(items: list[Decision], snapshot: Snapshot, *, is_regressed: boo
 def history_id(snapshot: Snapshot, *, is_regressed: bool) -> tuple[int, ...]:
     """Return numbers that identify this history and stay the same while nothing is written."""
     roots = oldest(roots_of(snapshot))
-    return (*roots, snapshot.zxid >> _EPOCH_BITS) if is_regressed else roots
+    return (*roots, epoch_of(snapshot.zxid)) if is_regressed else roots
 
 
 def _target(item: Decision) -> Side:

@@ -189,7 +189,7 @@ def _taken_at_its_word(patch: Patch) -> None:
 GUARDS: tuple[tuple[Story, Seed], ...] = (
     (the_seed_waits_for_the_end_of_every_pod_of_the_past, _blind_twice),
     (a_quorum_that_comes_back_by_itself_is_left_alone, _blind_to_the_quorum),
-    (a_second_time_counts_on_from_the_first, lambda patch: patch.setattr(approval, "_EPOCH_STEP", 0)),
+    (a_second_time_counts_on_from_the_first, lambda patch: patch.setattr(approval, "INCARNATION_STEP", 0)),
     (a_forgotten_record_does_not_bring_an_epoch_back, _epoch_of_the_record_alone),
     (an_approval_counts_only_when_an_election_would_be_over, lambda patch: patch.setattr(recovery, "LOST_S", 0.0)),
     (
