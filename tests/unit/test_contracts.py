@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -50,15 +52,21 @@ def house(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def broken(house: Path, seeds: dict[str, list[str]]) -> set[str]:
-    """Add the imports to the files; return the names of the contracts that notice."""
+def shown(house: Path, seeds: dict[str, list[str]]) -> str:
+    """Add the imports to the files; return what import-linter says."""
     for name, imports in seeds.items():
         path = house / "operator" / "zkoperator" / name
         path.write_text(path.read_text() + "".join(f"\nimport {module}" for module in imports))
     code = "import sys; from importlinter.cli import lint_imports_command as run; run(['--no-cache', '--no-logo'])"
     environment = {"PYTHONPATH": str(house / "operator"), "PATH": "/usr/bin:/bin"}
-    shown = subprocess.run([sys.executable, "-c", code], cwd=house, env=environment, capture_output=True, text=True)
-    return set(re.findall(r"^(.+) BROKEN", shown.stdout, re.MULTILINE))
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=house, env=environment, capture_output=True, text=True
+    ).stdout
+
+
+def broken(house: Path, seeds: dict[str, list[str]]) -> set[str]:
+    """Add the imports to the files; return the names of the contracts that notice."""
+    return set(re.findall(r"^(.+) BROKEN", shown(house, seeds), re.MULTILINE))
 
 
 def test_the_house_keeps_every_contract_and_each_can_be_broken(house: Path) -> None:
@@ -66,25 +74,51 @@ def test_the_house_keeps_every_contract_and_each_can_be_broken(house: Path) -> N
     assert broken(house, SEEDS) == {contract["name"] for contract in contracts()}
 
 
+def pure_contract() -> dict[str, Any]:
+    (found,) = (contract for contract in contracts() if contract["name"].startswith("pure packages"))
+    return found
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
 def test_a_pure_module_may_not_reach_io_through_another_one(house: Path) -> None:
     assert broken(house, {"ensemble/plan/plan.py": ["zkoperator.ensemble.observe.observer"]}) == {
-        "pure modules need no I/O, clock or log, and nothing that does"
+        pure_contract()["name"]
     }
+
+
+def test_an_impure_import_in_any_module_of_a_pure_package_is_noticed(house: Path) -> None:
+    modules: list[Path] = []
+    for source in pure_contract()["source_modules"]:
+        place = source.removeprefix("zkoperator.").replace(".", "/")
+        found = [path for at in PACKAGE.glob(place) for path in at.glob("*.py") if path.stem != "__init__"]
+        found += PACKAGE.glob(f"{place}.py")
+        assert found, source
+        modules += found
+    pure = [path for path in modules if path.stem != "reporter"]
+    said = shown(house, {str(path.relative_to(PACKAGE)): ["threading"] for path in pure})
+    assert [name_of(path) for path in pure if f" {name_of(path)} -> threading " not in said] == []
+
+
+def impure(graph: grimp.ImportGraph, modules: Iterable[str]) -> set[str]:
+    """Those of the modules that import what the contract forbids, directly or through others."""
+    forbidden = set(pure_contract()["forbidden_modules"])
+    return {module for module in modules if graph.find_upstream_modules(module) & forbidden}
+
+
+def test_every_module_that_calls_itself_pure_is_pure() -> None:
+    texts = {name_of(path): ast.get_docstring(ast.parse(path.read_text())) or "" for path in PACKAGE.rglob("*.py")}
+    claims = {name for name, text in texts.items() if re.search(r"\bPure\b|\bNo I/O\b", text)}
+    graph = grimp.build_graph("zkoperator", include_external_packages=True, cache_dir=None)
+    graph.remove_import(importer="zkoperator.zk.port", imported="asyncio")
+    assert len(claims) > 100
+    assert impure(graph, claims) == set()
+    graph.add_import(importer="zkoperator.zk.paths", imported="asyncio")
+    assert {"zkoperator.zk.paths"} < impure(graph, claims), "and those that import it"
 
 
 def test_a_module_that_is_in_no_layer_is_noticed(house: Path) -> None:
     (house / "operator" / "zkoperator" / "cellar.py").write_text("")
     assert broken(house, {}) == {"layers"}
-
-
-def test_every_module_that_calls_itself_pure_is_held_to_it() -> None:
-    held = tuple(
-        source for contract in contracts() if contract["type"] == "forbidden" for source in contract["source_modules"]
-    )
-    claims = {
-        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-        for path in PACKAGE.rglob("*.py")
-        if re.search(r"\bPure\b|\bNo I/O\b", ast.get_docstring(ast.parse(path.read_text())) or "")
-    }
-    loose = {name for name in claims if not any(f"{name}.".startswith(f"{source}.") for source in held)}
-    assert claims and not loose

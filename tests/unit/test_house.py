@@ -1,5 +1,6 @@
 """Rules of the house that no linter knows."""
 
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -22,9 +23,27 @@ def test_requirements_name_no_index_and_pin_every_package_by_hash() -> None:
 
 
 def test_no_source_file_is_longer_than_400_lines() -> None:
-    sources = [*(ROOT / "operator").rglob("*.py"), *(ROOT / "testbed").rglob("*.py")]
+    tests = (ROOT / "tests").rglob("test_*.py")
+    sources = [*(ROOT / "operator").rglob("*.py"), *(ROOT / "testbed").rglob("*.py"), *tests]
     long = {str(path.relative_to(ROOT)): n for path in sources if (n := path.read_text().count("\n")) > 400}
     assert sources and not long
+
+
+def test_nothing_imports_a_module_of_tests() -> None:
+    imports = re.compile(
+        r"^\s*(?:from|import) tests\.(?:\w+\.)*test_|^\s*from tests\.[\w.]+ import (?:\w+, )*test_", re.M
+    )
+    sources = [path for folder in ("tests", "bench", "testbed") for path in (ROOT / folder).rglob("*.py")]
+    assert sources and not [str(path.relative_to(ROOT)) for path in sources if imports.search(path.read_text())]
+
+
+def test_each_test_of_a_stage_lies_in_the_folder_of_that_stage() -> None:
+    """What tests a whole kind lies beside these folders."""
+    unit = ROOT / "tests" / "unit"
+    folders = {path.parent.relative_to(unit) for path in unit.rglob("test_*.py")}
+    package = ROOT / "operator" / "zkoperator"
+    without = {Path("docs"), Path("support")}
+    assert [str(name) for name in folders - without if not (package / name / "__init__.py").exists()] == []
 
 
 def test_no_folder_with_tests_is_left_out_by_its_name(pytestconfig: pytest.Config) -> None:

@@ -1,6 +1,6 @@
 """What in a member's pod is the operator's own, and may be set by nobody else: the safety of the ensemble rests on it.
 
-`tests/unit/ensemble/build/test_reserved.py` compares these lists with the pods that the operator makes.
+`tests/unit/ensemble/build/test_pod_extras.py` compares these lists with the pods that the operator makes.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What the operator needs of the Kubernetes API, as a Protocol on plain dicts shaped like the YAML.
+"""What the operator needs of the Kubernetes API, as a Protocol on plain dicts shaped like the YAML. Pure.
 
 Callers depend on this alone; `client.py` implements it on HTTP and `tests/support/fakes/kube.py` in memory, and one
 contract suite runs against both.

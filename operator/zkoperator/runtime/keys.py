@@ -1,4 +1,4 @@
-"""The name under which an object is reconciled."""
+"""The name under which an object is reconciled. Pure."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What became of one pass of a key, and how an exception is read."""
+"""What became of one pass of a key, and how an exception is read. Pure."""
 
 import traceback
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The order in which waiting keys are served."""
+"""The order in which waiting keys are served. Pure."""
 
 from collections import OrderedDict
 

@@ -1,4 +1,4 @@
-"""Delivers events to listeners, by the path that each listens under.
+"""Delivers events to listeners, by the path that each listens under. Pure.
 
 A session may serve thousands of subtrees, so an event looks up the ancestors of its own path instead of asking every
 listener.

@@ -1,4 +1,4 @@
-"""What the operator needs of ZooKeeper, as Protocols.
+"""What the operator needs of ZooKeeper, as Protocols. Pure.
 
 Callers depend on this alone; `session.py` implements it on the wire and `tests/support/fakes/zk.py` in memory,
 and one contract suite runs against both.

@@ -1,4 +1,4 @@
-"""Who owns an object that has the name of a child.
+"""Who owns an object that has the name of a child. Pure.
 
 The operator never adopts an object that somebody else created. It does adopt its own object when that has lost its
 owner, because `kubectl delete --cascade=orphan` leaves the children of a cluster behind on purpose.
