@@ -47,6 +47,12 @@ class Shop:
     async def is_ready(self) -> None:
         await self.space.until("configsyncs", self.name, "Ready", "True")
 
+    async def is_refused(self) -> None:
+        async def holds() -> bool:
+            return bool((await self.space.condition("configsyncs", self.name, "Ready"))["reason"] == "NotGranted")
+
+        await eventually(holds, within_s=120)
+
 
 @pytest.fixture
 async def shop(shared: Space) -> AsyncIterator[Shop]:
@@ -101,6 +107,34 @@ async def test_a_multi_of_50_znodes_is_never_seen_in_part(shop: Shop) -> None:
             await eventually(lambda: len(recorder.of(shop.name)) >= 3)
             versions = [event["object"]["data"] for event in recorder.of(shop.name)]
     assert all(len(set(version.values())) == 1 for version in versions), "a transaction was seen in part"
+
+
+async def test_another_namespace_uses_what_the_owner_grants_to_its_label_and_nothing_after(shop: Shop) -> None:
+    space, main = shop.space, shop.space.path("zookeeperclusters", "main")
+    other = Space(space.api, f"{space.name}-guest", space.tell)
+    grant = {
+        "name": shop.name,
+        "namespaces": {"selector": {"matchLabels": {"guest": shop.name}}},
+        "paths": ["/apps/{namespace}"],
+        "access": "ReadWrite",
+    }
+    guest, wanted = Shop(other, shop.name), sync(f"/apps/{other.name}", shop.name)
+    wanted["spec"]["zookeeper"]["clusterRef"]["namespace"] = space.name
+    await asyncio.to_thread(kubectl, "create", "namespace", other.name)
+    try:
+        async with Client(space) as zk:
+            await asyncio.to_thread(put, zk, f"/apps/{other.name}/colour", b"red")
+            await other.apply(wanted)
+            await guest.is_refused()
+            await asyncio.to_thread(kubectl, "label", "namespace", other.name, f"guest={shop.name}")
+            await space.api.merge(main, {"spec": {"grants": [grant]}})
+            await guest.shows({"colour": "red"})
+            await guest.edit(colour="blue")
+            await eventually(lambda: zk.get(f"/apps/{other.name}/colour")[0] == b"blue", within_s=60)
+            await space.api.merge(main, {"spec": {"grants": None}})
+            await guest.is_refused()
+    finally:
+        await asyncio.to_thread(kubectl, "delete", "namespace", other.name, "--wait=false", "--ignore-not-found")
 
 
 @BOTH_WIRES

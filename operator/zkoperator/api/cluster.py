@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from zkoperator.api.grant import Grant
 from zkoperator.api.incarnation import Incarnation
 from zkoperator.api.jvm import FLAG_RULES
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
@@ -205,6 +206,14 @@ class ZooKeeperClusterSpec(Model):
     """Annotations for every object that the operator creates, except pods (see `spec.pod.annotations`) and claims."""
     disruption: Disruption = Disruption()
     """What an eviction may do to the members. Of three or more, one at a time may be evicted; of two, none may be."""
+    grants: Annotated[
+        tuple[Grant, ...],
+        Field(
+            max_length=64,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = ()
+    """Permits ConfigSyncs of other namespaces to use subtrees of the ensemble. Those of its own namespace need none."""
     paused: bool = False
     """True: the operator observes and reports, but changes nothing."""
 

@@ -113,6 +113,7 @@ class SyncReason(StrEnum):
     FLAPPING = "Flapping"
     CLUSTER_NOT_FOUND = "ClusterNotFound"
     HOST_NOT_ALLOWED = "HostNotAllowed"
+    NOT_GRANTED = "NotGranted"
     CREDENTIALS_NOT_FOUND = "CredentialsNotFound"
     INVALID_SPEC = "InvalidSpec"
     PAUSED = "Paused"

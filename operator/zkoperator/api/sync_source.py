@@ -9,7 +9,7 @@ from zkoperator.api.meta import Model
 from zkoperator.api.rules import Rule, Rules, immutable
 from zkoperator.api.sync_fields import Hosts, KeyStart, ZnodePath
 from zkoperator.api.tls import ZooKeeperTls
-from zkoperator.api.types import ObjectName
+from zkoperator.api.types import LabelName, ObjectName
 
 
 class ClusterRef(Model):
@@ -17,6 +17,13 @@ class ClusterRef(Model):
 
     name: ObjectName
     """Name of the ZooKeeperCluster."""
+
+
+class GrantedClusterRef(ClusterRef):
+    """A ZooKeeperCluster of this namespace, or one that grants the subtree to it."""
+
+    namespace: LabelName | None = None
+    """Namespace of the ZooKeeperCluster, whose `spec.grants` must permit the path. The default is this namespace."""
 
 
 class ZnodeAcl(StrEnum):
@@ -78,7 +85,7 @@ class ZooKeeperSide(Model):
             holds=lambda side: not side.acl.startswith("Creator") or side.credentials_secret is not None,
         ),
         Rule(
-            "write exactly one of clusterRef (an ensemble of this namespace) and hosts (any other ensemble)",
+            "write exactly one of clusterRef (an ensemble of this Kubernetes cluster) and hosts (any other ensemble)",
             cel="has(self.clusterRef) != has(self.hosts)",
             holds=lambda side: (side.cluster_ref is None) != (side.hosts is None),
         ),
@@ -95,8 +102,8 @@ class ZooKeeperSide(Model):
         ),
     )
 
-    cluster_ref: ClusterRef | None = None
-    """The ZooKeeperCluster in the same namespace that runs the ensemble."""
+    cluster_ref: GrantedClusterRef | None = None
+    """The ZooKeeperCluster that runs the ensemble."""
     hosts: Hosts | None = None
     """Connect string of any other ensemble. The operator's `--allowed-hosts` must permit each host."""
     path: (

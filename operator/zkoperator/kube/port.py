@@ -36,6 +36,7 @@ class Resource:
 
 
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 EVENTS = Resource("events.k8s.io", "v1", "Event", "events")
 PERSISTENT_VOLUME_CLAIMS = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 PODS = Resource("", "v1", "Pod", "pods")

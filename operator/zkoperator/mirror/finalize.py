@@ -31,7 +31,10 @@ from zkoperator.mirror.validate import ValidatedSync, finalizers_of
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.outcome import LookAgain
 
-_GONE_FOR_GOOD = (SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED, SyncReason.INVALID_SPEC)
+_GONE_FOR_GOOD = (
+    *(SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED, SyncReason.NOT_GRANTED),
+    SyncReason.INVALID_SPEC,
+)
 """Reasons that probably last: nobody repairs them for a ConfigSync, or a namespace, that is being deleted."""
 
 _DELETING = Waiting(SyncReason.SYNCING, "deleting znodes", LookAgain(0.1))
@@ -110,8 +113,8 @@ class Finalizer:
 
     async def _port(self, sync: ValidatedSync) -> int:
         """Return the port for the shell in a member's pod."""
-        name = sync.source.cluster
-        return shell_port(await self._api.get(ZOOKEEPER_CLUSTERS, sync.namespace, name) if name is not None else None)
+        key = sync.cluster
+        return shell_port(await self._api.get(ZOOKEEPER_CLUSTERS, *key) if key is not None else None)
 
     async def _delete_config_map(self, sync: ValidatedSync) -> None:
         found = await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)

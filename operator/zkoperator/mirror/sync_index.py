@@ -48,5 +48,5 @@ def _version(sync: ValidatedSync) -> tuple[str, int, bool]:
 
 def _targets(sync: ValidatedSync) -> Iterator[tuple[Resource, Key]]:
     yield CONFIG_MAPS, Key(sync.namespace, sync.config_map)
-    if sync.source.cluster is not None:
-        yield ZOOKEEPER_CLUSTERS, Key(sync.namespace, sync.source.cluster)
+    if sync.cluster is not None:
+        yield ZOOKEEPER_CLUSTERS, sync.cluster

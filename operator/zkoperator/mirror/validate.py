@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zkoperator.api.grant import GrantAccess
 from zkoperator.api.parse import parse
 from zkoperator.api.sync import (
     AdoptionPolicy,
@@ -17,7 +18,7 @@ from zkoperator.api.sync import (
     Mode,
     OnDelete,
 )
-from zkoperator.api.sync_source import ZnodeAcl
+from zkoperator.api.sync_source import GrantedClusterRef, ZnodeAcl
 from zkoperator.api.tls import ZooKeeperTls
 from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
@@ -28,6 +29,7 @@ from zkoperator.mirror.model.naming import Naming
 from zkoperator.mirror.model.parts import Part, Parts
 from zkoperator.mirror.model.rules import DeletionLimits, Rules
 from zkoperator.mirror.model.selection import Selection
+from zkoperator.runtime.keys import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,18 @@ class SourceTls:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where the subtree is: a ZooKeeperCluster of the namespace, or hosts outside; and its credentials, if any.
+class Asked:
+    """What a ConfigSync asks of the owner of a ZooKeeperCluster in another namespace."""
 
-    `parts`: several subtrees, whose `root` is then `/`.
+    namespace: str
+    access: GrantAccess
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the subtree is: a ZooKeeperCluster or hosts outside; and its credentials, if any.
+
+    `parts`: several subtrees, whose `root` is then `/`. `asked`: None for a cluster of the ConfigSync's own namespace.
     """
 
     root: str
@@ -51,6 +61,7 @@ class Source:
     secret: str | None
     tls: SourceTls | None = None
     parts: Parts = ()
+    asked: Asked | None = None
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -65,7 +76,9 @@ class Source:
     @property
     def ensemble(self) -> str:
         """A digest of the ensemble's name in the spec, safe to publish. Two names may mean the same ensemble."""
-        named = f"cluster {self.cluster}" if self.cluster is not None else f"hosts {','.join(sorted(self.hosts))}"
+        where = f"{self.asked.namespace}/" if self.asked is not None else ""
+        is_outside = self.cluster is None
+        named = f"hosts {','.join(sorted(self.hosts))}" if is_outside else f"cluster {where}{self.cluster}"
         return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
@@ -97,6 +110,14 @@ class ValidatedSync:
     deleting: bool
     has_finalizer: bool
     status: ConfigSyncStatus
+
+    @property
+    def cluster(self) -> Key | None:
+        """The ZooKeeperCluster that is named, None for hosts outside."""
+        source = self.source
+        if source.cluster is None:
+            return None
+        return Key(source.asked.namespace if source.asked is not None else self.namespace, source.cluster)
 
     @property
     def pushes(self) -> bool:
@@ -183,6 +204,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
             secret=zookeeper.credentials_secret,
             parts=parts,
             tls=_tls(zookeeper.tls) if zookeeper.tls is not None else None,
+            asked=_asked(zookeeper.cluster_ref, meta.namespace, writes=_writes(spec)),
         ),
         rules=Rules(spec.direction, spec.conflict_policy, retain=spec.deletion_policy is DeletionPolicy.RETAIN),
         adoption=spec.adoption_policy,
@@ -200,6 +222,17 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         has_finalizer=FINALIZER in finalizers_of(raw),
         status=parsed.status,
     )
+
+
+def _writes(spec: ConfigSyncSpec) -> bool:
+    """Return whether znodes may be written, now or at the end."""
+    return spec.direction is not Direction.ZOOKEEPER_TO_CONFIG_MAP or spec.on_delete is OnDelete.DELETE_ZNODES
+
+
+def _asked(cluster: GrantedClusterRef | None, own: str, *, writes: bool) -> Asked | None:
+    if cluster is None or cluster.namespace in (None, own):
+        return None
+    return Asked(str(cluster.namespace), GrantAccess.READ_WRITE if writes else GrantAccess.READ_ONLY)
 
 
 def _tls(asked: ZooKeeperTls) -> SourceTls:

@@ -1,5 +1,7 @@
 """Clusters that hold it wrong."""
 
+from typing import Any
+
 from tests.support.models.bad import Bad, bad_cluster
 
 
@@ -12,7 +14,16 @@ def _flag(claim: str, flag: str, says: str, server_says: str = "") -> Bad:
     return bad_cluster(claim, {"jvm": {"flags": [flag]}}, "spec.jvm.flags", says, server_says)
 
 
+def _grant(claim: str, where: str, says: str, **fields: Any) -> Bad:
+    grant = {"name": "a", "namespaces": {"names": ["shop"]}, "paths": ["/apps"], **fields}
+    return bad_cluster(claim, {"grants": [grant]}, f"spec.grants[0].{where}", says)
+
+
 CLUSTERS = (
+    _grant("a grant for nobody", "namespaces", "a grant without them is for nobody", namespaces={}),
+    _grant("a grant for a part of a name", "paths[0]", "as a whole name, and no other braces", paths=["/x{namespace}"]),
+    _grant("a grant with a word that stands for nothing", "paths[0]", "no other braces", paths=["/apps/{name}"]),
+    _grant("a grant that climbs", "paths[0]", "remove '.' and '..'", paths=["/apps/../bank"]),
     bad_cluster("no member", {"replicas": 0}, "spec.replicas", "at least 1", "greater than or equal to 1"),
     bad_cluster("ten members", {"replicas": 10}, "spec.replicas", "at most 9", "less than or equal to 9"),
     bad_cluster("replicas as text", {"replicas": "3"}, "spec.replicas", "whole number, without quotes", "type integer"),

@@ -163,12 +163,13 @@ def flapping_keys(sync: ValidatedSync) -> frozenset[str]:
 
 
 def _out_of_reach(hosts: tuple[str, ...], sync: ValidatedSync, command: str) -> str:
-    service = f"{sync.source.cluster or 'NAME'}-zk"
+    cluster = sync.cluster or Key(sync.namespace, "NAME")
+    service = f"{cluster.name}-zk"
     where = f"at {','.join(hosts)} " if hosts else ""
     inside = f"pod/{service}-0 {CLIENT_PORT}:{LOOPBACK_PORT}"
     return (
         f"the ensemble {where}cannot be read from here; run the command in the cluster "
         f"({in_cluster(command, sync.name, sync.namespace, operator=sync.status.operator)}), or forward a port "
-        f"(kubectl port-forward -n {sync.namespace} svc/{service} {CLIENT_PORT}, or {inside} where "
+        f"(kubectl port-forward -n {cluster.namespace} svc/{service} {CLIENT_PORT}, or {inside} where "
         f"plaintext is refused) and add --hosts 127.0.0.1:{CLIENT_PORT}"
     )

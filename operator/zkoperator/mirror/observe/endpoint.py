@@ -1,6 +1,6 @@
 """Finds the endpoint of a ConfigSync: members, credential and roots, or why they are not known. I/O.
 
-Everything is looked up in the ConfigSync's own namespace. No field can name another namespace.
+Everything is looked up in the ConfigSync's own namespace, except a ZooKeeperCluster that grants the subtree to it.
 """
 
 import asyncio
@@ -14,11 +14,13 @@ from zkoperator.controller.cluster_access import tls_hosts
 from zkoperator.errors import InvalidError
 from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, KubeApi
 from zkoperator.mirror.model.waiting import Waiting
+from zkoperator.mirror.observe.grants import GrantChecker
 from zkoperator.mirror.observe.host_policy import Permission, permission_of, protected_reason
 from zkoperator.mirror.observe.subtree import Endpoint
 from zkoperator.mirror.observe.trust import TrustError, TrustFinder
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import LookAgain
 from zkoperator.zk import resolver
 from zkoperator.zk.hosts import Address, parse_hosts
@@ -48,11 +50,13 @@ class EndpointFinder:
         self._settings = settings
         self._resolve = resolve
         self._trust = TrustFinder(api)
+        self._grants = GrantChecker(api)
 
     async def find(self, sync: ValidatedSync) -> Endpoint | Waiting:
         """Return the endpoint, or the reason why there is none."""
+        key = sync.cluster
         try:
-            found = await self._in_cluster(sync) if sync.source.cluster is not None else await self._outside(sync)
+            found = await self._in_cluster(sync, key) if key is not None else await self._outside(sync)
         except TrustError as error:
             return self._wait(SyncReason.CREDENTIALS_NOT_FOUND, str(error))
         if isinstance(found, Waiting):
@@ -63,20 +67,23 @@ class EndpointFinder:
         hosts, tls = found
         return Endpoint(hosts, credential, sync.source.roots, tls, is_list=bool(sync.source.parts))
 
-    async def _in_cluster(self, sync: ValidatedSync) -> _Door | Waiting:
-        name = sync.source.cluster or ""
-        cluster = await self._api.get(ZOOKEEPER_CLUSTERS, sync.namespace, name)
+    async def _in_cluster(self, sync: ValidatedSync, key: Key) -> _Door | Waiting:
+        cluster = await self._api.get(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
+        if sync.source.asked is not None:
+            refusal = await self._grants.refusal(sync, sync.source.asked, cluster)
+            if refusal is not None:
+                return self._wait(SyncReason.NOT_GRANTED, refusal)
         if cluster is None:
             message = (
-                f"there is no ZooKeeperCluster {name} in this namespace; clusterRef names one of the same namespace, "
-                "another ensemble is named by spec.zookeeper.hosts"
+                f"there is no ZooKeeperCluster {key.name} in this namespace; one of another namespace is named by "
+                "clusterRef.namespace too, another ensemble by spec.zookeeper.hosts"
             )
             return self._wait(SyncReason.CLUSTER_NOT_FOUND, message)
         plain = str((cluster.get("status") or {}).get("hosts") or "")
         members = tuple(entry for entry in (tls_hosts(cluster) or plain).split(",") if entry)
-        service = f"{name}-zk.{sync.namespace}.svc.{self._settings.cluster_domain}:2181"
+        service = f"{key.name}-zk.{key.namespace}.svc.{self._settings.cluster_domain}:2181"
         certificate = sync.source.tls.certificate if sync.source.tls is not None else None
-        return members or (service,), await self._trust.of_cluster(cluster, certificate)
+        return members or (service,), await self._trust.of_cluster(cluster, certificate, sync.namespace)
 
     async def _outside(self, sync: ValidatedSync) -> _Door | Waiting:
         """Return the members. A host that only a pattern allows is returned as its checked addresses."""

@@ -19,12 +19,13 @@ class TrustFinder:
     def __init__(self, api: KubeApi) -> None:
         self._api = api
 
-    async def of_cluster(self, cluster: Manifest, certificate: str | None = None) -> ClientTls | None:
+    async def of_cluster(self, cluster: Manifest, certificate: str | None = None, owner: str = "") -> ClientTls | None:
         """Return the trust in a ZooKeeperCluster whose members all have a TLS port, None for another one.
 
         Args:
             cluster: the ZooKeeperCluster.
             certificate: the Secret with the certificate to show; None: that of the operator, where members ask for one.
+            owner: the namespace of that Secret.
 
         Raises:
             TrustError: something is not there.
@@ -35,9 +36,9 @@ class TrustFinder:
         found = await self._api.get(CONFIG_MAPS, namespace, bundle)
         authorities = str(((found or {}).get("data") or {}).get("ca.crt") or "")
         if not authorities:
-            raise TrustError(f"there is no ConfigMap {bundle} with the key ca.crt in this namespace")
+            raise TrustError(f"there is no ConfigMap {bundle} with the key ca.crt in namespace {namespace}")
         if certificate is not None:
-            return ClientTls(authorities, await self._certificate(namespace, certificate))
+            return ClientTls(authorities, await self._certificate(owner, certificate))
         is_asked = asks_for_certificate(cluster)
         return ClientTls(authorities, await self._entry(namespace, bundle, "operator.pem") if is_asked else "")
 
@@ -63,7 +64,7 @@ class TrustFinder:
     async def _entry(self, namespace: str, name: str, key: str) -> str:
         text = _text(await self._api.get(SECRETS, namespace, name), key)
         if not text:
-            raise TrustError(f"there is no Secret {name} with the key {key} in this namespace")
+            raise TrustError(f"there is no Secret {name} with the key {key} in namespace {namespace}")
         return text
 
 

@@ -42,7 +42,7 @@ def _names(paths: Collection[str]) -> str:
 
 
 def _shell(sync: ValidatedSync, port: int) -> str:
-    if sync.source.cluster is not None:
-        return f"kubectl exec -n {sync.namespace} {sync.source.cluster}-zk-0 -- zkCli.sh -server localhost:{port}"
+    if sync.cluster is not None:
+        return f"kubectl exec -n {sync.cluster.namespace} {sync.cluster.name}-zk-0 -- zkCli.sh -server localhost:{port}"
     tls = " -client-configuration FILE_WITH_TLS_SETTINGS" if sync.source.tls is not None else ""
     return f"zkCli.sh{tls} -server {','.join(sync.source.hosts)}"
