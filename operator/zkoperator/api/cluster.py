@@ -14,6 +14,7 @@ from zkoperator.api.pod import Pod
 from zkoperator.api.resources import PullPolicy, Resources
 from zkoperator.api.rules import Rule, Rules, immutable
 from zkoperator.api.scheduling import Annotations, Labels
+from zkoperator.api.service import ClientService
 from zkoperator.api.tls import Authentication, Tls, TlsStatus
 from zkoperator.api.types import ConfigValue, ImageReference, ObjectName, StorageSize
 from zkoperator.api.zoocfg import CONFIG_RULES
@@ -96,25 +97,6 @@ class Storage(Model):
     """StorageClass of the claims. The default is the default class of the Kubernetes cluster."""
     retention: Retention = Retention()
     """What happens to volume claims that no member needs any more."""
-
-
-class ServiceType(StrEnum):
-    """Type of the Service for clients."""
-
-    CLUSTER_IP = "ClusterIP"
-    NODE_PORT = "NodePort"
-    LOAD_BALANCER = "LoadBalancer"
-
-
-class ClientService(Model):
-    """The Service for clients."""
-
-    type: ServiceType = ServiceType.CLUSTER_IP
-    """Type of the Service. `NodePort` and `LoadBalancer` are reachable from outside; ZooKeeper asks for no password."""
-    labels: Labels = Field(default_factory=dict)
-    """Further labels for this Service."""
-    annotations: Annotations = Field(default_factory=dict)
-    """Further annotations for this Service, such as those for a load balancer or a DNS controller."""
 
 
 class LogLevel(StrEnum):

@@ -222,4 +222,29 @@ CLUSTERS = (
     _flag("a collector of the past", "-XX:+UseConcMarkSweepGC", "does not start with it"),
     _flag("a log of the past", "-XX:+PrintGCDetails", "write -Xlog:gc"),
     _flag("a flag that nobody knows", "-XX:+UnlockDiagnosticVMOptions", "not on the list", "none of"),
+    bad_cluster(
+        "two families for one", {"service": {"ipFamilies": ["IPv4", "IPv6"]}}, "spec.service.ipFamilies", "two families"
+    ),
+    bad_cluster(
+        "one family for two",
+        {"service": {"ipFamilies": ["IPv6"], "ipFamilyPolicy": "PreferDualStack"}},
+        "spec.service.ipFamilies",
+        "two families",
+    ),
+    bad_cluster(
+        "a family twice",
+        {"service": {"ipFamilies": ["IPv4", "IPv4"], "ipFamilyPolicy": "PreferDualStack"}},
+        "spec.service.ipFamilies",
+        "each family once",
+    ),
+    bad_cluster(
+        "another policy of families",
+        {"service": {"ipFamilyPolicy": "DualStack"}},
+        "spec.service.ipFamilyPolicy",
+        "'SingleStack'",
+        '"SingleStack"',
+    ),
+    bad_cluster(
+        "another family", {"service": {"ipFamilies": ["IPv5"]}}, "spec.service.ipFamilies[0]", "'IPv4'", '"IPv4"'
+    ),
 )

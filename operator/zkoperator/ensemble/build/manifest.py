@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from zkoperator.api.cluster import ClientService
+from zkoperator.api.service import ClientService
 from zkoperator.ensemble.model.names import USER_METADATA
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from zkoperator.api.service import ClientService
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT, TLS_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -11,7 +12,12 @@ from zkoperator.kube.port import Manifest
 def client_service(cluster: ValidatedCluster) -> Manifest:
     """Return the Service that routes clients to ready members."""
     service = cluster.spec.service
-    spec = {"type": service.type.value, "selector": cluster.names.selector, "ports": _client_ports(cluster)}
+    spec = {
+        "type": service.type.value,
+        "selector": cluster.names.selector,
+        "ports": _client_ports(cluster),
+        **_ip_families(service),
+    }
     return manifest(cluster, "v1", "Service", cluster.names.client_service, own=service, spec=spec)
 
 
@@ -30,6 +36,15 @@ def members_service(cluster: ValidatedCluster) -> Manifest:
         "ports": ports,
     }
     return manifest(cluster, "v1", "Service", cluster.names.members_service, spec=spec)
+
+
+def _ip_families(service: ClientService) -> dict[str, Any]:
+    """Return what the spec says of the families; the API server fills in what it does not say."""
+    policy, families = service.ip_family_policy, service.ip_families
+    return {
+        **({"ipFamilyPolicy": policy.value} if policy is not None else {}),
+        **({"ipFamilies": [family.value for family in families]} if families is not None else {}),
+    }
 
 
 def _client_ports(cluster: ValidatedCluster) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ Versions and their defects are from the release notes of ZooKeeper 3.8.5, 3.8.6,
 import re
 from collections.abc import Iterable
 
-from zkoperator.api.cluster import ServiceType, SingleMember, StorageType, ZooKeeperClusterSpec
+from zkoperator.api.cluster import SingleMember, StorageType, ZooKeeperClusterSpec
+from zkoperator.api.service import ServiceType
 
 _VERSION = re.compile(r":v?(?P<version>[0-9]+\.[0-9]+\.[0-9]+)(?:[-@].*)?$")
 Version = tuple[int, int, int]
