@@ -30,7 +30,7 @@ class BackupSource(Model):
     TLS."""
     credentials_secret: ObjectName | None = None
     """Name of a Secret in the same namespace with `username` and `password` for digest authentication, only with
-    `hosts`. Who they are has to be allowed to read every znode and its ACL."""
+    `hosts`. This user must be allowed to read every znode and its ACL."""
 
 
 class ZooKeeperBackupSpec(BackupTemplate, BackupSource):

@@ -35,7 +35,7 @@ class MemberMount(VolumeMount):
     """Where a volume of `spec.pod.volumes` is in the container of the member."""
 
     mount_path: Annotated[str, Field(max_length=512), Rules(ABSOLUTE_PATH, foreign_path())]
-    """Absolute path in the container, at none of the member's own directories."""
+    """Absolute path in the container, outside the member's own directories."""
 
 
 class Protocol(StrEnum):
@@ -58,7 +58,7 @@ class ContainerPort(Model):
     ) = None
     """Name of the port."""
     container_port: Annotated[int, Field(ge=1, le=65535)]
-    """The number, none of the member's own."""
+    """The number. Ports of the member are not allowed."""
     protocol: Protocol = Protocol.TCP
     """Protocol of the port."""
 
@@ -101,7 +101,7 @@ class Container(Model):
         ]
         | None
     ) = None
-    """Ports that the container listens on, none of the member's own."""
+    """Ports that the container listens on. Ports of the member are not allowed."""
     startup_probe: Probe | None = None
     """Until it succeeds, the other probes wait; the container is started again when it fails."""
     readiness_probe: Probe | None = None

@@ -33,7 +33,7 @@ class HostAlias(Model):
     ip: _IpAddress
     """The address."""
     hostnames: Annotated[tuple[_HostName, ...], Field(min_length=1, max_length=16)]
-    """Names for the address, none of the member's own."""
+    """Names for the address. Names of members are not allowed."""
 
 
 class DnsOption(Model):

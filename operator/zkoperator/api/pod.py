@@ -62,7 +62,8 @@ class Pod(Placement):
     )
 
     env: Annotated[Environment, Rules(*foreign_variables())] | None = None
-    """Environment variables of the member's own container, none that it obeys. `JAVA_TOOL_OPTIONS` may load agents."""
+    """Environment variables of the member's own container, except those that the member itself reads.
+    `JAVA_TOOL_OPTIONS` may load agents."""
     volume_mounts: (
         Annotated[
             tuple[MemberMount, ...],
@@ -100,7 +101,8 @@ class Pod(Placement):
     ) = None
     """Further volumes."""
     service_account_name: ObjectName | None = None
-    """ServiceAccount of the pods, `default` by default. Its token is in no container unless a projected volume asks."""
+    """ServiceAccount of the pods, `default` by default. No container has its token unless a projected volume asks for
+    it."""
     security_context: PodSecurityContext | None = None
     """User and groups of all containers. The default is 1000. `{}`: the platform assigns them, as OpenShift does."""
     runtime_class_name: ObjectName | None = None

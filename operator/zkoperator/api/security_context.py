@@ -44,9 +44,9 @@ class Capabilities(Model):
     """Capabilities of Linux."""
 
     add: _Capabilities | None = None
-    """Those that are added. Pod Security "restricted" allows `NET_BIND_SERVICE` alone."""
+    """Capabilities that are added. Pod Security "restricted" allows `NET_BIND_SERVICE` alone."""
     drop: _Capabilities = ("ALL",)
-    """Those that are taken away."""
+    """Capabilities that are taken away."""
 
 
 class ContainerSecurityContext(Model):

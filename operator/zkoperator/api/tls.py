@@ -86,7 +86,7 @@ class ClientTls(Model):
     additional_names: Annotated[tuple[DnsName, ...], Field(max_length=16)] = ()
     """Further DNS names for the certificate, with `selfSigned` and `issuerRef`."""
     authentication: Authentication = Authentication.NONE
-    """Whether clients must show a certificate. `Optional`: one that is shown must be good."""
+    """Whether clients must show a certificate. `Optional`: a certificate that is shown must be valid."""
     trusted_ca_secret_name: Annotated[ObjectName | None, Field(alias="trustedCASecretName")] = None
     """Secret whose `ca.crt` has the authorities of client certificates. The default is that of the certificate."""
     plaintext: Plaintext
@@ -111,9 +111,9 @@ class Tls(Model):
     """TLS of the ensemble. Each part can be turned on and off while the ensemble serves."""
 
     client: ClientTls | None = None
-    """The TLS port for clients; absent for none."""
+    """The TLS port for clients. Without this field there is none."""
     quorum: QuorumTls | None = None
-    """TLS between members; absent for none. `{}` is the advice."""
+    """TLS between members. Without this field there is none. `{}` is recommended."""
 
 
 _Time = Annotated[str, Field(max_length=64)]
@@ -130,9 +130,9 @@ class ClientTlsStatus(Model):
     members: Annotated[int, Field(ge=0)] = 0
     """Members with a TLS port."""
     plaintext_clients: Annotated[int, Field(ge=0)] = 0
-    """Connections without TLS that clients have now, looked at twice a minute while `plaintext` is `Allowed`. The
-    operator and probes are not counted, short connections may be missed: `zk_non_mtls_remote_conn_count` of each member
-    counts every one since its start."""
+    """Connections of clients without TLS, counted twice a minute while `plaintext` is `Allowed`. The operator and
+    probes do not count, and short connections may be missed: `zk_non_mtls_remote_conn_count` of each member counts
+    every one since its start."""
     endpoint: _Text = ""
     """Address of the client Service for TLS, `host:port`; empty until all members have the port."""
     hosts: Annotated[str, Field(max_length=4096)] = ""

@@ -157,7 +157,7 @@ class ServiceAccountToken(Model):
     audience: Annotated[str, Field(max_length=512)] | None = None
     """For whom the token is. The default is the API server."""
     expiration_seconds: Annotated[int, Field(ge=600, le=2**32)] = 3600
-    """How long a token is good."""
+    """How long a token is valid, in seconds."""
     path: _Inside
     """Path of the file in the volume."""
 
@@ -205,7 +205,7 @@ class Volume(Model):
     )
 
     name: LabelName
-    """Name of the volume, none of the member's own."""
+    """Name of the volume. Names of the member's own volumes are not allowed."""
     config_map: ConfigMapVolume | None = None
     """A ConfigMap in the same namespace, as files."""
     secret: SecretVolume | None = None

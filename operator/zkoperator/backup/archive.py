@@ -204,14 +204,14 @@ class Archive:
         return manifest
 
     async def _give_up(self, name: str) -> None:
-        """Delete data that is not going to have a manifest. Where even that fails, a later Job does it."""
+        """Delete data that will get no manifest. If that fails, a later Job deletes it."""
         try:
             await self._store.delete(name)
         except BackupError as error:
             logger.warning("%s stays for a later Job to delete: %s", name, error)
 
     async def _uid_at(self, location: str) -> str | None:
-        """Return whose backup is at a location, None when there is none or nobody can tell."""
+        """Return the uid of the ZooKeeperBackup at a location, None when there is none or it is unreadable."""
         try:
             return (await self.manifest(location)).uid
         except BackupError as error:

@@ -1,7 +1,7 @@
 """Compares the members of an ensemble znode by znode, ACLs included, while clients go on writing. I/O.
 
 Each member is read by a session of its own. Differences that may come from the moments of the reading are looked at
-again; what still cannot be told is counted, and is no difference.
+again; what stays unclear is counted, and is not called a difference.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ async def _export(zk: Zk, store: TreeStore) -> int:
 
 
 def _suspects(stores: Mapping[str, TreeStore], zxids: Mapping[str, int]) -> tuple[dict[str, Views], bool]:
-    """Return the paths at which the members do not show the same, and whether these are all."""
+    """Return the paths at which the members differ, and whether these are all."""
     suspects: dict[str, Views] = {}
     for path, views in side_by_side({name: store.znodes() for name, store in stores.items()}, zxids):
         if _is_of_the_server(path) or judge(views.values()) is Verdict.SAME:

@@ -8,7 +8,8 @@ from zkoperator.backup.snapshot_record import ACL_HEAD, INT, NUMBERS, Record
 from zkoperator.zk.port import Acl
 
 _LONGEST: Final = 256 * 1024 * 1024
-"""No server sends a value as long as this. A wrong length must not have the whole file kept in memory."""
+"""No server sends a value as long as this. Because of the limit a wrong length does not make the reader keep the whole
+file in memory."""
 
 
 class MoreNeeded(Exception):  # noqa: N818 - a signal of the cursor to its caller

@@ -191,7 +191,7 @@ class ExactExport:
 
 
 def _some(parents: list[_Parent]) -> list[str]:
-    """Take parents from the end of the list, with so many children that it is worth while."""
+    """Take parents from the end of the list until they have enough children for one round."""
     taken: list[str] = []
     children = 0
     while parents and len(taken) < _CALLS_AT_ONCE and children < _CHILDREN_AT_ONCE:

@@ -110,7 +110,7 @@ async def _remember(location: str, archive: Archive, tree: TreeStore) -> int | N
 
 
 async def _sweep(directory: str, archive: Archive) -> None:
-    """Delete what unfinished Jobs have left. The backup is there, so a failure of this is not one of it."""
+    """Delete what unfinished Jobs have left. The backup is complete, so it does not fail with this."""
     try:
         await archive.sweep(directory, _now() - _ABANDONED)
     except BackupError as error:

@@ -53,8 +53,7 @@ def manifest_to_json(manifest: Manifest) -> bytes:
 def manifest_from_json(text: bytes) -> Manifest:
     """Return the manifest.
 
-    Raises:
-        BackupError: it is none that this version can read.
+    Raises: BackupError: this version cannot read it.
     """
     try:
         manifest = from_json(Manifest, text)

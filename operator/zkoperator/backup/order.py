@@ -171,7 +171,10 @@ Order = BackupOrder | VerifyOrder | DeleteOrder
 
 
 class Reason(StrEnum):
-    """Why a Job failed. `Unreachable` and `AccessDenied` are said of ensemble and store alike; the message names it."""
+    """Why a Job failed.
+
+    `Unreachable` and `AccessDenied` apply to the ensemble and to the store; the message names which.
+    """
 
     NO_SYNCED_MEMBER = "NoSyncedMember"
     DID_NOT_COME_TO_REST = "DidNotComeToRest"

@@ -23,7 +23,7 @@ _SCHEMA: Final = """
                          acl INTEGER NOT NULL) WITHOUT ROWID;
 """
 # A znode that was created again, or whose ACL has changed, has lost the ACL that was read. An ACL is a function of
-# path, czxid and aversion, so a former one with the same is the present one.
+# path, czxid and aversion, so an ACL that was read earlier with the same three is the present one.
 _PUT: Final = """
     INSERT INTO znode VALUES (:path, :stat, :data, :czxid, :aversion,
         (SELECT acl FROM former WHERE (path, czxid, aversion) = (:path, :czxid, :aversion)))

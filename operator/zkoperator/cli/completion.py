@@ -24,7 +24,7 @@ _PATIENCE_S = 3.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the suggestions. What goes wrong is no text for a command line, so it suggests nothing."""
+    """Print the suggestions. After an error it suggests nothing: a command line has no place for messages."""
     words = list(sys.argv[1:] if argv is None else argv) or [""]
     found = suggestions({command.NAME: _parser(command) for command in COMMANDS}, words)
     shown = [text if not about else f"{text}\t{about}" for text, about in found.words]

@@ -7,7 +7,7 @@ from zkoperator.kube.port import Manifest
 _CLIENT_PORT: Final = 2181
 _TLS_PORT: Final = 2281
 _LOOPBACK_PORT: Final = 2180
-"""Open to the member's own pod alone, while the others are refused plaintext."""
+"""The plaintext port that only the member's own pod reaches, while other clients are refused plaintext."""
 
 _REQUIRED = "Required"
 """The word of a ZooKeeperCluster whose clients must show a certificate."""

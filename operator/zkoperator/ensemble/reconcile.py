@@ -36,7 +36,7 @@ from zkoperator.runtime.wall_clock import time_text, utc_now
 from zkoperator.zk.port import MemberProbe, ZkConnector
 
 _MAX_CONFLICTS = 10
-"""More conflicts in a row than a late informer explains; then the conflict is reported."""
+"""Conflicts in a row that an informer which is late may cause. The next one is reported in the status."""
 
 _OBSERVATIONS_PER_S = 60.0
 """Observations of all settled clusters together, so that their cost is bounded for any number of clusters."""
@@ -104,7 +104,7 @@ class EnsembleReconciler:
         return await self._report(raw, cluster, observed, plan, state) if plan is not None else LookAgain(SOON_S)
 
     async def _observe(self, cluster: ValidatedCluster, state: ClusterState) -> Observed:
-        """Take a glance at a cluster at rest; if it is not as it was in everything, look in full before deciding."""
+        """Glance at a cluster at rest. If anything has changed, or the cluster is not at rest, observe it in full."""
         rest = state.rest
         if rest is not None and rest.cluster is cluster and rest.plan.look_again_s >= REST_S:
             glanced = await self._observer.glance(cluster, state.observer)
@@ -127,7 +127,7 @@ class EnsembleReconciler:
         return LookAgain(max(plan.look_again_s, rest_s))
 
     async def _fetch(self, key: Key, state: ClusterState) -> Manifest | None:
-        """A settled cluster is read from the store, another one live, because its status is part of the decision."""
+        """Read a settled cluster from the store, any other one from the API: its status is part of the decision."""
         if state.is_settled:
             return await self._store.fetch(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
         return await self._api.get(ZOOKEEPER_CLUSTERS, key.namespace, key.name)
@@ -188,7 +188,7 @@ class EnsembleReconciler:
 
 
 def _decide(cluster: ValidatedCluster, observed: Observed, state: ClusterState) -> Plan:
-    """Plan, unless the cluster rests and nothing that a plan is made from has changed since the last look."""
+    """Return the last plan if the cluster is at rest and neither spec nor observation has changed, else a new one."""
     rest = state.rest
     is_same = rest is not None and rest.cluster is cluster and rest.observed == observed
     return rest.plan if rest is not None and is_same else _plan(cluster, observed)

@@ -28,7 +28,7 @@ class ClusterState:
     is_settled: bool = False
     """Whether the last plan had nothing to do; the cluster is then read from the store of the informers."""
     rest: Rest | None = None
-    """What need not be computed again while nothing has changed; None unless the last plan had nothing to do."""
+    """The last look, which need not be computed again while nothing has changed; None if the last plan had steps."""
     conflicts: int = 0
     """Passes in a row that ended with a conflict."""
     budget_spent_at_s: float | None = None

@@ -27,7 +27,7 @@ _MEBIBYTE = 1024 * 1024
 _MEMORY_WITHOUT_LIMIT = 1024 * _MEBIBYTE
 _LEAST_HEAP_MIB = 64
 _TLS_MIB = 70
-"""What Netty and TLS take beside the heap."""
+"""Memory that Netty and TLS need beside the heap, in MiB."""
 
 UNKNOWN_ENSEMBLE = "unknown"
 """In status: volumes may have a mark, and its value is unknown."""
@@ -46,8 +46,9 @@ class ValidatedCluster:
     """A valid cluster, the input of builders and planners.
 
     `heap_mib` follows from the memory limit; `image` is the default image if the spec names none; `restart` is the text
-    of the restart annotation; `tls` and `plaintext_open` are what pods and server lines are to have: the planner puts
-    the next state on the way there in place of the end state. `warnings` are sentences about risks of a valid spec.
+    of the restart annotation; `tls` and `plaintext_open` are the state that pods and server lines must have: the
+    planner replaces the end state by the next state on the way to it. `warnings` are sentences about risks of a valid
+    spec.
     """
 
     names: Names
@@ -67,7 +68,7 @@ class ValidatedCluster:
         return frozenset(range(1, self.spec.replicas + 1))
 
     def server(self, member: int) -> Server:
-        """Return the line that the member is to have."""
+        """Return the line of the configuration that this member must have."""
         return server_of(self.names, member, OPEN if self.plaintext_open else CLOSED)
 
     @property
@@ -175,7 +176,7 @@ def minimal_cluster(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedClus
 
 
 def _own_status(status: ZooKeeperClusterStatus, names: Names) -> ZooKeeperClusterStatus:
-    """Return the status of this object. A backup restored elsewhere brings that of the original, which has served."""
+    """Return the status without the count of voters if a backup tool has copied it from another object."""
     is_own = not status.endpoint or names.is_endpoint(status.endpoint)
     return status if is_own else status.model_copy(update={"replicas": 0})
 
@@ -202,7 +203,7 @@ def _errors(spec: ZooKeeperClusterSpec, names: Names) -> tuple[FieldError, ...]:
 
 
 def _redirected_members(spec: ZooKeeperClusterSpec, names: Names) -> Iterator[FieldError]:
-    """Members find one another by these names; whoever answers at another address may be of another ensemble."""
+    """Yield an error for each alias of a member's name. A server at another address may belong to another ensemble."""
     for number, alias in enumerate(spec.pod.host_aliases or ()):
         if own := [name for name in alias.hostnames if f".{names.members_service}." in f".{name}."]:
             path = f"spec.pod.hostAliases[{number}].hostnames"
@@ -222,7 +223,7 @@ def _heap_mib(spec: ZooKeeperClusterSpec) -> int:
 
 
 def beside_heap_mib(spec: ZooKeeperClusterSpec) -> int:
-    """Return how much memory is taken off before the heap gets its share of the rest."""
+    """Return the memory in MiB that is subtracted before the heap gets its share of the rest."""
     return _TLS_MIB if spec.tls is not None and spec.tls.client is not None else 0
 
 

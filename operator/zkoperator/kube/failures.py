@@ -124,7 +124,7 @@ def _failed(request: Request, code: int, retry_after_s: float | None) -> Transie
 
 
 def translate_eviction(request: Request, code: int, body: bytes) -> TransientError | None:
-    """Return what a budget has against an eviction; None for any other answer, a 429 of an overloaded server too."""
+    """Return the error of an eviction that a budget refuses; None for any other answer, also a 429 of a busy server."""
     status = _status(body)
     said = [str(cause.get("message")) for cause in _causes(status) if cause.get("reason") == _BUDGET]
     if code == 429 and said:

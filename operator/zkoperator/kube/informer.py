@@ -25,7 +25,7 @@ SLOW_RECONNECT = Backoff(first_s=10.0, limit_s=60.0)
 
 _SHORT_WATCH_S = 1.0
 _SETTLED_WATCH_S = 20.0
-"""Longer than opening a watch may take: one that has brought nothing for so long is open and healthy."""
+"""A watch that has not failed for so long is open and healthy. Opening one takes less time."""
 _EMPTY_WATCHES_BEFORE_LIST = 3
 _FAILURES_BEFORE_WARNING = 3
 

@@ -233,7 +233,7 @@ class Elector:
         self._adopt(written, sent_s)
 
     def _adopt(self, lease: Manifest, sent_s: float) -> None:
-        """Note that the Lease is ours, from before the request was sent, however late the answer came."""
+        """Note that the Lease is ours. Our time counts from the moment before the request was sent."""
         self._expire()
         self._see(lease)
         self._version = _version(lease)

@@ -89,7 +89,7 @@ class WatchEvent:
 
 
 def without_managers(manifest: Manifest) -> Manifest:
-    """Leave out who wrote which field, which is as long as the rest of the object."""
+    """Return the object without `managedFields`, which are as long as the rest of it."""
     return {
         **manifest,
         "metadata": {key: value for key, value in manifest["metadata"].items() if key != "managedFields"},

@@ -216,7 +216,11 @@ class Transport:
             self._login = replace(self._login, loaded_s=float("-inf"))
 
     async def _logged_in(self) -> _Login:
-        """Return a login. One that was not refused is used while it is loaded again: a slow plugin delays nothing."""
+        """Return a session with credentials.
+
+        While they are loaded again, the earlier ones are used unless they were refused. So a slow plugin delays no
+        request.
+        """
         login = self._login
         if login is None or login.loaded_s == float("-inf"):
             return await self._log_in(login)

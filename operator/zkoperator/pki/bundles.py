@@ -8,7 +8,7 @@ from zkoperator.pki.certificates import is_issued_by, public_bytes
 
 
 def without_doubles(authorities: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    """Return the CAs, of those with one name and key only the one that ends last, which stands for the others."""
+    """Return the CAs. Of several with the same name and key it keeps the one that ends last."""
     kept: dict[tuple[bytes, bytes], x509.Certificate] = {}
     for each in authorities:
         identity = each.subject.public_bytes(), public_bytes(each)

@@ -94,7 +94,7 @@ def _put(purpose: Purpose, key: str) -> str:
 
 
 def _leaf_among(found: _Certificates, key: PrivateKey | Flaw) -> x509.Certificate:
-    """Return the certificate that the key fits, wherever it stands; else the first that is no CA."""
+    """Return the certificate that fits the key, at any place in the file; else the first one that is no CA."""
     if not isinstance(key, Flaw):
         for each in found:
             if public_bytes(each) == public_half(key):

@@ -36,7 +36,7 @@ class Flaw:
 class Purpose:
     """What a certificate must be good for, now: to be shown under these host names by a server.
 
-    `dials`: members also show it where they are clients, which those of a quorum are of one another.
+    `dials`: members also show it as clients, as they do when they connect to one another.
     """
 
     namespace: str

@@ -30,7 +30,7 @@ PUBLISHED_FIRST: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """A certificate that the operator's own CA issues: under these names, and valid so long."""
+    """A certificate that the operator's own CA issues: its names, and for how long it is valid."""
 
     authorities: tuple[Authority, ...]
     names: frozenset[str]
@@ -38,7 +38,7 @@ class Issuance:
 
 
 Source = Delivered | Issuance | None
-"""Where the certificate of a port comes from; None while what was delivered is refused: what is held stays."""
+"""Where the certificate of a port comes from. None while the delivered one is refused: the present one then stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is decided upon: what is held, the ports, the CAs of clients (None: refused), who reads, and the time."""
+    """The input of the decision: the files, the ports, the CAs of clients (None: refused), the pods, and the time."""
 
     held: Held
     ports: tuple[Port, ...]
@@ -238,7 +238,7 @@ def _is_due(issuance: Issuance, held: Leaf | None, now: datetime) -> bool:
 
 
 def _hurdle(situation: Situation, port: Port, change: WriteLeaf | IssueLeaf) -> str:
-    """Return why a certificate may not be shown yet. One that replaces none, or a dead one, can only help."""
+    """Return why a certificate may not be shown yet. One that replaces no valid certificate need not wait."""
     bundle = situation.held.bundles.get(port.verified_by, ())
     anchors = _anchors_of(change, bundle)
     if not anchors:

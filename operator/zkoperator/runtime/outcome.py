@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class LookAgain:
-    """When the loop looks at a key again after a successful pass, unless a wake comes first. The least is the soonest.
+    """When the loop looks at a key again after a successful pass, unless a wake comes first. The order is that of time.
 
     Args:
         after_s: seconds from the end of the pass; infinity: when woken, or at the next resync.

@@ -13,7 +13,7 @@ from zkoperator.zk.resolver import resolve
 from zkoperator.zk.tls import context_of, server_name
 
 _NAMED = 3
-"""Members whose problem is named."""
+"""Number of members whose problem the text names."""
 
 
 @dataclass(slots=True)

@@ -203,7 +203,9 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
-    """Whom the operator trusts at an ensemble, and who it is there. Equal values share sessions.
+    """The authorities that the operator trusts at an ensemble, and its own certificate there.
+
+    Equal values share sessions.
 
     `authorities` are certificates in PEM. `identity` is a key with its certificates in PEM, empty without one. `names`
     are addresses that are dialled, each with the name that the certificate of the server there must have.

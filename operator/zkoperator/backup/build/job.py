@@ -30,7 +30,7 @@ CONTAINER: Final = "backup"
 DEADLINE_S: Final = 3 * 3600
 """A Job that takes longer fails by itself, and says where it was."""
 _END_S: Final = 600
-"""So much later Kubernetes ends the Job: also one whose pod never started."""
+"""Seconds after its deadline at which Kubernetes ends the Job, also one whose pod never started."""
 _DELETION_DEADLINE_S: Final = 600
 _SCRATCH_SIZE: Final = "20Gi"
 _USER: Final = 65532

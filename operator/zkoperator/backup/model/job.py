@@ -9,7 +9,7 @@ from zkoperator.kube.port import Manifest
 
 _DEADLINE = "DeadlineExceeded"
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
-"""Reasons of a waiting container that say nothing of a failure."""
+"""Reasons of a waiting container that are no failures."""
 
 
 class Phase(Enum):

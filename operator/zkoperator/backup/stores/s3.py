@@ -130,7 +130,7 @@ def _file(path: Path) -> str:
 def _translated() -> Iterator[None]:
     """Turn errors of the library into ours.
 
-    Their texts stay behind: an answer of S3 may repeat the key id and what was signed.
+    Their texts are dropped: an answer of S3 may repeat the key id and what was signed.
     """
     try:
         yield

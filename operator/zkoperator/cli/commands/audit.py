@@ -104,10 +104,10 @@ async def _superuser(api: KubeClient, raw: Manifest) -> Credential:
 
 
 async def trust_in(api: KubeApi, raw: Manifest, forwarded: Sequence[str]) -> ClientTls | None:
-    """Return by what the members are trusted, None where they are asked in plaintext.
+    """Return the trust in the members, None if they are asked in plaintext.
 
-    Forwarded ports are those of plaintext while that is open. A certificate of a member has the name of the client
-    Service too, by which a member at a forwarded port is known.
+    Forwarded ports are plaintext ports while plaintext is open. A member's certificate also has the name of the client
+    Service, and a member at a forwarded port is verified by that name.
 
     Raises:
         InvalidError: the authorities, or the certificate that members ask for, cannot be read.

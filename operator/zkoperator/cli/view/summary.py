@@ -114,7 +114,7 @@ def sync_summary(raw: Mapping[str, Any]) -> SyncSummary:
 
 
 def _paths(side: Mapping[str, Any]) -> str:
-    """Return the path of the subtree, or those of several with what stands before their keys."""
+    """Return the path of the subtree, or the paths of several with the prefixes of their keys."""
     named = [
         f"{item.get('path', '')}{f' as {prefix}*' if (prefix := item.get('prefix')) else ''}"
         for item in side.get("sources") or ()

@@ -23,13 +23,13 @@ class Survivor:
 
 
 def elected_zxid(log: str) -> int | None:
-    """Return the last transaction with which the member stood for election last, None when its log has no election."""
+    """Return the last transaction that the member had at its last election, None when its log has no election."""
     found = _ELECTION.findall(log)
     return int(found[-1], 16) if found else None
 
 
 def survivors_of(members: Iterable[Member], logs: Mapping[str, str]) -> tuple[Survivor, ...]:
-    """Return the members, the one with the latest transaction first; of those with equal ones, what a log says first.
+    """Return the members, the one with the latest transaction first. Of equal ones, those known from logs come first.
 
     Args:
         members: as the operator has them in the status.

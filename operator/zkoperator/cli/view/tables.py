@@ -74,7 +74,7 @@ def cluster_detail(summary: ClusterSummary, style: Style, now: datetime) -> str:
 
 
 def _tls(tls: TlsStatus) -> list[tuple[str, str]]:
-    """Return what TLS is like, of clients and between members."""
+    """Return the state of TLS for clients and between members."""
     facts = []
     if (client := tls.client) is not None:
         address = f"{client.endpoint}, verified by ca.crt of ConfigMap {tls.ca_bundle}; " if client.endpoint else ""

@@ -154,7 +154,7 @@ class Applier:
                 )
 
     async def _require_own_record(self, cluster: ValidatedCluster, observed: Observed) -> None:
-        """Without claims that say so, the ensemble is known to exist from its ConfigMap: one that the operator made."""
+        """If no claim is annotated, refuse a record that rests on a ConfigMap which the operator did not make."""
         if any(claim.membership for claim in observed.claims.values()):
             return
         live = await self._api.get(CONFIG_MAPS, cluster.names.namespace, cluster.names.config_map)
@@ -244,7 +244,7 @@ class Applier:
         await self._api.apply(STATEFUL_SETS, cluster.names.namespace, manifest)
 
     async def _restart(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> str:
-        # Neither read decides what the other one reads, and the eviction follows both.
+        # The two reads do not depend on one another. The eviction comes after both.
         _, version = await asyncio.gather(
             self._require_unchanged_cluster(cluster), self._require_unchanged_pods(cluster, observed, step)
         )

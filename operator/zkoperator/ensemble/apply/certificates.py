@@ -38,7 +38,7 @@ class CertificateWriter:
 
     Args:
         api: the Kubernetes API.
-        random: returns so many random bytes.
+        random: returns this number of random bytes.
         wall: the time at which certificates begin.
     """
 

@@ -1,6 +1,6 @@
 """Carries out the steps of a recovery. I/O.
 
-What they stop does not come back, so before each of them the record and the pods are read again.
+A member of the past that was stopped does not start again. So the record and the pods are read again before each step.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class RecoveryWriter:
         meta, record = cluster.meta, step.incarnation
         incarnation: Manifest | None = None
         if record is not None:
-            # A merge patch keeps what it does not name, and the end of the incarnation before is not that of this one.
+            # A merge patch keeps what it does not name, so the end of the earlier incarnation is removed by name.
             ended = {"completedAt": time_text() if step.complete else None}
             incarnation = {"startedAt": time_text()} | record.manifest() | ended
         await self._api.patch(

@@ -23,7 +23,7 @@ def secret_of_files(cluster: ValidatedCluster, name: str) -> Manifest:
 
 
 def file_patch(file: File, content: bytes, now: str) -> Manifest:
-    """Return what writes one file, and when it was written."""
+    """Return the patch that writes one file and the time of this write."""
     return {
         "metadata": {"annotations": {f"{WRITTEN}{file}": now}},
         "data": {file.value: b64encode(content).decode()},
@@ -31,7 +31,7 @@ def file_patch(file: File, content: bytes, now: str) -> Manifest:
 
 
 def dropping_patch(files: frozenset[str]) -> Manifest:
-    """Return what removes files."""
+    """Return the patch that removes files."""
     return {
         "metadata": {"annotations": {f"{WRITTEN}{file}": None for file in sorted(files)}},
         "data": dict.fromkeys(sorted(files)),
@@ -57,7 +57,8 @@ def certificate_request(cluster: ValidatedCluster, purpose: str, issuer: IssuerR
         "secretName": cluster.names.certificate_secret(purpose),
         "issuerRef": {"name": issuer.name, "kind": issuer.kind, "group": issuer.group},
         "dnsNames": list(names),
-        # What cert-manager does by default, PKCS#1 and the usages of a server alone, would have to be converted.
+        # By default cert-manager writes PKCS#1 keys and certificates for servers alone, which would have to be
+        # converted.
         "privateKey": {"algorithm": "ECDSA", "size": 256, "encoding": "PKCS8", "rotationPolicy": "Always"},
         "usages": ["digital signature", "key encipherment", "server auth", "client auth"],
     }

@@ -18,8 +18,8 @@ def disruption_budget(cluster: ValidatedCluster, voters: int) -> Manifest:
     """Return the budget for this many voters."""
     spec = {
         "maxUnavailable": spare_members(cluster, voters),
-        # A member that is not ready may be about to complete a majority. A single one that is allowed to go is not
-        # counted by a budget that needs nobody, and would hold its node for ever.
+        # A member that is not ready may be about to complete a majority, so the budget protects it too. A single member
+        # that may be away is the exception: while it is not ready, the budget would refuse its eviction for ever.
         "unhealthyPodEvictionPolicy": "AlwaysAllow" if _may_be_away(cluster, voters) else "IfHealthyBudget",
         "selector": {"matchLabels": cluster.names.selector},
     }

@@ -17,7 +17,7 @@ def network_policy(cluster: ValidatedCluster, *, egress: bool = False) -> Manife
 
     Args:
         cluster: the validated cluster.
-        egress: whether to allow members what they dial themselves. All that is not allowed is then denied.
+        egress: whether to allow the connections that members open. The policy then denies all others.
     """
     members = [{"podSelector": {"matchLabels": cluster.names.selector}}]
     spec: Manifest = {
@@ -28,7 +28,7 @@ def network_policy(cluster: ValidatedCluster, *, egress: bool = False) -> Manife
             {"ports": _ports(QUORUM_PORT, ELECTION_PORT), "from": members},
         ],
     }
-    # Their containers share the address of the member, so that this policy is theirs too.
+    # Further containers share the address of the member, so this policy applies to their ports too.
     if further := further_ports(cluster.spec.pod):
         spec["ingress"].append({"ports": [{"port": port, "protocol": protocol} for port, protocol in further]})
     if egress:

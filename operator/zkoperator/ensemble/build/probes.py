@@ -31,7 +31,7 @@ while :; do
   sleep 0.2
 done
 [ -n "$answer" ]"""
-"""Succeeds at once when the member serves, and when it has answered for a while when it does not."""
+"""Succeeds at once when the member serves. Otherwise it succeeds once the member has answered for a while."""
 
 _SERVES = (
     " && printf srvr >&3 && while IFS= read -r -t 2 line <&3; do case $line in Mode:*) exit 0 ;; esac; done; exit 1"

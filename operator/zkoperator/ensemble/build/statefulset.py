@@ -129,7 +129,10 @@ def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str, certifi
 
 
 def _consent(cluster: ValidatedCluster) -> dict[str, str]:
-    """A member that refuses its volume is started anew as soon as a person says that it may take it over."""
+    """Return the consent of a person to take over data.
+
+    A member that refuses its volume is restarted when the consent comes.
+    """
     consent = cluster.meta.annotations.get(TAKE_OVER, "")
     return {"takeOver": consent} if consent else {}
 
@@ -218,7 +221,10 @@ def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
 
 
 def _incarnation(cluster: ValidatedCluster) -> list[dict[str, Any]]:
-    """Return what members must know of the incarnation. A pod has it from the API at its creation, never an old one."""
+    """Return what members must know of the incarnation.
+
+    It is in the template of the pod, so no pod has that of an earlier one.
+    """
     if not cluster.incarnation:
         return []
     seed: list[dict[str, Any]] = []

@@ -14,7 +14,7 @@ from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
 FILES = "/run/tls"
-"""Where a member reads its certificates: the copies that the start procedure makes of the files of the Secret."""
+"""The folder in which a member reads its certificates. The start procedure copies the files of the Secret to it."""
 _SECRET = "/certificates"  # noqa: S105 - a directory
 _CLIENT_AUTH = {Authentication.NONE: "none", Authentication.OPTIONAL: "want", Authentication.REQUIRED: "need"}
 
@@ -52,17 +52,18 @@ def _quorum_keys(phase: QuorumPhase) -> dict[str, str]:
         "sslQuorumReloadCertFiles": "true",
         **_stores("ssl.quorum", "quorum"),
         "ssl.quorum.enabledProtocols": "TLSv1.3",
-        # The default of 3.9. That of 3.8 would have the one who is dialled look for the caller's address in its names.
+        # This is the default of 3.9. With that of 3.8 the accepting member looks for the caller's address in its
+        # certificate.
         "fips-mode": "true",
-        # A follower that closes the connection to a hung leader would otherwise wait for it, seconds on end.
+        # Otherwise a follower that closes the connection to a hung leader waits for it for seconds.
         "leader.closeSocketAsync": "true",
         "learner.closeSocketAsync": "true",
     }
 
 
 _NAMES_OF_PEERS = {"fips-mode": "false", "ssl.quorum.clientHostnameVerification": "false"}
-"""With an authority that others have certificates of too, a member verifies the name of the peer that it dials. The
-addresses of pods are no names in a certificate, so the one who is dialled cannot do the same."""
+"""If the authority issues certificates to others too, a member verifies the name of the peer that it dials. The
+accepting member cannot verify the caller, because certificates do not contain the addresses of pods."""
 
 
 def _stores(prefix: str, name: str) -> dict[str, str]:
@@ -104,10 +105,10 @@ def tls_ports(cluster: ValidatedCluster) -> list[dict[str, Any]]:
 
 
 def tls_volumes(cluster: ValidatedCluster) -> list[dict[str, Any]]:
-    """Return the Secret, and the memory for its copies: a server does not notice how the kubelet changes a volume."""
+    """Return the Secret's volume and one in memory for copies of it. Servers do not notice what the kubelet changes."""
     if not has_files(cluster):
         return []
-    # The kubelet gives the files to the group of the volumes; where nobody names one, they must be open to any user.
+    # The kubelet gives the files to the group of the volumes. Without such a group, any user must be able to read them.
     mode = 0o440 if security_context(cluster.spec.pod).get("fsGroup") is not None else 0o444
     return [
         {"name": "certificates", "secret": {"secretName": cluster.names.tls_secret, "defaultMode": mode}},

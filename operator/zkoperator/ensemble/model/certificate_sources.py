@@ -13,7 +13,7 @@ from zkoperator.pki.files import File, Held
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Which version of an object was read; a write that is conditional on it changes no other one."""
+    """The version of an object that was read. A write that is conditional on it changes no other version."""
 
     uid: str
     resource_version: str
@@ -24,9 +24,9 @@ class CertificateSources:
     """The files of members, the operator's own CAs, and what others have delivered.
 
     `tls_secret` and `ca_secret` are the versions of the two Secrets, None while there is none. `last_generation` is the
-    highest number of a generation that is known from anywhere. `published` is what the ConfigMap for clients holds,
-    and `config_map` its version. `clients` are the CAs of clients, None while they are refused. `requests` are the
-    Certificates of cert-manager as they are, `unanswerable` those that nobody can answer at present.
+    highest number of a generation that is known from anywhere. `published` is what the ConfigMap for clients holds, and
+    `config_map` its version. `clients` are the CAs of clients, None while they are refused. `requests` are the
+    Certificates of cert-manager as they are, `unanswerable` those that cert-manager cannot issue at present.
     """
 
     now: datetime

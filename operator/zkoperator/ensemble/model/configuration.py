@@ -19,7 +19,7 @@ _VERSION = re.compile(r"^version=(?P<version>[0-9a-fA-F]+)$")
 OPEN = f"0.0.0.0:{CLIENT_PORT}"
 """The client part of a line while clients may connect without TLS."""
 CLOSED = f"127.0.0.1:{LOOPBACK_PORT}"
-"""The client part of a line once they may not; probes inside the pod still do."""
+"""The client part of a line when clients must use TLS. Probes inside the pod still connect without it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,5 +87,5 @@ def _server(found: re.Match[str]) -> Server:
 
 
 def server_of(names: Names, member: int, client: str = OPEN) -> Server:
-    """Return the line that the member is to have."""
+    """Return the line of this member, with the operator's ports and this part for clients."""
     return Server(member, f"{names.host(member)}:{QUORUM_PORT}:{ELECTION_PORT}", client=client)

@@ -43,7 +43,7 @@ _SEPARATOR = "+"
 
 @dataclass(frozen=True, slots=True)
 class TlsState:
-    """What a pod is made with, or the whole ensemble is to have: the TLS port for clients, the phase of the quorum."""
+    """TLS of a pod or of the whole ensemble: whether there is a TLS port for clients, and the phase of the quorum."""
 
     client: bool = False
     quorum: QuorumPhase = QuorumPhase.PLAINTEXT
@@ -90,9 +90,10 @@ class Certificates:
 
     `client` and `quorum` are None while the files of that part are not there. `trust` has the authorities by which
     members are verified at the TLS port, `identity` key and certificate of the operator, empty when it needs none.
-    `problems` are sentences about certificates that were refused; the earlier ones stay in use. `now` is when that was
-    so. `sources` is what the next certificates are made of, None where the reader may not know that. `read_s` is the
-    monotonic time of the reading: certificates become due by time alone, so another reading is another observation.
+    `problems` are sentences about certificates that were refused; the earlier ones stay in use. `now` is the time of
+    day of the reading. `sources` is what the next certificates are made of, None if the operator may not read it.
+    `read_s` is the monotonic time of the reading: certificates become due by time alone, so another reading is another
+    observation.
     """
 
     client: Leaf | None = None

@@ -72,9 +72,9 @@ Answer = Serving | NotServing | Silent
 def read_answer(member: int, srvr: str, mntr: str, conf: str, stat: str = "") -> Answer:
     """Return the answer from the texts, which are asked for separately and may contradict one another.
 
-    `stat` is what the member says at its plaintext port, empty when it was not asked there. It lists the connections of
-    the port at which it is asked (StatCommand of ZooKeeper), the one by which it is asked among them.
-    Addresses are reused: the answer of a server of another ensemble at the member's address is discarded.
+    `stat` is the answer at the plaintext port, empty if the member was not asked there. It lists the connections of
+    that port (StatCommand of ZooKeeper), including that of the question. Addresses are reused: the answer of a server
+    of another ensemble at the member's address is discarded.
     """
     if _IDLE in srvr:
         return NotServing()
@@ -106,7 +106,7 @@ def read_answer(member: int, srvr: str, mntr: str, conf: str, stat: str = "") ->
 
 
 def is_as_before(answer: Answer, srvr: str) -> bool:
-    """Return whether a member that served says in `srvr` that it has the same role and the same last transaction.
+    """Return whether `srvr` says that a member which served has the same role and the same last transaction.
 
     A reconfiguration is a transaction, and a leader that is elected begins with a zxid of its own, so the configuration
     is as it was, too.

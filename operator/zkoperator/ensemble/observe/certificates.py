@@ -30,7 +30,7 @@ from zkoperator.runtime.wall_clock import utc_now
 MAX_AGE_S: Final = 60.0
 """Seconds for which Secrets that were read are not read again. They are not listed, so no event announces a change."""
 MAX_AGE_REFUSED_S: Final = 10.0
-"""The same while something is refused, and somebody may be about to mend it."""
+"""The same while something was refused, because a person may mend it at any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Known:
 
 @dataclass(slots=True)
 class CertificateState:
-    """What is remembered of one cluster."""
+    """The certificates of one cluster that were read last."""
 
     known: _Known | None = None
 
@@ -154,7 +154,7 @@ def _bundle(published: Manifest | None) -> str:
 
 
 def _as_reported(cluster: ValidatedCluster, refusal: str) -> Certificates:
-    """Return what the status says, for somebody who may not read Secrets."""
+    """Return the certificates as the status describes them, for an operator that may not read Secrets."""
     status = cluster.status.tls or TlsStatus()
     problem = f"the certificates cannot be read: {refusal}"
     return Certificates(_reported(status.client), _reported(status.quorum), problems=(problem,))

@@ -80,7 +80,7 @@ def groups_of(hashes: Mapping[int, str]) -> tuple[tuple[int, ...], ...]:
 
 
 def _digests(text: str) -> dict[int, str]:
-    """Return zxid -> digest; nothing of an answer that says that the word is not allowed."""
+    """Return the digest for each zxid. The result is empty if the member does not allow the word."""
     found: dict[int, str] = {}
     for line in text.splitlines():
         zxid, separator, digest = line.partition(":")

@@ -14,11 +14,11 @@ from zkoperator.ensemble.model.names import Names
 from zkoperator.kube.port import NETWORK_POLICIES, KubeApi, Manifest
 
 PATIENCE_S = 5.0
-"""Seconds without a leader before anybody asks whether a policy is in the way."""
+"""Seconds without a leader before the operator looks for a policy that is in the way."""
 READ_EVERY_S = 10.0
 """Seconds between two reads while there is no leader."""
 REVIEW_EVERY_S = 60.0
-"""Seconds between two reads while egress is granted, which ends with the policy that made it necessary."""
+"""Seconds between two reads while egress is granted. The grant ends with the policy that made it necessary."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class EgressReader:
     async def read(
         self, names: Names, children: Mapping[Child, Manifest], leaderless_s: float, state: EgressState
     ) -> tuple[str, ...] | None:
-        """Return the names of the policies of others that isolate the members for egress, None when nobody looked."""
+        """Return the names of others' policies that isolate the members for egress, None if they were not read."""
         is_granted = grants_egress(children.get(Child.NETWORK_POLICY))
         stateful_set = children.get(Child.STATEFUL_SET)
         if stateful_set is None or (not is_granted and leaderless_s < PATIENCE_S):

@@ -23,10 +23,10 @@ class Observed:
     `secret_id` identifies the superuser's password, None while there is no usable Secret; `secret` is the Secret
     without its data, None when it does not exist or was not read; `refused` says which read the API server forbids,
     empty when none. `creation_failure` says why a pod of the StatefulSet cannot be created, empty while that is not
-    known. `divergence` says which members hold other data than the leader, None when none is known to. `downtime_s` are
-    the seconds for which members have not served, `leaderless_s` those without exactly one leader, both since this
-    process observes. `egress_policies` are policies of others that deny members all egress that nobody allows, None
-    while nobody has looked. `certificates` are those that a member would start with now.
+    known. `divergence` says which members hold other data than the leader, None when no such member is known.
+    `downtime_s` are the seconds for which members have not served, `leaderless_s` those without exactly one leader,
+    both since this process observes. `egress_policies` are policies of others that deny members all egress that nobody
+    allows, None before they are read. `certificates` are those that a member would start with now.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)

@@ -103,7 +103,7 @@ class ObserverState:
     absence: AbsenceState = field(default_factory=AbsenceState)
     """Since when a pod has been absent, and why."""
     look: FullLook | None = None
-    """The last one."""
+    """The last full look at the members."""
 
 
 class Observer:
@@ -149,9 +149,9 @@ class Observer:
         return await self._observed(cluster, seen, answers, state)
 
     async def glance(self, cluster: ValidatedCluster, state: ObserverState) -> Observed | None:
-        """Observe with one question a member. None when any member says something new, or all must be asked in full.
+        """Observe by one word a member. Return None when a member says something new, or when a full look is due.
 
-        It is only good for seeing that nothing has changed: what a leader counts is what it counted at the full look.
+        The result only shows that nothing has changed: the counts of a leader are those of the last full look.
         """
         look, seen = state.look, await self._objects(cluster, state)
         asked = {member: pod for member, pod in seen.pods.items() if pod.ip}
@@ -213,7 +213,7 @@ class Observer:
     ) -> dict[int, PodView]:
         """Look for pods that the store lacks: one that has lost its labels runs on, and may vote.
 
-        So many as the StatefulSet has are looked for, and at least `least`.
+        It looks for as many pods as the StatefulSet has, and for at least `least`.
         """
         live = children.get(Child.STATEFUL_SET)
         replicas = int(live["spec"].get("replicas", 1)) if live is not None else 0
@@ -251,7 +251,7 @@ class Observer:
         return Silent("another ensemble answers at its address") if _is_foreign(names, pod, answer) else answer
 
     async def _plaintext_clients(self, pod: PodView, *, counted: bool) -> str:
-        """Return what a member with both ports says of the connections to that without TLS, "" when it says nothing."""
+        """Return what a member with both ports says of the connections to its plaintext port, "" if nothing."""
         if not counted or not pod.tls.client:
             return ""
         try:

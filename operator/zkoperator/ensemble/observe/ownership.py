@@ -64,7 +64,7 @@ def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
 
 
 def left_secret(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return what is to be known of a Secret that an earlier cluster has left, empty when the cluster owns its own.
+    """Return a sentence about a Secret that an earlier cluster has left, empty when the cluster owns its Secret.
 
     The operator may not change Secrets: the right cannot be restricted to its own ones.
     """

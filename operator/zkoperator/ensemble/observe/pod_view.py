@@ -59,8 +59,8 @@ class PodView:
     `restart` is the pod's own restart annotation, `restarted` the cluster's when the pod was created, `rollout` that of
     `kubectl rollout restart` then. `memory_bytes` is the limit of its container, which admission may have set, None
     without one; `out_of_memory_at` is when it was killed for lack of memory last (RFC 3339), empty when it was not.
-    `tls` is what the pod was made with, `certificates` the life of the certificate that it started with,
-    `created` the time at which it was made, `incarnation` the epoch of the one for which it was made.
+    `tls` is what the pod was made with, `certificates` the life of the certificate that it started with, `created` the
+    time at which it was made, `incarnation` the epoch of the incarnation for which it was made.
     """
 
     name: str

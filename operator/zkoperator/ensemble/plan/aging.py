@@ -1,4 +1,4 @@
-"""The safety net below the renewal without restarts: a member that may still have an old certificate starts anew. Pure.
+"""Restarts members that may still have an old certificate: the safety net below the renewal without restarts. Pure.
 
 A member takes a renewed certificate up while it runs, and nobody outside can see whether it has done so at the ports
 between members. A member that starts reads the newest files for certain.
@@ -11,7 +11,7 @@ from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.validate import ValidatedCluster
 
 _LAST_PARTS = 5
-"""A member is restarted in the last fifth of the life of the certificate that it started with: renewal comes before."""
+"""A member is restarted in the last fifth of the life of the certificate that it started with; renewal is earlier."""
 
 
 def aging(cluster: ValidatedCluster, certificates: Certificates, pod: PodView) -> str:

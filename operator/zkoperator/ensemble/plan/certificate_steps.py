@@ -39,7 +39,7 @@ _QUORUM_FILES = frozenset({File.QUORUM, File.QUORUM_CA})
 
 
 def certificate_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[CertificateStep, ...]:
-    """Return the steps that are due: requests at once, and of the files at most one."""
+    """Return the steps that are due: all requests, and a change of at most one file."""
     sources = observed.certificates.sources
     if sources is None:
         return ()

@@ -54,7 +54,9 @@ def bootstrap_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step
 
 
 def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootstrap:
-    """Return the first record. A claim without annotation may belong to a member whose operator ended too early.
+    """Return the first record.
+
+    A claim without annotation may belong to a member that started before its operator could annotate the claim.
 
     The members can only reach a quorum if all that may be members have pods.
     """
@@ -63,7 +65,7 @@ def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootst
         return RecordBootstrap(max(claimed), complete=True, ensemble=next(iter(_ensembles(observed)), UNKNOWN_ENSEMBLE))
     if (ensemble := _left_behind(cluster, observed)) and observed.recorded:
         return RecordBootstrap(max(server.id for server in observed.recorded), complete=True, ensemble=ensemble)
-    # Nobody noted with which mark an operator that ended early has let members start.
+    # An operator that ended early has not recorded with which mark it let members start.
     ensemble = UNKNOWN_ENSEMBLE if claimed else cluster.meta.uid
     return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False, ensemble=ensemble)
 
@@ -74,7 +76,10 @@ def lacks_founder(cluster: ValidatedCluster) -> bool:
 
 
 def _founder(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return who founded the ensemble. That of a restored object is known from its claims, which have another uid."""
+    """Return the uid of the object that founded the ensemble.
+
+    The claims of a restored object have that of the original.
+    """
     ensembles = _ensembles(observed)
     return next(iter(ensembles)) if len(ensembles) == 1 else cluster.meta.uid
 

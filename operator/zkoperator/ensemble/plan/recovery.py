@@ -1,7 +1,7 @@
 """The way back from a lost quorum: the ensemble begins again, in a new incarnation, from the data of one member. Pure.
 
 All pods of the past end first. A member of the past that runs on would acknowledge writes which the new incarnation
-never sees, and no time is long enough to rule that out; only its end is. Then the seed starts alone, with an epoch
+never sees. Only the end of its pod rules that out, no waiting time does. Then the seed starts alone, with an epoch
 above all that ever was. When it leads, the others join as in any growth: they put their data aside and copy the seed's.
 """
 
@@ -102,7 +102,7 @@ def _start(cluster: ValidatedCluster, observed: Observed, recovery: Incarnation,
 
 
 def _previous(recovery: Incarnation) -> Incarnation | None:
-    """Return the record as it was, for volumes know nothing of an incarnation that no pod was made for."""
+    """Return the record before this recovery. No pod was made for the new one, so no volume has a trace of it."""
     return Incarnation(number=recovery.number - 1) if recovery.number > 1 else None
 
 

@@ -9,7 +9,8 @@ from zkoperator.errors import ForbiddenError, InvalidError, UnsafeError, ZkOpera
 from zkoperator.kube.port import BudgetSpentError
 
 BUDGET_S = 0.5
-"""Seconds between attempts at an eviction: the kubelet and the disruption controller need so long to see a member."""
+"""Seconds between attempts at an eviction. The kubelet and the disruption controller need as long to see a ready
+member."""
 
 _REFUSED_S = 10.0
 """Seconds between attempts at what only a person can change."""
@@ -20,7 +21,10 @@ class ForeignObjectError(UnsafeError):
 
 
 def waiting_for_budget(cluster: ValidatedCluster, plan: Plan, error: BudgetSpentError, waited_s: float) -> Plan:
-    """Return the plan to report while the disruption budget refuses an eviction: who is away now is not our doing."""
+    """Return the plan to report while the disruption budget refuses an eviction.
+
+    The operator did not cause the absences.
+    """
     message = f"{plan.message}: waiting for the disruption budget: {error}"
     if waited_s < RETURN_S:
         return Plan((), plan.reason, message, BUDGET_S)

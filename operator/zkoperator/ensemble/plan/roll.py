@@ -58,9 +58,10 @@ def _held(cluster: ValidatedCluster, observed: Observed, outdated: dict[int, str
 
 
 def _spared(observed: Observed, outdated: dict[int, str]) -> dict[int, str]:
-    """Return the members that are not held: a person has asked for the new volume, or nothing runs and no volume goes.
+    """Return the members that may be restarted although claims are being deleted.
 
-    A member that does not run would otherwise keep the gate shut for those whose new volume was asked for.
+    A member whose volume goes is one of them if a person has asked for its restart. A member whose volume stays is one
+    of them if its container does not run: it would otherwise keep the gate shut for the members that were asked for.
     """
     going = terminating_claims(observed)
     return {member: why for member, why in outdated.items() if _is_spared(observed.pods[member], member in going)}
@@ -96,7 +97,7 @@ def _updated(cluster: ValidatedCluster, observed: Observed, outdated: frozenset[
 
 
 def _only_copy(cluster: ValidatedCluster, observed: Observed, member: int) -> str:
-    """Return why a voter may not be restarted: its data goes with the pod, and the others have no full copy."""
+    """Return why a voter may not be restarted: its data goes with the pod, and no other member has a full copy."""
     if not _data_goes_with_pod(cluster, observed, member) or member not in observed.voters or len(observed.voters) > 2:
         return ""
     ephemeral = cluster.spec.storage.type is StorageType.EPHEMERAL
@@ -236,10 +237,11 @@ def _restart(cluster: ValidatedCluster, observed: Observed, member: int, why: st
 
 
 def _unguarded(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
-    """Say why a pod is not evicted but deleted. Neither lets an eviction by somebody else take a second member.
+    """Return why the pod is deleted instead of evicted, "" if it is evicted.
 
-    The budget does not count a pod that is not ready, and refuses it while others are not ready either; and where it
-    can spare nobody it lets nobody else pass.
+    Both ways protect the other members from evictions by somebody else. A pod that is not ready does not count in the
+    budget, which would refuse its eviction while others are not ready either. A budget that can spare no member lets
+    no eviction pass at all.
     """
     if not pod.ready:
         return "it is not ready"
@@ -250,7 +252,7 @@ def _unguarded(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> s
 
 
 def _joiner_is_stuck(observed: Observed) -> bool:
-    """Whether a pod without a vote is not ready for long: its fault may be one that only the restarts can mend."""
+    """Whether a pod without a vote is not ready for long. Its fault may be one that only the restarts can mend."""
     return any(
         not pod.ready and member not in observed.voters and observed.downtime_s.get(member, 0.0) > RETURN_S
         for member, pod in observed.pods.items()

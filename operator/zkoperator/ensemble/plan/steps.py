@@ -102,7 +102,7 @@ class RestartPod:
 
 @dataclass(frozen=True, slots=True)
 class RecordIncarnation:
-    """Write the incarnation into status: the permission to stop all members, or its end. None: take it back."""
+    """Write the incarnation into status: the permission to stop all members, or its end. None removes the record."""
 
     incarnation: Incarnation | None
     complete: bool = False

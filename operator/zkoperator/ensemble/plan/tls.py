@@ -1,10 +1,10 @@
 """The next state of TLS on the way to that of the spec. Pure.
 
-Members of a running ensemble understand one another if their phases are neighbours. So a member may be started in a
-phase only while every other member is in the same one or in a neighbour of it. Pods are made from one template, and any
-of them may be made anew at any time: the template moves by one phase, to one that no pod is further than a neighbour
-from, and to one in which there is no pod yet only when every pod is there and the StatefulSet's controller has
-seen the present template. The rolls between are those of any other change of the pods.
+Members of a running ensemble understand one another if their phases are neighbours. So a member may start in a phase
+only while every other member is in the same phase or in a neighbour of it. Pods are made from one template, and any of
+them may be made anew at any time: the template moves by one phase, to one that no pod is further than a neighbour from,
+and to one in which there is no pod yet only when every pod is there and the StatefulSet's controller has seen the
+present template. The rolls between are those of any other change of the pods.
 """
 
 from collections.abc import Collection
@@ -70,7 +70,7 @@ def _quorum(cluster: ValidatedCluster, observed: Observed, template: TlsState | 
 
 
 def _is_alone(cluster: ValidatedCluster, observed: Observed) -> bool:
-    """Whether there is one member, and no other one is to come: it understands itself in any phase."""
+    """Whether there is one member and none is to be added. A single member can start in any phase."""
     return cluster.spec.replicas == 1 and observed.replicas in (None, 1) and len(observed.voters) <= 1
 
 
@@ -90,7 +90,7 @@ def _is_seen(live: Manifest) -> bool:
 
 
 def _client(cluster: ValidatedCluster, observed: Observed, template: TlsState | None) -> bool:
-    """Whether pods have a TLS port: not before there is a certificate, and until plaintext is open again."""
+    """Whether pods get a TLS port: from the first certificate on, and until plaintext is open again."""
     if template is None:
         return cluster.tls.client
     if cluster.tls.client:

@@ -22,11 +22,11 @@ from zkoperator.pki.files import File
 from zkoperator.pki.rotation import Change, IssueLeaf, Rotation, WriteBundle, WriteLeaf
 
 _EXPIRING: Final = 5
-"""A certificate is renewed when a third of its life is left. With less than one in so many, nobody has."""
+"""A certificate is renewed when a third of its life is left. With less than a fifth left, the renewal has failed."""
 
 
 def rotation_now(cluster: ValidatedCluster, observed: Observed) -> Rotation:
-    """Return what the files need next, nothing where the operator may not know that."""
+    """Return what the files need next; nothing if the operator may not read them."""
     sources = observed.certificates.sources
     return rotation_of(cluster, observed, sources) if sources is not None else Rotation()
 

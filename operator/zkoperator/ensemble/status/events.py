@@ -54,7 +54,7 @@ def transition_notices(before: Iterable[RawCondition], after: Iterable[RawCondit
 
 
 def _tells_each_time(condition: RawCondition) -> bool:
-    """Whether each new message deserves an Event: a warning, or a refusal, which answers somebody who waits for it."""
+    """Whether each new message deserves an Event. Warnings do; refusals do, as a person waits for the answer."""
     return _is_warning(condition) or condition["reason"] == ClusterReason.RECOVERY_REFUSED.value
 
 
@@ -87,7 +87,7 @@ def _is_bad(condition: RawCondition) -> bool:
 
 
 def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
-    """Return the notice of a step that was carried out in such a way, None for one that is not worth telling."""
+    """Return the notice of a step that was carried out, None if it needs none. `how` says what was special about it."""
     match step:
         case FoundAuthority() | WriteCertificate():
             return Notice("Normal", "CertificateChanged", describe_certificate_step(names, step), "Renew")

@@ -48,7 +48,7 @@ def _is_recent(when: str, now: str) -> bool:
 
 
 def _is_full(cluster: ValidatedCluster, observed: Observed, member: int) -> bool:
-    """Return whether the member reports that it holds too much. A member that reports nothing does not."""
+    """Return whether the member reports that it holds too much; False if it reports nothing."""
     answer = observed.serving(member)
     if answer is None or answer.znodes is None or answer.data_bytes is None:
         return False

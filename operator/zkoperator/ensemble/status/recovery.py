@@ -10,7 +10,7 @@ from zkoperator.ensemble.validate import ValidatedCluster
 
 
 def propose_recovery(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return how a person lets the ensemble go on from one member, and what that may cost; empty when nothing can."""
+    """Return how a person lets the ensemble go on from one member, and at what cost; empty if none can be the seed."""
     able = [member for member in sorted(observed.voters) if member in observed.claims]
     if not able:
         return ""

@@ -59,7 +59,7 @@ class Reporter:
             await self._report(ObjectMeta.model_validate(meta), notice)
 
     async def report_step(self, meta: ObjectMeta, step: Step, how: str) -> None:
-        """Report a step that was carried out, if it is of a kind that gets an Event, and how where that is said."""
+        """Report a step that was carried out, if its kind gets an Event. `how` says what was special about it."""
         notice = step_notice(Names(meta.namespace, meta.name), step, how)
         if notice is not None:
             await self._report(meta, notice)

@@ -15,7 +15,7 @@ def client_port(cluster: ValidatedCluster, observed: Observed) -> int:
 
 
 def tls_status(cluster: ValidatedCluster, observed: Observed) -> TlsStatus | None:
-    """Return what TLS is like, None while neither the spec nor a pod has any."""
+    """Return the status of TLS, None while neither the spec nor a pod has any."""
     states = [pod.tls for pod in observed.pods.values()]
     wanted = cluster.tls
     phase = lowest(states)
