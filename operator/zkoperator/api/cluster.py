@@ -244,6 +244,13 @@ class Bootstrap(Model):
     """uid of the object that founded the ensemble: its volumes are marked with it. `unknown` if nothing says which."""
 
 
+class Binding(Model):
+    """Where a service binding finds how to reach the ensemble, as the Service Binding specification has it."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the Secret: type, provider, host, port and uri of the client Service, and no credential."""
+
+
 class ZooKeeperClusterStatus(Model):
     """The state of the ensemble, as the operator observed it."""
 
@@ -269,6 +276,8 @@ class ZooKeeperClusterStatus(Model):
     """Connect string with the address of each voter."""
     tls: TlsStatus | None = None
     """TLS of the ensemble; absent without TLS."""
+    binding: Binding | None = None
+    """The Secret for service bindings; absent until it is there."""
     bootstrap: Bootstrap | None = None
     """The bootstrap record, which permits the founding; absent before that."""
     incarnation: Incarnation | None = None

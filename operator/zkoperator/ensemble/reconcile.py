@@ -13,7 +13,13 @@ from zkoperator.ensemble.observe.observer import Observer, Store
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, REST_S, SOON_S, Plan, make_plan
 from zkoperator.ensemble.plan.refused_step import plan_after_refusal, waiting_for_budget
-from zkoperator.ensemble.plan.steps import CertificateStep, RecordBootstrap, RecordIncarnation, Step
+from zkoperator.ensemble.plan.steps import (
+    CertificateStep,
+    RecordBootstrap,
+    RecordIncarnation,
+    Step,
+    WriteBinding,
+)
 from zkoperator.ensemble.state import ClusterState, Rest
 from zkoperator.ensemble.status.meter import UNMETERED, Meter, cause_of
 from zkoperator.ensemble.status.reporter import Reporter
@@ -142,6 +148,8 @@ class EnsembleReconciler:
                 state.repairs.check(cluster.meta.generation, step, self._now_s())
                 if isinstance(step, CertificateStep):
                     state.observer.certificates.forget()
+                if isinstance(step, WriteBinding):
+                    state.observer.binding.forget()
                 how = await self._step(cluster, observed, step)
                 state.repairs.record(cluster.meta.generation, step, self._now_s())
                 await self._reporter.report_step(cluster.meta, step, how)

@@ -32,6 +32,7 @@ from zkoperator.ensemble.plan.steps import (
     RemovePods,
     RestartPod,
     Step,
+    WriteBinding,
 )
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
 from zkoperator.kube.port import Manifest
@@ -341,6 +342,7 @@ class Simulation:
     def _execute(self, step: Step) -> None:
         assert not isinstance(step, CertificateStep), "nobody delivers certificates to the model"
         assert not isinstance(step, RecoveryStep), "nobody approves a recovery in the model"
+        assert not isinstance(step, WriteBinding), "nobody has read a binding Secret in the model"
         match step:
             case RecordBootstrap(members, complete, ensemble):
                 self.raw["status"].setdefault("bootstrap", {}).update(members=members, complete=complete)

@@ -350,7 +350,9 @@ class Cluster:
             f"{plot.core}/services/main-zk",
             f"{plot.core}/services/main-zk-members",
             f"{plot.core}/configmaps/main-zk-config",
+            f"{plot.core}/configmaps/main-zk-discovery",
             f"{plot.core}/secrets/main-zk-admin",
+            f"{plot.core}/secrets/main-zk-binding",
             f"{apps}/statefulsets/main-zk",
             f"{policy}/poddisruptionbudgets/main-zk",
         )

@@ -64,7 +64,7 @@ async def test_the_keys_of_the_ca_are_in_a_secret_of_their_own() -> None:
 async def test_a_cluster_without_tls_reads_and_makes_no_certificates() -> None:
     world = ensemble_world(1)
     await world.rest()
-    assert {each["metadata"]["name"] for each in world.api.every(SECRETS)} == {"main-zk-admin"}
+    assert {each["metadata"]["name"] for each in world.api.every(SECRETS)} == {"main-zk-admin", "main-zk-binding"}
 
 
 async def test_a_restart_of_the_operator_changes_no_certificate() -> None:

@@ -13,6 +13,7 @@ from typing import assert_never
 from zkoperator.ensemble.apply.certificates import CertificateWriter
 from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.apply.recovery import RecoveryWriter
+from zkoperator.ensemble.build.discovery import binding, encoded
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
 from zkoperator.ensemble.observe.observed import Observed
@@ -34,6 +35,7 @@ from zkoperator.ensemble.plan.steps import (
     RemovePods,
     RestartPod,
     Step,
+    WriteBinding,
 )
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, UnsafeError
@@ -80,6 +82,9 @@ class Applier:
             return ""
         if isinstance(step, RecoveryStep):
             await self._recovery.apply(cluster, step)
+            return ""
+        if isinstance(step, WriteBinding):
+            await self._write_binding(cluster, step)
             return ""
         return await self._change_members(cluster, observed, step)
 
@@ -173,6 +178,17 @@ class Applier:
             )
         manifest = secret(cluster, secrets.token_urlsafe(_PASSWORD_BYTES))
         await self._api.create(SECRETS, names.namespace, manifest)
+
+    async def _write_binding(self, cluster: ValidatedCluster, step: WriteBinding) -> None:
+        namespace, name = cluster.names.namespace, cluster.names.binding
+        if step.live is not None:
+            patch = {"data": {**encoded(step.entries), **dict.fromkeys(sorted(step.dropped))}}
+            await self._api.patch(SECRETS, namespace, name, patch, resource_version=step.live.resource_version)
+            return
+        live = await self._api.get(SECRETS, namespace, name)
+        if live is not None:
+            _refuse_unless_ours(cluster, "Secret", live)
+        await self._api.create(SECRETS, namespace, binding(cluster, step.entries))
 
     async def _apply_child(self, cluster: ValidatedCluster, observed: Observed, step: ApplyChild) -> str:
         """Make or repair the child; return whose edit was taken back, empty when none was."""

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from zkoperator.ensemble.build.configmap import config_map
+from zkoperator.ensemble.build.discovery import discovery
 from zkoperator.ensemble.build.disruption_budget import disruption_budget
 from zkoperator.ensemble.build.networkpolicy import network_policy
 from zkoperator.ensemble.build.services import client_service, members_service
@@ -46,7 +47,7 @@ class Desired:
     empty member to found the ensemble when it is not empty, `secret_id` changes with the superuser's password,
     `certificates` is the life of the certificate that a pod would start with now, `egress` says whether the
     NetworkPolicy grants members what they dial, `rollout_baseline` which rollout of the StatefulSet is not honoured,
-    and `first` is the member with the lowest id that has a pod.
+    `first` is the member with the lowest id that has a pod, and `tls_served` says whether clients can rely on TLS.
     """
 
     servers: tuple[Server, ...]
@@ -57,11 +58,12 @@ class Desired:
     egress: bool = False
     rollout_baseline: str = NO_ROLLOUT
     first: int = 1
+    tls_served: bool = False
 
     @property
-    def voters(self) -> int:
-        """How many of the servers vote."""
-        return sum(server.voting for server in self.servers)
+    def voters(self) -> tuple[int, ...]:
+        """Which of the servers vote."""
+        return tuple(server.id for server in self.servers if server.voting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class _Entry:
 
 
 class Child(Enum):
-    """The children of a cluster, in the order in which the members need them."""
+    """The children of a cluster, in the order in which the members need them; what only applications need is last."""
 
     CONFIG_MAP = _Entry(
         "ConfigMap",
@@ -102,7 +104,7 @@ class Child(Enum):
         "PodDisruptionBudget",
         POD_DISRUPTION_BUDGETS,
         lambda names: names.disruption_budget,
-        lambda cluster, desired: disruption_budget(cluster, desired.voters),
+        lambda cluster, desired: disruption_budget(cluster, len(desired.voters)),
     )
     NETWORK_POLICY = _Entry(
         "NetworkPolicy",
@@ -123,6 +125,12 @@ class Child(Enum):
             certificates=desired.certificates,
             first=desired.first,
         ),
+    )
+    DISCOVERY = _Entry(
+        "discovery ConfigMap",
+        CONFIG_MAPS,
+        lambda names: names.discovery,
+        lambda cluster, desired: discovery(cluster, desired.voters, tls_served=desired.tls_served),
     )
 
     @property

@@ -94,6 +94,16 @@ class Names:
         return f"{self.stateful_set}-config"
 
     @property
+    def discovery(self) -> str:
+        """The ConfigMap by which applications find the ensemble."""
+        return f"{self.stateful_set}-discovery"
+
+    @property
+    def binding(self) -> str:
+        """The Secret by which service bindings find the ensemble."""
+        return f"{self.stateful_set}-binding"
+
+    @property
     def secret(self) -> str:
         """The Secret with the superuser's password."""
         return f"{self.stateful_set}-admin"

@@ -9,6 +9,7 @@ from zkoperator.ensemble.model.configuration import Configuration, Server
 from zkoperator.ensemble.model.names import RESTARTED
 from zkoperator.ensemble.model.tls import NO_CERTIFICATES, Certificates
 from zkoperator.ensemble.observe.answers import Answer, Mode, Serving, Silent
+from zkoperator.ensemble.observe.binding_view import UNREAD, BindingView
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.divergence import Divergence
 from zkoperator.ensemble.observe.pod_view import PodView
@@ -26,7 +27,8 @@ class Observed:
     known. `divergence` says which members hold other data than the leader, None when no such member is known.
     `downtime_s` are the seconds for which members have not served, `leaderless_s` those without exactly one leader,
     both since this process observes. `egress_policies` are policies of others that deny members all egress that nobody
-    allows, None before they are read. `certificates` are those that a member would start with now.
+    allows, None before they are read. `certificates` are those that a member would start with now, `binding` is the
+    Secret for service bindings.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class Observed:
     leaderless_s: float = 0.0
     egress_policies: tuple[str, ...] | None = None
     certificates: Certificates = NO_CERTIFICATES
+    binding: BindingView = UNREAD
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""

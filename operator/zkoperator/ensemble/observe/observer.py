@@ -17,6 +17,7 @@ from zkoperator.ensemble.model.names import CLIENT_PORT, Names
 from zkoperator.ensemble.model.tls import NO_TLS, Certificates
 from zkoperator.ensemble.observe.access import client_tls, port_of
 from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, is_as_before, read_answer
+from zkoperator.ensemble.observe.binding import BindingReader, BindingState
 from zkoperator.ensemble.observe.certificates import CertificateReader, CertificateState
 from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
 from zkoperator.ensemble.observe.creation_failure import AbsenceState, CreationFailureReader
@@ -100,6 +101,8 @@ class ObserverState:
     """Which policies of others deny egress."""
     certificates: CertificateState = field(default_factory=CertificateState)
     """The certificates of members, and what they come from."""
+    binding: BindingState = field(default_factory=BindingState)
+    """The Secret for service bindings."""
     absence: AbsenceState = field(default_factory=AbsenceState)
     """Since when a pod has been absent, and why."""
     look: FullLook | None = None
@@ -131,6 +134,7 @@ class Observer:
         self._now_s = now_s
         self._egress = EgressReader(api, now_s)
         self._certificates = CertificateReader(api, now_s, wall)
+        self._binding = BindingReader(api, now_s)
         self._creation_failures = CreationFailureReader(api, now_s)
 
     async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> Observed:
@@ -179,6 +183,7 @@ class Observer:
             secret=superuser.secret,
             refused=superuser.refused,
             certificates=seen.certificates,
+            binding=await self._binding.read(cluster, state.binding),
             divergence=await self._divergence(pods, answers, state, ask),
             creation_failure=await self._creation_failures.read(
                 children.get(Child.STATEFUL_SET), len(pods), state.absence

@@ -63,15 +63,19 @@ def password_of(cluster: ValidatedCluster, manifest: Manifest) -> str | None:
     return password_in(manifest) if ours else None
 
 
-def left_secret(cluster: ValidatedCluster, observed: Observed) -> str:
-    """Return a sentence about a Secret that an earlier cluster has left, empty when the cluster owns its Secret.
+def left_secrets(cluster: ValidatedCluster, observed: Observed) -> tuple[str, ...]:
+    """Return a sentence about each Secret that an earlier cluster has left.
 
     The operator may not change Secrets: the right cannot be restricted to its own ones.
     """
-    if observed.secret is None or owner_of(cluster, observed.secret) is not Owner.NOBODY:
-        return ""
+    secrets = (observed.secret, observed.binding.identity)
+    left = (each for each in secrets if each is not None and owner_of(cluster, each) is Owner.NOBODY)
+    return tuple(_left_secret(cluster, each["metadata"]["name"]) for each in left)
+
+
+def _left_secret(cluster: ValidatedCluster, name: str) -> str:
     patch = json.dumps({"metadata": {"ownerReferences": [cluster.owner]}}, separators=(",", ":"))
-    name, kubectl = cluster.names.secret, f"kubectl -n {cluster.names.namespace}"
+    kubectl = f"kubectl -n {cluster.names.namespace}"
     return (
         f"Secret {name} was left by an earlier cluster of this name, is used, and will be left again; to have it "
         f"deleted with this one: {kubectl} patch secret {name} --type merge -p '{patch}'"
@@ -103,7 +107,8 @@ def leftovers(cluster: ValidatedCluster, observed: Observed) -> str:
 
 def _named(observed: Observed) -> tuple[tuple[str, Manifest], ...]:
     children = tuple((child.title, manifest) for child, manifest in observed.children.items())
-    return children if observed.secret is None else (*children, ("Secret", observed.secret))
+    secrets = (observed.secret, observed.binding.identity)
+    return (*children, *(("Secret", manifest) for manifest in secrets if manifest is not None))
 
 
 def _set_uid(observed: Observed) -> str:

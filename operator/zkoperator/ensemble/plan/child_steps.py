@@ -7,6 +7,7 @@ from zkoperator.ensemble.build.children import Child, Desired
 from zkoperator.ensemble.build.networkpolicy import grants_egress
 from zkoperator.ensemble.model.configuration import Server
 from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.plan.binding import serves_tls
 from zkoperator.ensemble.plan.drift import covers
 from zkoperator.ensemble.plan.restart_request import rollout_baseline
 from zkoperator.ensemble.plan.steps import ApplyChild, CreateSecret, LabelPod, Step
@@ -69,7 +70,7 @@ def _numbered(cluster: ValidatedCluster, count: int) -> tuple[Server, ...]:
 
 def voters_of_budget(cluster: ValidatedCluster, observed: Observed) -> int:
     """Return for how many voters the disruption budget is."""
-    return _desired(cluster, observed).voters
+    return len(_desired(cluster, observed).voters)
 
 
 def stateful_set_of(cluster: ValidatedCluster, observed: Observed, pods: int) -> Manifest:
@@ -104,6 +105,7 @@ def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
         certificates=observed.certificates.life(cluster.tls),
         egress=_needs_egress(observed),
         rollout_baseline=rollout_baseline(observed),
+        tls_served=serves_tls(cluster, observed),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import foreign_object, leftovers
+from zkoperator.ensemble.plan.binding import binding_steps
 from zkoperator.ensemble.plan.certificate_steps import certificate_steps
 from zkoperator.ensemble.plan.child_steps import child_steps, label_steps
 from zkoperator.ensemble.plan.claim_steps import claim_steps
@@ -87,7 +88,7 @@ def _usual(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observ
     """Plan for a founded or founding ensemble that does not begin again."""
     calm = (*claim_steps(cluster, observed), *bootstrap_steps(cluster, observed))
     calm = (*calm, *certificate_steps(wanted, observed))
-    calm = (*calm, *child_steps(cluster, observed), *label_steps(cluster, observed))
+    calm = (*calm, *child_steps(cluster, observed), *label_steps(cluster, observed), *binding_steps(cluster, observed))
     proposal = _first(
         await_certificates(cluster, observed),
         _proposal(cluster, observed),

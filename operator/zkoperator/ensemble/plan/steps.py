@@ -101,6 +101,15 @@ class RestartPod:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteBinding:
+    """Write these entries into exactly the observed binding Secret and drop those, or make it when there is none."""
+
+    entries: Mapping[str, str]
+    dropped: frozenset[str]
+    live: Version | None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordIncarnation:
     """Write the incarnation into status: the permission to stop all members, or its end. None removes the record."""
 
@@ -177,6 +186,6 @@ RecoveryStep = RecordIncarnation | StopMembers | StartSeed
 """A step of an ensemble that begins again from the data of one member."""
 
 PlainStep = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | Disruption
-"""A step that is neither about certificates nor about a recovery."""
+"""A step about members and what they need, and not about certificates or a recovery."""
 
-Step = PlainStep | RecoveryStep | CertificateStep
+Step = PlainStep | RecoveryStep | CertificateStep | WriteBinding

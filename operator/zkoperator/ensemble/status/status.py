@@ -7,19 +7,22 @@ from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import CLUSTER_RESTING, CLUSTER_STALLED, ClusterCondition, ClusterReason
 from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, clip
 from zkoperator.controller.kstatus import standard_conditions
+from zkoperator.ensemble.build.discovery import client_port
 from zkoperator.ensemble.model.names import selector_text
 from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.observe.ownership import left_secret
+from zkoperator.ensemble.observe.ownership import left_secrets
 from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.plan.approval import last_zxid
+from zkoperator.ensemble.plan.binding import stale_binding
 from zkoperator.ensemble.plan.gate import gate, voting
 from zkoperator.ensemble.plan.plan import Plan
+from zkoperator.ensemble.plan.tls import tls_now
 from zkoperator.ensemble.status.certificates import rotation_now
 from zkoperator.ensemble.status.conditions import Facts, available, degraded, progressing, ready
 from zkoperator.ensemble.status.memory_warnings import memory_warnings
 from zkoperator.ensemble.status.recovery import idle_approval
-from zkoperator.ensemble.status.tls import client_port, tls_status
+from zkoperator.ensemble.status.tls import tls_status
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import FieldError
 
@@ -55,7 +58,8 @@ def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str
         members=_members(cluster, observed),
         warnings=(
             *memory_warnings(cluster, observed, now),
-            *filter(None, [left_secret(cluster, observed)]),
+            *left_secrets(cluster, observed),
+            *filter(None, [stale_binding(tls_now(cluster, observed), observed)]),
             *rotation.held_up,
             *filter(None, [idle_approval(cluster, observed)]),
         ),
@@ -109,7 +113,7 @@ def _without_zxid(value: Any) -> Any:
 def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
     names, committed = cluster.names, observed.committed
     versions = {answer.version for member in observed.voters if (answer := observed.serving(member)) is not None}
-    port, tls = client_port(cluster, observed), tls_status(cluster, observed)
+    port, tls = client_port(tls_now(cluster, observed)), tls_status(cluster, observed)
     hosts = ",".join(f"{names.host(member)}:{port}" for member in sorted(observed.voters))
     summary: Status = {
         "observedGeneration": cluster.meta.generation,
@@ -120,11 +124,20 @@ def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
         "endpoint": f"{names.service_host}:{port}",
         "hosts": hosts,
         "tls": tls.manifest() if tls is not None else None,
+        "binding": _binding(cluster, observed),
     }
     if committed is None:
         # What is known of the configuration stays; the status of another object says nothing about this one.
         return summary | {"replicas": cluster.status.replicas}
     return summary | {"replicas": len(committed.voters), "configVersion": f"{committed.version:x}"}
+
+
+def _binding(cluster: ValidatedCluster, observed: Observed) -> Status | None:
+    """Return where the binding Secret is; what is known of it stays while it cannot be read."""
+    if not observed.binding.known:
+        before = cluster.status.binding
+        return before.manifest() if before is not None else None
+    return {"name": cluster.names.binding} if observed.binding.version is not None else None
 
 
 def _unseen_leader(facts: Facts) -> Status:

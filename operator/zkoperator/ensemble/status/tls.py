@@ -1,17 +1,11 @@
 """The part of the status about TLS. Pure."""
 
 from zkoperator.api.tls import ClientTlsStatus, QuorumTlsStatus, TlsStatus
-from zkoperator.ensemble.model.names import CLIENT_PORT, TLS_PORT
+from zkoperator.ensemble.model.names import TLS_PORT
 from zkoperator.ensemble.model.tls import Leaf, QuorumPhase, lowest
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.plan.tls import tls_now
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.pki.certificates import time_text
-
-
-def client_port(cluster: ValidatedCluster, observed: Observed) -> int:
-    """Return the client port for the status: the plaintext port as long as it is open."""
-    return CLIENT_PORT if tls_now(cluster, observed).plaintext_open else TLS_PORT
 
 
 def tls_status(cluster: ValidatedCluster, observed: Observed) -> TlsStatus | None:

@@ -167,7 +167,7 @@ async def test_without_a_look_at_the_field_manager_a_stranger_is_taken_up(
 @pytest.mark.parametrize(
     "bug",
     [
-        replaced(status, "left_secret", lambda *_: ""),
+        replaced(status, "left_secrets", lambda *_: ()),
         replaced(ValidatedCluster, "owner", property(lambda cluster: cluster.plain_owner)),
     ],
     ids=["it is not told", "an owner that is no controller"],
