@@ -57,6 +57,8 @@ def test_the_first_word_is_a_command(capsys: pytest.CaptureFixture[str]) -> None
         (["logs", "--tail", "5", ""], ["main", ":4"]),
         (["status", "--ex"], ["--exit-code", ":4"]),
         (["render", ""], [":0"]),
+        (["lint", "a.yaml", ""], [":0"]),
+        (["diff", "-f", ""], [":0"]),
         (["report", "--file", ""], [":0"]),
         (["logs", "--tail", ""], [":4"]),
         (["nothing", ""], [":4"]),

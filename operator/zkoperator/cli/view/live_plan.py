@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import Mode
-from zkoperator.cli.view.command_line import in_cluster
+from zkoperator.cli.view.command_line import in_cluster, in_cluster_with_input
 from zkoperator.cli.view.connection import assumed_settings
 from zkoperator.cli.view.summary import condition_of
 from zkoperator.cli.view.usage import seconds
@@ -68,7 +68,7 @@ async def make_fresh_plan(
             # However it is reached from here, it is the ensemble of the spec.
             return sync, make_plan(replace(active, source=sync.source), await look.observe())
     except TimeoutError as error:
-        raise TransientError(_out_of_reach(look.hosts, sync, arguments.command.NAME)) from error
+        raise TransientError(_out_of_reach(look.hosts, sync, arguments)) from error
     finally:
         await sessions.close()
 
@@ -162,14 +162,19 @@ def flapping_keys(sync: ValidatedSync) -> frozenset[str]:
     return frozenset(item.key for item in sync.status.conflicts)
 
 
-def _out_of_reach(hosts: tuple[str, ...], sync: ValidatedSync, command: str) -> str:
+def _out_of_reach(hosts: tuple[str, ...], sync: ValidatedSync, arguments: argparse.Namespace) -> str:
+    command, operator = arguments.command.NAME, sync.status.operator
+    if vars(arguments).get("file"):
+        there = in_cluster_with_input(f"{command} -f -", sync.namespace, operator=operator)
+    else:
+        there = in_cluster(command, sync.name, sync.namespace, operator=operator)
     cluster = sync.cluster or Key(sync.namespace, "NAME")
     service = f"{cluster.name}-zk"
     where = f"at {','.join(hosts)} " if hosts else ""
     inside = f"pod/{service}-0 {CLIENT_PORT}:{LOOPBACK_PORT}"
     return (
         f"the ensemble {where}cannot be read from here; run the command in the cluster "
-        f"({in_cluster(command, sync.name, sync.namespace, operator=sync.status.operator)}), or forward a port "
+        f"({there}), or forward a port "
         f"(kubectl port-forward -n {cluster.namespace} svc/{service} {CLIENT_PORT}, or {inside} where "
         f"plaintext is refused) and add --hosts 127.0.0.1:{CLIENT_PORT}"
     )
