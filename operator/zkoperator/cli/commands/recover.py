@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.members import name_of, pods_of
-from zkoperator.cli.view.objects import fetch, request
+from zkoperator.cli.view.objects import fetch, request, require_unpaused
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
 from zkoperator.cli.view.summary import cluster_summary, condition_of, doing
 from zkoperator.cli.view.survivors import approval, page, seed_among, survivors_of, to_json
@@ -44,6 +44,8 @@ async def _run(arguments: argparse.Namespace) -> int:
     async with connect(arguments) as api:
         raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace, cluster)
         require_lost_quorum(raw)
+        if arguments.approve:
+            require_unpaused(raw, "recovered")
         survivors = survivors_of(cluster_summary(raw).members, await _logs(api, namespace, cluster))
         seed = seed_among(survivors)
         approved = arguments.approve and seed is not None

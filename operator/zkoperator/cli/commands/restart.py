@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 
 from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.members import MEMBER, is_ready, name_of, pods_of
-from zkoperator.cli.view.objects import annotation, fetch, request
+from zkoperator.cli.view.objects import annotation, fetch, request, require_unpaused
 from zkoperator.cli.view.output import add_output, print_json, wants_json
 from zkoperator.cli.view.summary import cluster_summary, doing
 from zkoperator.cli.view.waiting import Progress, add_wait, wait_for
 from zkoperator.ensemble.model.names import RESTART, RESTARTED
-from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import PODS, ZOOKEEPER_CLUSTERS, Manifest
 
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _run(arguments: argparse.Namespace, asked: str) -> int:
     async with connect(arguments) as api:
         raw = await fetch(api, ZOOKEEPER_CLUSTERS, namespace_of(arguments), arguments.cluster)
-        check_acts(raw)
+        require_unpaused(raw, "restarted")
         ask = _ask_all if arguments.member is None else _ask_one
         what, look = await ask(api, raw, asked, arguments.member)
         if arguments.wait:
@@ -53,17 +52,6 @@ async def _run(arguments: argparse.Namespace, asked: str) -> int:
     else:
         print(f"{what}: the operator was asked for a restart; `status {arguments.cluster}` shows it")
     return 0
-
-
-def check_acts(raw: Manifest) -> None:
-    """Refuse a restart that would be carried out at some later time, when nobody expects it.
-
-    Raises:
-        InvalidError: the cluster is paused.
-    """
-    if (raw.get("spec") or {}).get("paused") is True:
-        message = "is paused, so nothing is restarted; set spec.paused to false first"
-        raise InvalidError((FieldError(raw["metadata"]["name"], message),))
 
 
 async def _ask_all(api: KubeClient, raw: Manifest, asked: str, _: str | None) -> tuple[str, Look]:

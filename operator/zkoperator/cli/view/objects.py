@@ -1,4 +1,4 @@
-"""Reads one object by name, and changes one of its annotations if the object has not changed."""
+"""Reads one object by name, says whether it may be asked for something, and changes one of its annotations."""
 
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.client import KubeClient
@@ -21,6 +21,21 @@ async def fetch(api: KubeClient, resource: Resource, namespace: str, name: str) 
 def annotation(raw: Manifest, key: str) -> str:
     """Return an annotation, "" when there is none."""
     return str((raw["metadata"].get("annotations") or {}).get(key, ""))
+
+
+def require_unpaused(raw: Manifest, done: str) -> None:
+    """Refuse a request that would be carried out at some later time, when nobody expects it.
+
+    Args:
+        raw: the ZooKeeperCluster.
+        done: what the request asks for: "restarted".
+
+    Raises:
+        InvalidError: the cluster is paused.
+    """
+    if (raw.get("spec") or {}).get("paused") is True:
+        message = f"is paused, so nothing is {done}; set spec.paused to false first"
+        raise InvalidError((FieldError(raw["metadata"]["name"], message),))
 
 
 async def request(api: KubeClient, resource: Resource, raw: Manifest, key: str, value: str) -> None:

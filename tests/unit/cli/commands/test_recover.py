@@ -78,3 +78,16 @@ def test_an_ensemble_that_serves_is_not_recovered(ensemble: KubeWithTexts, capsy
     assert main(["recover", CLUSTER, "--approve", *PLACE]) == 1
     assert "has not lost its quorum" in capsys.readouterr().err
     assert approved(ensemble) == ""
+
+
+def test_a_paused_ensemble_is_compared_and_not_asked_for_a_recovery_that_would_come_later(
+    ensemble: KubeWithTexts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known(ensemble, main_zk_0="100000010", main_zk_1="100000010", main_zk_2="100000010")
+    ensemble.texts["main-zk-1 log"] = log(2, "0x10000002b")
+    ensemble.edit(ZOOKEEPER_CLUSTERS, NAMESPACE, CLUSTER, {"spec": {"paused": True}})
+    assert main(["recover", CLUSTER, *PLACE]) == 1
+    assert f"{RECOVER}=main-zk-1@0x10000002b" in capsys.readouterr().out
+    assert main(["recover", CLUSTER, "--approve", *PLACE]) == 1
+    assert "spec.paused" in capsys.readouterr().err
+    assert approved(ensemble) == ""
