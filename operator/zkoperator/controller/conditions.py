@@ -1,6 +1,6 @@
 """How a condition is built, and which conditions of a status have changed. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -56,6 +56,15 @@ def transitions(before: Iterable[RawCondition], after: Iterable[RawCondition]) -
 def clip(text: str, limit: int) -> str:
     """Return the text; one that is longer than `limit` characters is cut and ends in an ellipsis."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def clip_each(texts: Sequence[str], limit: int) -> list[str]:
+    """Return the texts, together no longer than `limit` characters: the longest are cut first."""
+    left, longest = limit, limit
+    for waiting, text in zip(range(len(texts), 0, -1), sorted(texts, key=len), strict=True):
+        longest = left // waiting
+        left -= min(len(text), longest)
+    return [clip(text, longest) for text in texts]
 
 
 def _outcome(condition: RawCondition) -> tuple[str, str]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from zkoperator.api.meta import API_VERSION, ObjectMeta
+from zkoperator.controller.conditions import clip
 
-_NOTE_LIMIT = 1000
+NOTE_LIMIT = 1000
+"""Characters of a note; the API server accepts little more."""
 _NAME_LIMIT = 40
 
 
@@ -33,7 +35,7 @@ def build_event(kind: str, meta: ObjectMeta, notice: Notice, now: str) -> dict[s
         "action": notice.action,
         "reason": notice.reason,
         "type": notice.type,
-        "note": notice.note[:_NOTE_LIMIT],
+        "note": clip(notice.note, NOTE_LIMIT),
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": kind,

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from tests.support.models.ensemble_guards import NOW, Guard, at_rest, dark, first_restarted, planned, told
-from tests.support.models.ensemble_simulation import BAD, Simulation, raw_cluster
+from tests.support.models.ensemble_simulation import BAD, Simulation, raw_cluster, valid
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.controller.events import Notice, build_event
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.observe import pod_view as views
 from zkoperator.ensemble.observe.observed import Observed
@@ -145,6 +146,27 @@ def an_outage_says_what_keeps_the_members_from_starting() -> None:
         assert "main-zk-0: ImagePullBackOff; check spec.image" in now[kind]["message"]
 
 
+def long_troubles_leave_room_for_the_commands() -> None:
+    world = at_rest(3)
+    observed = dark(world.observe(), 1, 2, 3, for_s=60.0)
+    pods = {
+        member: replace(pod, ready=False, running=views.Running.NO, trouble=f"Error{member}: " + "words " * 150)
+        for member, pod in observed.pods.items()
+    }
+    now = told(world, replace(observed, pods=pods))
+    assert now["Degraded"]["reason"] == "QuorumLost"
+    (note,) = [n.note for n in transition_notices([now["Degraded"] | {"reason": "Healthy"}], [now["Degraded"]])]
+    note = build_event("ZooKeeperCluster", valid(world.raw).meta, Notice("Warning", "x", note, "x"), NOW)["note"]
+    assert all(f"main-zk-{ordinal}: Error{ordinal + 1}: words" in note for ordinal in range(3))
+    for command in ("kubectl get pods,pvc", "kubectl zk recover main", "annotate zk main", "ones included"):
+        assert command in note
+
+
+def _troubles_take_any_room(patch: pytest.MonkeyPatch) -> None:
+    everything = Observed.troubles
+    patch.setattr(Observed, "troubles", lambda self, members, _=None: everything(self, members))
+
+
 def a_new_object_that_is_refused_is_told_in_events() -> None:
     world = Simulation(raw_cluster(3))
     foreign = {"metadata": {"name": "main-zk", "ownerReferences": []}}
@@ -231,6 +253,7 @@ GUARDS = (
     Guard(founders_that_do_not_start_say_why, _troubles_are_not_told),
     Guard(a_crash_loop_is_told_once, _running_is_well),
     Guard(an_outage_says_what_keeps_the_members_from_starting, _troubles_are_not_told),
+    Guard(long_troubles_leave_room_for_the_commands, _troubles_take_any_room),
     Guard(a_new_object_that_is_refused_is_told_in_events, _a_first_status_says_nothing),
     Guard(a_new_warning_is_told_once, _warnings_are_no_news),
     Guard(members_warn_of_the_version_that_the_tag_does_not_tell, _only_tags_warn),

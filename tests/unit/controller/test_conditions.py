@@ -2,7 +2,7 @@
 
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
-from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, transitions
+from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, clip_each, transitions
 
 OLD, NOW = "2020-01-01T00:00:00Z", "2026-01-02T03:04:05Z"
 
@@ -36,3 +36,10 @@ def test_another_status_or_reason_is_a_transition_and_another_message_is_not() -
     assert transitions([before], [{**before, "message": "2 keys"}]) == []
     for change in ({"status": "False"}, {"reason": "Conflict"}, {"type": "Connected"}):
         assert transitions([before], [before | change]) == [before | change]
+
+
+def test_of_several_texts_the_longest_are_cut_first() -> None:
+    texts = ["a" * 10, "b" * 500, "c" * 30, "d" * 300]
+    assert [len(text) for text in clip_each(texts, 240)] == [10, 100, 30, 100]
+    assert clip_each(texts, 1000) == texts
+    assert clip_each([], 10) == []

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from zkoperator.controller.conditions import clip_each
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server
 from zkoperator.ensemble.model.names import RESTARTED
@@ -59,8 +60,13 @@ class Observed:
         answer = self.answer(member)
         return answer if isinstance(answer, Serving) else None
 
-    def troubles(self, members: Iterable[int]) -> str:
-        """Return why pods of these members do not exist or run: each reason once, after the names of the pods."""
+    def troubles(self, members: Iterable[int], limit: int | None = None) -> str:
+        """Return why pods of these members do not exist or run: each reason once, after the names of the pods.
+
+        Args:
+            members: whose pods.
+            limit: characters that there is room for; the longest reasons are cut first. None: any number.
+        """
         pods: dict[str, list[str]] = {}
         wanted = sorted(members)
         for pod in (self.pods[member] for member in wanted if member in self.pods):
@@ -69,7 +75,7 @@ class Observed:
         texts = [f"{', '.join(names)}: {trouble}" for trouble, names in pods.items()]
         if self.creation_failure and any(member not in self.pods for member in wanted):
             texts.append(self.creation_failure)
-        return "; ".join(texts)
+        return "; ".join(texts if limit is None else clip_each(texts, limit - 2 * len(texts)))
 
     @cached_property
     def leaders(self) -> tuple[int, ...]:

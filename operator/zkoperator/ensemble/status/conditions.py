@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from zkoperator.api.cluster import Member
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
+from zkoperator.controller.events import NOTE_LIMIT
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.spec_warnings import held_nodes, observed_warnings
 from zkoperator.ensemble.observe.answers import NotServing, Silent
@@ -27,6 +28,12 @@ _REFUSED = (ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN, ClusterReason
 
 WIPED_S = 30.0
 """Seconds without an elected leader after which a running majority is assumed to have lost its volumes."""
+
+_EVENT_ROOM = NOTE_LIMIT - len("Degraded is Unknown: ") - 2 * len("; ")
+"""Characters of the message of Degraded that an Event about it has."""
+
+_LEAST_TROUBLES = 150
+"""Characters about pods that do not run which are always shown; `status.members` has the whole."""
 
 WARNING = "warning: "
 """Begin of the message of Degraded when only warnings about the spec are reported."""
@@ -197,14 +204,21 @@ def _lost(facts: Facts) -> tuple[ClusterReason, str]:
     if facts.may_serve >= facts.quorum:
         return ClusterReason.UNKNOWN, f"{count}; whether a quorum serves is not known"
     idle = [member for member in observed.voters if isinstance(observed.answer(member), NotServing)]
-    message = "; ".join(filter(None, (f"{count}, {facts.quorum} are needed", observed.troubles(observed.voters))))
+    needed = f"{count}, {facts.quorum} are needed"
     if len(idle) >= facts.quorum and observed.leaderless_s > WIPED_S:
         # Their answers do not say why: a running majority without a leader has lost its disks or its network.
-        return ClusterReason.MAJORITY_WIPED, (
-            f"{message}; {len(idle)} run without electing a leader: unless the network between them is cut, a majority "
+        why = (
+            f"{len(idle)} run without electing a leader: unless the network between them is cut, a majority "
             f"has lost its volumes and waits rather than start empty; {after_wiped_majority(facts.cluster, idle)}"
         )
-    return ClusterReason.QUORUM_LOST, f"{message}; {after_lost_quorum(facts.cluster, observed)}"
+        return ClusterReason.MAJORITY_WIPED, _with_troubles(observed, needed, why)
+    return ClusterReason.QUORUM_LOST, _with_troubles(observed, needed, after_lost_quorum(facts.cluster, observed))
+
+
+def _with_troubles(observed: Observed, needed: str, advice: str) -> str:
+    """Return the message. What keeps pods from running is cut, so that the commands fit into an Event as well."""
+    room = max(_LEAST_TROUBLES, _EVENT_ROOM - len(needed) - len(advice))
+    return "; ".join(filter(None, (needed, observed.troubles(observed.voters, room), advice)))
 
 
 def _is_expected_back(facts: Facts, member: int) -> bool:
