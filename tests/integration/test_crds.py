@@ -322,6 +322,16 @@ async def test_one_look_says_whether_a_sync_is_fine_and_if_not_why(
     assert row.split()[:8] == ["shop", "/a", "shop", "TwoWay", "False", "Conflict", "7", "0x100000a2b"]
 
 
+async def test_one_look_says_which_subtrees_are_pulled_together(
+    api: KubeClient, kubectl: Kubectl, namespace: str
+) -> None:
+    await api.apply(CONFIG_SYNCS, namespace, {"metadata": {"name": "shop"}, "spec": several("/common", "/shop")})
+    _, row = kubectl("get", "zksync", "-n", namespace).stdout.splitlines()
+    name, paths, _ = row.split(maxsplit=2)
+    assert name == "shop"
+    assert [part["path"] for part in json.loads(paths)] == ["/common", "/shop"]
+
+
 async def test_one_look_says_whether_there_is_a_backup_and_if_not_why(
     api: KubeClient, kubectl: Kubectl, namespace: str
 ) -> None:

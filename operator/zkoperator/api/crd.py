@@ -96,7 +96,7 @@ SYNC = Kind(
     "configsyncs",
     "zksync",
     (
-        Column("Path", ".spec.zookeeper.path", description="Root of the subtree"),
+        Column("Path", ".spec.zookeeper['path','sources']", description="Root of the subtree, or of several"),
         Column("ConfigMap", ".status.configMap", description="The ConfigMap"),
         Column("Direction", ".spec.direction", description="Which side follows which"),
         Column("Ready", _condition("Ready", "status"), description="Whether every selected key is equal on both sides"),
