@@ -229,7 +229,7 @@ SEEDS = (
     ),
     Seed(
         "a held fall-back stays one when other keys are written",
-        rewritten(steps, "paths_of", "key in unsettled or ", ""),
+        rewritten(steps, "_paths", "key in unsettled or ", ""),
         (in_world(test_a_root_that_was_created_again_lets_no_key_fall_back_unasked),),
     ),
     Seed(
