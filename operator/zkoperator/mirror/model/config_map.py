@@ -1,6 +1,7 @@
 """The content of a ConfigMap for the merge: digests instead of values, and its owner. Pure."""
 
 import json
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -68,9 +69,19 @@ def content_of(config_map: Mapping[str, Any]) -> Content:
 
 
 def fold_managers(config_map: Manifest) -> Manifest:
-    """Keep `managedFields` as text: as objects they are larger than all the rest, and are rarely needed."""
+    """Return a ConfigMap as a store keeps ten thousand of them.
+
+    `managedFields` is text: as objects they are larger than all the rest, and are rarely needed. The names of fields,
+    labels and annotations are shared: each answer of the API server brings its own copies.
+    """
     meta = config_map["metadata"]
-    return {**config_map, "metadata": {**meta, "managedFields": json.dumps(meta.get("managedFields") or [])}}
+    marks = {name: _with_shared_names(meta[name]) for name in ("labels", "annotations") if meta.get(name)}
+    folded = {**meta, **marks, "managedFields": json.dumps(meta.get("managedFields") or [])}
+    return _with_shared_names({**config_map, "metadata": _with_shared_names(folded)})
+
+
+def _with_shared_names(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {sys.intern(name): value for name, value in fields.items()}
 
 
 def managers_of(config_map: Mapping[str, Any]) -> dict[str, str]:

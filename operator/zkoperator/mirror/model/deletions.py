@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, Final
+
+_NONE: Final[frozenset[Any]] = frozenset()
 
 MAX_KEYS = 64
 """At most this number of keys is kept in the status. A restarted operator knows only the last ones."""
@@ -41,7 +44,7 @@ class DeletionLog:
 
     def note(self, deleted: Iterable[str], written: Iterable[str], now_s: float, *, held: bool) -> None:
         """Remember what one pass has carried out, and whether deletions wait for approval since."""
-        self._waiting = frozenset()
+        self._waiting = _NONE
         for key in written:
             self._at_s.pop(key, None)
         for key in deleted:
@@ -63,7 +66,7 @@ class DeletionLog:
     def wait_s(self, keys: frozenset[str], now_s: float) -> float:
         """Return how long to wait for further deletions, because the root may be deleted too. 0.0: not at all."""
         if not keys:
-            self._waiting = frozenset()
+            self._waiting = _NONE
             return 0.0
         if not self._waiting:
             self._first_s = now_s

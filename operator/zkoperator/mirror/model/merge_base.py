@@ -24,6 +24,8 @@ ANNOTATIONS_LIMIT: Final = 262_144
 """Bytes that the API server takes for all annotations of an object, names included."""
 
 _VERSION: Final = "1:"
+_NONE: Final[frozenset[Any]] = frozenset()
+"""Shared: an empty set of its own takes 216 bytes, and most bases have four of them."""
 _DIGITS: Final = "0123456789abcdef"
 _NO_PART: Final = "-"
 
@@ -200,12 +202,12 @@ def _unpack(packed: bytes) -> Base | None:
             key: Detached(Side(kept_by), bytes.fromhex(digest)) for key, (kept_by, digest) in head["detached"].items()
         },
         rebuilt=head["rebuilt"] is True,
-        unsettled=frozenset(head["apart"]),
-        adopting=frozenset(head["adopting"]),
-        held_roots=frozenset(head.get("held_roots", filter(None, [int(head["held_root"])]))),
+        unsettled=frozenset(head["apart"]) or _NONE,
+        adopting=frozenset(head["adopting"]) or _NONE,
+        held_roots=frozenset(head.get("held_roots", filter(None, [int(head["held_root"])]))) or _NONE,
         ensemble=str(head.get("ensemble", "")),
         path=str(head.get("path", "")),
-        ephemeral=frozenset(head.get("ephemeral", ())),
+        ephemeral=frozenset(head.get("ephemeral", ())) or _NONE,
         naming=naming,
         paths=_paths(head, naming, keys),
     )

@@ -134,11 +134,20 @@ class Subtree:
 
     async def _run(self) -> None:
         self.timer.start()
+        try:
+            await self._follow()
+        finally:
+            self.timer.stop()
+
+    async def _follow(self) -> None:
+        """Run all feeds; the end of one ends the others. One alone needs no further task: there are thousands of it."""
+        if len(self._feeds) == 1:
+            await next(iter(self._feeds.values())).run()
+            return
         running = [asyncio.ensure_future(feed.run()) for feed in self._feeds.values()]
         try:
             await asyncio.gather(*running)
         finally:
-            self.timer.stop()
             for feed in running:
                 feed.cancel()
             await asyncio.gather(*running, return_exceptions=True)

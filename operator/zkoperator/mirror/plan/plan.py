@@ -89,9 +89,11 @@ class Plan:
     @property
     def doubtful(self) -> frozenset[Decision]:
         """Differences that a push of another process may explain: its ledger, read again, would then be the base."""
-        return frozenset((*self.conflicts, *self.settled))
+        return frozenset((*self.conflicts, *self.settled)) or _NO_DECISIONS
 
 
+_NO_DECISIONS: Final[frozenset[Decision]] = frozenset()
+"""Shared, as it is kept for each ConfigSync."""
 _RECORDS: Final = (Action.RECORD, Action.FORGET, Action.DETACH)
 
 

@@ -285,7 +285,7 @@ SEEDS = (
     ),
     Seed(
         "what was carried out waits no more",
-        rewritten(deletions, "DeletionLog.note", "self._waiting = frozenset()", "pass"),
+        rewritten(deletions, "DeletionLog.note", "self._waiting = _NONE", "pass"),
         (test_deletions_that_follow_those_that_were_carried_out_wait_as_long,),
     ),
 )
