@@ -8,11 +8,12 @@ import pytest
 
 from tests.support.models.mirror_crash_points import Story, differences
 from tests.support.models.mirror_stories import STORIES
-from tests.support.models.seeds import replaced
+from tests.support.models.seeds import replaced, rewritten
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.model.deletions import DeletionLog
-from zkoperator.mirror.observe import observer
-from zkoperator.mirror.plan import pending, plan, recall
+from zkoperator.mirror.observe import observer, subtree
+from zkoperator.mirror.plan import decisions, pending, plan, recall
+from zkoperator.zk.snapshot import composed
 
 FIRST = [(story, story.directions[0]) for story in STORIES]
 FURTHER = [(story, direction) for story in STORIES for direction in story.directions[1:]]
@@ -62,6 +63,26 @@ BUGS: dict[str, tuple[str, str, Callable[[pytest.MonkeyPatch], None]]] = {
         "renamed",
         "TwoWay",
         replaced(observer.Observer, "_owner_is_gone", lambda *_: _never()),
+    ),
+    "nothing is written while one of several subtrees is missing": (
+        "layered",
+        "ZooKeeperToConfigMap",
+        replaced(subtree, "composed", lambda *given: replace(composed(*given), root_exists=True)),
+    ),
+    "a key that falls back counts as a deletion": (
+        "fall-back-one-by-one",
+        "ZooKeeperToConfigMap",
+        replaced(decisions, "_fallen", lambda *_: ""),
+    ),
+    "a restarted operator goes on counting keys that fell back": (
+        "fall-back-one-by-one",
+        "ZooKeeperToConfigMap",
+        replaced(DeletionLog, "restore", lambda *_, **__: None),
+    ),
+    "a subtree that is taken off the list is not deleted": (
+        "listed-anew",
+        "ZooKeeperToConfigMap",
+        rewritten(decisions, "_fallen", 'was if given.selection.takes(was) else ""', "was"),
     ),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 from tests.support.models import mirror_hands as hands
 from tests.support.models.mirror_crash_points import SETTINGS, Scene, Story
 from tests.support.models.mirror_hands import NARROW, NUMBERS, PULL, PUSH, TWO_WAY, WIDE
+from tests.support.models.mirror_sources import SOURCES
 from tests.support.worlds.mirror import NAMESPACE
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 
@@ -288,4 +289,5 @@ STORIES = (
     Story("allowed", _allowed, EVERY),
     Story("all-at-once", _all_at_once, EVERY),
     Story("one-by-one", _one_by_one, EVERY),
+    *SOURCES,
 )
