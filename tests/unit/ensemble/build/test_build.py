@@ -217,6 +217,7 @@ def test_everything_that_is_made_belongs_to_the_cluster() -> None:
         "PodDisruptionBudget",
         "NetworkPolicy",
         "StatefulSet",
+        "ConfigMap",
     ]
     for manifest in manifests:
         (owner,) = manifest["metadata"]["ownerReferences"]
