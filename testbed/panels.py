@@ -214,6 +214,21 @@ PANELS: tuple[Row | Panel, ...] = (
         (("sum by (reason) (increase(zkoperator_backup_failures_total[1d]))", "{{reason}}"),),
     ),
     Panel(
+        "Schedules by state",
+        "short",
+        (('sum by (reason) (zkoperator_backup_schedule_conditions{condition="Healthy"})', "{{reason}}"),),
+    ),
+    Panel(
+        "Age of the newest backup",
+        "s",
+        (
+            ("time() - min(zkoperator_backup_last_success_timestamp_seconds)", "stored"),
+            ("time() - min(zkoperator_backup_last_verified_timestamp_seconds)", "verified"),
+            ("min(zkoperator_backup_schedule_interval_seconds)", "interval"),
+        ),
+        about="Of the schedule that is furthest behind.",
+    ),
+    Panel(
         "What is stored",
         "bytes",
         (("sum(zkoperator_backup_bytes)", "bytes"), ("sum(zkoperator_backup_znodes)", "znodes")),

@@ -9,7 +9,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+from zkoperator.backup.model.names import schedule_of
 from zkoperator.backup.reconcile import BackupReconciler, OperatorPod
+from zkoperator.backup.schedule.reconcile import ScheduleReconciler
 from zkoperator.controller.other_operators import OtherOperators
 from zkoperator.controller.other_operators_reporter import OtherOperatorsReporter
 from zkoperator.controller.signature import SignedApi, operator_name
@@ -24,9 +26,11 @@ from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     CONFIG_SYNCS,
+    ZOOKEEPER_BACKUP_SCHEDULES,
     ZOOKEEPER_BACKUPS,
     ZOOKEEPER_CLUSTERS,
     KubeApi,
+    Manifest,
     Resource,
     without_managers,
 )
@@ -44,7 +48,7 @@ from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
 from zkoperator.zk.session import SessionSettings
 
-CLUSTERS, SYNCS, BACKUPS = "ZooKeeperCluster", "ConfigSync", "ZooKeeperBackup"
+CLUSTERS, SYNCS, BACKUPS, SCHEDULES = "ZooKeeperCluster", "ConfigSync", "ZooKeeperBackup", "ZooKeeperBackupSchedule"
 
 _PROBE_S = 2.0
 """A member answers within a millisecond; after this time it counts as one that does not answer."""
@@ -88,6 +92,8 @@ class ActiveReplica:
         child = partial(lean, labels=SELECTOR)
         self._children = {kind: child(kind, on_change=partial(self._child_changed, kind)) for kind in FOLLOWED}
         self._children[ZOOKEEPER_CLUSTERS] = lean(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
+        # Nothing waits for them: where their definition is not installed yet, nothing is known of schedules.
+        self._schedules_seen = lean(ZOOKEEPER_BACKUP_SCHEDULES, on_change=lambda _: None)
         self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
         self._ensemble = EnsembleReconciler(
             api,
@@ -97,6 +103,7 @@ class ActiveReplica:
             Defaults(image=settings.default_image, domain=settings.cluster_domain),
             clock,
             meter=metrics.clusters,
+            schedules=self._schedules_in,
         )
         self._mirror = MirrorReconciler(
             api,
@@ -112,6 +119,8 @@ class ActiveReplica:
         pod = OperatorPod(settings.namespace, settings.identity, settings.backup_image)
         self._backup = BackupReconciler(api, pod, metrics.backups)
         self._backups = self._loop(BACKUPS, self._backup.reconcile, settings)
+        schedule = ScheduleReconciler(api, metrics.schedules)
+        self._schedules = self._loop(SCHEDULES, schedule.reconcile, settings)
         self._event_sources = EventSources(
             api,
             source,
@@ -119,7 +128,8 @@ class ActiveReplica:
             wakes={
                 ZOOKEEPER_CLUSTERS: lambda key, _: self._clusters.wake(key),
                 CONFIG_SYNCS: self._mirror.resource_changed,
-                ZOOKEEPER_BACKUPS: lambda key, _: self._backups.wake(key),
+                ZOOKEEPER_BACKUPS: lambda key, _: self._backup_changed(key),
+                ZOOKEEPER_BACKUP_SCHEDULES: lambda key, _: self._schedules.wake(key),
             },
             clock=clock,
         )
@@ -132,7 +142,7 @@ class ActiveReplica:
         informers = self._informers
         try:
             async with asyncio.TaskGroup() as group:
-                for informer in informers.values():
+                for informer in (*informers.values(), self._schedules_seen):
                     group.create_task(informer.run())
                 # Before the first list, a pass would take objects that are not listed yet for absent ones.
                 await asyncio.gather(*(informer.wait_synced() for informer in informers.values()))
@@ -151,6 +161,7 @@ class ActiveReplica:
         """Return for how many seconds each loop has not moved although it should have, by its name."""
         kinds = {f"the loop of {kind}": loop.stalled_s for kind, loop in self._loops.items()}
         informers = {f"the informer of {name}": informer.stalled_s for name, informer in self._informers.items()}
+        informers["the informer of zookeeperbackupschedules"] = self._schedules_seen.stalled_s
         others = {"the watch for other operators": self._others_reporter.stalled_s}
         return kinds | informers | self._event_sources.loops() | others
 
@@ -163,7 +174,7 @@ class ActiveReplica:
 
     @property
     def _loops(self) -> dict[str, KeyedLoop]:
-        return {CLUSTERS: self._clusters, SYNCS: self._syncs, BACKUPS: self._backups}
+        return {CLUSTERS: self._clusters, SYNCS: self._syncs, BACKUPS: self._backups, SCHEDULES: self._schedules}
 
     @property
     def _informers(self) -> dict[str, Informer]:
@@ -203,6 +214,19 @@ class ActiveReplica:
 
     def _target_changed(self, key: Key) -> None:
         self._mirror.config_map_changed(key)
+
+    def _schedules_in(self, namespace: str) -> list[Manifest] | None:
+        """Return the schedules of a namespace as last seen, None while none have been listed."""
+        seen = self._schedules_seen
+        if not seen.synced or seen.problem is not None:
+            return None
+        found = (seen.get(key) for key in seen.keys() if key.namespace == namespace)  # noqa: SIM118 - no dict
+        return [manifest for manifest in found if manifest is not None]
+
+    def _backup_changed(self, key: Key) -> None:
+        self._backups.wake(key)
+        if (schedule := schedule_of(key.name)) is not None:
+            self._schedules.wake(Key(key.namespace, schedule))
 
     def _cluster_changed(self, key: Key) -> None:
         self._clusters.wake(key)

@@ -17,15 +17,13 @@ from prometheus_client import CollectorRegistry, Info
 from zkoperator import __version__
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import SyncCondition, SyncReason
-from zkoperator.backup.order import Facts
-from zkoperator.backup.status.meter import Meter as BackupMeter
+from zkoperator.backup_metrics import BackupMetrics, ScheduleMetrics
 from zkoperator.ensemble.status.meter import Cause
 from zkoperator.ensemble.status.meter import Meter as ClusterMeter
 from zkoperator.mirror.model.meter import PULL
 from zkoperator.mirror.model.meter import Meter as SyncMeter
 from zkoperator.object_metrics import (
     CONDITION,
-    SLOW,
     ObjectConditions,
     SummedGauge,
     conditions_of,
@@ -43,7 +41,7 @@ _CHOSEN: Final = (SyncReason.PAUSED, SyncReason.DRY_RUN)
 
 
 class Metrics:
-    """The metrics of one process, in a registry of its own; `syncs`, `clusters` and `backups` are those of the kinds.
+    """The metrics of one process, in a registry of its own; `syncs`, `clusters` and so on are those of the kinds.
 
     Args:
         clock: for durations.
@@ -79,6 +77,7 @@ class Metrics:
         self.syncs = SyncMetrics(registry, clock, objects)
         self.clusters = ClusterMetrics(registry, objects)
         self.backups = BackupMetrics(registry, objects)
+        self.schedules = ScheduleMetrics(registry, objects)
 
     def count_pass(self, kind: str, outcome: str, duration_s: float) -> None:
         """One pass of a loop."""
@@ -282,48 +281,6 @@ class ClusterMetrics(ClusterMeter):
         elif self._causes.get(key) is not cause:
             self._causes[key] = cause
             self._blocks.labels(cause.value).inc()
-
-
-class BackupMetrics(BackupMeter):
-    """The metrics of all ZooKeeperBackups together."""
-
-    def __init__(self, registry: CollectorRegistry, objects: int = 0) -> None:
-        prefix = "zkoperator_backup"
-        self._objects = ObjectConditions(registry, f"{prefix}_object_condition", objects)
-        self._conditions = SummedGauge(
-            gauge(registry, f"{prefix}_conditions", "ZooKeeperBackups by condition", *CONDITION)
-        )
-        self._failures = counter(registry, f"{prefix}_failures_total", "Failed Jobs of backups by reason", "reason")
-        self._seconds = histogram(
-            registry, f"{prefix}_duration_seconds", "From the begin of a Job's work to the stored copy", buckets=SLOW
-        )
-        self._sums = {
-            "znodes": SummedGauge(gauge(registry, f"{prefix}_znodes", "Znodes in the copies of all backups together")),
-            "storedBytes": SummedGauge(gauge(registry, f"{prefix}_bytes", "Stored bytes of all backups together")),
-        }
-
-    def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
-        """Count the backup under its conditions, and its size into the sums."""
-        conditions = conditions_of(status)
-        self._conditions.put(key, conditions)
-        self._objects.put(key, conditions)
-        for field, sums in self._sums.items():
-            sums.put(key, {(): float(status.get(field, 0))})
-
-    def object_gone(self, key: Key) -> None:
-        """Remove the backup from all sums."""
-        for sums in (self._conditions, *self._sums.values()):
-            sums.put(key, {})
-        self._objects.put(key, {})
-
-    def completed(self, facts: Facts) -> None:
-        """A backup was stored."""
-        began, ended = (datetime.fromisoformat(text) for text in (facts.started_at, facts.completed_at))
-        self._seconds.observe((ended - began).total_seconds())
-
-    def failed(self, reason: str) -> None:
-        """A Job has failed."""
-        self._failures.labels(reason).inc()
 
 
 def _first_end_s(ends: Mapping[Key, float]) -> float:

@@ -96,6 +96,7 @@ class Space:
             "zookeeperclusters": "apis/zkoperator.dev/v1alpha1",
             "configsyncs": "apis/zkoperator.dev/v1alpha1",
             "zookeeperbackups": "apis/zkoperator.dev/v1alpha1",
+            "zookeeperbackupschedules": "apis/zkoperator.dev/v1alpha1",
             "statefulsets": "apis/apps/v1",
             "deployments": "apis/apps/v1",
             "daemonsets": "apis/apps/v1",

@@ -95,3 +95,29 @@ async def test_an_ensemble_is_copied_to_a_claim_and_the_copy_goes_with_its_objec
     jobs = json.loads(await asyncio.to_thread(kubectl, "-n", shared.name, "get", "jobs", "-o", "json"))["items"]
     assert [job["metadata"]["name"] for job in jobs if job["metadata"]["name"].startswith(name)] == []
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "pvc", storage, "--wait=false")
+
+
+async def test_a_schedule_takes_backups_and_ends_those_that_are_not_kept(shared: Space) -> None:
+    name, storage = f"dated-{secrets.token_hex(3)}", f"dated-{secrets.token_hex(3)}"
+    spec = {
+        "clusterRef": {"name": "main"},
+        "schedule": "* * * * *",
+        "immediate": True,
+        "retention": {"last": 1, "daily": 0, "weekly": 0},
+        "template": {"storage": {"persistentVolumeClaim": {"claimName": storage}}},
+    }
+    kind = {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperBackupSchedule"}
+    await shared.apply(claim(storage), {**kind, "metadata": {"name": name}, "spec": spec})
+    ours, seen = ("-l", f"zkoperator.dev/schedule={name}"), set[str]()
+
+    async def one_has_gone() -> bool:
+        listed = json.loads(await asyncio.to_thread(kubectl, "-n", shared.name, "get", "zkb", *ours, "-o", "json"))
+        there = {item["metadata"]["name"] for item in listed["items"]}
+        seen.update(there)
+        return bool(seen - there)
+
+    await eventually(one_has_gone, within_s=400, every_s=1)
+    await shared.until("zookeeperbackupschedules", name, "Healthy", "True")
+    await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zkbs", name)
+    await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zkb", *ours, "--timeout=240s")
+    await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "pvc", storage, "--wait=false")

@@ -1,7 +1,7 @@
 """Every sample is applied as it is, and becomes what its first lines say.
 
-`cluster-full` needs five large nodes and stays a dry run, in tests/integration/test_crds.py; `backup` is what
-tests/e2e/test_backup.py tries with the ensemble that is there. `cluster` is the first
+`cluster-full` needs five large nodes and stays a dry run, in tests/integration/test_crds.py; `backup` and
+`backup-schedule` are what tests/e2e/test_backup.py tries with the ensemble that is there. `cluster` is the first
 ensemble of the README, which tests/e2e/test_documents.py waits for.
 """
 
@@ -32,10 +32,12 @@ SYNCS = {
     "sync-two-way": ("checkout", "InSync"),
 }
 """The ConfigSync of each sample, and the reason of its Ready."""
+ELSEWHERE = ("backup", "backup-schedule", "cluster", "cluster-full")
+"""What is tried by other tests."""
 
 
 def test_every_sample_is_tried() -> None:
-    assert {path.stem for path in SAMPLES.glob("*.yaml")} == {*CLUSTERS, *SYNCS, "backup", "cluster", "cluster-full"}
+    assert {path.stem for path in SAMPLES.glob("*.yaml")} == {*CLUSTERS, *SYNCS, *ELSEWHERE}
     first = [command for command in documented("README.md", "Install") if "zk/main" in command]
     assert first == ["kubectl wait --for=condition=Ready zk/main --timeout=5m"]
 

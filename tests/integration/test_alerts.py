@@ -100,6 +100,10 @@ CASES = {
     "ConfigSyncFlapping": ("sync", "Ready", "False", "Flapping"),
     "ZooKeeperBackupFailed": ("backup", "Failed", "True", "StorageRefused"),
     "ZooKeeperBackupStuck": ("backup", "Complete", "False", "JobNotStarted"),
+    "ZooKeeperBackupOverdue": ("backup_schedule", "Healthy", "False", "BackupOverdue"),
+    "ZooKeeperBackupUnverified": ("backup_schedule", "Healthy", "False", "VerificationOverdue"),
+    "ZooKeeperBackupShrunk": ("backup_schedule", "Healthy", "False", "ZnodesFell"),
+    "ZooKeeperBackupScheduleStuck": ("backup_schedule", "Healthy", "False", "NameTaken"),
 }
 
 

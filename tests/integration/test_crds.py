@@ -20,13 +20,21 @@ from tests.support.models.documents import objects_in
 from tests.support.waiting import eventually
 from tests.support.worlds.kube_contract import client_of
 from zkoperator.api.backup import ZooKeeperBackup
+from zkoperator.api.backup_schedule import ZooKeeperBackupSchedule
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse, parse_strict
 from zkoperator.api.sync import ConfigSync
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.client import KubeClient
-from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_BACKUPS, ZOOKEEPER_CLUSTERS, Manifest, Resource
+from zkoperator.kube.port import (
+    CONFIG_SYNCS,
+    ZOOKEEPER_BACKUP_SCHEDULES,
+    ZOOKEEPER_BACKUPS,
+    ZOOKEEPER_CLUSTERS,
+    Manifest,
+    Resource,
+)
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
@@ -34,6 +42,7 @@ RESOURCES: dict[str, tuple[Resource, type[Model]]] = {
     "ZooKeeperCluster": (ZOOKEEPER_CLUSTERS, ZooKeeperCluster),
     "ConfigSync": (CONFIG_SYNCS, ConfigSync),
     "ZooKeeperBackup": (ZOOKEEPER_BACKUPS, ZooKeeperBackup),
+    "ZooKeeperBackupSchedule": (ZOOKEEPER_BACKUP_SCHEDULES, ZooKeeperBackupSchedule),
 }
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
@@ -85,6 +94,12 @@ def several(*paths: str) -> dict[str, Any]:
 def backup(name: str = "main-1", **spec: Any) -> Manifest:
     storage = {"persistentVolumeClaim": {"claimName": "backups"}}
     return {"metadata": {"name": name}, "spec": {"clusterRef": {"name": "main"}, "storage": storage, **spec}}
+
+
+def schedule(name: str = "hourly", **spec: Any) -> Manifest:
+    template = {"storage": {"persistentVolumeClaim": {"claimName": "backups"}}}
+    source = {} if "hosts" in spec else {"clusterRef": {"name": "main"}}
+    return {"metadata": {"name": name}, "spec": {**source, "schedule": "0 * * * *", "template": template, **spec}}
 
 
 async def refusal(user: ApiClient, kind: str, namespace: str, manifest: Manifest) -> list[FieldError]:
@@ -157,6 +172,9 @@ CHANGES: tuple[tuple[Resource, Manifest, dict[str, Any], str, str], ...] = (
     ),
     (ZOOKEEPER_BACKUPS, backup(), {"deletionPolicy": "Retain"}, "spec", "create another ZooKeeperBackup"),
     (ZOOKEEPER_BACKUPS, backup(), {"verification": "None"}, "spec", "create another ZooKeeperBackup"),
+    (ZOOKEEPER_BACKUP_SCHEDULES, schedule(), {"clusterRef": {"name": "b"}}, "spec", "cannot be changed"),
+    (ZOOKEEPER_BACKUP_SCHEDULES, schedule(hosts="a:2181"), {"hosts": "b:2181"}, "spec", "cannot be changed"),
+    (ZOOKEEPER_BACKUP_SCHEDULES, schedule(), {"clusterRef": None, "hosts": "b"}, "spec", "cannot be changed"),
     (CONFIG_SYNCS, sync(), {"configMap": {"name": "other"}}, "spec.configMap.name", "create another ConfigSync"),
     (
         CONFIG_SYNCS,
@@ -193,6 +211,8 @@ async def test_what_cannot_be_changed_says_why_and_what_to_do_instead(
         (CONFIG_SYNCS, sync(**several("/a", "/b")), {"zookeeper": {"sources": [{"path": "/b", "prefix": "b."}]}}),
         (CONFIG_SYNCS, sync(), {"direction": "ZooKeeperToConfigMap", "keys": {"ephemerals": "Include"}}),
         (CONFIG_SYNCS, sync(), {"configMap": {"name": "shop"}}),
+        (ZOOKEEPER_BACKUP_SCHEDULES, schedule(), {"schedule": "0 3 * * SUN", "retention": {"last": 1}}),
+        (ZOOKEEPER_BACKUP_SCHEDULES, schedule(hosts="a:2181"), {"template": {"verification": "None"}}),
     ],
 )
 async def test_what_can_be_changed_is_changed(
@@ -219,11 +239,12 @@ async def test_the_server_fills_in_the_defaults_that_the_operator_has(api: KubeC
         (ZOOKEEPER_CLUSTERS, ZooKeeperCluster, cluster()),
         (CONFIG_SYNCS, ConfigSync, sync()),
         (ZOOKEEPER_BACKUPS, ZooKeeperBackup, backup()),
+        (ZOOKEEPER_BACKUP_SCHEDULES, ZooKeeperBackupSchedule, schedule()),
     ):
         stored = await api.apply(resource, namespace, manifest)
         filled, ours = parse(model, stored), parse(model, manifest)
-        assert isinstance(filled, ZooKeeperCluster | ConfigSync | ZooKeeperBackup)
-        assert isinstance(ours, ZooKeeperCluster | ConfigSync | ZooKeeperBackup)
+        assert isinstance(filled, ZooKeeperCluster | ConfigSync | ZooKeeperBackup | ZooKeeperBackupSchedule)
+        assert isinstance(ours, ZooKeeperCluster | ConfigSync | ZooKeeperBackup | ZooKeeperBackupSchedule)
         assert filled.spec == ours.spec
 
 

@@ -23,7 +23,15 @@ from zkoperator.handlers import kopf_thread as life
 from zkoperator.health import HealthServer
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.lease import Elector
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, Manifest, Resource
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    CONFIG_SYNCS,
+    ZOOKEEPER_BACKUP_SCHEDULES,
+    ZOOKEEPER_CLUSTERS,
+    Manifest,
+    NoSuchKindError,
+    Resource,
+)
 from zkoperator.metrics import Metrics
 from zkoperator.settings import Settings
 
@@ -118,7 +126,28 @@ async def test_livez_is_well_while_every_loop_moves_although_nothing_happens(mon
         await eventually(well)
 
 
-PLURALS = (*(kind.plural for kind in FOLLOWED if kind is not CONFIG_MAPS), ZOOKEEPER_CLUSTERS.plural)
+async def test_schedules_are_unknown_until_they_are_listed_and_hold_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(operation: Operation) -> None:
+        if operation.resource == ZOOKEEPER_BACKUP_SCHEDULES and operation.verb == "list":
+            raise NoSuchKindError("the API server does not serve zookeeperbackupschedules")
+
+    async with acting(monkeypatch, before=missing) as stage:
+        await stage.pass_time(60)
+        assert stage.acting._schedules_in("demo") is None
+        assert all(informer.synced for informer in stage.acting._informers.values())
+        stage.kube.before = lambda _: None
+        for namespace in ("demo", "other"):
+            stage.kube.put(ZOOKEEPER_BACKUP_SCHEDULES, {"metadata": {"name": "a", "namespace": namespace}, "spec": {}})
+        await stage.pass_time(180)
+        found = stage.acting._schedules_in("demo")
+        assert found is not None and [each["metadata"]["namespace"] for each in found] == ["demo"]
+
+
+PLURALS = (
+    *(kind.plural for kind in FOLLOWED if kind is not CONFIG_MAPS),
+    ZOOKEEPER_CLUSTERS.plural,
+    ZOOKEEPER_BACKUP_SCHEDULES.plural,
+)
 OF_CONFIG_MAPS = ("the informer of configmaps", "the informer of mirrored configmaps")
 
 
@@ -204,9 +233,11 @@ async def test_every_loop_has_a_test_that_stops_it(monkeypatch: pytest.MonkeyPat
             "the slow list of zookeeperclusters",
             "the slow list of configsyncs",
             "the slow list of zookeeperbackups",
+            "the slow list of zookeeperbackupschedules",
             "the loop of ZooKeeperCluster",
             "the loop of ConfigSync",
             "the loop of ZooKeeperBackup",
+            "the loop of ZooKeeperBackupSchedule",
             "the watch for other operators",
             "kopf",
         }

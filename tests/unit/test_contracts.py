@@ -24,6 +24,7 @@ SEEDS = {
     "mirror/model/names.py": ["zkoperator.mirror.validate"],
     "mirror/plan/plan.py": [
         "aiohttp",
+        "cronsim",
         "cryptography",
         "kazoo",
         "kopf",

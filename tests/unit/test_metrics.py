@@ -63,6 +63,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "zkoperator_backup_duration_seconds": (),
     "zkoperator_backup_znodes": (),
     "zkoperator_backup_bytes": (),
+    "zkoperator_backup_schedule_conditions": ("condition", "status", "reason"),
+    "zkoperator_backup_last_success_timestamp_seconds": (),
+    "zkoperator_backup_schedule_interval_seconds": (),
+    "zkoperator_backup_last_verified_timestamp_seconds": (),
 }
 """Contract: dashboards and rules outside this repository name these too."""
 

@@ -33,11 +33,9 @@ class BackupSource(Model):
     `hosts`. This user must be allowed to read every znode and its ACL."""
 
 
-class ZooKeeperBackupSpec(BackupTemplate, BackupSource):
-    """Which ensemble is copied, where the copy goes, and how it is checked. It cannot be changed."""
-
-    rules: ClassVar = (
-        immutable("a backup shows one state of the tree; create another ZooKeeperBackup"),
+def one_ensemble() -> tuple[Rule, ...]:
+    """Return the rules on a spec that says which ensemble is read."""
+    return (
         Rule(
             "write exactly one of clusterRef (an ensemble of this namespace) and hosts (any other ensemble)",
             cel="has(self.clusterRef) != has(self.hosts)",
@@ -49,6 +47,15 @@ class ZooKeeperBackupSpec(BackupTemplate, BackupSource):
             cel="!has(self.credentialsSecret) || has(self.hosts)",
             holds=lambda spec: spec.credentials_secret is None or spec.hosts is not None,
         ),
+    )
+
+
+class ZooKeeperBackupSpec(BackupTemplate, BackupSource):
+    """Which ensemble is copied, where the copy goes, and how it is checked. It cannot be changed."""
+
+    rules: ClassVar = (
+        immutable("a backup shows one state of the tree; create another ZooKeeperBackup"),
+        *one_ensemble(),
     )
 
 

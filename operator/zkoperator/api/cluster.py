@@ -251,6 +251,17 @@ class Binding(Model):
     """Name of the Secret: type, provider, host, port and uri of the client Service, and no credential."""
 
 
+class LastBackup(Model):
+    """The newest backups that schedules have made of the ensemble."""
+
+    last_success_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the newest complete one was stored."""
+    last_verified_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the newest verified one was checked."""
+    zxid: _Word | None = None
+    """The moment that the newest complete one shows. Hexadecimal."""
+
+
 class ZooKeeperClusterStatus(Model):
     """The state of the ensemble, as the operator observed it."""
 
@@ -282,6 +293,8 @@ class ZooKeeperClusterStatus(Model):
     """The bootstrap record, which permits the founding; absent before that."""
     incarnation: Incarnation | None = None
     """The last recovery from a lost quorum; absent while there was none."""
+    backup: LastBackup | None = None
+    """The newest backups that ZooKeeperBackupSchedules have made of the ensemble; absent while there is none."""
     members: Annotated[
         tuple[Member, ...],
         Field(

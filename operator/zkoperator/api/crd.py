@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zkoperator.api.backup import ZooKeeperBackup
+from zkoperator.api.backup_schedule import ZooKeeperBackupSchedule
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import GROUP, VERSION, Model
 from zkoperator.api.sync import ConfigSync
@@ -126,7 +127,26 @@ BACKUP = Kind(
     ),
 )
 
-KINDS = (CLUSTER, SYNC, BACKUP)
+SCHEDULE = Kind(
+    ZooKeeperBackupSchedule,
+    "zookeeperbackupschedules",
+    "zkbs",
+    (
+        Column("Cluster", ".spec.clusterRef.name", description="The ZooKeeperCluster"),
+        Column("Schedule", ".spec.schedule", description="When backups are taken"),
+        Column("Healthy", _condition("Healthy", "status"), description="Whether backups are taken as it says"),
+        Column("Reason", _condition("Healthy", "reason"), description="Why it is healthy or not"),
+        Column("Backups", ".status.backups", "integer", "Complete backups that are there"),
+        Column("Last success", ".status.lastSuccessTime", "date", "Since when the newest complete backup is there"),
+        Column("Last backup", ".status.lastBackup", description="The newest ZooKeeperBackup"),
+        Column("Next", ".status.nextScheduleTime", description="When the next backup is due"),
+        _AGE,
+        Column("Message", _condition("Healthy", "message"), description="What is the case, and what to do about it"),
+        Column("Time zone", ".spec.timeZone", description="The time zone of the schedule", priority=1),
+    ),
+)
+
+KINDS = (CLUSTER, SYNC, BACKUP, SCHEDULE)
 
 
 def definition(kind: Kind) -> Schema:

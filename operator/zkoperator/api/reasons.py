@@ -57,6 +57,7 @@ class ClusterReason(StrEnum):
     CLAIMS_TERMINATING = "ClaimsTerminating"
     CERTIFICATE_INVALID = "CertificateInvalid"
     CERTIFICATE_EXPIRING = "CertificateExpiring"
+    BACKUP_OVERDUE = "BackupOverdue"
     FORBIDDEN = "Forbidden"
     UNKNOWN = "Unknown"
 
@@ -190,3 +191,32 @@ BACKUP_GIVEN_UP = frozenset(
 
 BACKUP_STALLED = frozenset({BackupReason.FORBIDDEN, BackupReason.IMAGE_UNKNOWN, BackupReason.INVALID_SPEC})
 """Reasons of Complete that only a person can end, although the operator goes on trying."""
+
+
+class ScheduleCondition(StrEnum):
+    """The conditions of a ZooKeeperBackupSchedule."""
+
+    HEALTHY = "Healthy"
+    """Backups are taken and verified as the schedule says."""
+
+
+class ScheduleReason(StrEnum):
+    """The reasons of the conditions of a ZooKeeperBackupSchedule."""
+
+    ON_SCHEDULE = "OnSchedule"
+    FIRST_PENDING = "FirstPending"
+
+    BACKUP_FAILED = "BackupFailed"
+    BACKUP_OVERDUE = "BackupOverdue"
+    VERIFICATION_OVERDUE = "VerificationOverdue"
+    ZNODES_FELL = "ZnodesFell"
+    SUSPENDED = "Suspended"
+    NAME_TAKEN = "NameTaken"
+    FORBIDDEN = "Forbidden"
+    INVALID_SPEC = "InvalidSpec"
+
+
+SCHEDULE_STALLED = frozenset({ScheduleReason.FORBIDDEN, ScheduleReason.INVALID_SPEC})
+"""Reasons of Healthy that only a person can end."""
+SCHEDULE_RESTING = frozenset({ScheduleReason.SUSPENDED})
+"""Reasons of Healthy with which the operator does nothing because somebody asked for that."""

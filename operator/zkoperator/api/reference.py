@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from zkoperator.api.crd import BACKUP, CLUSTER, SYNC, Kind, Schema, root_schema
+from zkoperator.api.crd import BACKUP, CLUSTER, SCHEDULE, SYNC, Kind, Schema, root_schema
 from zkoperator.api.jvm import ALLOWED_PREFIXES, REFUSED_PREFIXES
 from zkoperator.api.meta import API_VERSION
 from zkoperator.api.reasons import (
@@ -12,6 +12,8 @@ from zkoperator.api.reasons import (
     BackupReason,
     ClusterCondition,
     ClusterReason,
+    ScheduleCondition,
+    ScheduleReason,
     StandardCondition,
     SyncCondition,
     SyncReason,
@@ -127,6 +129,7 @@ def _conditions(kind: Kind) -> str:
         CLUSTER.name: (tuple(ClusterCondition), tuple(ClusterReason)),
         SYNC.name: (tuple(SyncCondition), tuple(SyncReason)),
         BACKUP.name: (tuple(BackupCondition), tuple(BackupReason)),
+        SCHEDULE.name: (tuple(ScheduleCondition), tuple(ScheduleReason)),
     }[kind.name]
     return (
         "## Conditions\n\n"

@@ -9,7 +9,7 @@ from zkoperator.controller.keyed_state import KeyedState
 from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.observe.observer import Observer, Store
+from zkoperator.ensemble.observe.observer import Observer, Schedules, Store, unknown_schedules
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, REST_S, SOON_S, Plan, make_plan
 from zkoperator.ensemble.plan.refused_step import plan_after_refusal, waiting_for_budget
@@ -62,6 +62,7 @@ class EnsembleReconciler:
         clock: monotonic time.
         meter: counts what is done.
         wall: the time by which certificates begin and end.
+        schedules: knows the schedules of backups.
     """
 
     def __init__(
@@ -74,13 +75,14 @@ class EnsembleReconciler:
         clock: Clock = MONOTONIC,
         meter: Meter = UNMETERED,
         wall: Callable[[], datetime] = utc_now,
+        schedules: Schedules = unknown_schedules,
     ) -> None:
         self._now_s: Callable[[], float] = clock.now_s
         self._meter = meter
         self._api = api
         self._store = store
         self._defaults = defaults
-        self._observer = Observer(api, store, probe, self._now_s, wall)
+        self._observer = Observer(api, store, probe, self._now_s, wall, schedules)
         self._applier = Applier(api, Reconfigurer(api, connector), wall)
         self._reporter = Reporter(api, self._now_s, meter=meter)
         self._states = KeyedState(ClusterState)

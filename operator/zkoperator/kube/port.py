@@ -53,6 +53,9 @@ ZOOKEEPER_CLUSTERS = Resource("zkoperator.dev", "v1alpha1", "ZooKeeperCluster", 
 CERTIFICATES = Resource("cert-manager.io", "v1", "Certificate", "certificates")
 JOBS = Resource("batch", "v1", "Job", "jobs")
 ZOOKEEPER_BACKUPS = Resource("zkoperator.dev", "v1alpha1", "ZooKeeperBackup", "zookeeperbackups")
+ZOOKEEPER_BACKUP_SCHEDULES = Resource(
+    "zkoperator.dev", "v1alpha1", "ZooKeeperBackupSchedule", "zookeeperbackupschedules"
+)
 CONFIG_SYNCS = Resource("zkoperator.dev", "v1alpha1", "ConfigSync", "configsyncs")
 
 

@@ -24,7 +24,9 @@ CLUSTER_WIDE = "system:serviceaccount:zkoperator-system:zkoperator"
 FOR_TLS = {("", "secrets", "patch")} | {
     ("cert-manager.io", "certificates", verb) for verb in ("get", "create", "patch")
 }
-FOR_BACKUPS = {("batch", "jobs", verb) for verb in ("get", "create", "delete")}
+FOR_BACKUPS = {("batch", "jobs", verb) for verb in ("get", "create", "delete")} | {
+    ("zkoperator.dev", "zookeeperbackups", verb) for verb in ("create", "delete")
+}
 AGGREGATED = "rbac.authorization.k8s.io/aggregate-to-edit"
 OURS = f"app.kubernetes.io/name=zkoperator,!{AGGREGATED}"
 """The roles of the operator, without those for people."""

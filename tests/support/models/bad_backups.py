@@ -19,6 +19,42 @@ def _bucket(claim: str, s3: Spec, where: str, says: str, server_says: str = "") 
     return _backup(claim, {"storage": {"s3": kept}}, f"spec.storage.s3.{where}", says, server_says)
 
 
+def _schedule(claim: str, spec: Spec, where: str, says: str, server_says: str = "", **more: str) -> Bad:
+    whole = {"clusterRef": {"name": "main"}, "schedule": "0 * * * *", "template": {"storage": _CLAIM}, **spec}
+    kept = {key: value for key, value in whole.items() if value is not None}
+    return Bad(claim, "ZooKeeperBackupSchedule", kept, where, says, server_says, **more)
+
+
+SCHEDULES = (
+    _schedule("a schedule of nothing", {"clusterRef": None}, "spec", "exactly one of clusterRef"),
+    _schedule("a schedule of two ensembles", {"hosts": "a:2181"}, "spec", "exactly one of clusterRef"),
+    _schedule(
+        "credentials for the cluster of a schedule",
+        {"credentialsSecret": "a"},
+        "spec.credentialsSecret",
+        "as its superuser",
+    ),
+    _schedule("no time", {"schedule": None}, "spec.schedule", "is missing", "Required"),
+    _schedule("six fields", {"schedule": "0 0 * * * *"}, "spec.schedule", "five fields"),
+    _schedule("a word for a time", {"schedule": "@every 1h"}, "spec.schedule", "five fields"),
+    _schedule("minute 60", {"schedule": "60 * * * *"}, "spec.schedule", "five fields"),
+    _schedule("hour 24", {"schedule": "0 24 * * *"}, "spec.schedule", "five fields"),
+    _schedule("the last day", {"schedule": "0 0 L * *"}, "spec.schedule", "five fields"),
+    _schedule("a path as a time zone", {"timeZone": "../etc"}, "spec.timeZone", "as Europe/Berlin"),
+    _schedule("no backup kept", {"retention": {"last": 0}}, "spec.retention.last", "at least 1", "or equal to 1"),
+    _schedule("fewer days than none", {"retention": {"daily": -1}}, "spec.retention.daily", "at least 0", "equal to 0"),
+    _schedule("no template", {"template": None}, "spec.template", "is missing", "Required"),
+    _schedule(
+        "a template without a place",
+        {"template": {"storage": {}}},
+        "spec.template.storage",
+        "exactly one of persistentVolumeClaim",
+    ),
+    _schedule(
+        "a long name of a schedule", {}, "metadata.name", "at most 43", "metadata.name", name="a" * 44, server_field=" "
+    ),
+)
+
 BACKUPS = (
     _backup("a backup of nothing", {"clusterRef": None}, "spec", "exactly one of clusterRef"),
     _backup("a backup of two ensembles", {"hosts": "a:2181"}, "spec", "exactly one of clusterRef"),

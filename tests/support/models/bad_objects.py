@@ -4,9 +4,9 @@ One table for both judges: the operator's models (unit tests) and a real API ser
 `bad_pods.py`, `bad_clusters.py`, `bad_syncs.py` and `bad_backups.py` have the entries.
 """
 
-from tests.support.models.bad_backups import BACKUPS
+from tests.support.models.bad_backups import BACKUPS, SCHEDULES
 from tests.support.models.bad_clusters import CLUSTERS
 from tests.support.models.bad_pods import PODS
 from tests.support.models.bad_syncs import SYNCS
 
-BAD_OBJECTS = (*PODS, *CLUSTERS, *SYNCS, *BACKUPS)
+BAD_OBJECTS = (*PODS, *CLUSTERS, *SYNCS, *BACKUPS, *SCHEDULES)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from zkoperator.api import crd
 from zkoperator.api.backup import ZooKeeperBackup
+from zkoperator.api.backup_schedule import ZooKeeperBackupSchedule
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.crd import (
     CLUSTER,
@@ -32,6 +33,11 @@ ROOT = Path(__file__).parents[3]
 LEAST: dict[str, Any] = {
     "ConfigSync": {"zookeeper": {"hosts": "a:2181", "path": "/a"}},
     "ZooKeeperBackup": {"clusterRef": {"name": "a"}, "storage": {"persistentVolumeClaim": {"claimName": "b"}}},
+    "ZooKeeperBackupSchedule": {
+        "clusterRef": {"name": "a"},
+        "schedule": "0 * * * *",
+        "template": {"storage": {"persistentVolumeClaim": {"claimName": "b"}}},
+    },
 }
 """The least spec of each kind that needs one."""
 
@@ -95,7 +101,7 @@ def test_a_status_has_no_default_but_that_nobody_has_seen_the_object(kind: Kind)
 def test_the_api_server_fills_in_the_defaults_that_the_operator_has(kind: Kind) -> None:
     spec = LEAST.get(kind.name, {})
     parsed = parse(kind.model, {"metadata": {"name": "main"}, "spec": spec})
-    assert isinstance(parsed, ZooKeeperCluster | ConfigSync | ZooKeeperBackup)
+    assert isinstance(parsed, ZooKeeperCluster | ConfigSync | ZooKeeperBackup | ZooKeeperBackupSchedule)
     filled = _defaulted(root_schema(kind.model)["properties"]["spec"], spec)
     assert filled == _without_empty(parsed.spec.manifest())
 

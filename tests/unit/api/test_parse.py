@@ -7,6 +7,7 @@ import pytest
 from tests.support.models.bad import Bad
 from tests.support.models.bad_objects import BAD_OBJECTS
 from zkoperator.api.backup import ZooKeeperBackup
+from zkoperator.api.backup_schedule import ZooKeeperBackupSchedule
 from zkoperator.api.cluster import StorageType, ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse, parse_strict
@@ -17,6 +18,7 @@ KINDS: dict[str, type[Model]] = {
     "ZooKeeperCluster": ZooKeeperCluster,
     "ConfigSync": ConfigSync,
     "ZooKeeperBackup": ZooKeeperBackup,
+    "ZooKeeperBackupSchedule": ZooKeeperBackupSchedule,
 }
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 

@@ -62,5 +62,5 @@ def test_the_chart_grants_what_the_components_grant_and_only_where_its_values_sa
         switch = rf"^{{{{- if .Values.{part}.{value} }}}}\n((?:  .*\n)+){{{{- end }}}}"
         found = re.search(switch, template, re.MULTILINE)
         assert found is not None and values[part][value] is False
-        (patch,) = yaml.safe_load((ROOT / "manifests" / component / "rules.yaml").read_text())
-        assert yaml.safe_load(found[1]) == [patch["value"]]
+        patches = yaml.safe_load((ROOT / "manifests" / component / "rules.yaml").read_text())
+        assert yaml.safe_load(found[1]) == [patch["value"] for patch in patches]

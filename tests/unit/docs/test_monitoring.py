@@ -25,6 +25,8 @@ from zkoperator.api.reasons import (
     BackupReason,
     ClusterCondition,
     ClusterReason,
+    ScheduleCondition,
+    ScheduleReason,
     SyncCondition,
     SyncReason,
 )
@@ -38,6 +40,7 @@ OF_COUNTERS = {"rate", "irate", "increase"}
 OF_BOTH = {"histogram_quantile", "label_replace"}
 """Functions that do not care."""
 OBJECT = {"namespace", "name", "condition", "status", "reason"}
+OBJECTS = ("cluster", "sync", "backup", "backup_schedule")
 OF_NO_OBJECT = "ZkOperator", "ConfigSyncSlow"
 """Alerts about the operator as a whole."""
 
@@ -52,7 +55,7 @@ def exposed() -> dict[str, tuple[str, set[str]]]:
         for name in names:
             labels = {*getattr(collector, "_labelnames", ()), *(("le",) if name.endswith("_bucket") else ())}
             found[name] = ("gauge" if family in ("gauge", "info") else "counter", labels)
-    found |= {f"zkoperator_{kind}_object_condition": ("gauge", OBJECT) for kind in ("cluster", "sync", "backup")}
+    found |= {f"zkoperator_{kind}_object_condition": ("gauge", OBJECT) for kind in OBJECTS}
     return found | {"zkoperator_build_info": ("gauge", {"version"})}
 
 
@@ -94,6 +97,7 @@ def test_an_expression_selects_only_words_that_exist(name: str, expression: str)
 
 WORDS: dict[str, tuple[type[StrEnum], type[StrEnum]]] = {
     "sync": (SyncReason, SyncCondition),
+    "schedule": (ScheduleReason, ScheduleCondition),
     "backup": (BackupReason, BackupCondition),
     "cluster": (ClusterReason, ClusterCondition),
 }
@@ -141,7 +145,7 @@ def test_every_alert_about_an_object_is_grouped_by_its_name() -> None:
     """What fires is told by tests/integration/test_alerts.py, with the engine of Prometheus."""
     for rule in alerts():
         named = re.search(
-            r"\(namespace, name|zkoperator:(cluster|sync|backup)_conditions|\"name\", \"\$1\"", rule["expr"]
+            rf"\(namespace, name|zkoperator:({'|'.join(OBJECTS)})_conditions|\"name\", \"\$1\"", rule["expr"]
         )
         assert bool(named) is not rule["alert"].startswith(OF_NO_OBJECT), rule["alert"]
 

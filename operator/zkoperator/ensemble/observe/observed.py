@@ -10,6 +10,7 @@ from zkoperator.ensemble.model.configuration import Configuration, Server
 from zkoperator.ensemble.model.names import RESTARTED
 from zkoperator.ensemble.model.tls import NO_CERTIFICATES, Certificates
 from zkoperator.ensemble.observe.answers import Answer, Mode, Serving, Silent
+from zkoperator.ensemble.observe.backups import Backups
 from zkoperator.ensemble.observe.binding_view import UNREAD, BindingView
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.divergence import Divergence
@@ -29,7 +30,7 @@ class Observed:
     `downtime_s` are the seconds for which members have not served, `leaderless_s` those without exactly one leader,
     both since this process observes. `egress_policies` are policies of others that deny members all egress that nobody
     allows, None before they are read. `certificates` are those that a member would start with now, `binding` is the
-    Secret for service bindings.
+    Secret for service bindings, `backups` are what schedules say of its backups, None while they are not known.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Observed:
     egress_policies: tuple[str, ...] | None = None
     certificates: Certificates = NO_CERTIFICATES
     binding: BindingView = UNREAD
+    backups: Backups | None = None
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""

@@ -1,7 +1,7 @@
 """Observes one cluster: reads its children from the API and asks every member at the address of its pod. I/O."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from zkoperator.ensemble.model.names import CLIENT_PORT, Names
 from zkoperator.ensemble.model.tls import NO_TLS, Certificates
 from zkoperator.ensemble.observe.access import client_tls, port_of
 from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, is_as_before, read_answer
+from zkoperator.ensemble.observe.backups import backups_of
 from zkoperator.ensemble.observe.binding import BindingReader, BindingState
 from zkoperator.ensemble.observe.certificates import CertificateReader, CertificateState
 from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
@@ -57,6 +58,12 @@ SECRET_MAX_AGE_S = 60.0
 
 
 _Ask = Callable[[PodView, str], Awaitable[str]]
+Schedules = Callable[[str], Iterable[Manifest] | None]
+"""Returns the ZooKeeperBackupSchedules of a namespace, None while they are not known."""
+
+
+def unknown_schedules(_: str) -> None:
+    """Know no schedules, as a single command does."""
 
 
 class Store(Protocol):
@@ -118,6 +125,7 @@ class Observer:
         probe: sends four-letter words to members.
         now_s: monotonic time.
         wall: the time by which certificates begin and end.
+        schedules: knows the schedules of backups.
     """
 
     def __init__(
@@ -127,7 +135,9 @@ class Observer:
         probe: MemberProbe,
         now_s: Callable[[], float],
         wall: Callable[[], datetime] = utc_now,
+        schedules: Schedules = unknown_schedules,
     ) -> None:
+        self._schedules = schedules
         self._api = api
         self._store = store
         self._probe = probe
@@ -191,7 +201,9 @@ class Observer:
         )
         timed = state.downtime.timed(observed, self._now_s())
         policies = await self._egress.read(cluster.names, children, timed.leaderless_s, state.egress)
-        return replace(timed, egress_policies=policies)
+        schedules = self._schedules(cluster.meta.namespace)
+        backups = backups_of(cluster.meta.name, schedules) if schedules is not None else None
+        return replace(timed, egress_policies=policies, backups=backups)
 
     async def _objects(self, cluster: ValidatedCluster, state: ObserverState) -> "_Objects":
         names = cluster.names

@@ -153,7 +153,7 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     if facts.plan.reason in _REFUSED:
         return facts.plan.reason, facts.plan.message
     if facts.is_briefly_silent:
-        return _diverged(facts) or wrong_certificate(facts.cluster, observed, facts.rotation)
+        return _lesser(facts)
     if facts.cluster.is_founded and not facts.quorum_serves and observed.leaderless_s > ELECTION_S:
         return _lost(facts)
     if (going := terminating_claims(observed)) and facts.cluster.is_founded:
@@ -166,7 +166,16 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     if down and facts.cluster.is_founded and facts.quorum_serves:
         names = ", ".join(_named(facts, member) for member in down)
         return ClusterReason.MEMBER_DOWN, f"{len(down)} of {len(observed.voters)} voters do not serve: {names}"
-    return _diverged(facts) or wrong_certificate(facts.cluster, observed, facts.rotation)
+    return _lesser(facts)
+
+
+def _lesser(facts: Facts) -> tuple[ClusterReason, str] | None:
+    """Return what is wrong although every member serves."""
+    found = _diverged(facts) or wrong_certificate(facts.cluster, facts.observed, facts.rotation)
+    backups = facts.observed.backups
+    if found is not None or backups is None or not backups.overdue:
+        return found
+    return ClusterReason.BACKUP_OVERDUE, backups.overdue
 
 
 def _failing_pod(facts: Facts) -> tuple[ClusterReason, str] | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zkoperator.api.cluster import Member, MemberRole
+from zkoperator.api.cluster import LastBackup, Member, MemberRole
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import CLUSTER_RESTING, CLUSTER_STALLED, ClusterCondition, ClusterReason
 from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, clip
@@ -39,6 +39,7 @@ def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: st
     return (
         _summary(cluster, observed)
         | _unseen_leader(facts)
+        | _last_backup(observed)
         | {
             "members": [member.manifest() for member in facts.members],
             "conditions": stamped(cluster.status.conditions, conditions, cluster.meta.generation, now),
@@ -147,6 +148,17 @@ def _unseen_leader(facts: Facts) -> Status:
     if observed.leaders or not facts.is_briefly_silent or before not in silent:
         return {}
     return {"leader": before, "version": cluster.status.version}
+
+
+def _last_backup(observed: Observed) -> Status:
+    """Return the newest backups; nothing while schedules are not known, so that what was last known stays."""
+    found = observed.backups
+    if found is None:
+        return {}
+    told = LastBackup(
+        last_success_time=found.success or None, last_verified_time=found.verified or None, zxid=found.zxid or None
+    ).manifest()
+    return {"backup": told or None}
 
 
 def _members(cluster: ValidatedCluster, observed: Observed) -> tuple[Member, ...]:
