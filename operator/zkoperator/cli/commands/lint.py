@@ -10,7 +10,7 @@ from zkoperator.cli.view.output import add_output, print_json, style, wants_json
 from zkoperator.cli.view.usage import FINDINGS, UsageError
 
 NAME = "lint"
-HELP = "check ZooKeeperClusters, ConfigSyncs and ZooKeeperBackups in files, without any cluster"
+HELP = "check the objects of all kinds of the operator in files, without any cluster"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

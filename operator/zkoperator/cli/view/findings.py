@@ -10,6 +10,7 @@ from typing import Any, Final
 from zkoperator.api.crd import KINDS, Kind
 from zkoperator.api.meta import API_VERSION, GROUP
 from zkoperator.api.parse import parse_strict
+from zkoperator.backup.schedule.validate import validate as validate_schedule
 from zkoperator.backup.validate import validate as validate_backup
 from zkoperator.cli.view.manifests import Document
 from zkoperator.cli.view.terminal import Colour, Style, printable
@@ -22,6 +23,7 @@ from zkoperator.settings import DEFAULT_IMAGE
 
 _KINDS: Final = {kind.name: kind for kind in KINDS}
 _ASSUMED_NAMESPACE: Final = "default"
+_ASSUMED_CREATION: Final = "2026-01-01T00:00:00Z"
 
 
 class Severity(StrEnum):
@@ -167,10 +169,16 @@ def _backup_warnings(raw: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
 
+def _schedule_warnings(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    validate_schedule({**raw, "metadata": {**raw["metadata"], "creationTimestamp": _ASSUMED_CREATION}})
+    return ()
+
+
 VALIDATORS: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]]] = {
     "ZooKeeperCluster": _cluster_warnings,
     "ConfigSync": _sync_warnings,
     "ZooKeeperBackup": _backup_warnings,
+    "ZooKeeperBackupSchedule": _schedule_warnings,
 }
 """By kind: returns the warnings about an object that the operator takes, raises `InvalidError` for another one."""
 

@@ -13,7 +13,11 @@ from zkoperator.zk.paths import parent_of
 
 _CLUSTER: Final = "ZooKeeperCluster"
 _SYNC: Final = "ConfigSync"
-_CLUSTER_REFS: Final = {_SYNC: ("spec", "zookeeper", "clusterRef"), "ZooKeeperBackup": ("spec", "clusterRef")}
+_CLUSTER_REFS: Final = {
+    _SYNC: ("spec", "zookeeper", "clusterRef"),
+    "ZooKeeperBackup": ("spec", "clusterRef"),
+    "ZooKeeperBackupSchedule": ("spec", "clusterRef"),
+}
 
 
 @dataclass(frozen=True, slots=True)
