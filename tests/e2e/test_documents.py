@@ -1,4 +1,4 @@
-"""Every command that the README, the tutorial and the page of the command line show works, in their order."""
+"""Every command that the README, the tutorial and the pages about the command line and TLS show works, in order."""
 
 import re
 import secrets
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.models.documents import Shell, commands, documented, substituted
 
-DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/cli.md")
+DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/cli.md", "docs/howto-tls.md")
 
 ELSEWHERE = {
     "make demo": "brings up a cluster of its own; its story is tests/e2e/test_story.py",
@@ -67,6 +67,7 @@ class Reader(Shell):
 
     def run(self, command: str) -> str:
         command = re.sub(r"\btutorial\b", self.second, command)
+        command = re.sub(r"\bdemo\b", self.namespace, command)
         return super().run(re.sub(r"-n default\b", f"-n {self.namespace}", command))
 
 

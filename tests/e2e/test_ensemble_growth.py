@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.e2e.conftest import Space, cluster, kubectl
+from tests.e2e.conftest import BOTH_WIRES, Space, cluster, kubectl
 from tests.support.waiting import eventually
 from tests.support.worlds.ensemble_story import Ensemble, Watchman, restart_order, roles
 
@@ -49,9 +49,10 @@ async def test_three_become_five_in_the_very_second_of_being_ready_roll_and_beco
     assert await main.configurations() == [{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}, {1}], "one reconfiguration each time"
 
 
+@BOTH_WIRES
 async def test_one_becomes_three_without_a_phase_of_two_and_who_left_comes_back(space: Space) -> None:
     main = Ensemble(space)
-    await space.apply(cluster(1))
+    await space.apply(space.cluster(1))
     await main.ready(1)
     async with main.written(), main.recorded() as seen:
         await main.edit(replicas=3)

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import ClientResponseError
 from kazoo.client import KazooClient
 
-from tests.e2e.conftest import Space, cluster, kubectl
+from tests.e2e.conftest import BOTH_WIRES, Space, cluster, kubectl
 from tests.support.machines.ensemble_machine import Machine
 from tests.support.waiting import eventually
 from tests.support.worlds.ensemble_story import Ensemble, restart_order
@@ -31,9 +31,10 @@ async def told(what: Callable[[], Any]) -> float:
     return time.monotonic()
 
 
+@BOTH_WIRES
 async def test_killed_members_come_back_and_the_status_says_so_in_time(space: Space, machine: Machine) -> None:
     main = Ensemble(space)
-    await space.apply(cluster(3))
+    await space.apply(space.cluster(3))
     leader = (await main.ready(3))["leader"]
     pods = await main.pods()
     before = await main.epoch_led(pods[leader])
