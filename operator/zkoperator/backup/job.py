@@ -1,6 +1,7 @@
 """Carries out the order of a backup Job. I/O."""
 
 import asyncio
+import errno
 import logging
 import os
 import secrets
@@ -30,7 +31,7 @@ from zkoperator.backup.order import (
     VerifyOrder,
 )
 from zkoperator.backup.source import read_tree
-from zkoperator.backup.stores.folder import FolderStore
+from zkoperator.backup.stores.folder import FolderStore, sync_directory
 from zkoperator.backup.stores.port import ObjectStore
 from zkoperator.backup.tree_store import TreeStore
 from zkoperator.errors import ForbiddenError, TransientError, ZkOperatorError
@@ -119,11 +120,14 @@ async def _sweep(directory: str, archive: Archive) -> None:
 
 async def _verify(order: VerifyOrder, archive: Archive) -> Manifest:
     manifest = await archive.manifest(order.location)
+    if manifest.root != order.root:
+        message = f"it is a backup of {manifest.root}, and one of {order.root} is needed"
+        raise BackupError(Reason.INVALID, message)
     if order.target is None:
         return await archive.verified(manifest)
     # The name from which a server takes zxid and compression when it starts.
     name = f"snapshot.{int(manifest.backup.zxid, 16):x}.gz"
-    async with _new_file(Path(order.target) / name) as write:
+    async with _only_file(Path(order.target) / name) as write:
         return await archive.verified(manifest, write.append)
 
 
@@ -141,21 +145,38 @@ class _Writing:
 
 
 @asynccontextmanager
-async def _new_file(path: Path) -> AsyncIterator[_Writing]:
-    """Have a file appear under its name once it is whole and on the disk."""
+async def _only_file(path: Path) -> AsyncIterator[_Writing]:
+    """Have a file appear under its name once it is whole and on the disk, and nothing else be in its directory.
+
+    The group may read and write it: the member that starts with it is another user of the same group.
+    """
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
+        _make_directories(path.parent)
+        for former in path.parent.iterdir():
+            former.unlink()
         descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             yield _Writing(descriptor)
+            os.fchmod(descriptor, 0o660)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
         unfinished.replace(path)
+        sync_directory(path.parent)
     except OSError as error:
-        raise BackupError(Reason.STORAGE_FULL, f"{path.parent}: {error.strerror}") from error
+        denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        reason = Reason.ACCESS_DENIED if denied else Reason.STORAGE_FULL
+        raise BackupError(reason, f"{path.parent}: {error.strerror}") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _make_directories(directory: Path) -> None:
+    for missing in [path for path in (directory, *directory.parents) if not path.exists()][::-1]:
+        missing.mkdir(exist_ok=True)
+        missing.chmod(0o2770)
+        sync_directory(missing.parent)
 
 
 def _archive(store: Store, key_file: str | None) -> Archive:

@@ -143,13 +143,17 @@ class BackupOrder:
 class VerifyOrder:
     """Read an existing backup to the end and compare it with its manifest.
 
-    `target` is a folder that the snapshot file is put into under its final name, once it is found to be whole; None to
-    keep nothing.
+    Attributes:
+        location: of the backup.
+        target: a folder that the snapshot file is put into under its final name, once it is found to be whole. It is
+            made when it is not there, and what was fetched to it before is deleted. None to keep nothing.
+        root: the backup must be one of this subtree.
     """
 
     store: Store
     location: str
     target: str | None = None
+    root: str = "/"
     key_file: str | None = None
     deadline_s: int = 3600
 

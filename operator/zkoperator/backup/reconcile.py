@@ -8,7 +8,7 @@ from datetime import datetime
 from zkoperator.api.meta import Condition
 from zkoperator.api.reasons import BackupReason
 from zkoperator.backup.apply.applier import Applier
-from zkoperator.backup.model.names import FINALIZER
+from zkoperator.backup.model.names import FINALIZER, RIGHTS
 from zkoperator.backup.model.waiting import Waiting
 from zkoperator.backup.observe.image import ImageFinder
 from zkoperator.backup.observe.observer import Observer
@@ -27,7 +27,6 @@ from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain
 from zkoperator.runtime.wall_clock import time_text, utc_now
 
-_RIGHTS = "install manifests/backup, or set the chart's value backup.enabled"
 _TERMINATING_SIGN = "is being terminated"
 """Part of the API server's message when it creates nothing any more in a namespace that is being deleted."""
 
@@ -132,7 +131,7 @@ class BackupReconciler:
 
 
 def _without_right(backup: ValidatedBackup, error: ForbiddenError) -> Plan:
-    message = f"{error}; the operator needs the rights for Jobs: {_RIGHTS}" if _is_about_jobs(error) else str(error)
+    message = f"{error}; the operator needs {RIGHTS}" if _is_about_jobs(error) else str(error)
     if backup.deleting:
         return cannot_delete(backup, message)
     return wait(backup, Waiting(BackupReason.FORBIDDEN, message))

@@ -29,18 +29,19 @@ from zkoperator.kube.port import Manifest
 CONTAINER: Final = "backup"
 DEADLINE_S: Final = 3 * 3600
 """A Job that takes longer fails by itself, and says where it was."""
-_END_S: Final = 600
+END_S: Final = 600
 """Seconds after its deadline at which Kubernetes ends the Job, also one whose pod never started."""
 _DELETION_DEADLINE_S: Final = 600
 _SCRATCH_SIZE: Final = "20Gi"
-_USER: Final = 65532
+USER: Final = 65532
+"""Owner of what Jobs store in claims."""
 _ROOT: Final = "/backup"
 _STORE, _LOGIN, _AUTHORITIES, _IDENTITY = (f"{_ROOT}/{name}" for name in ("store", "login", "authorities", "identity"))
 _S3_CREDENTIALS, _S3_AUTHORITY = (f"{_ROOT}/{name}" for name in ("s3-credentials", "s3-authority"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Mount:
+class Mount:
     """One volume and where the container sees it."""
 
     name: str
@@ -61,7 +62,7 @@ def backup_job(
         image: of the operator.
         previous: location of an earlier backup in the same storage, None when there is none.
     """
-    store, mounts = _stored(backup.spec.storage)
+    store, mounts = stored(backup.spec.storage)
     order = BackupOrder(
         uid=backup.meta.uid,
         source=_source(access),
@@ -72,12 +73,12 @@ def backup_job(
         deadline_s=DEADLINE_S,
     )
     name = attempt_job(backup.meta.name, attempt)
-    return _job(backup, name, order, (*_access_mounts(access), *mounts), image, DEADLINE_S + _END_S)
+    return _job(backup, name, order, (*_access_mounts(access), *mounts), image, DEADLINE_S + END_S)
 
 
 def delete_job(backup: ValidatedBackup, image: str) -> Manifest:
     """Return the Job that deletes the data of the backup."""
-    store, mounts = _stored(backup.spec.storage)
+    store, mounts = stored(backup.spec.storage)
     order = DeleteOrder(
         uid=backup.meta.uid,
         store=store,
@@ -104,18 +105,18 @@ def _source(access: Access) -> Source:
     return Source(access.hosts, access.cluster, tls=tls, login=login)
 
 
-def _stored(storage: BackupStorage) -> tuple[Store, tuple[_Mount, ...]]:
-    """Return the store as the Job sees it, and what the pod mounts for it."""
+def stored(storage: BackupStorage) -> tuple[Store, tuple[Mount, ...]]:
+    """Return the store as a Job sees it, and what its pod mounts for it."""
     if storage.s3 is not None:
         return _bucket(storage.s3)
     claim = storage.persistent_volume_claim
     volume = {"persistentVolumeClaim": {"claimName": claim.claim_name if claim is not None else ""}}
-    return Folder(_STORE), (_Mount("store", _STORE, volume, read_only=False),)
+    return Folder(_STORE), (Mount("store", _STORE, volume, read_only=False),)
 
 
-def _bucket(s3: S3Storage) -> tuple[Store, tuple[_Mount, ...]]:
+def _bucket(s3: S3Storage) -> tuple[Store, tuple[Mount, ...]]:
     credentials = {"secret": {"secretName": s3.credentials_secret, "defaultMode": 0o440}}
-    mounts = [_Mount("s3-credentials", _S3_CREDENTIALS, credentials)]
+    mounts = [Mount("s3-credentials", _S3_CREDENTIALS, credentials)]
     if s3.ca_secret is not None:
         mounts.append(_secret("s3-authority", _S3_AUTHORITY, s3.ca_secret, "ca.crt"))
     store = S3(
@@ -131,38 +132,50 @@ def _bucket(s3: S3Storage) -> tuple[Store, tuple[_Mount, ...]]:
     return store, tuple(mounts)
 
 
-def _access_mounts(access: Access) -> tuple[_Mount, ...]:
+def _access_mounts(access: Access) -> tuple[Mount, ...]:
     """Return the files that the Job needs, and no other key of their Secrets: one of them has keys of authorities."""
-    mounts: list[_Mount] = []
+    mounts: list[Mount] = []
     if access.credentials is not None:
         mounts.append(_secret("login", _LOGIN, access.credentials, "username", "password"))
     if access.trust is not None:
         items = [{"key": "ca.crt", "path": "ca.crt"}]
         volume: Manifest = {"configMap": {"name": access.trust.config_map, "items": items}}
-        mounts.append(_Mount("authorities", _AUTHORITIES, volume))
+        mounts.append(Mount("authorities", _AUTHORITIES, volume))
         if access.trust.identity_secret is not None:
             mounts.append(_secret("identity", _IDENTITY, access.trust.identity_secret, "operator.pem"))
     return tuple(mounts)
 
 
-def _secret(name: str, path: str, secret: str, *keys: str) -> _Mount:
+def _secret(name: str, path: str, secret: str, *keys: str) -> Mount:
     items = [{"key": key, "path": key} for key in keys]
-    return _Mount(name, path, {"secret": {"secretName": secret, "items": items, "defaultMode": 0o440}})
+    return Mount(name, path, {"secret": {"secretName": secret, "items": items, "defaultMode": 0o440}})
 
 
 def _job(
-    backup: ValidatedBackup, name: str, order: Order, mounts: tuple[_Mount, ...], image: str, limit_s: int
+    backup: ValidatedBackup, name: str, order: Order, mounts: tuple[Mount, ...], image: str, limit_s: int
 ) -> Manifest:
     labels = {**LABELS, BACKUP_LABEL: backup.meta.name}
+    metadata = {"name": name, "labels": labels, "ownerReferences": [_owner(backup)]}
+    return job_manifest(metadata, pod_of(order, mounts, image), limit_s)
+
+
+def job_manifest(metadata: Manifest, pod: Manifest, limit_s: int) -> Manifest:
+    """Return a Job.
+
+    Args:
+        metadata: of the Job. Its pod has the same labels.
+        pod: the pod's spec.
+        limit_s: Kubernetes ends the Job then.
+    """
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": name, "labels": labels, "ownerReferences": [_owner(backup)]},
+        "metadata": metadata,
         "spec": {
             # The operator decides whether there is another attempt, and that one has another name.
             "backoffLimit": 0,
             "activeDeadlineSeconds": limit_s,
-            "template": {"metadata": {"labels": labels}, "spec": _pod(order, mounts, image)},
+            "template": {"metadata": {"labels": metadata["labels"]}, "spec": pod},
         },
     }
 
@@ -178,7 +191,8 @@ def _owner(backup: ValidatedBackup) -> Manifest:
     }
 
 
-def _pod(order: Order, mounts: tuple[_Mount, ...], image: str) -> Manifest:
+def pod_of(order: Order, mounts: tuple[Mount, ...], image: str) -> Manifest:
+    """Return the spec of a pod that carries out the order, without rights in Kubernetes."""
     volumes = [{"name": mount.name, **mount.volume} for mount in mounts]
     return {
         "restartPolicy": "Never",
@@ -186,9 +200,9 @@ def _pod(order: Order, mounts: tuple[_Mount, ...], image: str) -> Manifest:
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
@@ -197,7 +211,7 @@ def _pod(order: Order, mounts: tuple[_Mount, ...], image: str) -> Manifest:
     }
 
 
-def _container(order: Order, mounts: tuple[_Mount, ...], image: str) -> Manifest:
+def _container(order: Order, mounts: tuple[Mount, ...], image: str) -> Manifest:
     seen = [{"name": mount.name, "mountPath": mount.path, "readOnly": mount.read_only} for mount in mounts]
     return {
         "name": CONTAINER,

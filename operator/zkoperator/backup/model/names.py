@@ -14,6 +14,7 @@ SCHEDULE_UID_LABEL: Final = "zkoperator.dev/schedule-uid"
 """On the same: the uid of the ZooKeeperBackupSchedule. Only backups with both labels are deleted by a retention."""
 LABELS: Final = {"app.kubernetes.io/name": "zkoperator-backup", "app.kubernetes.io/managed-by": "zkoperator"}
 """On Jobs and their pods. No Service, budget or policy of an ensemble selects them."""
+RIGHTS: Final = "the rights for Jobs: install manifests/backup, or set the chart's value backup.enabled"
 
 _STAMP = "%Y%m%d%H%M"
 _SCHEDULED = re.compile(r"(?P<schedule>.+)-(?P<stamp>[0-9]{12})")

@@ -6,16 +6,15 @@ from datetime import datetime
 from zkoperator.api.reasons import BackupCondition, BackupReason
 from zkoperator.backup.build.job import directory
 from zkoperator.backup.model.access import Access, access_outside, access_to
-from zkoperator.backup.model.job import JobView, Phase, job_view
+from zkoperator.backup.model.job import JobView
 from zkoperator.backup.model.names import BACKUP_LABEL, LABELS, attempt_job, deletion_job
 from zkoperator.backup.model.waiting import Waiting
 from zkoperator.backup.observe.image import ImageFinder
-from zkoperator.backup.observe.job_troubles import newest_warning
+from zkoperator.backup.observe.jobs import read_job
 from zkoperator.backup.observe.seen import Needs, Seen
 from zkoperator.backup.validate import ValidatedBackup, validate
 from zkoperator.errors import InvalidError
 from zkoperator.kube.port import (
-    JOBS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     ZOOKEEPER_BACKUPS,
@@ -65,20 +64,10 @@ class Observer:
         return Seen(self._wall(), None, needs, attempts[0] if attempts else None, tuple(busy))
 
     async def _job(self, backup: ValidatedBackup, name: str) -> JobView | None:
-        job = await self._api.get(JOBS, backup.meta.namespace, name)
-        if job is None:
-            return None
-        uid = job["metadata"]["uid"]
-        pods = [pod for pod in await self._pods(backup) if _owner_of(pod) == uid]
-        view = job_view(job, pods)
-        if view.phase is Phase.STARTING and not view.trouble:
-            told = await newest_warning(self._api, *((PODS, pods[0]) if pods else (JOBS, job)))
-            return job_view(job, pods, told)
-        return view
+        return await read_job(self._api, backup.meta.namespace, name, _labels(backup))
 
     async def _pods(self, backup: ValidatedBackup) -> Sequence[Manifest]:
-        labels = ",".join(f"{key}={value}" for key, value in {**LABELS, BACKUP_LABEL: backup.meta.name}.items())
-        return (await self._api.list(PODS, backup.meta.namespace, labels=labels)).items
+        return (await self._api.list(PODS, backup.meta.namespace, labels=_labels(backup))).items
 
     async def _needs(self, backup: ValidatedBackup) -> Needs:
         access = await self._access(backup)
@@ -124,8 +113,9 @@ def _valid(raw: Manifest) -> ValidatedBackup | None:
         return None
 
 
-def _owner_of(pod: Manifest) -> str:
-    return next((str(owner["uid"]) for owner in pod["metadata"].get("ownerReferences") or ()), "")
+def _labels(backup: ValidatedBackup) -> str:
+    labels = {**LABELS, BACKUP_LABEL: backup.meta.name}
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def _has_ended(pod: Manifest) -> bool:

@@ -42,7 +42,7 @@ class FolderStore:
                     await asyncio.sleep(0)
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
 
     async def put_new(self, name: str, data: bytes) -> None:
         """Write a file beside it, and give it the name by a link, which fails where the name is taken."""
@@ -61,7 +61,7 @@ class FolderStore:
                 raise NameTakenError(name) from error
             finally:
                 unfinished.unlink(missing_ok=True)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
         """Read the file."""
@@ -112,10 +112,11 @@ def _make_directory(directory: Path) -> None:
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     for path in missing:
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """See that the names in a directory are on the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         # Some network file systems cannot sync a directory, and have stored it when the call returns.

@@ -12,7 +12,7 @@ from tests.support.worlds.backup_site import (
     BackupSite,
     site_with_job,
 )
-from zkoperator.backup.observe import observer
+from zkoperator.backup.observe import jobs, observer
 from zkoperator.backup.order import Reason
 from zkoperator.kube.port import (
     EVENTS,
@@ -94,10 +94,16 @@ async def test_pods_of_an_earlier_job_tell_nothing_of_this_one() -> None:
     assert "take2 is starting" in site.condition("Complete")[2]
 
 
+def _other_pods(patch: pytest.MonkeyPatch) -> None:
+    """Read the pods of any Job as those of this one."""
+    rewritten(jobs, "read_job", "if _owner_of(pod) == uid", "")(patch)
+    patch.setattr(observer, "read_job", jobs.read_job)
+
+
 SEEDS = (
     Seed(
         "the pod of another Job tells nothing of this one",
-        rewritten(observer, "Observer._job", "if _owner_of(pod) == uid", ""),
+        _other_pods,
         (test_pods_of_an_earlier_job_tell_nothing_of_this_one,),
     ),
 )
