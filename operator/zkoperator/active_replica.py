@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from zkoperator.backup.model.names import schedule_of
+from zkoperator.backup.observe.image import ImageFinder
 from zkoperator.backup.reconcile import BackupReconciler, OperatorPod
 from zkoperator.backup.schedule.reconcile import ScheduleReconciler
 from zkoperator.controller.other_operators import OtherOperators
@@ -104,6 +105,7 @@ class ActiveReplica:
             clock,
             meter=metrics.clusters,
             schedules=self._schedules_in,
+            images=ImageFinder(api, settings.backup_image, settings.namespace, settings.identity),
         )
         self._mirror = MirrorReconciler(
             api,

@@ -1,4 +1,4 @@
-"""A backup of the shared ensemble to a volume claim, by a Job of the operator's image under Pod Security."""
+"""Backups of the shared ensemble to a volume claim, and what is restored from them, by Jobs under Pod Security."""
 
 import asyncio
 import json
@@ -120,4 +120,44 @@ async def test_a_schedule_takes_backups_and_ends_those_that_are_not_kept(shared:
     await shared.until("zookeeperbackupschedules", name, "Healthy", "True")
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zkbs", name)
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zkb", *ours, "--timeout=240s")
+    await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "pvc", storage, "--wait=false")
+
+
+async def test_a_new_ensemble_begins_with_a_backup_and_is_put_back_to_it(shared: Space) -> None:
+    mark = secrets.token_hex(3)
+    name, storage, copy = f"night-{mark}", f"nights-{mark}", f"copy-{mark}"
+    async with Client(shared) as zk:
+        await asyncio.to_thread(zk.create, f"/{name}/kept", b"of the backup", makepath=True)
+        await shared.apply(claim(storage), backup(name, storage))
+        try:
+            await shared.until("zookeeperbackups", name, "Complete", "True", within_s=300)
+        finally:
+            await asyncio.to_thread(zk.delete, f"/{name}", recursive=True)
+    made = shared.cluster(1, copy, bootstrap={"fromBackup": {"name": name}})
+    made["spec"]["storage"]["retention"] = {"whenDeleted": "Delete"}
+    await shared.apply(made)
+    await shared.until("zookeeperclusters", copy, "Ready", "True", within_s=300)
+    async with Client(shared, copy) as zk:
+        assert (await asyncio.to_thread(zk.get, f"/{name}/kept"))[0] == b"of the backup"
+        await asyncio.to_thread(zk.set, f"/{name}/kept", b"changed")
+        await asyncio.to_thread(zk.create, f"/{name}/later", b"")
+    approval = f"zkoperator.dev/restore={name}@1"
+    await asyncio.to_thread(kubectl, "-n", shared.name, "annotate", "zk", copy, approval)
+
+    async def restored() -> bool:
+        found = await shared.get("zookeeperclusters", copy) or {}
+        incarnation = found["status"]["incarnation"]
+        assert (incarnation["number"], incarnation["approved"]) == (2, f"{name}@1"), found["status"]["conditions"]
+        return "completedAt" in incarnation
+
+    await eventually(restored, within_s=300, every_s=0.5)
+    await shared.until("zookeeperclusters", copy, "Ready", "True", within_s=120)
+    async with Client(shared, copy) as zk:
+        assert await asyncio.to_thread(zk.get_children, f"/{name}") == ["kept"]
+        assert (await asyncio.to_thread(zk.get, f"/{name}/kept"))[0] == b"of the backup"
+    copies = [each for each in await shared.items("zookeeperbackups") if each["metadata"]["name"].startswith(copy)]
+    assert [each["status"]["completedAt"] is not None for each in copies] == [True], "what it had is copied first"
+    names = [each["metadata"]["name"] for each in copies]
+    await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zk", copy, "--timeout=120s")
+    await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zkb", name, *names, "--timeout=240s")
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "pvc", storage, "--wait=false")

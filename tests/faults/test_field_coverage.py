@@ -50,6 +50,12 @@ def fields() -> list[tuple[str, ...]]:
     )
 
 
+SEEN_ELSEWHERE |= {
+    field: "tests/unit/ensemble/plan/test_restore.py, and in a Job tests/unit/ensemble/build/test_restore_jobs.py"
+    for field in fields()
+    if field[0] == "bootstrap"
+}
+
 # Values that a generator does not find by itself.
 EXAMPLES = {
     ("jvm", "flags"): {"flags": ["-XX:MaxGCPauseMillis=50"]},

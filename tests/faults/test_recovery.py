@@ -1,25 +1,21 @@
 """A quorum that is lost for good: real members begin again from the disk of one of them, with newer disks beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from kazoo.client import KazooClient
-from kazoo.retry import KazooRetry
 
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
 from tests.support.machines.api_client import Manifest
 from tests.support.machines.kubelets import Kubelets, grounds
 from tests.support.waiting import eventually
-from tests.support.worlds.ensemble_writer import connected
+from tests.support.worlds.numbered_znodes import PODS, connect, end, names, numbered, write
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.workloads import Cluster
 
 pytestmark = pytest.mark.timeout(900)
-PODS = ["main-zk-0", "main-zk-1", "main-zk-2"]
-ROOT = "/kept"
 
 
 @pytest.fixture
@@ -34,23 +30,23 @@ async def test_an_ensemble_begins_again_from_a_survivor_whatever_the_other_disks
         await cluster.create(plot)
         with site.operator(plot.settings):
             await cluster.complete(plot)
-            client = await asyncio.to_thread(_connect, site, kubelets)
-            await asyncio.to_thread(_write, client, "both", 20)
+            client = await asyncio.to_thread(connect, site, kubelets)
+            await asyncio.to_thread(write, client, "both", 20)
 
             survivor = "main-zk-1"
             await kubelets.hold(survivor)
-            await asyncio.to_thread(_write, client, "lost", 20)
+            await asyncio.to_thread(write, client, "lost", 20)
             newer = [pod for pod in PODS if pod != survivor]
             for pod in newer:
                 await kubelets.hold(pod)
             kubelets.release(survivor)
             await _approve(plot, survivor)
             await _completed(plot, 1, cluster)
-            assert await _names(site, kubelets) == [_numbered("both", 20)] * 3, "every member has what the survivor had"
+            assert await names(site, kubelets) == [numbered("both", 20)] * 3, "every member has what the survivor had"
             assert all(list(kubelets.disk(pod).glob("aside/*/version-2/log.*")) for pod in newer), (
                 "put aside, not erased"
             )
-            await asyncio.to_thread(_write, client, "after", 20)
+            await asyncio.to_thread(write, client, "after", 20)
 
             for pod in newer:
                 await kubelets.hold(pod)
@@ -58,54 +54,15 @@ async def test_an_ensemble_begins_again_from_a_survivor_whatever_the_other_disks
                 kubelets.release(pod)
             await _approve(plot, survivor)
             await _completed(plot, 2, cluster)
-            kept = _numbered("after", 20) + _numbered("both", 20)
-            assert await _names(site, kubelets) == [kept] * 3, "nothing was lost that the survivor had"
-            await asyncio.to_thread(_write, client, "last", 1)
-            await asyncio.to_thread(_end, client)
-
-
-def _connect(site: Site, kubelets: Kubelets) -> KazooClient:
-    assert site.network is not None
-    with site.network.on_hub():  # its threads stay where they were started
-        client = connected(",".join(kubelets.hosts.values()))
-    client.ensure_path(ROOT)
-    return client
-
-
-def _end(client: KazooClient) -> None:
-    client.stop()
-    client.close()
-
-
-def _write(client: KazooClient, name: str, count: int) -> None:
-    """Write with a client that has seen all that any member ever had; it goes on where it is let."""
-    for each in _numbered(name, count):
-        KazooRetry(max_tries=600, delay=0.2, backoff=1)(client.ensure_path, f"{ROOT}/{each}")
-
-
-def _numbered(name: str, count: int) -> list[str]:
-    return [f"{name}-{number:03}" for number in range(count)]
+            kept = numbered("after", 20) + numbered("both", 20)
+            assert await names(site, kubelets) == [kept] * 3, "nothing was lost that the survivor had"
+            await asyncio.to_thread(write, client, "last", 1)
+            await asyncio.to_thread(end, client)
 
 
 def _wipe(kubelets: Kubelets, pod: str) -> None:
     for file in sorted((kubelets.disk(pod) / "data").rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
-
-
-async def _names(site: Site, kubelets: Kubelets) -> list[list[str]]:
-    return await asyncio.to_thread(_read, site, [kubelets.hosts[pod] for pod in PODS])
-
-
-def _read(site: Site, hosts: Sequence[str]) -> list[list[str]]:
-    assert site.network is not None
-    found = []
-    with site.network.on_hub():
-        for host in hosts:
-            client = connected(host)
-            client.sync(ROOT)
-            found.append(sorted(client.get_children(ROOT)))
-            _end(client)
-    return found
 
 
 async def _approve(plot: Plot, pod: str) -> None:

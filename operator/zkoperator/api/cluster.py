@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from zkoperator.api.founding import Beginning
 from zkoperator.api.grant import Grant
 from zkoperator.api.incarnation import Incarnation
 from zkoperator.api.jvm import FLAG_RULES
@@ -143,6 +144,20 @@ class ZooKeeperClusterSpec(Model):
             " && has(self.tls.client) && self.tls.client.authentication != 'None')",
             holds=_lets_the_operator_in,
         ),
+        Rule(
+            "cannot be changed: it says how the ensemble began. To restore a backup into this one, annotate it with "
+            "zkoperator.dev/restore=<backup>@<incarnation>",
+            field="bootstrap",
+            cel="has(self.bootstrap) == has(oldSelf.bootstrap)"
+            " && (!has(self.bootstrap) || self.bootstrap == oldSelf.bootstrap)",
+        ),
+        Rule(
+            "leave it out, or write storage.type: Persistent: a backup is put on a volume before any member starts",
+            field="bootstrap",
+            cel="!has(self.bootstrap) || !has(self.storage) || !has(self.storage.type)"
+            " || self.storage.type != 'Ephemeral'",
+            holds=lambda spec: spec.bootstrap is None or spec.storage.type is not StorageType.EPHEMERAL,
+        ),
     )
 
     replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 3
@@ -176,6 +191,8 @@ class ZooKeeperClusterSpec(Model):
     """Compute resources of each member. The heap size follows from `limits.memory`."""
     storage: Storage = Storage()
     """The volume of each member."""
+    bootstrap: Beginning | None = None
+    """How a new ensemble begins. The default: empty."""
     pod: Pod = Pod()
     """Labels, scheduling, containers, volumes and rights of the members' pods."""
     service: ClientService = ClientService()
@@ -292,7 +309,7 @@ class ZooKeeperClusterStatus(Model):
     bootstrap: Bootstrap | None = None
     """The bootstrap record, which permits the founding; absent before that."""
     incarnation: Incarnation | None = None
-    """The last recovery from a lost quorum; absent while there was none."""
+    """The last recovery from a lost quorum, or the last restore of a backup; absent while there was none."""
     backup: LastBackup | None = None
     """The newest backups that ZooKeeperBackupSchedules have made of the ensemble; absent while there is none."""
     members: Annotated[

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.backup.observe.image import ImageFinder
 from zkoperator.controller.keyed_state import KeyedState
 from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
@@ -63,6 +64,7 @@ class EnsembleReconciler:
         meter: counts what is done.
         wall: the time by which certificates begin and end.
         schedules: knows the schedules of backups.
+        images: finds the image for the Jobs of restores.
     """
 
     def __init__(
@@ -76,13 +78,14 @@ class EnsembleReconciler:
         meter: Meter = UNMETERED,
         wall: Callable[[], datetime] = utc_now,
         schedules: Schedules = unknown_schedules,
+        images: ImageFinder | None = None,
     ) -> None:
         self._now_s: Callable[[], float] = clock.now_s
         self._meter = meter
         self._api = api
         self._store = store
         self._defaults = defaults
-        self._observer = Observer(api, store, probe, self._now_s, wall, schedules)
+        self._observer = Observer(api, store, probe, self._now_s, wall, schedules, images)
         self._applier = Applier(api, Reconfigurer(api, connector), wall)
         self._reporter = Reporter(api, self._now_s, meter=meter)
         self._states = KeyedState(ClusterState)

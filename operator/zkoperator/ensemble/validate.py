@@ -11,7 +11,7 @@ from zkoperator.api.cluster import (
     ZooKeeperClusterSpec,
     ZooKeeperClusterStatus,
 )
-from zkoperator.api.incarnation import Incarnation
+from zkoperator.api.incarnation import FOUNDING, Incarnation
 from zkoperator.api.meta import API_VERSION, ObjectMeta
 from zkoperator.api.parse import parse
 from zkoperator.api.resources import Resources
@@ -155,7 +155,11 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
         restart=cluster.metadata.annotations.get(RESTART, ""),
         tls=_end_state(cluster.spec.tls or Tls()),
         plaintext_open=_plaintext_open(cluster.spec.tls or Tls()),
-        warnings=(*warnings_of(cluster.spec, image), *_spent_consent(cluster.metadata, status)),
+        warnings=(
+            *warnings_of(cluster.spec, image),
+            *_spent_consent(cluster.metadata, status),
+            *_unused_backup(cluster),
+        ),
     )
 
 
@@ -186,6 +190,13 @@ def _spent_consent(meta: ObjectMeta, status: ZooKeeperClusterStatus) -> tuple[st
         return ()
     command = f"kubectl -n {meta.namespace} annotate zk {meta.name} {TAKE_OVER}-"
     return (f"the annotation {TAKE_OVER} does nothing once the ensemble has data; remove it ({command})",)
+
+
+def _unused_backup(cluster: ZooKeeperCluster) -> tuple[str, ...]:
+    status = cluster.status
+    if cluster.spec.bootstrap is None or status.bootstrap is None or status.incarnation is not None:
+        return ()
+    return (f"{FOUNDING} was not used: volumes with data of this ensemble were there, and it goes on with them",)
 
 
 def _errors(spec: ZooKeeperClusterSpec, names: Names) -> tuple[FieldError, ...]:

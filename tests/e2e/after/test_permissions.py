@@ -24,8 +24,10 @@ CLUSTER_WIDE = "system:serviceaccount:zkoperator-system:zkoperator"
 FOR_TLS = {("", "secrets", "patch")} | {
     ("cert-manager.io", "certificates", verb) for verb in ("get", "create", "patch")
 }
-FOR_BACKUPS = {("batch", "jobs", verb) for verb in ("get", "create", "delete")} | {
-    ("zkoperator.dev", "zookeeperbackups", verb) for verb in ("create", "delete")
+FOR_BACKUPS = {
+    *(("batch", "jobs", verb) for verb in ("get", "create", "delete")),
+    *(("zkoperator.dev", "zookeeperbackups", verb) for verb in ("create", "delete")),
+    ("", "persistentvolumeclaims", "create"),
 }
 AGGREGATED = "rbac.authorization.k8s.io/aggregate-to-edit"
 OURS = f"app.kubernetes.io/name=zkoperator,!{AGGREGATED}"

@@ -160,7 +160,7 @@ class Kubelets:
         uid, found = pod["metadata"]["uid"], _POD.fullmatch(name)
         assert found is not None
         root = self._directory / uid
-        disk = self._volume(name, claim["metadata"]["uid"] if claim is not None else f"{uid}-data")
+        disk = self.volume(name, claim["metadata"]["uid"] if claim is not None else f"{uid}-data")
         _lay_out(root, disk, config["data"])
         certificates = SecretVolume.of(pod, root)
         if certificates is not None and not await certificates.refresh(self._plot):
@@ -176,8 +176,8 @@ class Kubelets:
         await asyncio.to_thread(server.start)
         self._containers[name] = _Container(uid, host, server, certificates=certificates)
 
-    def _volume(self, pod: str, name: str) -> Path:
-        """The directory of a volume, which is as empty as a new one the first time."""
+    def volume(self, pod: str, name: str) -> Path:
+        """The directory of a pod's volume, which is as empty as a new one the first time."""
         disk = self._disks[pod] = self._directory / name
         if not disk.exists():
             disk.mkdir()

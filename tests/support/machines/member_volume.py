@@ -40,6 +40,7 @@ class Volume:
     tls: str = ""
     incarnation: str = ""
     seed: str = ""
+    seed_from: str = ""
     script: str = field(default_factory=start_script)
     lacks: str = ""
     """A program that the image does not have."""
@@ -107,6 +108,7 @@ class Volume:
             "SERVER_JVMFLAGS": self.flags,
             "ZK_TLS": self.tls,
             **({"ZK_INCARNATION": self.incarnation, "ZK_SEED": self.seed} if self.incarnation else {}),
+            **({"ZK_SEED_FROM": self.seed_from} if self.seed_from else {}),
         }
 
     def _image_without(self, lacking: str, binary: Path) -> str:

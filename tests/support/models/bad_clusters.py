@@ -19,7 +19,27 @@ def _grant(claim: str, where: str, says: str, **fields: Any) -> Bad:
     return bad_cluster(claim, {"grants": [grant]}, f"spec.grants[0].{where}", says)
 
 
+def _origin(claim: str, where: str, says: str, server_says: str = "", **origin: Any) -> Bad:
+    spec = {"bootstrap": {"fromBackup": origin}}
+    return bad_cluster(claim, spec, f"spec.bootstrap.fromBackup{where}", says, server_says)
+
+
+_BACKUPS = {"persistentVolumeClaim": {"claimName": "backups"}}
+_PATH = "demo/main/uid/20261129T120000Z-50000002a"
+
+
 CLUSTERS = (
+    _origin("a backup of no name", "", "exactly one of name"),
+    _origin("a backup by name and place", "", "exactly one of name", name="a", storage=_BACKUPS, path=_PATH),
+    _origin("a backup somewhere in a storage", ".path", "exactly where storage is written", storage=_BACKUPS),
+    _origin("a backup without a time", ".path", "status.location", storage=_BACKUPS, path="demo/main/uid"),
+    _origin("a backup above the storage", ".path", "status.location", storage=_BACKUPS, path=f"../{_PATH}"),
+    bad_cluster(
+        "a backup for volumes that go with their pods",
+        {"bootstrap": {"fromBackup": {"name": "a"}}, "storage": {"type": "Ephemeral"}},
+        "spec.bootstrap",
+        "before any member starts",
+    ),
     _grant("a grant for nobody", "namespaces", "a grant without them is for nobody", namespaces={}),
     _grant("a grant for a part of a name", "paths[0]", "as a whole name, and no other braces", paths=["/x{namespace}"]),
     _grant("a grant with a word that stands for nothing", "paths[0]", "no other braces", paths=["/apps/{name}"]),

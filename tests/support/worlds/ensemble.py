@@ -195,6 +195,11 @@ class EnsembleWorld(Simulation):
         found: Manifest = self.cluster() or {}
         return next(c for c in found["status"]["conditions"] if c["type"] == kind)
 
+    def condition_or_none(self, kind: str, reason: str) -> Manifest | None:
+        """The condition, if there is one of this kind with this reason."""
+        found = ((self.cluster() or {}).get("status") or {}).get("conditions") or ()
+        return next((c for c in found if (c["type"], c["reason"]) == (kind, reason)), None)
+
     def ask_for(self, **spec: Any) -> None:
         self.raw["spec"].update(spec)
         self.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"spec": spec})

@@ -335,8 +335,8 @@ class Cluster:
         return True
 
     async def claims(self, plot: Plot) -> list[Manifest]:
-        found: list[Manifest] = (await plot.site.kube.get(f"{plot.core}/persistentvolumeclaims"))["items"]
-        return found
+        found = (await plot.site.kube.get(f"{plot.core}/persistentvolumeclaims"))["items"]
+        return [claim for claim in found if claim["metadata"]["name"].startswith("data-")]
 
     async def is_gone(self, plot: Plot) -> bool:
         """Whether all children are gone, and with them the claims."""

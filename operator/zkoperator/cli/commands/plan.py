@@ -6,6 +6,7 @@ import time
 
 from zkoperator.api.cluster import ZooKeeperClusterStatus
 from zkoperator.api.parse import parse
+from zkoperator.backup.observe.image import ImageFinder
 from zkoperator.cli.view.connection import add_connection, assumed_settings, connect, namespace_of
 from zkoperator.cli.view.next_steps import Forecast, forecast, reported, text
 from zkoperator.cli.view.objects import fetch
@@ -24,6 +25,8 @@ from zkoperator.zk.admin import SocketProbe
 NAME = "plan"
 HELP = "show what the operator would do next with a ZooKeeperCluster, and what blocks it"
 
+_OPERATOR = "the operator's image"
+"""Stands for the one of Jobs, which the forecast does not need to know."""
 _PROBE_S = 3.0
 
 
@@ -56,7 +59,8 @@ async def _run(arguments: argparse.Namespace) -> int:
 async def _forecast(api: KubeClient, raw: Manifest, image: str | None) -> Forecast:
     settings = assumed_settings(image)
     cluster = validate(raw, Defaults(settings.default_image, settings.cluster_domain))
-    observer = Observer(api, LiveStore(api), SocketProbe(timeout_s=_PROBE_S), time.monotonic)
+    images = ImageFinder(api, _OPERATOR, "", "")
+    observer = Observer(api, LiveStore(api), SocketProbe(timeout_s=_PROBE_S), time.monotonic, images=images)
     try:
         observed = await observer.observe(cluster, ObserverState())
     except ForbiddenError:

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from zkoperator.ensemble.apply.certificates import CertificateWriter
 from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
-from zkoperator.ensemble.apply.recovery import RecoveryWriter
+from zkoperator.ensemble.apply.recovery import RecoveryWriter, begun
 from zkoperator.ensemble.build.discovery import binding, encoded
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
@@ -120,13 +120,14 @@ class Applier:
         bootstrap: Manifest = {"members": step.members, "complete": step.complete}
         if step.ensemble:
             bootstrap["ensemble"] = step.ensemble
+        incarnation = {"incarnation": begun(step.incarnation)} if step.incarnation is not None else {}
         if cluster.status.bootstrap is None:
             await self._require_no_contradicting_claim(cluster, observed, step)
         await self._api.patch(
             ZOOKEEPER_CLUSTERS,
             meta.namespace,
             meta.name,
-            {"status": {"bootstrap": bootstrap}},
+            {"status": {"bootstrap": bootstrap, **incarnation}},
             resource_version=meta.resource_version,
             subresource="status",
         )
@@ -140,7 +141,7 @@ class Applier:
         named = [meta for meta in metas if cluster.names.member_of_claim(meta["name"]) is not None]
         if any("deletionTimestamp" in meta for meta in named):
             raise ConflictError("a claim is being deleted")
-        if step.complete:
+        if step.complete and step.incarnation is None:
             await self._require_own_record(cluster, observed)
             if {claim.uid for claim in observed.claims.values()} - {meta["uid"] for meta in named}:
                 raise ConflictError("claims have gone since they were observed")

@@ -27,7 +27,7 @@ refuse() {
 # An image may be anybody's.
 require_tools() {
   missing=''
-  for tool in zkServer.sh bash cat date grep mkdir mv rm sed sleep sort ${ZK_TLS:+readlink}; do
+  for tool in zkServer.sh bash cat date grep mkdir mv rm sed sleep sort ${ZK_TLS:+readlink} ${ZK_SEED_FROM:+cp}; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
   done
   [ -z "$missing" ] || refuse "the image lacks$missing; see what an image must contain, or leave spec.image out"
@@ -68,7 +68,9 @@ names_this_pod() { sed -n "s/^server\.$id=/=/p" "$1" | grep -qF "=$POD_NAME.$ser
 
 # What only an earlier start of ours leaves beside data that has no versioned configuration yet.
 was_started() {
-  [ ! -e "$conf/taken-over" ] || return 0
+  for mark in taken-over restoring incarnation; do
+    [ ! -e "$conf/$mark" ] || return 0
+  done
   if may_found; then [ -e "$conf/founding" ]; else grep -qs "^dynamicConfigFile=$conf/" "$conf/zoo.cfg"; fi
 }
 
@@ -147,25 +149,51 @@ join_ensemble() {
   } >"$conf/dynamic.tmp"
 }
 
-# An incarnation is the ensemble as it begins again from the data of one member, the seed, after it has lost its quorum.
-# Everybody else's data is of a past that the seed may not know, so it is put aside, not erased, before it can be mixed
-# with the seed's. An incarnation is known by the epoch with which it begins, which is above all earlier ones. Whose the
-# volume's data is, is written last: every part can be done again.
+# An incarnation is the ensemble as it begins again from the data of one member, the seed: its own, after a lost quorum, or
+# that of a backup, which a Job has put on its volume. Everybody else's data is of a past that the seed may not know, so it
+# is put aside, not erased, before it can be mixed with the seed's. An incarnation is known by the epoch with which it
+# begins, which is above all earlier ones. Whose the volume's data is, is written last: every part can be done again.
 begin_incarnation() {
   begun=$(cat "$conf/incarnation" 2>/dev/null || echo 0)
   [ "$begun" -lt "${ZK_INCARNATION:-0}" ] || return 0
-  if is_seed; then
+  if is_seed && [ -n "${ZK_SEED_FROM:-}" ]; then
+    take_backup
+  elif is_seed; then
     has_data "$data" || refuse "the ensemble was to begin again with the data of $POD_NAME, and its volume has none:" \
       "approve the recovery from another member"
-  elif any "$data"/version-2; then
-    aside=${data%/*}/aside/$ZK_INCARNATION.$(date +%s)
-    say "putting the data of the past aside, into $aside"
-    mkdir -p "$aside"
-    mv "$data/version-2" "$aside/"
+  else
+    put_aside
   fi
   rm -f "$conf"/zoo.cfg.dynamic* "$conf/founding" "$conf/taken-over" "$data/initialize"
   echo "$ZK_INCARNATION" >"$conf/incarnation.tmp"
   mv "$conf/incarnation.tmp" "$conf/incarnation"
+  rm -f "$conf/restoring"
+}
+
+put_aside() {
+  any "$data"/version-2 || return 0
+  aside=${data%/*}/aside/$ZK_INCARNATION.$(date +%s)
+  while any "$aside"; do aside=$aside+; done
+  say "putting the data of the past aside, into $aside"
+  mkdir -p "$aside"
+  mv "$data/version-2" "$aside/"
+}
+
+# The file that was fetched stays until the seed has led, so that all of this can be done again. It is alone in the new
+# directory: with a snapshot or log of the past beside it, the server would load that.
+take_backup() {
+  fetched=${data%/*}/restore/$ZK_INCARNATION
+  any "$fetched"/snapshot.* || refuse "the ensemble was to begin with a backup, and there is none in $fetched:" \
+    "approve the recovery from a member that has data; a cluster that is new is deleted with its claims and made anew"
+  say "beginning with the backup in $fetched"
+  : >"$conf/restoring"
+  rm -rf "$data/version-2.restored"
+  mkdir "$data/version-2.restored"
+  for file in "$fetched"/snapshot.*; do
+    ln "$file" "$data/version-2.restored/" 2>/dev/null || cp "$file" "$data/version-2.restored/"
+  done
+  put_aside
+  mv "$data/version-2.restored" "$data/version-2"
 }
 
 is_seed() { [ "${ZK_SEED:-}" = "$POD_NAME" ]; }
@@ -217,6 +245,7 @@ elif [ -n "$version" ] && names_this_pod "$stored"; then
   say "restarting with configuration $version"
   dynamic=$stored
   rm -f "$conf/taken-over"
+  [ -n "${ZK_SEED_FROM:-}" ] || rm -rf "${data%/*}/restore"
 else
   if [ -z "$version" ] && [ -e "$conf/taken-over" ]; then
     say "voting with the data that was taken over"

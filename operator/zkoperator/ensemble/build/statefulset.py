@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from zkoperator.api.cluster import StorageType
+from zkoperator.api.incarnation import Origin
 from zkoperator.api.resources import Resources
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.build.pod_extras import (
@@ -82,7 +83,7 @@ def stateful_set(
     if first > 1:
         spec["ordinals"] = {"start": first - 1}
     if cluster.spec.storage.type is StorageType.PERSISTENT:
-        spec["volumeClaimTemplates"] = [_claim_template(cluster)]
+        spec["volumeClaimTemplates"] = [claim_template(cluster)]
     made = manifest(cluster, "apps/v1", "StatefulSet", cluster.names.stateful_set, spec=spec)
     made["metadata"].setdefault("annotations", {})[ROLLOUT_BASELINE] = rollout_baseline
     return made
@@ -148,14 +149,20 @@ def _pod_spec(cluster: ValidatedCluster) -> dict[str, Any]:
         "volumes": _volumes(cluster),
         "topologySpreadConstraints": _spread(cluster),
     }
-    optional = {
+    return spec | placement(cluster) | pod_extras(pod)
+
+
+def placement(cluster: ValidatedCluster) -> dict[str, Any]:
+    """Return where pods may run, beside what keeps them apart, and what pulls their images."""
+    pod = cluster.spec.pod
+    asked = {
         "imagePullSecrets": [secret.manifest() for secret in cluster.spec.image_pull_secrets],
         "nodeSelector": dict(pod.node_selector),
         "tolerations": [toleration.manifest() for toleration in pod.tolerations],
         "affinity": pod.affinity.manifest() if pod.affinity is not None else {},
         "priorityClassName": pod.priority_class_name,
     }
-    return spec | {key: value for key, value in optional.items() if value} | pod_extras(pod)
+    return {field: value for field, value in asked.items() if value}
 
 
 def _container(cluster: ValidatedCluster) -> dict[str, Any]:
@@ -230,6 +237,8 @@ def _incarnation(cluster: ValidatedCluster) -> list[dict[str, Any]]:
     seed: list[dict[str, Any]] = []
     if (recovery := cluster.recovery) is not None:
         seed = [{"name": "ZK_SEED", "value": recovery.seed}]
+        if recovery.from_ is Origin.BACKUP:
+            seed.append({"name": "ZK_SEED_FROM", "value": recovery.from_.value})
     return [{"name": "ZK_INCARNATION", "value": str(cluster.incarnation)}, *seed]
 
 
@@ -255,7 +264,8 @@ def _spread(cluster: ValidatedCluster) -> list[dict[str, Any]]:
     ]
 
 
-def _claim_template(cluster: ValidatedCluster) -> Manifest:
+def claim_template(cluster: ValidatedCluster) -> Manifest:
+    """Return what each member's claim is made from."""
     storage = cluster.spec.storage
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],

@@ -41,6 +41,10 @@ TAKE_OVER = "zkoperator.dev/take-over"
 """Annotation of the cluster: the ensemble, as a member names it, whose data a new ensemble may start with."""
 RECOVER = "zkoperator.dev/recover"
 """Annotation of the cluster: `<pod>@<zxid>` lets an ensemble without a quorum begin again with the data of that pod."""
+RESTORE = "zkoperator.dev/restore"
+"""Annotation of the cluster: `<backup>@<incarnation>` has the ensemble of this incarnation begin again with the data of
+that ZooKeeperBackup. On a copy that was taken before a restore: the text for which it was. Label of such a copy and of
+the Jobs of a restore: the name of the cluster."""
 INCARNATION = "zkoperator.dev/incarnation"
 """Annotation of a pod: the epoch of the incarnation of the ensemble for which it was made; absent in the first one."""
 WRITTEN = "zkoperator.dev/written-"

@@ -15,6 +15,7 @@ from zkoperator.ensemble.observe.binding_view import UNREAD, BindingView
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.divergence import Divergence
 from zkoperator.ensemble.observe.pod_view import PodView
+from zkoperator.ensemble.observe.restore_view import RestoreView
 from zkoperator.kube.port import Manifest
 
 
@@ -30,7 +31,8 @@ class Observed:
     `downtime_s` are the seconds for which members have not served, `leaderless_s` those without exactly one leader,
     both since this process observes. `egress_policies` are policies of others that deny members all egress that nobody
     allows, None before they are read. `certificates` are those that a member would start with now, `binding` is the
-    Secret for service bindings, `backups` are what schedules say of its backups, None while they are not known.
+    Secret for service bindings, `backups` are what schedules say of its backups, None while they are not
+    known. `restore` is what is seen of a restore, None when none is asked for or under way.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Observed:
     certificates: Certificates = NO_CERTIFICATES
     binding: BindingView = UNREAD
     backups: Backups | None = None
+    restore: RestoreView | None = None
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from zkoperator.api.cluster import MAX_REPLICAS
+from zkoperator.backup.observe.image import ImageFinder
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import digest
 from zkoperator.ensemble.build.tls import has_tls
@@ -28,6 +29,7 @@ from zkoperator.ensemble.observe.egress import EgressReader, EgressState
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import ownership_of, password_of
 from zkoperator.ensemble.observe.pod_view import PodView, pod_view
+from zkoperator.ensemble.observe.restore import RestoreReader
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ForbiddenError, TransientError
 from zkoperator.kube.port import (
@@ -126,6 +128,7 @@ class Observer:
         now_s: monotonic time.
         wall: the time by which certificates begin and end.
         schedules: knows the schedules of backups.
+        images: finds the image for Jobs.
     """
 
     def __init__(
@@ -136,6 +139,7 @@ class Observer:
         now_s: Callable[[], float],
         wall: Callable[[], datetime] = utc_now,
         schedules: Schedules = unknown_schedules,
+        images: ImageFinder | None = None,
     ) -> None:
         self._schedules = schedules
         self._api = api
@@ -146,6 +150,7 @@ class Observer:
         self._certificates = CertificateReader(api, now_s, wall)
         self._binding = BindingReader(api, now_s)
         self._creation_failures = CreationFailureReader(api, now_s)
+        self._restores = RestoreReader(api, images or ImageFinder(api, "", "", ""), wall)
 
     async def observe(self, cluster: ValidatedCluster, state: ObserverState) -> Observed:
         """Return the observation. A member that does not answer is `Silent`; a failure of the API raises.
@@ -198,6 +203,7 @@ class Observer:
             creation_failure=await self._creation_failures.read(
                 children.get(Child.STATEFUL_SET), len(pods), state.absence
             ),
+            restore=await self._restores.read(cluster),
         )
         timed = state.downtime.timed(observed, self._now_s())
         policies = await self._egress.read(cluster.names, children, timed.leaderless_s, state.egress)

@@ -56,15 +56,15 @@ def known_zxid(cluster: ValidatedCluster, member: int) -> int:
     return int(last_zxid(cluster, member) or "0", 16)
 
 
-def epoch_after(cluster: ValidatedCluster, approval: Approval, template: int) -> int:
+def epoch_after(cluster: ValidatedCluster, zxid: int, template: int) -> int:
     """Return an epoch above all that any member or client has seen, as far as anybody knows.
 
     Args:
         cluster: the cluster, with the last transactions that its members had.
-        approval: the last transaction that the person has seen.
+        zxid: the last transaction that is known of beside these.
         template: the epoch in the template of the pods.
     """
-    seen = (approval.zxid, *(known_zxid(cluster, member) for member in range(1, MAX_REPLICAS + 1)))
+    seen = (zxid, *(known_zxid(cluster, member) for member in range(1, MAX_REPLICAS + 1)))
     return INCARNATION_STEP + max(template, cluster.incarnation, *map(epoch_of, seen))
 
 
@@ -73,6 +73,11 @@ def _unfit_ensemble(cluster: ValidatedCluster, observed: Observed) -> str:
         return "spec.storage.type is Ephemeral, so the data goes with the pod that would have to be stopped"
     if observed.leaders:
         return f"{cluster.names.pod(observed.leaders[0])} leads, so the quorum is not lost"
+    return may_serve_unseen(cluster, observed)
+
+
+def may_serve_unseen(cluster: ValidatedCluster, observed: Observed) -> str:
+    """Return which members may be a quorum that the operator cannot see, "" when there is none."""
     unseen = [member for member in sorted(observed.voters) if _may_serve_unseen(observed, member)]
     if len(unseen) > len(observed.voters) // 2:
         pods = ", ".join(cluster.names.pod(member) for member in unseen)

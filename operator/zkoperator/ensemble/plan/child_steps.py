@@ -53,7 +53,7 @@ def known_servers(cluster: ValidatedCluster, observed: Observed) -> tuple[Server
     if not cluster.is_founded:
         return _numbered(cluster, cluster.founders)
     replicas = cluster.status.replicas
-    if observed.recorded and replicas > 0:
+    if observed.recorded and (replicas > 0 or cluster.incarnation > 0):
         return observed.recorded
     guessed = _numbered(cluster, max(cluster.founders, replicas or cluster.spec.replicas))
     return tuple(sorted({server.id: server for server in (*guessed, *observed.recorded)}.values()))

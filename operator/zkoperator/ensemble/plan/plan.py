@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import foreign_object, leftovers
 from zkoperator.ensemble.plan.binding import binding_steps
@@ -16,8 +17,9 @@ from zkoperator.ensemble.plan.membership import await_departure, change_members,
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.recovery import recover
 from zkoperator.ensemble.plan.restart_request import restart_request
+from zkoperator.ensemble.plan.restore import found_from_backup
 from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_has_other_password, replace_pods
-from zkoperator.ensemble.plan.steps import Disruption, LabelPod, Step, StopMembers
+from zkoperator.ensemble.plan.steps import Disruption, LabelPod, RecordBootstrap, Step, StopMembers
 from zkoperator.ensemble.plan.tls import await_certificates, change_tls, tls_now
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -71,17 +73,29 @@ def _plan(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observe
     if why := leftovers(cluster, observed) or founding_obstacle(cluster, observed):
         return Plan((), ClusterReason.BLOCKED, why, BLOCKED_S)
     if cluster.status.bootstrap is None or lacks_founder(cluster):
-        # No member may start before status records whether it may found the ensemble, and whose volumes are its own.
-        steps = bootstrap_steps(cluster, observed)
-        return Plan(steps, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
-    recovery = recover(cluster, observed)
+        return _record(cluster, observed)
+    recovery = recover(cluster, observed, _first_certificates(wanted, observed))
     if recovery is not None and recovery.begun:
-        return Plan(recovery.steps, ClusterReason.RECOVERING, recovery.message, SOON_S)
+        return Plan(recovery.steps, recovery.reason, recovery.message, recovery.look_again_s)
     usual = _usual(wanted, cluster, observed)
     if recovery is None:
         return usual
-    reason = ClusterReason.RECOVERY_REFUSED if recovery.refused else ClusterReason.RECOVERING
-    return replace(usual, reason=reason, message=f"{recovery.message}; {usual.message}")
+    return replace(usual, reason=recovery.reason, message=f"{recovery.message}; {usual.message}")
+
+
+def _first_certificates(wanted: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
+    """Return the steps towards the certificates with which a new ensemble begins."""
+    return () if Child.STATEFUL_SET in observed.children else certificate_steps(wanted, observed)
+
+
+def _record(cluster: ValidatedCluster, observed: Observed) -> Plan:
+    """No member may start before status records whether it may found the ensemble, and whose volumes are its own."""
+    steps = bootstrap_steps(cluster, observed)
+    first = next((step for step in steps if isinstance(step, RecordBootstrap) and not step.complete), None)
+    if first is not None and cluster.spec.bootstrap is not None and cluster.status.bootstrap is None:
+        found = found_from_backup(cluster, observed, first)
+        return Plan(found.steps, found.reason, found.message, found.look_again_s)
+    return Plan(steps, ClusterReason.BOOTSTRAPPING, "recording the first members", 0.0)
 
 
 def _usual(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observed) -> Plan:

@@ -16,12 +16,14 @@ from zkoperator.pki.rotation import Change
 class RecordBootstrap:
     """Write the bootstrap record: this many members may found the ensemble, or have founded it.
 
-    `ensemble` is the uid of the object that founds it or has founded it, "" to leave what is recorded.
+    `ensemble` is the uid of the object that founds it or has founded it, "" to leave what is recorded. `incarnation` is
+    recorded in the same moment for an ensemble that is not founded empty, but begins with a backup.
     """
 
     members: int
     complete: bool
     ensemble: str = ""
+    incarnation: Incarnation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,40 @@ class StartSeed:
 
 
 @dataclass(frozen=True, slots=True)
+class StartRestoreJob:
+    """Create a Job that reads a backup.
+
+    `incarnation` is 0 for one that may run beside members, else the epoch of the incarnation that has been recorded: no
+    pod of a member may exist.
+    """
+
+    manifest: Manifest
+    incarnation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRestoreJob:
+    """Delete exactly this Job with its pods."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSeedClaim:
+    """Create the claim of the seed before the seed, for a Job to put a backup there."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSafetyCopy:
+    """Create the ZooKeeperBackup of the data that a restore gives up."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
 class FoundAuthority:
     """Make this generation of the cluster's own CA, in exactly the observed Secret, or in a new one."""
 
@@ -182,7 +218,10 @@ CertificateStep = FoundAuthority | WriteCertificate | DropCertificates | Publish
 
 Disruption = Reconfigure | RemovePods | RestartPod
 
-RecoveryStep = RecordIncarnation | StopMembers | StartSeed
+RestoreStep = StartRestoreJob | RemoveRestoreJob | CreateSeedClaim | CreateSafetyCopy
+"""A step that brings a backup to the seed, or comes before that."""
+
+RecoveryStep = RecordIncarnation | StopMembers | StartSeed | RestoreStep
 """A step of an ensemble that begins again from the data of one member."""
 
 PlainStep = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | Disruption

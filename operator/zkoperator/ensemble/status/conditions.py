@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from zkoperator.api.cluster import Member
+from zkoperator.api.incarnation import Origin
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.controller.events import NOTE_LIMIT
@@ -76,6 +77,12 @@ class Facts:
         )
 
     @property
+    def is_restoring(self) -> bool:
+        """Whether members are stopped, or not started yet, for a restore."""
+        recovery = self.cluster.recovery
+        return recovery is not None and recovery.from_ is Origin.BACKUP
+
+    @property
     def may_serve(self) -> int:
         """How many voters may serve: voters that serve, and voters that the operator cannot reach."""
         return sum(
@@ -93,6 +100,8 @@ def available(facts: Facts) -> ConditionFields:
         return ClusterCondition.AVAILABLE, Truth.TRUE, ClusterReason.QUORUM_SERVES, f"{count}, {leader} leads"
     if not facts.cluster.is_founded:
         return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.BOOTSTRAPPING, count
+    if facts.is_restoring:
+        return ClusterCondition.AVAILABLE, Truth.FALSE, ClusterReason.RESTORING, f"{count}; {facts.plan.message}"
     if facts.may_serve >= facts.quorum:
         message = f"{count}; {facts.may_serve - len(facts.serving)} do not answer the operator"
         return ClusterCondition.AVAILABLE, Truth.UNKNOWN, ClusterReason.UNKNOWN, message
@@ -150,8 +159,10 @@ def degraded(facts: Facts) -> ConditionFields:
 
 def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
     observed = facts.observed
-    if facts.plan.reason in _REFUSED:
+    if facts.plan.reason in (*_REFUSED, ClusterReason.RESTORE_FAILED):
         return facts.plan.reason, facts.plan.message
+    if facts.is_restoring:
+        return _failing_pod(facts)
     if facts.is_briefly_silent:
         return _lesser(facts)
     if facts.cluster.is_founded and not facts.quorum_serves and observed.leaderless_s > ELECTION_S:

@@ -14,12 +14,11 @@ from zkoperator.ensemble.plan.steps import (
     LabelPod,
     Reconfigure,
     RecordBootstrap,
-    RecordIncarnation,
+    RecoveryStep,
     RemovePods,
     RestartPod,
-    StartSeed,
+    RestoreStep,
     Step,
-    StopMembers,
     WriteCertificate,
 )
 from zkoperator.ensemble.status.certificates import describe_certificate_step
@@ -35,9 +34,16 @@ _BAD = tuple(
         ClusterReason.INVALID_SPEC,
         ClusterReason.MEMBER_DOWN,
         ClusterReason.RECOVERY_REFUSED,
+        ClusterReason.RESTORE_REFUSED,
+        ClusterReason.RESTORE_FAILED,
     )
 )
 """Reasons of Ready and Progressing that make a Warning; their status alone does not."""
+
+_ANSWERS = tuple(
+    reason.value
+    for reason in (ClusterReason.RECOVERY_REFUSED, ClusterReason.RESTORE_REFUSED, ClusterReason.RESTORE_FAILED)
+)
 
 
 def transition_notices(before: Iterable[RawCondition], after: Iterable[RawCondition]) -> tuple[Notice, ...]:
@@ -55,7 +61,7 @@ def transition_notices(before: Iterable[RawCondition], after: Iterable[RawCondit
 
 def _tells_each_time(condition: RawCondition) -> bool:
     """Whether each new message deserves an Event. Warnings do; refusals do, as a person waits for the answer."""
-    return _is_warning(condition) or condition["reason"] == ClusterReason.RECOVERY_REFUSED.value
+    return _is_warning(condition) or condition["reason"] in _ANSWERS
 
 
 def _is_warning(condition: RawCondition) -> bool:
@@ -88,6 +94,8 @@ def _is_bad(condition: RawCondition) -> bool:
 
 def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
     """Return the notice of a step that was carried out, None if it needs none. `how` says what was special about it."""
+    if isinstance(step, RecoveryStep):
+        return _recovery_notice(step)
     match step:
         case FoundAuthority() | WriteCertificate():
             return Notice("Normal", "CertificateChanged", describe_certificate_step(names, step), "Renew")
@@ -96,16 +104,12 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
                 f"{child.title} {child.name_of(names)}: {how}; it is taken back: change the ZooKeeperCluster instead"
             )
             return Notice("Warning", "EditTakenBack", message, "Repair")
-        case RecordBootstrap(members, False):
-            return Notice("Normal", "Bootstrap", f"the ensemble may be founded by {members} members", "Bootstrap")
-        case RecordBootstrap(members, True):
-            return Notice("Normal", "Bootstrap", f"the ensemble of {members} first members is founded", "Bootstrap")
+        case RecordBootstrap():
+            return Notice("Normal", "Bootstrap", _describe_bootstrap(step), "Bootstrap")
         case Reconfigure(joining, leaving, _, voters):
             parts = (("added", [server.id for server in joining]), ("removed", leaving), ("voters", sorted(voters)))
             message = ", ".join(f"{verb} {_pods(names, members)}" for verb, members in parts if members)
             return Notice("Normal", "Reconfigured", message, "Reconfigure")
-        case RecordIncarnation() | StopMembers() | StartSeed():
-            return Notice("Warning", "Recovery", describe_recovery_step(step), "Recover")
         case RemovePods(removed=removed):
             return Notice("Normal", "PodsRemoved", f"removed pods {_pods(names, removed)}", "Scale")
         case LabelPod(name=name):
@@ -116,6 +120,20 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
             return Notice("Normal", "MemberRestarted", message, "Restart")
         case _:
             return None
+
+
+def _recovery_notice(step: RecoveryStep) -> Notice:
+    if isinstance(step, RestoreStep):
+        return Notice("Normal", "Restore", describe_recovery_step(step), "Restore")
+    return Notice("Warning", "Recovery", describe_recovery_step(step), "Recover")
+
+
+def _describe_bootstrap(step: RecordBootstrap) -> str:
+    if step.incarnation is not None:
+        return f"the ensemble begins with the data of a backup, and is led by {step.incarnation.seed} at first"
+    if step.complete:
+        return f"the ensemble of {step.members} first members is founded"
+    return f"the ensemble may be founded by {step.members} members"
 
 
 def _pods(names: Names, members: Iterable[int]) -> str:

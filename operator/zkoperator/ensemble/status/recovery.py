@@ -1,11 +1,20 @@
 """What is said about a recovery: its proposal to a person, the Events of its steps, an idle approval. Pure."""
 
-from zkoperator.api.incarnation import Incarnation
-from zkoperator.ensemble.model.names import RECOVER
+from zkoperator.api.incarnation import Incarnation, Origin
+from zkoperator.ensemble.model.names import RECOVER, RESTORE
 from zkoperator.ensemble.observe.answers import NotServing
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.approval import known_zxid
-from zkoperator.ensemble.plan.steps import RecordIncarnation, RecoveryStep, StartSeed, StopMembers
+from zkoperator.ensemble.plan.steps import (
+    CreateSafetyCopy,
+    CreateSeedClaim,
+    RecordIncarnation,
+    RecoveryStep,
+    RemoveRestoreJob,
+    StartRestoreJob,
+    StartSeed,
+    StopMembers,
+)
 from zkoperator.ensemble.validate import ValidatedCluster
 
 
@@ -38,19 +47,35 @@ def describe_recovery_step(step: RecoveryStep) -> str:
             return "all members are stopped, so that none of them runs on when the seed starts"
         case StartSeed():
             return "the seed starts alone, with an epoch above all earlier ones"
+        case StartRestoreJob(manifest, incarnation):
+            what = "fetches the backup to the seed's volume" if incarnation else "reads the backup to its end"
+            return f"Job {manifest['metadata']['name']} {what}"
+        case RemoveRestoreJob(name):
+            return f"Job {name} has ended, and is removed"
+        case CreateSeedClaim(manifest):
+            return f"claim {manifest['metadata']['name']} is made for the backup"
+        case CreateSafetyCopy(manifest):
+            return f"ZooKeeperBackup {manifest['metadata']['name']} copies the present data before it is given up"
 
 
 def _describe_record(incarnation: Incarnation | None, *, complete: bool) -> str:
     if incarnation is None or not incarnation.seed:
-        return "a quorum serves again: the recovery is withdrawn"
+        return "the ensemble goes on as it was: the recovery or restore is withdrawn"
     if complete:
         return f"incarnation {incarnation.number} is led by {incarnation.seed}; the others join and copy its data"
-    return f"incarnation {incarnation.number} begins with the data of {incarnation.seed}: {incarnation.approved}"
+    whose = "a backup" if incarnation.from_ is Origin.BACKUP else incarnation.seed
+    return f"incarnation {incarnation.number} begins with the data of {whose}: {incarnation.approved}"
 
 
 def idle_approval(cluster: ValidatedCluster, observed: Observed) -> str:
     """Return a warning about an approval that does nothing now and might be carried out one day; empty without one."""
+    recorded = cluster.status.incarnation
+    if recorded is not None and not recorded.is_open and cluster.meta.annotations.get(RESTORE) == recorded.approved:
+        return f"the restore {recorded.approved} is done; remove the annotation ({_removal(cluster, RESTORE)})"
     if RECOVER not in cluster.meta.annotations or observed.committed is None or cluster.recovery is not None:
         return ""
-    command = f"kubectl -n {cluster.meta.namespace} annotate zk {cluster.meta.name} {RECOVER}-"
-    return f"the annotation {RECOVER} does nothing while a quorum serves; remove it ({command})"
+    return f"the annotation {RECOVER} does nothing while a quorum serves; remove it ({_removal(cluster, RECOVER)})"
+
+
+def _removal(cluster: ValidatedCluster, annotation: str) -> str:
+    return f"kubectl -n {cluster.meta.namespace} annotate zk {cluster.meta.name} {annotation}-"

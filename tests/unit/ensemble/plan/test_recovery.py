@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from tests.support.worlds.ensemble_recovery import RecoveryWorld, recovery_world
-from zkoperator.api.incarnation import Incarnation
 from zkoperator.ensemble.apply import recovery as writer
 from zkoperator.ensemble.model.names import RECOVER
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan import approval, recovery
+from zkoperator.ensemble.plan.progress import Recovery
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import ZOOKEEPER_CLUSTERS
 
@@ -159,8 +159,8 @@ def blind_to_pods_that_end(patch: Patch) -> None:
     """Plan as if a pod that is told to end had ended."""
     whole = recovery._continue
 
-    def blind(cluster: ValidatedCluster, observed: Observed, found: Incarnation) -> recovery.Recovery:
-        return whole(cluster, observed if observed.replicas else replace(observed, pods={}), found)
+    def blind(cluster: ValidatedCluster, observed: Observed, *rest: Any) -> Recovery:
+        return whole(cluster, observed if observed.replicas else replace(observed, pods={}), *rest)
 
     patch.setattr(recovery, "_continue", blind)
 
@@ -175,7 +175,7 @@ def _blind_twice(patch: Patch) -> None:
 
 def _blind_to_the_quorum(patch: Patch) -> None:
     whole = recovery._continue
-    patch.setattr(recovery, "_continue", lambda c, observed, found: whole(c, replace(observed, answers={}), found))
+    patch.setattr(recovery, "_continue", lambda c, observed, *rest: whole(c, replace(observed, answers={}), *rest))
 
 
 def _epoch_of_the_record_alone(patch: Patch) -> None:
