@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.conftest import SMALL, Space, cluster, kubectl
+from tests.e2e.conftest import BOTH_WIRES, SMALL, Space, cluster, kubectl
 from tests.support.waiting import eventually
 from tests.support.worlds.drainer import Drainer
 from tests.support.worlds.ensemble_story import Ensemble, restart_order
@@ -101,10 +101,11 @@ async def test_restarts_are_done_when_asked_for_all_or_for_one_and_never_without
         space.tell(f"{drainer.refused} evictions asked for beside {drainer.moments} restarts were refused")
 
 
+@BOTH_WIRES
 async def test_upgrades_from_release_to_release_lose_nothing(space: Space) -> None:
     # The way back is an edit like this one; tests/integration/test_testbed_zookeepers.py shows that a server takes it.
     main = Ensemble(space)
-    await space.apply(cluster(3, image=OLDEST))
+    await space.apply(space.cluster(3, image=OLDEST))
     assert (await main.ready(3))["version"] == "3.8.6"
     async with main.written():
         for image, version in ((OLD, "3.9.4"), (NEW, "3.9.5")):

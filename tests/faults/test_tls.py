@@ -14,6 +14,7 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.security import make_acl
 
+from testbed import jars
 from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
 from tests.support.faults import faketime
@@ -277,3 +278,17 @@ async def test_a_pod_whose_first_certificate_nears_its_end_is_replaced(site: Sit
 async def are_others(plot: Plot, before: Mapping[str, str]) -> bool:
     now = await uids(plot)
     return now.keys() == before.keys() and not set(now.values()) & set(before.values())
+
+
+@pytest.mark.parametrize("quorum", ["own", "company"])
+async def test_members_of_the_oldest_release_meet_by_tls(site: Site, tmp_path: Path, quorum: str) -> None:
+    oldest = {"image": f"docker.io/library/zookeeper:{jars.VERSIONS[0]}"}
+    tls = of_company()["tls"] if quorum == "company" else of_company()["tls"] | {"quorum": {}}
+    async with (
+        certified(site, tmp_path, 3, {**oldest, "tls": tls}) as (plot, kubelets, company),
+        writing(site, kubelets, company) as writer,
+    ):
+        cluster = await plot.site.kube.get(f"{plot.custom}/zookeeperclusters/main")
+        assert (cluster["status"]["version"], cluster["status"]["tls"]["phase"]) == (jars.VERSIONS[0], "QuorumTLS")
+        await kubelets.kill(await one(kubelets, "leader"))
+        await progress(writer)

@@ -117,6 +117,14 @@ class Kubelets:
         """Have a pod that was held start again."""
         self._held.discard(self._containers[pod].uid)
 
+    async def freeze(self, pod: str) -> None:
+        """Stop a pod's server without ending it: its connections stay, and nobody answers."""
+        await asyncio.to_thread(self._containers[pod].server.freeze)
+
+    def thaw(self, pod: str) -> None:
+        """Let a server that was frozen go on."""
+        self._containers[pod].server.thaw()
+
     def slow_down(self, pod: str, seconds: float) -> None:
         """Have each `fsync` of a pod take so long from now on; 0: no longer than it must."""
         self._delay(pod).write_text(f"{seconds}\n")
@@ -161,7 +169,7 @@ class Kubelets:
         assert found is not None
         root = self._directory / uid
         disk = self.volume(name, claim["metadata"]["uid"] if claim is not None else f"{uid}-data")
-        _lay_out(root, disk, config["data"])
+        _lay_out(root, disk, config["data"], _version(pod))
         certificates = SecretVolume.of(pod, root)
         if certificates is not None and not await certificates.refresh(self._plot):
             return
@@ -285,7 +293,13 @@ def _moved(text: str, root: Path) -> str:
     return re.sub(paths, lambda found: f"{root}{found[0]}", text)
 
 
-def _lay_out(root: Path, disk: Path, config: Mapping[str, str]) -> None:
+def _version(pod: Manifest) -> str:
+    """The release of ZooKeeper that the pod's image names, the last one when it names none of ours."""
+    tag = pod["spec"]["containers"][0]["image"].rpartition(":")[2]
+    return tag if tag in jars.VERSIONS else jars.VERSIONS[-1]
+
+
+def _lay_out(root: Path, disk: Path, config: Mapping[str, str], version: str) -> None:
     """Make what a container finds: its volumes, its ConfigMap and the programs of the image."""
     for name in ("config", "tmp", "bin"):
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -293,7 +307,7 @@ def _lay_out(root: Path, disk: Path, config: Mapping[str, str]) -> None:
         (root / "data").symlink_to(disk)
     for name, text in config.items():
         (root / "config" / name).write_text(_moved(text, root))
-    classes = f"{jars.release(jars.VERSIONS[-1])}/*"
+    classes = f"{jars.release(version)}/*"
     main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
     _program(root / "bin" / "zkServer.sh", f'exec java $SERVER_JVMFLAGS -cp "{classes}" {main} "$ZOOCFGDIR/zoo.cfg"')
     _program(root / "bin" / "getent", "exit 0")

@@ -51,7 +51,8 @@ def _quorum_keys(phase: QuorumPhase) -> dict[str, str]:
         "portUnification": _word(phase is not QuorumPhase.TLS),
         "sslQuorumReloadCertFiles": "true",
         **_stores("ssl.quorum", "quorum"),
-        "ssl.quorum.enabledProtocols": "TLSv1.3",
+        # 3.8 has no cipher suites of TLS 1.3 among its defaults: with that alone, its members never meet.
+        "ssl.quorum.enabledProtocols": "TLSv1.3,TLSv1.2",
         # This is the default of 3.9. With that of 3.8 the accepting member looks for the caller's address in its
         # certificate.
         "fips-mode": "true",
