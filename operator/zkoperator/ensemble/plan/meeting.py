@@ -20,13 +20,15 @@ def meeting_advice(cluster: ValidatedCluster, observed: Observed) -> str:
     names, (first, second) = cluster.names, idle[:2]
     kubectl, host = f"kubectl -n {names.namespace}", names.host(second)
     inside = f"{kubectl} exec {names.pod(first)} --"
-    causes = (
+    causes = [
         f"the name service does not answer them ({inside} getent hosts {host})",
         f"a NetworkPolicy denies port 53, or ports {QUORUM_PORT} and {ELECTION_PORT} between members "
         f"({kubectl} get networkpolicy)",
         f"something else closes these ports ({inside} nc -z -w 2 {host} {ELECTION_PORT}, and 'Cannot open channel' in "
         f"{kubectl} logs {names.pod(first)})",
-    )
+    ]
+    if cluster.spec.tls is not None and cluster.spec.tls.quorum is not None:
+        causes.append(f"members refuse one another's TLS ('SSL' in {kubectl} logs {names.pod(first)})")
     count = f"{len(idle)} of {len(voters)} members run and do not find one another"
     return f"{count}; likely, in this order: {'; '.join(causes)}"
 

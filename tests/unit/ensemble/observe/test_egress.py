@@ -152,6 +152,14 @@ def test_founders_that_run_and_never_meet_are_told_with_causes_and_commands() ->
     assert "name service" in degraded["message"]
 
 
+def test_founders_with_tls_are_told_of_that_cause_as_well() -> None:
+    world, observed = unmet(60.0)
+    assert "TLS" not in meeting.meeting_advice(valid(world.raw), observed)
+    world.edit(tls={"quorum": {}})
+    assert "'SSL' in kubectl -n demo logs main-zk-0" in meeting.meeting_advice(valid(world.raw), observed)
+    assert len(meeting.meeting_advice(valid(world.raw), observed)) < 1024
+
+
 def test_too_few_copies_to_elect_are_told_with_what_lets_an_empty_member_vote() -> None:
     world, observed = unmet(60.0)
     world.raw["metadata"]["annotations"] = {"zkoperator.dev/take-over": "uid-of-the-original"}
@@ -175,6 +183,11 @@ async def _too_few_copies() -> None:
 
 
 SEEDS = (
+    Seed(
+        "members with TLS may refuse one another's certificates",
+        rewritten(meeting, "meeting_advice", "cluster.spec.tls is not None and", "False and"),
+        (test_founders_with_tls_are_told_of_that_cause_as_well,),
+    ),
     Seed(
         "egress is granted where it is denied",
         replaced(child_steps, "_needs_egress", lambda _: False),
