@@ -22,7 +22,8 @@ _DNS_PORTS = [
 
 def install(rest: Rest, cluster: Layout) -> None:
     """Apply the objects of the add-ons."""
-    rest.apply(f"/apis/storage.k8s.io/v1/storageclasses/{local_volumes.STORAGE_CLASS}", local_volumes.storage_class())
+    for manifest in local_volumes.storage_classes():
+        rest.apply(f"/apis/storage.k8s.io/v1/storageclasses/{manifest['metadata']['name']}", manifest)
     namespace = "namespaces/kube-system"
     rest.apply(f"/api/v1/{namespace}/services/kube-dns", _dns_service(cluster))
     rest.apply(f"/apis/discovery.k8s.io/v1/{namespace}/endpointslices/kube-dns", _dns_endpoints(cluster))

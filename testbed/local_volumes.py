@@ -1,4 +1,8 @@
-"""Dynamic `local` volumes on the node that the scheduler selected; unlike with hostPath, fsGroup is applied to them."""
+"""Dynamic `local` volumes on the node that the scheduler selected; unlike with hostPath, fsGroup is applied to them.
+
+There is no limit to what such a volume takes. One that grows does so in what the API says of it, which is what a
+storage driver tells the API server when it is done.
+"""
 
 import shutil
 from typing import Any
@@ -7,6 +11,7 @@ from testbed.layout import Layout, Node
 from testbed.rest import Rest
 
 STORAGE_CLASS = "standard"
+RIGID_CLASS = "rigid"
 PROVISIONER = "testbed.zkoperator.dev/local"
 
 _CLAIMS = "/api/v1/persistentvolumeclaims?resourceVersion=0"
@@ -15,18 +20,21 @@ _SELECTED_NODE = "volume.kubernetes.io/selected-node"
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 
 
-def storage_class() -> dict[str, Any]:
-    """Return the default StorageClass."""
+def storage_classes() -> tuple[dict[str, Any], ...]:
+    """Return the default StorageClass, whose volumes may grow, and one whose volumes may not."""
+    default = {"storageclass.kubernetes.io/is-default-class": "true"}
+    return (_storage_class(STORAGE_CLASS, default, grows=True), _storage_class(RIGID_CLASS, {}, grows=False))
+
+
+def _storage_class(name: str, annotations: dict[str, str], *, grows: bool) -> dict[str, Any]:
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
-        "metadata": {
-            "name": STORAGE_CLASS,
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        },
+        "metadata": {"name": name, "annotations": annotations},
         "provisioner": PROVISIONER,
         "reclaimPolicy": "Delete",
         "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": grows,
     }
 
 
@@ -39,6 +47,8 @@ def reconcile(rest: Rest, cluster: Layout) -> None:
         node = nodes.get(claim["metadata"].get("annotations", {}).get(_SELECTED_NODE))
         if node is not None and _waits(claim) and _volume_name(claim) not in existing:
             _provision(rest, node, claim)
+        elif _is_to_grow(claim) and _volume_name(claim) in existing:
+            _grow(rest, claim)
     for volume in volumes:
         if _is_released(volume):
             shutil.rmtree(volume["spec"]["local"]["path"], ignore_errors=True)
@@ -46,7 +56,24 @@ def reconcile(rest: Rest, cluster: Layout) -> None:
 
 
 def _waits(claim: dict[str, Any]) -> bool:
-    return (claim["spec"].get("storageClassName"), claim["status"].get("phase")) == (STORAGE_CLASS, "Pending")
+    ours = claim["spec"].get("storageClassName") in (STORAGE_CLASS, RIGID_CLASS)
+    return ours and claim["status"].get("phase") == "Pending"
+
+
+def _is_to_grow(claim: dict[str, Any]) -> bool:
+    has = claim["status"].get("capacity", {}).get("storage")
+    bound = claim["status"].get("phase") == "Bound" and claim["spec"].get("storageClassName") == STORAGE_CLASS
+    # A claim cannot ask for less than it has, so that what differs is more.
+    return bound and has is not None and has != claim["spec"]["resources"]["requests"]["storage"]
+
+
+def _grow(rest: Rest, claim: dict[str, Any]) -> None:
+    metadata, size = claim["metadata"], claim["spec"]["resources"]["requests"]
+    merge = "application/merge-patch+json"
+    rest("PATCH", f"{_VOLUMES}/{_volume_name(claim)}", {"spec": {"capacity": size}}, merge)
+    status = {"status": {"capacity": size, "allocatedResources": size, "allocatedResourceStatuses": None}}
+    path = f"/api/v1/namespaces/{metadata['namespace']}/persistentvolumeclaims/{metadata['name']}/status"
+    rest("PATCH", path, status, merge)
 
 
 def _is_released(volume: dict[str, Any]) -> bool:
@@ -73,7 +100,7 @@ def _provision(rest: Rest, node: Node, claim: dict[str, Any]) -> None:
             "capacity": spec["resources"]["requests"],
             "accessModes": spec["accessModes"],
             "persistentVolumeReclaimPolicy": "Delete",
-            "storageClassName": STORAGE_CLASS,
+            "storageClassName": spec["storageClassName"],
             "volumeMode": "Filesystem",
             "local": {"path": str(path)},
             "claimRef": {

@@ -101,7 +101,7 @@ class ActiveReplica:
             InformedStore(self._children),
             SocketProbe(timeout_s=_PROBE_S, report=count_request),
             connector,
-            Defaults(image=settings.default_image, domain=settings.cluster_domain),
+            Defaults(settings.default_image, settings.cluster_domain, reads_nodes=settings.read_nodes),
             clock,
             meter=metrics.clusters,
             schedules=self._schedules_in,

@@ -97,6 +97,11 @@ class Settings:
     cluster_domain: str = _option(
         "cluster.local", _matching(DNS_SUBDOMAIN, "a DNS domain"), "DNS domain of the Kubernetes cluster"
     )
+    read_nodes: bool = _option(
+        False,
+        _yes_no,
+        "read the nodes of members that do not serve, so that members on lost nodes are replaced; needs the right to",
+    )
     lease: bool = _option(True, _yes_no, "act only while holding the Lease; false for a single process")
     lease_name: str = _option("zkoperator", str, "name of the Lease")
     namespace: str = _option("zkoperator-system", _NAMESPACE, "namespace of the operator itself, where the Lease is")

@@ -70,6 +70,26 @@ async def test_killed_members_come_back_and_the_status_says_so_in_time(space: Sp
     assert await main.uids() == {name: pod["metadata"]["uid"] for name, pod in pods.items()}
 
 
+async def grow_and_replace(main: Ensemble) -> None:
+    """Let the volumes grow, which ends no pod, and then give one member a new one, which ends its pod alone."""
+    pods, claims = await main.uids(), await main.uids("persistentvolumeclaims")
+    await main.edit(storage={"size": "2Gi"})
+    members = (await main.ready(3))["members"]
+    assert {(m["volume"]["capacity"], m["volume"]["state"]) for m in members} == {("2Gi", "Bound")}
+    assert (await main.uids(), await main.uids("persistentvolumeclaims")) == (pods, claims)
+    wanted = "data-main-zk-1"
+    await main.annotate(**{"replace-volume": f"main-zk-1={claims[wanted]}"})
+
+    async def replaced() -> bool:
+        return (await main.uids("persistentvolumeclaims")).get(wanted, claims[wanted]) != claims[wanted]
+
+    await eventually(replaced, within_s=180)
+    members = (await main.ready(3))["members"]
+    assert {m["volume"]["capacity"] for m in members} == {"2Gi"}
+    after = await main.uids()
+    assert {name for name, uid in pods.items() if after[name] != uid} == {"main-zk-1"}
+
+
 async def test_deleted_and_evicted_members_come_back_one_voter_at_a_time(space: Space) -> None:
     main = Ensemble(space)
     await space.apply(cluster(3))
@@ -93,6 +113,7 @@ async def test_deleted_and_evicted_members_come_back_one_voter_at_a_time(space: 
         assert [await evict(f"main-zk-{n}") for n in (0, 1, 2)].count(True) == 1
         await main.says("Ready", status="False")
         await main.ready(3)
+        await grow_and_replace(main)
 
 
 async def exchange_volumes(space: Space, one: str, other: str) -> None:

@@ -133,7 +133,7 @@ async def test_the_server_refuses_a_bad_object_with_the_field_and_the_fix(bad: B
 
 CHANGES: tuple[tuple[Resource, Manifest, dict[str, Any], str, str], ...] = (
     (ZOOKEEPER_CLUSTERS, cluster(), {"storage": {"type": "Ephemeral"}}, "spec.storage.type", "without their data"),
-    (ZOOKEEPER_CLUSTERS, cluster(), {"storage": {"size": "20Gi"}}, "spec.storage.size", "enlarge the claims"),
+    (ZOOKEEPER_CLUSTERS, cluster(), {"storage": {"size": "9Gi"}}, "spec.storage.size", "volumes do not shrink"),
     (
         ZOOKEEPER_CLUSTERS,
         cluster(),
@@ -207,6 +207,7 @@ async def test_what_cannot_be_changed_says_why_and_what_to_do_instead(
     [
         (ZOOKEEPER_CLUSTERS, cluster(), {"replicas": 5, "image": "zookeeper:3.9.4", "paused": True}),
         (ZOOKEEPER_CLUSTERS, cluster(), {"storage": {"retention": {"whenScaled": "Delete"}}}),
+        (ZOOKEEPER_CLUSTERS, cluster(), {"storage": {"size": "10.5Gi"}}),
         (CONFIG_SYNCS, sync(), {"zookeeper": {"clusterRef": None, "hosts": "a:2181"}}),
         (CONFIG_SYNCS, sync(**several("/a", "/b")), {"zookeeper": {"sources": [{"path": "/b", "prefix": "b."}]}}),
         (CONFIG_SYNCS, sync(), {"direction": "ZooKeeperToConfigMap", "keys": {"ephemerals": "Include"}}),

@@ -18,7 +18,7 @@ from tests.support.worlds.ensemble import KEY, EnsembleWorld, Lagging, ensemble_
 from tests.support.worlds.ensemble_rivals import Rivals
 from zkoperator.ensemble.apply.applier import Applier
 from zkoperator.ensemble.build.certificates import BUNDLE_KEY
-from zkoperator.ensemble.model.names import CERTIFICATES, MADE_WITH, REVISION, WRITTEN
+from zkoperator.ensemble.model.names import CERTIFICATES, MADE_WITH, REPLACE_VOLUME, REVISION, WRITTEN
 from zkoperator.ensemble.model.tls import NO_TLS
 from zkoperator.ensemble.observe.certificates import MAX_AGE_S
 from zkoperator.ensemble.observe.observed import Observed
@@ -98,6 +98,13 @@ def _without_ca(world: EnsembleWorld) -> None:
     world.clock.seconds += MAX_AGE_S
 
 
+def _replace_volume(world: EnsembleWorld) -> None:
+    found = world.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", "data-main-zk-1")
+    assert found is not None
+    text = f"main-zk-1={found['metadata']['uid']}"
+    world.api.edit(ZOOKEEPER_CLUSTERS, *KEY, {"metadata": {"annotations": {REPLACE_VOLUME: text}}})
+
+
 def _one_has_tls(world: EnsembleWorld) -> bool:
     return any(pod.tls != NO_TLS for pod in world.pods.values())
 
@@ -114,6 +121,11 @@ PLAIN: dict[str, Chapter] = {
     ),
     "roll": Chapter(3, (_asking(config={"tickTime": "3000"}),)),
     "upgrade": Chapter(3, (_asking(image=BETTER),)),
+    "expand volumes": Chapter(3, (_asking(storage={"size": "20Gi"}),)),
+    "replace a volume": Chapter(3, (_replace_volume,)),
+    "another class": Chapter(
+        3, (_asking(storage={"storageClassName": "fast"}),), {"storage": {"storageClassName": "a"}}
+    ),
     "delete": Chapter(3, (lambda world: world.api.remove(ZOOKEEPER_CLUSTERS, *KEY),), _policy("whenDeleted")),
 }
 CHANGE_OF_MIND = "TLS on and a change of mind"
@@ -134,6 +146,7 @@ LASTING = [name for name in CHAPTERS if name not in ("delete", CHANGE_OF_MIND)]
 
 async def _begin(chapter: Chapter) -> EnsembleWorld:
     world = ensemble_world(chapter.replicas, **chapter.spec)
+    world.protects_claims = True
     if chapter.changes:
         await world.rest()
         world.made.clear()

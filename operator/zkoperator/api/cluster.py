@@ -10,6 +10,7 @@ from zkoperator.api.founding import Beginning
 from zkoperator.api.grant import Grant
 from zkoperator.api.incarnation import Incarnation
 from zkoperator.api.jvm import FLAG_RULES
+from zkoperator.api.member_volume import MemberVolume, VolumeReplacement
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
 from zkoperator.api.pod import Pod
 from zkoperator.api.resources import PullPolicy, Resources
@@ -71,11 +72,9 @@ class Storage(Model):
 
     rules: ClassVar = (
         Rule(
-            "cannot be changed: a StatefulSet keeps its claim template; create a new ZooKeeperCluster with the other "
-            "class and move the data",
+            "write the name of a class: without one, new volumes would be of a class that nobody has named",
             field="storageClassName",
-            cel="has(self.storageClassName) == has(oldSelf.storageClassName)"
-            " && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
+            cel="!has(oldSelf.storageClassName) || has(self.storageClassName)",
         ),
     )
 
@@ -84,18 +83,11 @@ class Storage(Model):
         Rules(immutable("members would start without their data; create a new ZooKeeperCluster and move the data")),
     ] = StorageType.PERSISTENT
     """`Persistent`: each member has a volume claim. `Ephemeral`: the data is lost with the pod; for tests only."""
-    size: Annotated[
-        StorageSize,
-        Rules(
-            immutable(
-                "a StatefulSet keeps its claim template; enlarge the claims themselves (`kubectl edit pvc`) where the "
-                "storage class allows it"
-            )
-        ),
-    ] = "10Gi"
-    """Size of each volume."""
+    size: StorageSize = "10Gi"
+    """Size of each volume. It may grow while the ensemble serves, where the storage class lets volumes grow."""
     storage_class_name: Annotated[str, Field(max_length=253)] | None = None
-    """StorageClass of the claims. The default is the default class of the Kubernetes cluster."""
+    """StorageClass of the claims. The default is the default class of the Kubernetes cluster. When it is changed, one
+    member after another gets a new volume of the new class, which it fills from the others; that takes three voters."""
     retention: Retention = Retention()
     """What happens to volume claims that no member needs any more."""
 
@@ -248,6 +240,8 @@ class Member(Model):
     """zxid of the last transaction that the member had when it served last, hexadecimal. It can be 10 s older."""
     reason: Annotated[str, Field(max_length=1024)] = ""
     """What is wrong with the member; empty when nothing is."""
+    volume: MemberVolume | None = None
+    """The member's volume; absent with Ephemeral storage, and while there is no claim."""
 
 
 class Bootstrap(Model):
@@ -310,6 +304,8 @@ class ZooKeeperClusterStatus(Model):
     """The bootstrap record, which permits the founding; absent before that."""
     incarnation: Incarnation | None = None
     """The last recovery from a lost quorum, or the last restore of a backup; absent while there was none."""
+    volume_replacement: VolumeReplacement | None = None
+    """The last replacement of a volume that a person has approved; absent while there was none."""
     backup: LastBackup | None = None
     """The newest backups that ZooKeeperBackupSchedules have made of the ensemble; absent while there is none."""
     members: Annotated[
@@ -322,6 +318,15 @@ class ZooKeeperClusterStatus(Model):
     """The state of each member."""
     conditions: Conditions = ()
     """Ready, Available, Progressing and Degraded; Reconciling and Stalled repeat Ready for other tools."""
+
+
+_NOT_SMALLER = (
+    "quantity(self.spec.storage.size).compareTo(quantity(oldSelf.spec.storage.size)) >= 0"
+    " || (has(self.status) && has(self.status.members) && self.status.members.exists(m, has(m.volume))"
+    " && self.status.members.all(m, !has(m.volume) || !has(m.volume.capacity)"
+    " || quantity(m.volume.capacity).compareTo(quantity(self.spec.storage.size)) <= 0))"
+)
+"""A size that no volume has reached may be taken back: the storage may have refused it."""
 
 
 class ZooKeeperCluster(Model):
@@ -339,6 +344,12 @@ class ZooKeeperCluster(Model):
             field="metadata.name",
             cel="self.metadata.name.matches(r'^[a-z][-a-z0-9]*$')",
             holds=lambda cluster: re.fullmatch("[a-z][-a-z0-9]*", cluster.metadata.name) is not None,
+        ),
+        Rule(
+            "may only grow: volumes do not shrink. Write at least the size that they have "
+            "(status.members[].volume.capacity), or create a new ZooKeeperCluster and move the data",
+            field="spec.storage.size",
+            cel=_NOT_SMALLER,
         ),
     )
 

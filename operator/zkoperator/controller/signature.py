@@ -109,10 +109,17 @@ class SignedApi:
         uid: str | None = None,
         resource_version: str | None = None,
         grace_period_s: int | None = None,
+        orphan: bool = False,
     ) -> bool:
         """Delete."""
         return await self._api.delete(
-            resource, namespace, name, uid=uid, resource_version=resource_version, grace_period_s=grace_period_s
+            resource,
+            namespace,
+            name,
+            uid=uid,
+            resource_version=resource_version,
+            grace_period_s=grace_period_s,
+            orphan=orphan,
         )
 
     async def evict(

@@ -13,11 +13,12 @@ from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.observer import Observer, Schedules, Store, unknown_schedules
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, REST_S, SOON_S, Plan, make_plan
-from zkoperator.ensemble.plan.refused_step import plan_after_refusal, waiting_for_budget
+from zkoperator.ensemble.plan.refused_step import ExpansionRefusedError, plan_after_refusal, waiting_for_budget
 from zkoperator.ensemble.plan.steps import (
     CertificateStep,
     RecordBootstrap,
     RecordIncarnation,
+    RecordReplacement,
     Step,
     WriteBinding,
 )
@@ -47,6 +48,9 @@ _MAX_CONFLICTS = 10
 
 _OBSERVATIONS_PER_S = 60.0
 """Observations of all settled clusters together, so that their cost is bounded for any number of clusters."""
+
+_RECORDS = (RecordBootstrap, RecordIncarnation, RecordReplacement)
+"""Steps that write into status themselves, so that what was read of it is out of date."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +89,9 @@ class EnsembleReconciler:
         self._api = api
         self._store = store
         self._defaults = defaults
-        self._observer = Observer(api, store, probe, self._now_s, wall, schedules, images)
+        self._observer = Observer(
+            api, store, probe, self._now_s, wall, schedules, images, reads_nodes=defaults.reads_nodes
+        )
         self._applier = Applier(api, Reconfigurer(api, connector), wall)
         self._reporter = Reporter(api, self._now_s, meter=meter)
         self._states = KeyedState(ClusterState)
@@ -168,9 +174,11 @@ class EnsembleReconciler:
             return waiting_for_budget(cluster, plan, error, state.budget_waited_s(self._now_s()))
         except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
             state.conflicts = 0
+            if isinstance(error, ExpansionRefusedError):
+                state.observer.expansions.refuse(error.uid, error.size, str(error), self._now_s())
             return plan_after_refusal(plan, error)
         state.conflicts, state.budget_spent_at_s = 0, None
-        return None if any(isinstance(step, RecordBootstrap | RecordIncarnation) for step in plan.steps) else plan
+        return None if any(isinstance(step, _RECORDS) for step in plan.steps) else plan
 
     async def _step(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
         began_s, result = self._now_s(), Outcome.SUCCESS

@@ -39,6 +39,7 @@ class Defaults:
 
     image: str
     domain: str = "cluster.local"
+    reads_nodes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

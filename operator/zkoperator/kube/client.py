@@ -147,13 +147,14 @@ class KubeClient:
         uid: str | None = None,
         resource_version: str | None = None,
         grace_period_s: int | None = None,
+        orphan: bool = False,
     ) -> bool:
-        """Delete; dependents follow in the background."""
+        """Delete; dependents follow in the background, or stay."""
         request = Request("delete", resource, namespace, name)
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Orphan" if orphan else "Background",
             "gracePeriodSeconds": grace_period_s,
             "preconditions": _preconditions(uid, resource_version),
         }

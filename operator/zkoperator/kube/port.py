@@ -38,6 +38,8 @@ class Resource:
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 EVENTS = Resource("events.k8s.io", "v1", "Event", "events")
+NODES = Resource("", "v1", "Node", "nodes", namespaced=False)
+PERSISTENT_VOLUMES = Resource("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False)
 PERSISTENT_VOLUME_CLAIMS = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 PODS = Resource("", "v1", "Pod", "pods")
 SECRETS = Resource("", "v1", "Secret", "secrets")
@@ -158,8 +160,12 @@ class KubeApi(Protocol):
         uid: str | None = None,
         resource_version: str | None = None,
         grace_period_s: int | None = None,
+        orphan: bool = False,
     ) -> bool:
-        """Delete under the given preconditions. False when there was nothing; `ConflictError` for another uid."""
+        """Delete under the given preconditions. False when there was nothing; `ConflictError` for another uid.
+
+        `orphan`: what the object owns stays, without an owner. Otherwise it follows in the background.
+        """
 
     async def evict(
         self, namespace: str, name: str, *, uid: str | None = None, resource_version: str | None = None

@@ -25,6 +25,7 @@ from tests.support.fakes.kube_history import Change, KindHistory, event_for, has
 from tests.support.fakes.kube_rules import ApiObject
 from zkoperator.errors import ConflictError, FieldError, ForbiddenError, InvalidError, TransientError
 from zkoperator.kube.port import (
+    PERSISTENT_VOLUME_CLAIMS,
     POD_DISRUPTION_BUDGETS,
     PODS,
     STATEFUL_SETS,
@@ -68,6 +69,7 @@ class FakeKube:
         hide: an event for which this returns True is never sent to any watch.
         missing_kinds: plurals of kinds that are not installed.
         terminating: namespaces in which nothing can be created any more.
+        rigid_classes: StorageClasses that cannot expand volumes.
         operations: every request so far, refused ones included.
     """
 
@@ -77,6 +79,7 @@ class FakeKube:
         self.hide: Callable[[Resource, WatchEvent], bool] = lambda _resource, _event: False
         self.missing_kinds: set[str] = set()
         self.terminating: set[str] = set()
+        self.rigid_classes: set[str] = set()
         self.now = "2026-01-01T00:00:00Z"
         self.operations: list[Operation] = []
         self._kinds: defaultdict[str, KindHistory] = defaultdict(KindHistory)
@@ -176,15 +179,21 @@ class FakeKube:
         uid: str | None = None,
         resource_version: str | None = None,
         grace_period_s: int | None = None,
+        orphan: bool = False,
     ) -> bool:
-        """Delete, or mark for deletion where a finalizer holds the object. The grace period is not simulated."""
+        """Delete, or mark for deletion where a finalizer holds the object. Without any grace, nothing holds it."""
         operation = Operation("delete", resource, namespace, name)
         await self._enter(operation)
         known = self._kind(resource).objects.get((namespace, name))
         if known is None:
             return False
         _require(known, uid, resource_version)
-        self._delete(resource, known)
+        if orphan:
+            self._let_go(known.uid)
+        if grace_period_s == 0:
+            self.edit(resource, namespace, name, {"metadata": {"finalizers": None}})
+        if (namespace, name) in self._kind(resource).objects:
+            self._delete(resource, self._kind(resource).objects[(namespace, name)])
         self.after(operation)
         return True
 
@@ -393,6 +402,8 @@ class FakeKube:
         """Store a new state of the object, unless nothing changed; ownership follows the changed fields."""
         _require(known, desired["metadata"].get("uid"), desired["metadata"].get("resourceVersion"))
         after = known.successor(fake_rules.admit(resource, desired, known.manifest, subresource))
+        if resource is PERSISTENT_VOLUME_CLAIMS:
+            self._admit_size(known.manifest, after.manifest)
         changed = after.changed_fields(known)
         if claimed is None:
             after.claim(manager, operation, changed, subresource, keep=True)
@@ -417,6 +428,24 @@ class FakeKube:
             kind.objects[after.key] = after
             self._log(kind, "MODIFIED" if before else "ADDED", before, after)
         return copy(after.manifest)
+
+    def _admit_size(self, before: Manifest, after: Manifest) -> None:
+        class_name = (after.get("spec") or {}).get("storageClassName")
+        if class_name in self.rigid_classes and fake_rules.requested(before) != fake_rules.requested(after):
+            raise ForbiddenError(
+                f"may not patch {after['metadata']['name']}: only dynamically provisioned pvc can be resized and the "
+                "storageclass that provisions the pvc must support resize"
+            )
+
+    def _let_go(self, uid: str) -> None:
+        """Do what the garbage collector does for an owner that is deleted without what it owns."""
+        for known in [known for kind in self._kinds.values() for known in kind.objects.values()]:
+            owners = known.manifest["metadata"].get("ownerReferences") or []
+            kept = [owner for owner in owners if owner["uid"] != uid]
+            if kept != owners:
+                patch: Manifest = {"metadata": {"ownerReferences": kept}}
+                namespace, name = known.key
+                self.edit(known.resource, namespace, name, patch, manager="kube-controller-manager")
 
     def _delete(self, resource: Resource, known: ApiObject) -> None:
         if known.manifest["metadata"].get("finalizers"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.fakes.field_ownership import Path, copy, owned_fields
+from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.port import Manifest, Resource
 
@@ -161,8 +162,48 @@ def _validate(resource: Resource, stored: Manifest, before: Manifest | None) -> 
         errors.append(FieldError("metadata.annotations", f"Too long: may not be more than {_ANNOTATION_LIMIT} bytes"))
     if resource.plural in {"configmaps", "secrets"}:
         errors += _data_errors(resource, stored, before)
+    if resource.plural in {"statefulsets", "persistentvolumeclaims"} and before is not None:
+        errors += (
+            _template_errors(stored, before) if resource.plural == "statefulsets" else _claim_errors(stored, before)
+        )
     if errors:
         raise InvalidError(tuple(errors))
+
+
+def _template_errors(stored: Manifest, before: Manifest) -> list[FieldError]:
+    if _templates(stored) == _templates(before):
+        return []
+    words = "Forbidden: updates to statefulset spec for fields other than 'replicas', 'template', ... are forbidden"
+    return [FieldError("spec", words)]
+
+
+def _templates(stateful_set: Manifest) -> Any:
+    return (stateful_set.get("spec") or {}).get("volumeClaimTemplates")
+
+
+def _claim_errors(stored: Manifest, before: Manifest) -> list[FieldError]:
+    new, old = stored.get("spec") or {}, before.get("spec") or {}
+    if new == old:
+        return []
+    words = "Forbidden: spec is immutable after creation except resources.requests for bound claims"
+    kept = {key: value for key, value in old.items() if key != "resources"}
+    if {key: value for key, value in new.items() if key != "resources"} != kept or not is_bound(before):
+        return [FieldError("spec", words)]
+    capacity = before["status"].get("capacity", {}).get("storage", "0")
+    if parse_quantity(requested(stored)) < parse_quantity(capacity):
+        where = "spec.resources.requests.storage"
+        return [FieldError(where, "Forbidden: field can not be less than status.capacity")]
+    return []
+
+
+def is_bound(claim: Manifest) -> bool:
+    """Whether the claim has a volume."""
+    return bool((claim.get("status") or {}).get("phase") == "Bound")
+
+
+def requested(claim: Manifest) -> str:
+    """Return the size that the claim asks for."""
+    return str(((claim.get("spec") or {}).get("resources") or {}).get("requests", {}).get("storage", "0"))
 
 
 def _data_errors(resource: Resource, stored: Manifest, before: Manifest | None) -> list[FieldError]:

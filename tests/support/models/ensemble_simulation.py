@@ -32,6 +32,7 @@ from zkoperator.ensemble.plan.steps import (
     RemovePods,
     RestartPod,
     Step,
+    VolumeStep,
     WriteBinding,
 )
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
@@ -342,6 +343,7 @@ class Simulation:
     def _execute(self, step: Step) -> None:
         assert not isinstance(step, CertificateStep), "nobody delivers certificates to the model"
         assert not isinstance(step, RecoveryStep), "nobody approves a recovery in the model"
+        assert not isinstance(step, VolumeStep), "nobody asks for other volumes in the model"
         assert not isinstance(step, WriteBinding), "nobody has read a binding Secret in the model"
         match step:
             case RecordBootstrap(members, complete, ensemble):

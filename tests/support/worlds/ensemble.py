@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.fakes.kube import FakeKube, Operation
+from tests.support.fakes.kube_rules import requested
 from tests.support.models.ensemble_simulation import GOOD, NAMES, SimPod, Simulation, raw_cluster
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, parse_servers
@@ -107,6 +108,10 @@ class EnsembleWorld(Simulation):
     """How many clients are connected to each member without TLS."""
     asked_in_plain: int = 0
     """How often the operator has asked members with a TLS port without TLS."""
+    protects_claims: bool = False
+    """Whether a claim that is deleted stays until its pod has ended, as Kubernetes has it."""
+    mounted_grow: bool = True
+    """Whether the file system of a volume that has grown follows while it is mounted."""
     today: datetime = field(default_factory=utc_now)
     """What the clocks on the walls showed when the clock of the operator showed 0."""
 
@@ -153,9 +158,11 @@ class EnsembleWorld(Simulation):
     def move(self) -> None:
         """Let everybody but the operator act once."""
         self.clock.seconds += 1.0
+        self.api.now = self.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
         self.api.collect_garbage()
         self._see_kubernetes()
         self._controllers()
+        self._storage()
         self._kubelet()
         self._elect()
         self._write()
@@ -214,6 +221,7 @@ class EnsembleWorld(Simulation):
         for member in [member for member, pod in self.pods.items() if pod.uid not in alive]:
             self._stop(member)
             del self.pods[member]
+        self._release_claims()
         claims = {claim["metadata"]["name"] for claim in self.api.every(PERSISTENT_VOLUME_CLAIMS)}
         for member in [m for m in self.disks if NAMES.claim(m) not in claims and not self._ephemeral]:
             del self.disks[member]
@@ -231,6 +239,49 @@ class EnsembleWorld(Simulation):
             if member not in self.pods and self.api.peek(SECRETS, "demo", NAMES.secret) is not None:
                 self._make_pod(member, live)
 
+    def _release_claims(self) -> None:
+        """Let go of claims that are deleted and that no pod uses."""
+        for claim in self.api.every(PERSISTENT_VOLUME_CLAIMS):
+            meta = claim["metadata"]
+            if (
+                "deletionTimestamp" in meta
+                and meta.get("finalizers")
+                and NAMES.member_of_claim(meta["name"]) not in self.pods
+            ):
+                patch: Manifest = {"metadata": {"finalizers": None}}
+                self.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", meta["name"], patch, manager="kube-controller-manager")
+
+    def _storage(self) -> None:
+        """Let claims have their volumes, and volumes the size that is asked for."""
+        for claim in self.api.every(PERSISTENT_VOLUME_CLAIMS):
+            name, asked = claim["metadata"]["name"], requested(claim)
+            capacity = (claim.get("status") or {}).get("capacity", {}).get("storage")
+            if capacity == asked or not self._has_storage(claim):
+                continue
+            member = NAMES.member_of_claim(name)
+            pod = self.api.peek(PODS, "demo", NAMES.pod(member or 0))
+            status: Manifest = {"phase": "Bound", "capacity": {"storage": asked}, "conditions": None}
+            if not self._may_grow(claim, pod, capacity):
+                since = self._waits_since(claim) or self.api.now
+                waits = {"type": "FileSystemResizePending", "status": "True", "lastTransitionTime": since}
+                status = {"phase": "Bound", "capacity": {"storage": capacity}, "conditions": [waits]}
+            if status != claim.get("status"):
+                self.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", name, {"status": status}, subresource="status")
+
+    def _has_storage(self, claim: Manifest) -> bool:
+        """Whether the claim can get a volume at all."""
+        return True
+
+    def _may_grow(self, claim: Manifest, pod: Manifest | None, capacity: str | None) -> bool:
+        """Whether the file system is new, or is mounted anew since it waits."""
+        since = self._waits_since(claim)
+        is_new = pod is None or bool(since and pod["metadata"]["creationTimestamp"] > since)
+        return self.mounted_grow or capacity is None or is_new
+
+    def _waits_since(self, claim: Manifest) -> str:
+        found = (claim.get("status") or {}).get("conditions") or []
+        return str(found[0]["lastTransitionTime"]) if found else ""
+
     def _claim_pods(self, live: Manifest) -> None:
         """Let go of pods that the selector does not have, and adopt those that nobody has."""
         mine = [{**_OWNER, "uid": live["metadata"]["uid"]}]
@@ -245,10 +296,10 @@ class EnsembleWorld(Simulation):
     def _make_pod(self, member: int, live: Manifest) -> None:
         if self._ephemeral:
             self.disks.pop(member, None)
-        elif self.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(member)) is None:
-            claim = {"name": NAMES.claim(member), "namespace": "demo", "labels": NAMES.selector}
-            kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
-            self.api.put(PERSISTENT_VOLUME_CLAIMS, {**kind, "metadata": claim})
+        elif (claim := self.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(member))) is None:
+            self._make_claim(member, live["spec"]["volumeClaimTemplates"][0]["spec"])
+        elif "deletionTimestamp" in claim["metadata"]:
+            return
         template = live["spec"]["template"]
         metadata: Manifest = {
             **template["metadata"],
@@ -263,6 +314,18 @@ class EnsembleWorld(Simulation):
             member, made["metadata"]["uid"], template, bool(word) and env["ZK_BOOTSTRAP"] == word
         )
         self.disks.setdefault(member, self._new_disk())
+
+    def _make_claim(self, member: int, spec: Manifest) -> None:
+        metadata = {
+            "name": NAMES.claim(member),
+            "namespace": "demo",
+            "labels": NAMES.selector,
+            "finalizers": ["kubernetes.io/pvc-protection"] if self.protects_claims else [],
+        }
+        kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
+        self.api.put(
+            PERSISTENT_VOLUME_CLAIMS, {**kind, "metadata": metadata, "spec": {"storageClassName": "standard", **spec}}
+        )
 
     def _tell_kubernetes(self) -> None:
         for member, pod in self.pods.items():

@@ -57,7 +57,12 @@ def test_the_chart_grants_the_rules_of_the_manifests() -> None:
 def test_the_chart_grants_what_the_components_grant_and_only_where_its_values_say_so() -> None:
     template = (CHART / "templates" / "rbac.yaml").read_text()
     values = yaml.safe_load((CHART / "values.yaml").read_text())
-    switches = (("tls", "enabled", "tls"), ("tls", "certManager", "cert-manager"), ("backup", "enabled", "backup"))
+    switches = (
+        ("tls", "enabled", "tls"),
+        ("tls", "certManager", "cert-manager"),
+        ("backup", "enabled", "backup"),
+        ("nodes", "enabled", "nodes"),
+    )
     for part, value, component in switches:
         switch = rf"^{{{{- if .Values.{part}.{value} }}}}\n((?:  .*\n)+){{{{- end }}}}"
         found = re.search(switch, template, re.MULTILINE)

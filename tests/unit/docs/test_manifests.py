@@ -62,11 +62,12 @@ def test_secrets_are_read_by_name_and_never_listed_or_changed() -> None:
 def test_only_the_component_for_tls_lets_secrets_be_changed_and_none_lets_them_be_listed_or_deleted() -> None:
     (patch,) = yaml.safe_load((MANIFESTS / "tls" / "rules.yaml").read_text())
     assert patch["value"]["resources"] == ["secrets"] and patch["value"]["verbs"] == ["patch"]
-    for component in ("tls", "cert-manager", "backup"):
+    for component in ("tls", "cert-manager", "backup", "nodes"):
         kustomization = yaml.safe_load((MANIFESTS / component / "kustomization.yaml").read_text())
-        (target,) = kustomization["patches"]
+        targets = {each["target"]["kind"]: each["target"]["name"] for each in kustomization["patches"]}
         assert kustomization["kind"] == "Component"
-        assert target["target"]["name"] in {each["metadata"]["name"] for each in documents("operator/rbac.yaml")}
+        assert targets.pop("ClusterRole") in {each["metadata"]["name"] for each in documents("operator/rbac.yaml")}
+        assert targets in ({}, {"Deployment": "zkoperator"})
 
 
 def test_the_definitions_themselves_are_not_the_operator_s_to_touch() -> None:

@@ -62,7 +62,12 @@ def test_the_security_model_explains_exactly_the_rules_that_are_granted() -> Non
 
 
 @pytest.mark.parametrize(
-    ("section", "components"), [("What TLS adds", ("tls", "cert-manager")), ("What backups add", ("backup",))]
+    ("section", "components"),
+    [
+        ("What TLS adds", ("tls", "cert-manager")),
+        ("What backups add", ("backup",)),
+        ("What lost nodes add", ("nodes",)),
+    ],
 )
 def test_the_security_model_explains_exactly_what_components_add(section: str, components: tuple[str, ...]) -> None:
     granted = set()

@@ -26,10 +26,12 @@ from zkoperator.ensemble.plan.steps import (
     RemovePods,
     RestartPod,
     Step,
+    VolumeStep,
     WriteBinding,
 )
 from zkoperator.ensemble.status.certificates import describe_certificate_step
 from zkoperator.ensemble.status.recovery import describe_recovery_step
+from zkoperator.ensemble.status.volumes import describe_volume_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def describe(step: Step, names: Names) -> str:
         return describe_certificate_step(names, step)
     if isinstance(step, RecoveryStep):
         return describe_recovery_step(step)
+    if isinstance(step, VolumeStep):
+        return describe_volume_step(step)
     if isinstance(step, WriteBinding):
         return f"{'create' if step.live is None else 'change'} Secret {names.binding} for service bindings"
     return _describe(step, names)

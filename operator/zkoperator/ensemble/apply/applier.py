@@ -13,9 +13,11 @@ from typing import assert_never
 from zkoperator.ensemble.apply.certificates import CertificateWriter
 from zkoperator.ensemble.apply.reconfigurer import Reconfigurer
 from zkoperator.ensemble.apply.recovery import RecoveryWriter, begun
+from zkoperator.ensemble.apply.volumes import VolumeWriter
 from zkoperator.ensemble.build.discovery import binding, encoded
 from zkoperator.ensemble.build.secret import secret
 from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
+from zkoperator.ensemble.observe.node_view import MemberNode, state_of
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, is_orphan, owner_of
 from zkoperator.ensemble.observe.pod_view import PodView, Running, pod_view
@@ -33,8 +35,10 @@ from zkoperator.ensemble.plan.steps import (
     RecordBootstrap,
     RecoveryStep,
     RemovePods,
+    ReplaceVolume,
     RestartPod,
     Step,
+    VolumeStep,
     WriteBinding,
 )
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -42,6 +46,7 @@ from zkoperator.errors import ConflictError, UnsafeError
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     NO_VERSION,
+    NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     SECRETS,
@@ -71,6 +76,7 @@ class Applier:
         self._reconfigurer = reconfigurer
         self._certificates = CertificateWriter(api, wall=wall)
         self._recovery = RecoveryWriter(api)
+        self._volumes = VolumeWriter(api)
 
     async def apply(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
         """Execute one step. After any error the cluster must be observed again before the next step.
@@ -85,6 +91,12 @@ class Applier:
             return ""
         if isinstance(step, WriteBinding):
             await self._write_binding(cluster, step)
+            return ""
+        if isinstance(step, ReplaceVolume):
+            return await self._replace_volume(cluster, observed, step)
+        if isinstance(step, VolumeStep):
+            await self._require_unchanged_cluster(cluster)
+            await self._volumes.apply(cluster, step)
             return ""
         return await self._change_members(cluster, observed, step)
 
@@ -263,13 +275,26 @@ class Applier:
     async def _restart(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> str:
         # The two reads do not depend on one another. The eviction comes after both.
         _, version = await asyncio.gather(
-            self._require_unchanged_cluster(cluster), self._require_unchanged_pods(cluster, observed, step)
+            self._require_unchanged_cluster(cluster), self._require_unchanged_pods(cluster, observed, step.member)
         )
+        if step.lost_node:
+            await self._require_lost(step)
         why = step.unguarded or await self._evict(cluster, step, version)
         if why:
-            namespace = cluster.names.namespace
-            await self._api.delete(PODS, namespace, step.name, uid=step.uid, resource_version=version)
+            grace_s = 0 if step.lost_node else None
+            where = PODS, cluster.names.namespace, step.name
+            await self._api.delete(*where, uid=step.uid, resource_version=version, grace_period_s=grace_s)
         return f"deleted rather than evicted: {why}" if why else ""
+
+    async def _replace_volume(self, cluster: ValidatedCluster, observed: Observed, step: ReplaceVolume) -> str:
+        """Delete the claim first: a pod that ended before would be made again with the old volume."""
+        await asyncio.gather(
+            self._require_unchanged_cluster(cluster),
+            self._require_unchanged_pods(cluster, observed, step.claim.member),
+        )
+        if not step.claim.deleting:
+            await self._volumes.delete(cluster, step.claim)
+        return await self._restart(cluster, observed, step.restart) if step.restart is not None else ""
 
     async def _evict(self, cluster: ValidatedCluster, step: RestartPod, version: str) -> str:
         """Evict the pod. Returns why nobody at all can evict it, in which case it is still there."""
@@ -279,6 +304,12 @@ class Applier:
             return "more than one PodDisruptionBudget covers it (kubectl get pdb), which lets no eviction pass"
         return ""
 
+    async def _require_lost(self, step: RestartPod) -> None:
+        """Refuse to delete a pod by force unless its node is still gone or out of service."""
+        state = state_of(await self._api.get(NODES, "", step.lost_node))
+        if not MemberNode(step.lost_node, state).is_lost:
+            raise ConflictError(f"node {step.lost_node} {state.value}")
+
     async def _require_unchanged_cluster(self, cluster: ValidatedCluster) -> None:
         """Refuse the step if the cluster has been changed, replaced or deleted since it was read."""
         live = await self._api.get(ZOOKEEPER_CLUSTERS, cluster.meta.namespace, cluster.meta.name)
@@ -287,19 +318,19 @@ class Applier:
         if not same or "deletionTimestamp" in meta:
             raise ConflictError("the cluster has changed since it was observed")
 
-    async def _require_unchanged_pods(self, cluster: ValidatedCluster, observed: Observed, step: RestartPod) -> str:
+    async def _require_unchanged_pods(self, cluster: ValidatedCluster, observed: Observed, restarted: int) -> str:
         """Refuse the step if any pod differs from the informer's snapshot, on which the gate decided.
 
         Returns the resourceVersion of the pod to delete.
         """
-        names, members = cluster.names, sorted(observed.voters | {step.member})
+        names, members = cluster.names, sorted(observed.voters | {restarted})
         found = await asyncio.gather(*(self._api.get(PODS, names.namespace, names.pod(member)) for member in members))
         live = dict(zip(members, found, strict=True))
         for member, manifest in live.items():
             now = pod_view(member, manifest) if manifest is not None else None
             if _gate_facts(now) != _gate_facts(observed.pods.get(member)):
                 raise ConflictError(f"pod {names.pod(member)} has changed since it was observed")
-        going = live[step.member]
+        going = live[restarted]
         return going["metadata"]["resourceVersion"] if going is not None else ""
 
 

@@ -82,8 +82,8 @@ def stateful_set(
     }
     if first > 1:
         spec["ordinals"] = {"start": first - 1}
-    if cluster.spec.storage.type is StorageType.PERSISTENT:
-        spec["volumeClaimTemplates"] = [claim_template(cluster)]
+    if templates := claim_templates(cluster):
+        spec["volumeClaimTemplates"] = templates
     made = manifest(cluster, "apps/v1", "StatefulSet", cluster.names.stateful_set, spec=spec)
     made["metadata"].setdefault("annotations", {})[ROLLOUT_BASELINE] = rollout_baseline
     return made
@@ -262,6 +262,11 @@ def _spread(cluster: ValidatedCluster) -> list[dict[str, Any]]:
         {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": selector}
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
     ]
+
+
+def claim_templates(cluster: ValidatedCluster) -> list[Manifest]:
+    """Return the templates of the claims of each member, none with ephemeral storage."""
+    return [claim_template(cluster)] if cluster.spec.storage.type is StorageType.PERSISTENT else []
 
 
 def claim_template(cluster: ValidatedCluster) -> Manifest:

@@ -41,6 +41,8 @@ TAKE_OVER = "zkoperator.dev/take-over"
 """Annotation of the cluster: the ensemble, as a member names it, whose data a new ensemble may start with."""
 RECOVER = "zkoperator.dev/recover"
 """Annotation of the cluster: `<pod>@<zxid>` lets an ensemble without a quorum begin again with the data of that pod."""
+REPLACE_VOLUME = "zkoperator.dev/replace-volume"
+"""Annotation of the cluster: `<pod>=<claim uid>` gives that member a new volume in place of exactly that one."""
 RESTORE = "zkoperator.dev/restore"
 """Annotation of the cluster: `<backup>@<incarnation>` has the ensemble of this incarnation begin again with the data of
 that ZooKeeperBackup. On a copy that was taken before a restore: the text for which it was. Label of such a copy and of

@@ -14,6 +14,8 @@ from zkoperator.ensemble.observe.backups import Backups
 from zkoperator.ensemble.observe.binding_view import UNREAD, BindingView
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.divergence import Divergence
+from zkoperator.ensemble.observe.expansions import Expansion
+from zkoperator.ensemble.observe.node_view import MemberNode
 from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.observe.restore_view import RestoreView
 from zkoperator.kube.port import Manifest
@@ -33,6 +35,8 @@ class Observed:
     allows, None before they are read. `certificates` are those that a member would start with now, `binding` is the
     Secret for service bindings, `backups` are what schedules say of its backups, None while they are not
     known. `restore` is what is seen of a restore, None when none is asked for or under way.
+    `expansions` are claims that grow, or were refused to. `nodes` are those of members that have not served for a
+    while.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -52,6 +56,8 @@ class Observed:
     binding: BindingView = UNREAD
     backups: Backups | None = None
     restore: RestoreView | None = None
+    expansions: Mapping[int, Expansion] = field(default_factory=dict)
+    nodes: Mapping[int, MemberNode] = field(default_factory=dict)
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""

@@ -26,6 +26,8 @@ from zkoperator.ensemble.observe.creation_failure import AbsenceState, CreationF
 from zkoperator.ensemble.observe.divergence import Divergence, MismatchGrowth, groups_of
 from zkoperator.ensemble.observe.downtime import Downtime
 from zkoperator.ensemble.observe.egress import EgressReader, EgressState
+from zkoperator.ensemble.observe.expansions import ExpansionWatch
+from zkoperator.ensemble.observe.nodes import NodeReader, NodesState
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import ownership_of, password_of
 from zkoperator.ensemble.observe.pod_view import PodView, pod_view
@@ -116,6 +118,10 @@ class ObserverState:
     """Since when a pod has been absent, and why."""
     look: FullLook | None = None
     """The last full look at the members."""
+    expansions: ExpansionWatch = field(default_factory=ExpansionWatch)
+    """Since when claims grow, and which were refused to."""
+    nodes: NodesState = field(default_factory=NodesState)
+    """The nodes of members that do not serve."""
 
 
 class Observer:
@@ -129,6 +135,7 @@ class Observer:
         wall: the time by which certificates begin and end.
         schedules: knows the schedules of backups.
         images: finds the image for Jobs.
+        reads_nodes: whether the nodes of members that do not serve may be read.
     """
 
     def __init__(
@@ -140,6 +147,8 @@ class Observer:
         wall: Callable[[], datetime] = utc_now,
         schedules: Schedules = unknown_schedules,
         images: ImageFinder | None = None,
+        *,
+        reads_nodes: bool = False,
     ) -> None:
         self._schedules = schedules
         self._api = api
@@ -147,6 +156,7 @@ class Observer:
         self._probe = probe
         self._now_s = now_s
         self._egress = EgressReader(api, now_s)
+        self._nodes = NodeReader(api, now_s, may_read=reads_nodes)
         self._certificates = CertificateReader(api, now_s, wall)
         self._binding = BindingReader(api, now_s)
         self._creation_failures = CreationFailureReader(api, now_s)
@@ -199,6 +209,7 @@ class Observer:
             refused=superuser.refused,
             certificates=seen.certificates,
             binding=await self._binding.read(cluster, state.binding),
+            expansions=state.expansions.read(seen.claims, self._now_s()),
             divergence=await self._divergence(pods, answers, state, ask),
             creation_failure=await self._creation_failures.read(
                 children.get(Child.STATEFUL_SET), len(pods), state.absence
@@ -209,7 +220,8 @@ class Observer:
         policies = await self._egress.read(cluster.names, children, timed.leaderless_s, state.egress)
         schedules = self._schedules(cluster.meta.namespace)
         backups = backups_of(cluster.meta.name, schedules) if schedules is not None else None
-        return replace(timed, egress_policies=policies, backups=backups)
+        nodes = await self._nodes.read(timed, state.nodes)
+        return replace(timed, egress_policies=policies, backups=backups, nodes=nodes)
 
     async def _objects(self, cluster: ValidatedCluster, state: ObserverState) -> "_Objects":
         names = cluster.names

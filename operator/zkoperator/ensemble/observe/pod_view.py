@@ -40,7 +40,7 @@ _MEMORY = "raise spec.resources.limits.memory"
 _CRASHES = 2
 """Restarts after which a container that has not opened its port counts as failing."""
 _CLAIMS = re.compile(r"PersistentVolumeClaim|storageclass", re.IGNORECASE)
-_STORAGE = "create the StorageClass, or a new cluster with another spec.storage.storageClassName (kubectl get sc, pvc)"
+_STORAGE = "create the StorageClass, or write another spec.storage.storageClassName (kubectl get sc, pvc)"
 
 
 class Running(StrEnum):
@@ -60,7 +60,8 @@ class PodView:
     `kubectl rollout restart` then. `memory_bytes` is the limit of its container, which admission may have set, None
     without one; `out_of_memory_at` is when it was killed for lack of memory last (RFC 3339), empty when it was not.
     `tls` is what the pod was made with, `certificates` the life of the certificate that it started with, `created` the
-    time at which it was made, `incarnation` the epoch of the incarnation for which it was made.
+    time at which it was made, `incarnation` the epoch of the incarnation for which it was made, `node` the
+    node that it is bound to.
     """
 
     name: str
@@ -88,6 +89,7 @@ class PodView:
     certificates: str = ""
     created: str = ""
     incarnation: int = 0
+    node: str = ""
 
 
 def pod_view(member: int, manifest: Manifest) -> PodView:
@@ -122,6 +124,7 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         certificates=annotations.get(CERTIFICATES, ""),
         created=meta.get("creationTimestamp", ""),
         incarnation=incarnation_of(annotations),
+        node=spec.get("nodeName") or "",
     )
 
 

@@ -1,6 +1,7 @@
 """Which children must exist now, and the steps that create or repair them. None of these steps is disruptive. Pure."""
 
 from dataclasses import replace
+from typing import Any
 
 from zkoperator.api.incarnation import Incarnation
 from zkoperator.ensemble.build.children import Child, Desired
@@ -8,7 +9,7 @@ from zkoperator.ensemble.build.networkpolicy import grants_egress
 from zkoperator.ensemble.model.configuration import Server
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.binding import serves_tls
-from zkoperator.ensemble.plan.drift import covers
+from zkoperator.ensemble.plan.drift import changed_fields, covers
 from zkoperator.ensemble.plan.restart_request import rollout_baseline
 from zkoperator.ensemble.plan.steps import ApplyChild, CreateSecret, LabelPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -75,7 +76,21 @@ def voters_of_budget(cluster: ValidatedCluster, observed: Observed) -> int:
 
 def stateful_set_of(cluster: ValidatedCluster, observed: Observed, pods: int) -> Manifest:
     """Return the StatefulSet with this many pods."""
-    return Child.STATEFUL_SET.build(cluster, replace(_desired(cluster, observed), pods=pods))
+    manifest = Child.STATEFUL_SET.build(cluster, replace(_desired(cluster, observed), pods=pods))
+    return _with_present_templates(observed, manifest)
+
+
+def _with_present_templates(observed: Observed, manifest: Manifest) -> Manifest:
+    """Return the StatefulSet with the claim templates of the live one, if others are asked for: none can be changed."""
+    live = observed.children.get(Child.STATEFUL_SET)
+    present = live["spec"].get("volumeClaimTemplates") if live is not None else None
+    if present is None or not _differ(present, manifest["spec"].get("volumeClaimTemplates")):
+        return manifest
+    return {**manifest, "spec": {**manifest["spec"], "volumeClaimTemplates": present}}
+
+
+def _differ(present: Any, asked: Any) -> bool:
+    return bool(changed_fields({"templates": present}, {"templates": asked}))
 
 
 def child_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
@@ -84,7 +99,10 @@ def child_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ..
     # The pod template contains a digest of the password, so no child is written before the password exists.
     children = [child for child in Child if _may_exist(cluster, observed, child)] if observed.secret_id else []
     desired = _desired(cluster, observed)
-    return (*secret, *(step for child in children for step in _step(observed, child, child.build(cluster, desired))))
+    built = {child: child.build(cluster, desired) for child in children}
+    if Child.STATEFUL_SET in built:
+        built[Child.STATEFUL_SET] = _with_present_templates(observed, built[Child.STATEFUL_SET])
+    return (*secret, *(step for child, manifest in built.items() for step in _step(observed, child, manifest)))
 
 
 def _may_exist(cluster: ValidatedCluster, observed: Observed, child: Child) -> bool:

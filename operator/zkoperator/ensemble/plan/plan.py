@@ -10,12 +10,16 @@ from zkoperator.ensemble.plan.binding import binding_steps
 from zkoperator.ensemble.plan.certificate_steps import certificate_steps
 from zkoperator.ensemble.plan.child_steps import child_steps, label_steps
 from zkoperator.ensemble.plan.claim_steps import claim_steps
+from zkoperator.ensemble.plan.claim_templates import await_adoption
+from zkoperator.ensemble.plan.expansion import expansion_steps, grow_volumes
 from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle, lacks_founder
 from zkoperator.ensemble.plan.gate import gate
+from zkoperator.ensemble.plan.lost_nodes import release_pods
 from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.recovery import recover
+from zkoperator.ensemble.plan.replacement import refused_replacement, replace_volumes
 from zkoperator.ensemble.plan.restart_request import restart_request
 from zkoperator.ensemble.plan.restore import found_from_backup
 from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_has_other_password, replace_pods
@@ -78,6 +82,8 @@ def _plan(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observe
     if recovery is not None and recovery.begun:
         return Plan(recovery.steps, recovery.reason, recovery.message, recovery.look_again_s)
     usual = _usual(wanted, cluster, observed)
+    if refused := refused_replacement(cluster, observed):
+        usual = replace(usual, reason=ClusterReason.REPLACEMENT_REFUSED, message=f"{refused}; {usual.message}")
     if recovery is None:
         return usual
     return replace(usual, reason=recovery.reason, message=f"{recovery.message}; {usual.message}")
@@ -103,10 +109,14 @@ def _usual(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observ
     calm = (*claim_steps(cluster, observed), *bootstrap_steps(cluster, observed))
     calm = (*calm, *certificate_steps(wanted, observed))
     calm = (*calm, *child_steps(cluster, observed), *label_steps(cluster, observed), *binding_steps(cluster, observed))
+    calm = (*calm, *expansion_steps(cluster, observed))
     proposal = _first(
         await_certificates(cluster, observed),
         _proposal(cluster, observed),
         change_tls(wanted, cluster, observed),
+        await_adoption(cluster, observed) or replace_volumes(cluster, observed),
+        release_pods(observed) if cluster.is_founded else None,
+        grow_volumes(cluster, observed),
     )
     if proposal is None:
         return _calm(calm, REST_S if gate(observed).open else IDLE_S)

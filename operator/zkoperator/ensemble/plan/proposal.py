@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from zkoperator.api.reasons import ClusterReason
-from zkoperator.ensemble.plan.steps import Disruption
+from zkoperator.ensemble.plan.steps import Disruption, LeavePods, RecordReplacement
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """At most one disruptive step, and its reason.
+    """At most one step that is carried out alone, and its reason.
 
     `reason` and `message` are those of the condition Progressing. `blocked` says, with numbers, what prevents the step;
     it is empty when the step may be taken or the proposal only waits.
@@ -16,5 +16,5 @@ class Proposal:
 
     reason: ClusterReason
     message: str
-    step: Disruption | None = None
+    step: Disruption | LeavePods | RecordReplacement | None = None
     blocked: str = ""

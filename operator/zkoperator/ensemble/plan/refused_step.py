@@ -3,7 +3,8 @@
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.model.names import selector_text
 from zkoperator.ensemble.observe.downtime import RETURN_S
-from zkoperator.ensemble.plan.plan import BLOCKED_S, Plan
+from zkoperator.ensemble.plan.expansion import growing_message
+from zkoperator.ensemble.plan.plan import BLOCKED_S, SOON_S, Plan
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ForbiddenError, InvalidError, UnsafeError, ZkOperatorError
 from zkoperator.kube.port import BudgetSpentError
@@ -18,6 +19,20 @@ _REFUSED_S = 10.0
 
 class ForeignObjectError(UnsafeError):
     """An object with the name of a child belongs to somebody else. The operator never adopts it."""
+
+
+class ExpansionRefusedError(UnsafeError):
+    """The API server does not let a claim grow: its class cannot, or a quota does not allow it.
+
+    Attributes:
+        uid: that of the claim.
+        size: the size that was asked for.
+    """
+
+    def __init__(self, uid: str, size: str, message: str) -> None:
+        super().__init__(message)
+        self.uid = uid
+        self.size = size
 
 
 def waiting_for_budget(cluster: ValidatedCluster, plan: Plan, error: BudgetSpentError, waited_s: float) -> Plan:
@@ -38,6 +53,9 @@ def plan_after_refusal(plan: Plan, error: ZkOperatorError) -> Plan:
     match error:
         case ForeignObjectError():
             return Plan((), ClusterReason.FOREIGN_OBJECT, str(error), BLOCKED_S)
+        case ExpansionRefusedError():
+            # The next pass finds it noted, says the same and goes on with what else is to be done.
+            return Plan((), ClusterReason.BLOCKED, f"{growing_message(error.size)}: {error}", SOON_S)
         case ForbiddenError():
             return Plan((), ClusterReason.FORBIDDEN, f"{plan.message}: {error}", _REFUSED_S)
         case InvalidError():

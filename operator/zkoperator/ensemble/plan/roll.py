@@ -15,6 +15,7 @@ from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import PodView, Running
 from zkoperator.ensemble.plan.aging import aging
 from zkoperator.ensemble.plan.child_steps import voters_of_budget
+from zkoperator.ensemble.plan.expansion import awaited_start
 from zkoperator.ensemble.plan.gate import Verdict, gate, gate_for_broken_pod
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.steps import RestartPod
@@ -26,6 +27,8 @@ _ROLLS = (
     ClusterReason.ROLLING_RESTART,
     ClusterReason.UPGRADING,
     ClusterReason.CHANGING_TLS,
+    ClusterReason.EXPANDING_VOLUMES,
+    ClusterReason.REPLACING_VOLUMES,
 )
 
 
@@ -45,7 +48,8 @@ def replace_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | No
     serving = [member for member in outdated if member not in broken]
     if serving:
         return _replace_serving(cluster, observed, outdated, min(serving, key=lambda member: _rank(observed, member)))
-    return next((_waiting(cluster, observed.pods[m], outdated[m], verdict.why) for m, verdict in broken.items()), None)
+    held_back = ((m, verdict.why) for m, verdict in broken.items())
+    return next((_waiting(cluster, observed, observed.pods[m], outdated[m], why) for m, why in held_back), None)
 
 
 def _held(cluster: ValidatedCluster, observed: Observed, outdated: dict[int, str]) -> Proposal | None:
@@ -54,7 +58,7 @@ def _held(cluster: ValidatedCluster, observed: Observed, outdated: dict[int, str
     if not going or not outdated or not cluster.is_founded or len(observed.voters) < MIN_VOTERS:
         return None
     member = next(iter(outdated))
-    return _waiting(cluster, observed.pods[member], outdated[member], claims_message(cluster, going))
+    return _waiting(cluster, observed, observed.pods[member], outdated[member], claims_message(cluster, going))
 
 
 def _spared(observed: Observed, outdated: dict[int, str]) -> dict[int, str]:
@@ -84,11 +88,11 @@ def _may_go_broken(cluster: ValidatedCluster, observed: Observed, member: int, u
 def _replace_serving(cluster: ValidatedCluster, observed: Observed, outdated: dict[int, str], member: int) -> Proposal:
     pod = observed.pods[member]
     if why := _only_copy(cluster, observed, member):
-        return _waiting(cluster, pod, outdated[member], why)
+        return _waiting(cluster, observed, pod, outdated[member], why)
     verdict = gate(observed, excluded=_excluded_voters(observed, member))
     if verdict.open:
         return _restart(cluster, observed, member, outdated[member], harmless=False)
-    return _waiting(cluster, pod, outdated[member], verdict.why, _returning(cluster, observed))
+    return _waiting(cluster, observed, pod, outdated[member], verdict.why, returning(cluster, observed))
 
 
 def _updated(cluster: ValidatedCluster, observed: Observed, outdated: frozenset[int]) -> frozenset[int]:
@@ -146,7 +150,7 @@ def overdue(observed: Observed, going: Sequence[PodView]) -> str:
 
 def await_return(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose to wait until the last member of a restart in progress serves again."""
-    begun, coming = _restart_in_progress(cluster), _returning(cluster, observed)
+    begun, coming = _restart_in_progress(cluster), returning(cluster, observed)
     if begun is None or not coming:
         return None
     return Proposal(begun, f"waiting for {coming} to serve")
@@ -173,8 +177,8 @@ def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
         if pod.restarted != cluster.restart:
             return "a restart of all members was asked for"
         return "its configuration is not the spec's"
-    if old := aging(cluster, observed.certificates, pod):
-        return old
+    if found := aging(cluster, observed.certificates, pod) or awaited_start(observed, pod):
+        return found
     if pod.template != observed.template_annotation(TEMPLATE) and _is_known_away(observed, pod):
         return "it does not serve, and its template is older than the spec"
     return ""
@@ -213,7 +217,7 @@ def _excluded_voters(observed: Observed, member: int) -> frozenset[int]:
     return frozenset() if member in observed.voters else frozenset({member})
 
 
-def _returning(cluster: ValidatedCluster, observed: Observed) -> str:
+def returning(cluster: ValidatedCluster, observed: Observed) -> str:
     """Return the names of replaced members that do not serve yet, empty when any of them has a fault."""
     current = revision(cluster, observed.secret_id or "")
     away = [m for m in sorted(observed.voters) if observed.serving(m) is None]
@@ -224,19 +228,21 @@ def _returning(cluster: ValidatedCluster, observed: Observed) -> str:
     return ", ".join(cluster.names.pod(member) for member in away) if fresh else ""
 
 
-def _reason(cluster: ValidatedCluster, pod: PodView) -> ClusterReason:
+def _reason(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> ClusterReason:
     if pod.image != cluster.image:
         return ClusterReason.UPGRADING
-    return ClusterReason.CHANGING_TLS if pod.tls != cluster.tls else ClusterReason.ROLLING_RESTART
+    if pod.tls != cluster.tls:
+        return ClusterReason.CHANGING_TLS
+    return ClusterReason.EXPANDING_VOLUMES if awaited_start(observed, pod) else ClusterReason.ROLLING_RESTART
 
 
 def _restart(cluster: ValidatedCluster, observed: Observed, member: int, why: str, *, harmless: bool) -> Proposal:
     pod = observed.pods[member]
-    step = RestartPod(member, pod.name, pod.uid, why, harmless, _unguarded(cluster, observed, pod))
-    return Proposal(_reason(cluster, pod), f"restarting {pod.name}: {why}", step)
+    step = RestartPod(member, pod.name, pod.uid, why, harmless, unguarded(cluster, observed, pod))
+    return Proposal(_reason(cluster, observed, pod), f"restarting {pod.name}: {why}", step)
 
 
-def _unguarded(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
+def unguarded(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
     """Return why the pod is deleted instead of evicted, "" if it is evicted.
 
     Both ways protect the other members from evictions by somebody else. A pod that is not ready does not count in the
@@ -260,8 +266,10 @@ def _joiner_is_stuck(observed: Observed) -> bool:
     )
 
 
-def _waiting(cluster: ValidatedCluster, pod: PodView, why: str, blocked: str, coming: str = "") -> Proposal:
+def _waiting(
+    cluster: ValidatedCluster, observed: Observed, pod: PodView, why: str, blocked: str, coming: str = ""
+) -> Proposal:
     message = f"restarting {pod.name} next: {why}"
     if coming:
-        return Proposal(_reason(cluster, pod), f"waiting for {coming} to serve; {message}")
-    return Proposal(_reason(cluster, pod), message, blocked=blocked)
+        return Proposal(_reason(cluster, observed, pod), f"waiting for {coming} to serve; {message}")
+    return Proposal(_reason(cluster, observed, pod), message, blocked=blocked)

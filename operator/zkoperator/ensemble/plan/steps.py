@@ -91,7 +91,8 @@ class LabelPod:
 class RestartPod:
     """Evict one pod; the StatefulSet creates it again. `harmless`: its server is not part of the quorum now.
 
-    `unguarded` says why the pod is deleted instead, without the PodDisruptionBudget; "" for an eviction.
+    `unguarded` says why the pod is deleted instead, without the PodDisruptionBudget; "" for an eviction. `lost_node` is
+    the node of which somebody has stated that nothing runs there any more: the pod is deleted by force; "" otherwise.
     """
 
     member: int
@@ -100,6 +101,7 @@ class RestartPod:
     why: str
     harmless: bool
     unguarded: str = ""
+    lost_node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,42 @@ class CreateSafetyCopy:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpandClaim:
+    """Let exactly the observed claim ask for this size."""
+
+    claim: ClaimView
+    size: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReplacement:
+    """Write into status that the volume is replaced which the annotation with this text names."""
+
+    approved: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceVolume:
+    """Delete exactly the observed claim, unless that was done already, and then end the pod that uses it, if any does.
+
+    The StatefulSet makes both again, and the member fills its new volume from the others.
+    """
+
+    claim: ClaimView
+    restart: RestartPod | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeavePods:
+    """Delete exactly the observed StatefulSet without its pods; the next pass makes it with other claim templates."""
+
+    name: str
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class FoundAuthority:
     """Make this generation of the cluster's own CA, in exactly the observed Secret, or in a new one."""
 
@@ -216,7 +254,7 @@ class RequestCertificate:
 
 CertificateStep = FoundAuthority | WriteCertificate | DropCertificates | PublishBundle | RequestCertificate
 
-Disruption = Reconfigure | RemovePods | RestartPod
+Disruption = Reconfigure | RemovePods | RestartPod | ReplaceVolume
 
 RestoreStep = StartRestoreJob | RemoveRestoreJob | CreateSeedClaim | CreateSafetyCopy
 """A step that brings a backup to the seed, or comes before that."""
@@ -224,7 +262,11 @@ RestoreStep = StartRestoreJob | RemoveRestoreJob | CreateSeedClaim | CreateSafet
 RecoveryStep = RecordIncarnation | StopMembers | StartSeed | RestoreStep
 """A step of an ensemble that begins again from the data of one member."""
 
-PlainStep = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | Disruption
-"""A step about members and what they need, and not about certificates or a recovery."""
+VolumeStep = ExpandClaim | LeavePods | RecordReplacement | ReplaceVolume
+"""A step about the volumes of members that stay members."""
 
-Step = PlainStep | RecoveryStep | CertificateStep | WriteBinding
+_Disturbing = Reconfigure | RemovePods | RestartPod
+PlainStep = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | _Disturbing
+"""A step about members and what they need, and not about certificates, volumes or a recovery."""
+
+Step = PlainStep | VolumeStep | RecoveryStep | CertificateStep | WriteBinding

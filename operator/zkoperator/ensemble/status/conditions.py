@@ -16,9 +16,11 @@ from zkoperator.ensemble.observe.pod_view import Running
 from zkoperator.ensemble.plan.gate import Verdict
 from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.plan import Plan
+from zkoperator.ensemble.plan.replacement import due_volumes
 from zkoperator.ensemble.plan.terminating_claims import claims_message, terminating_claims
 from zkoperator.ensemble.status.advice import after_divergence, after_lost_quorum, after_wiped_majority
 from zkoperator.ensemble.status.certificates import wrong_certificate
+from zkoperator.ensemble.status.lost_nodes import on_lost_node
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.pki.rotation import Rotation
 
@@ -26,6 +28,9 @@ ConditionFields = tuple[ClusterCondition, Truth, ClusterReason, str]
 
 _REFUSED = (ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN, ClusterReason.INVALID_SPEC)
 """Reasons of a plan that only a person can resolve."""
+
+_MADE_AGAIN = (ClusterReason.EXPANDING_VOLUMES, ClusterReason.REPLACING_VOLUMES)
+"""Reasons of a plan with which the StatefulSet may have been made again, and may not have its pods yet."""
 
 WIPED_S = 30.0
 """Seconds without an elected leader after which a running majority is assumed to have lost its volumes."""
@@ -167,8 +172,12 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
         return _lesser(facts)
     if facts.cluster.is_founded and not facts.quorum_serves and observed.leaderless_s > ELECTION_S:
         return _lost(facts)
-    if (going := terminating_claims(observed)) and facts.cluster.is_founded:
+    due = due_volumes(facts.cluster, observed)
+    going = tuple(member for member in terminating_claims(observed) if member not in due)
+    if going and facts.cluster.is_founded:
         return ClusterReason.CLAIMS_TERMINATING, claims_message(facts.cluster, going)
+    if facts.cluster.is_founded and (found := on_lost_node(facts.cluster, observed)) is not None:
+        return found
     if (found := _failing_pod(facts)) is not None:
         return found
     if not facts.cluster.is_founded and (advice := meeting_advice(facts.cluster, observed)):
@@ -208,7 +217,7 @@ def _strays(facts: Facts) -> str:
     live = observed.children.get(Child.STATEFUL_SET)
     pods = [observed.pods[member] for member in sorted(observed.voters) if member in observed.pods]
     strays = [pod.name for pod in pods if live is not None and pod.owner_uid != live["metadata"]["uid"]]
-    if not strays:
+    if not strays or facts.plan.reason in _MADE_AGAIN:
         return ""
     labels = " ".join(f"{key}={value}" for key, value in sorted(names.labels.items()))
     return (
@@ -248,6 +257,8 @@ def _is_expected_back(facts: Facts, member: int) -> bool:
         ClusterReason.ROLLING_RESTART,
         ClusterReason.UPGRADING,
         ClusterReason.CHANGING_TLS,
+        ClusterReason.EXPANDING_VOLUMES,
+        ClusterReason.REPLACING_VOLUMES,
     )
     return rolling and facts.observed.downtime_s.get(member, 0.0) < RETURN_S
 

@@ -19,11 +19,13 @@ from zkoperator.ensemble.plan.steps import (
     RestartPod,
     RestoreStep,
     Step,
+    VolumeStep,
     WriteCertificate,
 )
 from zkoperator.ensemble.status.certificates import describe_certificate_step
 from zkoperator.ensemble.status.conditions import WARNING
 from zkoperator.ensemble.status.recovery import describe_recovery_step
+from zkoperator.ensemble.status.volumes import describe_volume_step
 
 _BAD = tuple(
     reason.value
@@ -36,13 +38,19 @@ _BAD = tuple(
         ClusterReason.RECOVERY_REFUSED,
         ClusterReason.RESTORE_REFUSED,
         ClusterReason.RESTORE_FAILED,
+        ClusterReason.REPLACEMENT_REFUSED,
     )
 )
 """Reasons of Ready and Progressing that make a Warning; their status alone does not."""
 
 _ANSWERS = tuple(
     reason.value
-    for reason in (ClusterReason.RECOVERY_REFUSED, ClusterReason.RESTORE_REFUSED, ClusterReason.RESTORE_FAILED)
+    for reason in (
+        ClusterReason.RECOVERY_REFUSED,
+        ClusterReason.RESTORE_REFUSED,
+        ClusterReason.RESTORE_FAILED,
+        ClusterReason.REPLACEMENT_REFUSED,
+    )
 )
 
 
@@ -96,6 +104,8 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
     """Return the notice of a step that was carried out, None if it needs none. `how` says what was special about it."""
     if isinstance(step, RecoveryStep):
         return _recovery_notice(step)
+    if isinstance(step, VolumeStep):
+        return Notice("Normal", "VolumeChanged", describe_volume_step(step) + (f"; {how}" if how else ""), "Change")
     match step:
         case FoundAuthority() | WriteCertificate():
             return Notice("Normal", "CertificateChanged", describe_certificate_step(names, step), "Renew")

@@ -23,6 +23,7 @@ from zkoperator.ensemble.status.conditions import Facts, available, degraded, pr
 from zkoperator.ensemble.status.memory_warnings import memory_warnings
 from zkoperator.ensemble.status.recovery import idle_approval
 from zkoperator.ensemble.status.tls import tls_status
+from zkoperator.ensemble.status.volumes import volume_of
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import FieldError
 
@@ -178,6 +179,7 @@ def _member(cluster: ValidatedCluster, observed: Observed, member: int) -> Membe
         version=serving.version if serving is not None else "",
         zxid=f"{serving.zxid:x}" if serving is not None else last_zxid(cluster, member),
         reason=_why(observed, member, pod),
+        volume=volume_of(observed, member),
     )
 
 

@@ -211,7 +211,7 @@ SEEDS = (
     ),
     Seed(
         "who can spare nobody is rolled past the budget",
-        rewritten(roll, "_unguarded", '"" if spare else', '"" and'),
+        rewritten(roll, "unguarded", '"" if spare else', '"" and'),
         (claim_with(test_an_ensemble_that_can_spare_nobody_is_rolled_all_the_same, 1),),
     ),
     Seed(

@@ -154,8 +154,8 @@ async def test_a_claim_that_came_at_the_last_moment_is_kept() -> None:
     assert step.claim.name in claims(edge.world)
 
 
-async def _version_only(self: Applier, cluster: Any, _: Any, step: RestartPod) -> str:
-    live = await self._api.get(PODS, cluster.names.namespace, step.name) or {}
+async def _version_only(self: Applier, cluster: Any, _: Any, restarted: int) -> str:
+    live = await self._api.get(PODS, cluster.names.namespace, cluster.names.pod(restarted)) or {}
     return str(live["metadata"]["resourceVersion"])
 
 
