@@ -12,7 +12,7 @@ def backup(world: World) -> Tree:
     return copy.deepcopy(world.zk.tree)
 
 
-def put_back(world: World, tree: Tree) -> None:
+def put_back(world: World, tree: Tree, epochs: int = 1) -> None:
     """The ensemble goes on from a backup in a new epoch, as a new leader does: its zxids are larger than any before."""
-    tree.zxid = (world.zk.zxid // EPOCH + 1) * EPOCH
+    tree.zxid = (world.zk.zxid // EPOCH + epochs) * EPOCH
     world.zk.restore(tree)

@@ -12,6 +12,7 @@ from zkoperator.mirror.model.merge_base import EMPTY_DIGEST, EMPTY_PARENT, EMPTY
 from zkoperator.mirror.model.roots import roots_of
 from zkoperator.mirror.model.rules import DeletionLimits
 from zkoperator.zk.snapshot import Snapshot, is_at_or_below
+from zkoperator.zk.zxid import incarnation_of
 
 SMALL_PLAN: Final = 5
 """A plan that deletes fewer keys than this is never held for its share."""
@@ -86,7 +87,7 @@ def is_reverted(item: Decision, base: Base, ledger: Ledger | None, snapshot: Sna
     if (was := base.paths.get(item.key, item.path)) != item.path:
         # Another znode has the key now, which proves nothing; but the one that had it may be missing.
         is_followed = any(is_at_or_below(was, root) for root in snapshot.roots)
-        return is_followed and snapshot.is_known_absent(was) and _newest_above(was, snapshot) <= since
+        return is_followed and snapshot.is_known_absent(was) and not _may_be_deleted(was, snapshot, since)
     znode = snapshot.nodes.get(item.path)
     if znode is not None:
         known = EMPTY_DIGEST if digest in (EMPTY_PARENT, EMPTY_PUSHED) else digest
@@ -94,7 +95,18 @@ def is_reverted(item: Decision, base: Base, ledger: Ledger | None, snapshot: Sna
             return False
         holds_others = znode.data_length == 0 and (znode.num_children > 0 or znode.pzxid > since)
         return not (digest is None and holds_others)
-    return digest is not None and snapshot.is_known_absent(item.path) and _newest_above(item.path, snapshot) <= since
+    return (
+        digest is not None and snapshot.is_known_absent(item.path) and not _may_be_deleted(item.path, snapshot, since)
+    )
+
+
+def _may_be_deleted(path: str, snapshot: Snapshot, since: int) -> bool:
+    """Whether an absent znode may have been deleted after this zxid. Siblings that came or went since are a sign of it.
+
+    They are none where the operator has restored or recovered the ensemble meanwhile: the znode may be missing since
+    then, and the siblings be of a later time.
+    """
+    return incarnation_of(snapshot.zxid) == incarnation_of(since) and _newest_above(path, snapshot) > since
 
 
 def _newest_above(path: str, snapshot: Snapshot) -> int:

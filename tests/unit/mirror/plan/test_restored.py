@@ -11,6 +11,7 @@ from tests.support.worlds.backups import backup, put_back
 from tests.support.worlds.mirror import ROOT, SUPER, World
 from zkoperator.mirror.plan import guard, plan, steps
 from zkoperator.zk.port import Acl, Create, Delete, Set
+from zkoperator.zk.zxid import INCARNATION_STEP
 
 
 async def _synced(world: World, **spec: object) -> None:
@@ -46,6 +47,24 @@ async def test_a_restored_backup_deletes_nothing_that_is_younger_than_it(world: 
     await world.restart()
     await world.quiet()
     assert (world.data() or {})["db__young"] == b"1"
+
+
+async def test_a_restore_of_the_operator_is_recognised_whatever_is_written_after_it(world: World) -> None:
+    """It raises the epoch by so much that no signs are needed which later writes could blur."""
+    await _synced(world)
+    old = backup(world)
+    world.node("db/young", "1")
+    await world.until(lambda: "db__young" in (world.data() or {}))
+    put_back(world, old, INCARNATION_STEP)
+    world.node("db/younger", "1")
+    await world.until_reason("SourceRegressed")
+    await world.restart()
+    await world.quiet()
+    assert (world.data() or {})["db__young"] == b"1"
+    world.annotate(approve_deletions=world.status()["pending"]["hash"])
+    await world.until(lambda: world.data() == {"a": b"1", "b": b"1", "db__x": b"1", "db__younger": b"1"})
+    world.drop("db/younger")
+    await world.until(lambda: world.data() == {"a": b"1", "b": b"1", "db__x": b"1"})
 
 
 async def test_what_was_pushed_before_a_backup_was_put_back_is_pushed_again(world: World) -> None:
@@ -151,6 +170,11 @@ SEEDS = (
         "a restored backup is recognised by its absences",
         replaced(guard, "_newest_above", lambda *_: 1 << 62),
         (in_world(test_a_restored_backup_deletes_nothing_that_is_younger_than_it),),
+    ),
+    Seed(
+        "a restore of the operator is recognised by its epoch",
+        replaced(guard, "incarnation_of", lambda _: 0),
+        (in_world(test_a_restore_of_the_operator_is_recognised_whatever_is_written_after_it),),
     ),
     Seed(
         "a key in conflict is no sign of a restored backup",
