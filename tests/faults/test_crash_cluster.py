@@ -1,4 +1,4 @@
-"""The operator is killed at its writes while a ZooKeeperCluster is created, deleted, created again, grows and shrinks.
+"""The operator is killed at its writes while a ZooKeeperCluster is created, deleted, changed, and gets and loses TLS.
 
 The API server and its controllers are real, and so are the servers: each pod is one, on a host of its own. What is
 compared are all children, the claims and the status; the kills in every other kind of work are in
@@ -19,6 +19,9 @@ from tests.support.worlds.site import Site
 
 ASKED = r"/zookeeperclusters/main/status/(members.*/zxid|configVersion)$"
 """A member's last transaction is what it was when the status had something else to tell."""
+
+IN_TLS = 31
+"""A write between those that make certificates and the restart of the member, after its creation."""
 
 
 @pytest.fixture
@@ -42,6 +45,32 @@ async def test_a_kill_at_any_write_of_a_creation_changes_nothing_in_the_end(site
     print(report)
     assert report.problems == []
     assert report.runs >= 2 * report.reference_writes - 4
+
+
+@pytest.mark.timeout(900)
+async def test_a_kill_at_some_writes_while_tls_is_turned_on_changes_nothing_in_the_end(site: Site) -> None:
+    report = await crash_everywhere(
+        site, workloads.ClusterTls(), references=2, numbers=[IN_TLS], ignoring=ASKED, beside=Kubelets
+    )
+    assert report.problems == []
+    assert report.runs == 2
+
+
+@pytest.mark.exhaustive
+async def test_a_kill_while_tls_is_turned_on_plaintext_refused_and_both_turned_back_changes_nothing_in_the_end(
+    site: Site,
+) -> None:
+    report = await crash_everywhere(
+        site,
+        workloads.ClusterTls((workloads.ALLOWED, workloads.REFUSED, workloads.ALLOWED, None), replicas=3),
+        numbers=range(IN_TLS, 1000, 5),
+        ignoring=ASKED,
+        quiet_s=LONG_QUIET_S,
+        beside=Kubelets,
+    )
+    print(report)
+    assert report.problems == []
+    assert report.runs >= 2 * ((report.reference_writes - IN_TLS) // 5) - 2
 
 
 @pytest.mark.exhaustive

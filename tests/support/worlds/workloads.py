@@ -176,19 +176,19 @@ class Restarts:
 
     async def prepare(self, plot: Plot) -> None:
         await plot.put(color="red")
-        await plot.site.kube.create(f"/apis/apps/v1/namespaces/{plot.namespace}/deployments", _DEPLOYMENT)
+        await plot.site.kube.create(f"/apis/apps/v1/namespaces/{plot.namespace}/deployments", DEPLOYMENT)
         await plot.sync(rollout=[{"kind": "Deployment", "name": "shop"}])
 
     async def drive(self, plot: Plot) -> None:
         await data_is(plot, {"color": "red"}, within_s=self.within_s)
-        first = await eventually(lambda: _template_hash(plot, ""), within_s=self.within_s)
+        first = await eventually(lambda: template_hash(plot, ""), within_s=self.within_s)
         await plot.put(color="green")
         await data_is(plot, {"color": "green"}, within_s=self.within_s)
-        second = await eventually(lambda: _template_hash(plot, first), within_s=self.within_s)
-        await eventually(lambda: _is_recorded(plot, second), within_s=self.within_s)
+        second = await eventually(lambda: template_hash(plot, first), within_s=self.within_s)
+        await eventually(lambda: is_recorded(plot, second), within_s=self.within_s)
 
 
-_DEPLOYMENT = {
+DEPLOYMENT = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {"name": "shop"},
@@ -267,13 +267,13 @@ async def _gone(plot: Plot) -> bool:
     return sync is None and await plot.config_map() is None
 
 
-async def _is_recorded(plot: Plot, content: str) -> bool:
+async def is_recorded(plot: Plot, content: str) -> bool:
     """Whether the status says that the Deployment runs with this content."""
     sync = await plot.site.kube.get(f"{plot.custom}/configsyncs/shop")
     return [entry["hash"] for entry in sync["status"].get("rollouts", [])] == [content]
 
 
-async def _template_hash(plot: Plot, before: str) -> str:
+async def template_hash(plot: Plot, before: str) -> str:
     """The content hash in the pod template, empty until it is another one than before."""
     found = await plot.site.kube.get(f"/apis/apps/v1/namespaces/{plot.namespace}/deployments/shop")
     annotations = found["spec"]["template"]["metadata"].get("annotations") or {}
@@ -358,9 +358,37 @@ class Cluster:
         )
 
 
+def _tls(plaintext: str) -> Manifest:
+    return {"client": {"certificate": {"selfSigned": {}}, "plaintext": plaintext}, "quorum": {}}
+
+
+ALLOWED, REFUSED = _tls("Allowed"), _tls("Refused")
+"""TLS for clients and members, beside plaintext and instead of it."""
+
+
 async def edit_cluster(plot: Plot, spec: Manifest) -> None:
     """Change the spec of the cluster `main`."""
     await plot.site.kube.merge(f"{plot.custom}/zookeeperclusters/main", {"spec": spec})
+
+
+@dataclass(frozen=True)
+class ClusterTls:
+    """TLS for clients and members is turned on in a cluster that serves; further chapters are further edits of it."""
+
+    chapters: tuple[Manifest | None, ...] = (ALLOWED,)
+    name: str = "cluster-tls"
+    replicas: int = 1
+    within_s: float = 240
+
+    async def prepare(self, plot: Plot) -> None:
+        await Cluster(replicas=self.replicas).create(plot)
+
+    async def drive(self, plot: Plot) -> None:
+        cluster = Cluster(replicas=self.replicas, within_s=self.within_s)
+        await cluster.complete(plot)
+        for tls in self.chapters:
+            await edit_cluster(plot, {"tls": tls})
+            await cluster.complete(plot)
 
 
 @dataclass(frozen=True)
