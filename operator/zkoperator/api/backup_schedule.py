@@ -56,11 +56,12 @@ class BackupRetention(Model):
     """Which backups of the schedule are kept. One that any of the three numbers asks for is kept."""
 
     last: Annotated[int, Field(ge=1, le=1000)] = 24
-    """So many newest backups."""
+    """Number of newest backups that are kept."""
     daily: Annotated[int, Field(ge=0, le=1000)] = 7
-    """The newest backup of each of so many days that have one, in the time zone of the schedule."""
+    """Number of days of which the newest backup is kept, in the time zone of the schedule. Days without one do not
+    count."""
     weekly: Annotated[int, Field(ge=0, le=1000)] = 4
-    """The newest backup of each of so many weeks that have one. A week begins on Monday."""
+    """Number of weeks of which the newest backup is kept. A week begins on Monday. Weeks without one do not count."""
 
 
 def _same(field: str) -> str:
@@ -87,13 +88,13 @@ class ZooKeeperBackupScheduleSpec(BackupSource):
     suspend: bool = False
     """Take no further backups, and delete none."""
     immediate: bool = False
-    """Take the first backup at once, and not when it is time for the first one."""
+    """Take the first backup at once, and not only when it is due."""
     retention: BackupRetention = BackupRetention()
     """Which backups are kept. The others are deleted, and with `deletionPolicy: Delete` their data with them; never the
     newest verified one, and none while the newest one has failed."""
     template: BackupTemplate
-    """The ZooKeeperBackups: where the data goes, how it is checked, and what becomes of it. A change holds for those
-    that are taken from then on."""
+    """The ZooKeeperBackups: where the data goes, how it is checked, and what becomes of it. A change applies to later
+    backups."""
 
 
 class ZooKeeperBackupScheduleStatus(Model):
@@ -104,7 +105,7 @@ class ZooKeeperBackupScheduleStatus(Model):
     operator: Annotated[str, Field(max_length=512)] | None = None
     """The operator that wrote this status last, named by its Lease: `namespace/name`."""
     last_schedule_time: _Time | None = None
-    """For when the newest backup was due."""
+    """When the newest backup was due."""
     last_success_time: _Time | None = None
     """When the newest complete backup that is there was stored."""
     last_verified_time: _Time | None = None

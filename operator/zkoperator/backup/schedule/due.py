@@ -7,7 +7,7 @@ from typing import Final
 from zkoperator.backup.schedule.validate import ValidatedSchedule
 
 _SKEW: Final = timedelta(minutes=1)
-"""A run that lies further ahead was taken by a clock that was wrong, and holds up nothing."""
+"""A run that lies further ahead was made by a wrong clock. It does not hold up the schedule."""
 
 
 def due_run(schedule: ValidatedSchedule, taken: Iterable[datetime], now: datetime) -> datetime | None:

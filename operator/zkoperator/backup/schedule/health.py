@@ -14,7 +14,7 @@ GRACE: Final = timedelta(minutes=15)
 VERIFIED_WITHIN: Final = timedelta(days=8)
 """Older than this, and than two runs, the newest verified backup is too old."""
 _FEW: Final = 20
-"""With so few znodes a fall says nothing."""
+"""With fewer znodes than this a fall of their number is no evidence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from zkoperator.api.backup_schedule import BackupRetention
 from zkoperator.backup.schedule.seen import BackupView, Seen, State
 
 FAILED_KEPT: Final = 3
-"""Of failed backups in a row so many objects are kept, the newest ones. They have no data."""
+"""Number of failed backups in a row whose objects are kept, the newest ones. They have no data."""
 
 
 def kept(runs: Collection[datetime], retention: BackupRetention, zone: tzinfo) -> frozenset[datetime]:

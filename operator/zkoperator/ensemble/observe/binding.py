@@ -27,7 +27,7 @@ class _Known:
 
 @dataclass(slots=True)
 class BindingState:
-    """What is remembered of one cluster."""
+    """The binding Secret of one cluster that was read last."""
 
     known: _Known | None = None
 
