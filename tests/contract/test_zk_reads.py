@@ -13,6 +13,7 @@ from zkoperator.zk.port import (
     CREATOR_ACL,
     OPEN_ACL,
     Acl,
+    BadVersionError,
     Check,
     Create,
     Credential,
@@ -182,6 +183,24 @@ async def test_an_acl_is_read_in_full_by_whoever_may_change_it(world: World) -> 
         await world.zk.get_acl(f"{path}/hidden")
     with pytest.raises(NoNodeError):
         await world.zk.get_acl(f"{path}/absent")
+
+
+async def test_an_acl_is_replaced_over_exactly_the_one_that_was_read(world: World) -> None:
+    path = f"{world.root}/mine"
+    alice, superuser = world.open(ALICE), world.open(world.superuser)
+    await alice.create(Create(path, b"", CREATOR_ACL))
+    read = await superuser.get_acl(path)
+    changed = await superuser.set_acl(path, (Acl(1, "world", "anyone"),), read.stat.aversion)
+    assert changed == read.stat._replace(aversion=read.stat.aversion + 1)
+    with pytest.raises(BadVersionError):
+        await superuser.set_acl(path, OPEN_ACL, read.stat.aversion)
+    with pytest.raises(ForbiddenError):
+        await alice.set_acl(path, OPEN_ACL, -1)
+    with pytest.raises(NoNodeError):
+        await superuser.set_acl(f"{path}/absent", OPEN_ACL, -1)
+    with pytest.raises(InvalidError):
+        await superuser.set_acl(path, (), -1)
+    assert (await superuser.get_acl(path)).entries == (Acl(1, "world", "anyone"),)
 
 
 async def test_a_multi_read_sees_no_multi_in_part_and_says_what_is_absent(world: World) -> None:

@@ -266,6 +266,9 @@ class Zk(Protocol):
         To whoever has no ADMIN permission there, the hash in a digest identity reads as `x`.
         """
 
+    async def set_acl(self, path: str, acl: Sequence[Acl], version: int) -> Stat:
+        """Replace the ACL of exactly this `aversion` (-1: any). `NoNodeError`, `BadVersionError`."""
+
     async def create(self, op: Create) -> Stat:
         """Create one znode. `NodeExistsError`, `NoNodeError` (no parent)."""
 

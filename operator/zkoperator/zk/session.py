@@ -156,6 +156,12 @@ class ZkSession:
         found: port.AclRead = await self._request("get_acl", wire.get_acl(path))
         return found
 
+    async def set_acl(self, path: str, acl: Sequence[port.Acl], version: int) -> port.Stat:
+        """Replace the ACL."""
+        _check_path(path)
+        stat: port.Stat = await self._request("set_acl", wire.set_acl(path, acl, version))
+        return stat
+
     async def create(self, op: port.Create) -> port.Stat:
         """Create one znode."""
         _check_path(op.path)

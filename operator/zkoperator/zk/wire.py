@@ -77,6 +77,12 @@ def get_acl(path: str) -> Request:
     return Request(kz.GetACL.type, bytes(kz.GetACL(path).serialize()), _decode_acl, Subject(path, False))
 
 
+def set_acl(path: str, acl: Sequence[port.Acl], version: int) -> Request:
+    """Encode a conditional write of the ACL."""
+    body = bytes(kz.SetACL(path, _acl(acl), version).serialize())
+    return Request(kz.SetACL.type, body, _decode_stat, Subject(path, True))
+
+
 def children(path: str) -> Request:
     """Encode a listing of the children."""
     return Request(kz.GetChildren2.type, _path_and_no_watch(path), _decode_children, Subject(path, False))
@@ -193,8 +199,11 @@ def _path_and_no_watch(path: str) -> bytes:
 
 
 def _create(op: port.Create) -> Any:
-    acl = [ACL(entry.perms, Id(entry.scheme, entry.id)) for entry in op.acl]
-    return kz.Create2(op.path, op.data, acl, _EPHEMERAL if op.ephemeral else 0)
+    return kz.Create2(op.path, op.data, _acl(op.acl), _EPHEMERAL if op.ephemeral else 0)
+
+
+def _acl(entries: Sequence[port.Acl]) -> list[ACL]:
+    return [ACL(entry.perms, Id(entry.scheme, entry.id)) for entry in entries]
 
 
 def _operation(op: port.Operation) -> Any:

@@ -123,6 +123,13 @@ class FakeZk:
         found: port.AclRead = await self._submit("get_acl", path, read)
         return found
 
+    async def set_acl(self, path: str, acl: Sequence[port.Acl], version: int) -> port.Stat:
+        def execute() -> port.Stat:
+            return self._server.tree.change_acl(path, tuple(acl), version, self._who)
+
+        stat: port.Stat = await self._submit("set_acl", path, execute, is_write=True)
+        return stat
+
     async def create(self, op: port.Create) -> port.Stat:
         committed = await self._commit("create", op.path, (op,))
         assert committed.stats[0] is not None

@@ -160,6 +160,15 @@ class Tree:
         """List the paths that vanish with the session."""
         return [path for path, node in self._nodes.items() if session_id and node.owner == session_id]
 
+    def change_acl(self, path: str, acl: tuple[Acl, ...], version: int, who: Principal) -> Stat:
+        """Change an ACL as a client does, over exactly this version of it."""
+        node = self._existing(path)
+        self._permit(node, ADMIN, who, path)
+        if version not in (-1, node.aversion):
+            raise BadVersionError(f"{path}: another version is there")
+        self.set_acl(path, self._resolved(Create(path, b"", acl), who))
+        return node.stat()
+
     def set_acl(self, path: str, acl: tuple[Acl, ...]) -> None:
         """Change an ACL: a transaction that no watch tells and that moves neither mzxid nor pzxid."""
         self.zxid += 1
@@ -286,6 +295,8 @@ class Tree:
 
     def _resolved(self, op: Create, who: Principal) -> tuple[Acl, ...]:
         """Put the creator in place of scheme auth, as the server does."""
+        if not op.acl:
+            raise InvalidError((FieldError(op.path, "the ACL is not valid for this credential"),))
         if any(entry.scheme == "auth" for entry in op.acl) and not who.identity:
             raise InvalidError((FieldError(op.path, "the ACL is not valid for this credential"),))
         return tuple(Acl(entry.perms, "digest", who.identity) if entry.scheme == "auth" else entry for entry in op.acl)
