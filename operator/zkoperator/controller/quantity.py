@@ -1,4 +1,4 @@
-"""Kubernetes quantities as numbers: `500m`, `1Gi`, `2e3`."""
+"""Kubernetes quantities as numbers: `500m`, `1Gi`, `2e3`. Pure."""
 
 from decimal import Decimal
 

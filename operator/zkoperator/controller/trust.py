@@ -1,11 +1,8 @@
 """Finds by what an ensemble is trusted, and as whom somebody connects to it. I/O."""
 
-import base64
-import binascii
-
 from zkoperator.controller.cluster_access import asks_for_certificate, bundle_of, tls_hosts
+from zkoperator.controller.secret_texts import text_in
 from zkoperator.kube.port import CONFIG_MAPS, SECRETS, KubeApi, Manifest
-from zkoperator.mirror.validate import SourceTls
 from zkoperator.zk.port import ClientTls
 
 
@@ -14,7 +11,7 @@ class TrustError(Exception):
 
 
 class TrustFinder:
-    """Looks up certificates in one namespace at a time: that of the ConfigSync, or of the ZooKeeperCluster."""
+    """Looks up certificates in one namespace at a time: that of the object, or of the ZooKeeperCluster."""
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
@@ -42,35 +39,30 @@ class TrustFinder:
         is_asked = asks_for_certificate(cluster)
         return ClientTls(authorities, await self._entry(namespace, bundle, "operator.pem") if is_asked else "")
 
-    async def of_hosts(self, namespace: str, asked: SourceTls, names: tuple[tuple[str, str], ...]) -> ClientTls:
+    async def of_hosts(
+        self, namespace: str, authorities: str, certificate: str | None, names: tuple[tuple[str, str], ...]
+    ) -> ClientTls:
         """Return the trust in an ensemble outside.
 
         Args:
-            namespace: of the ConfigSync.
-            asked: what its spec says about TLS.
+            namespace: of the Secrets.
+            authorities: the Secret with the certificates to trust.
+            certificate: the Secret with the certificate to show, if any.
             names: addresses that are dialled in place of the names that the spec has.
 
         Raises:
             TrustError: something is not there.
         """
-        authorities = await self._entry(namespace, asked.authorities or "", "ca.crt")
-        identity = await self._certificate(namespace, asked.certificate) if asked.certificate is not None else ""
-        return ClientTls(authorities, identity, names)
+        trusted = await self._entry(namespace, authorities, "ca.crt")
+        identity = await self._certificate(namespace, certificate) if certificate is not None else ""
+        return ClientTls(trusted, identity, names)
 
     async def _certificate(self, namespace: str, name: str) -> str:
         key, certificates = [await self._entry(namespace, name, part) for part in ("tls.key", "tls.crt")]
         return f"{key.rstrip()}\n{certificates}"
 
     async def _entry(self, namespace: str, name: str, key: str) -> str:
-        text = _text(await self._api.get(SECRETS, namespace, name), key)
+        text = text_in(await self._api.get(SECRETS, namespace, name), key)
         if not text:
             raise TrustError(f"there is no Secret {name} with the key {key} in namespace {namespace}")
         return text
-
-
-def _text(secret: Manifest | None, key: str) -> str:
-    encoded = ((secret or {}).get("data") or {}).get(key) or ""
-    try:
-        return base64.b64decode(encoded, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""

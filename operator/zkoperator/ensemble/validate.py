@@ -16,9 +16,9 @@ from zkoperator.api.meta import API_VERSION, ObjectMeta
 from zkoperator.api.parse import parse
 from zkoperator.api.resources import Resources
 from zkoperator.api.tls import Plaintext, Tls
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Server, server_of
 from zkoperator.ensemble.model.names import RESTART, TAKE_OVER, Names
-from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.model.spec_warnings import warnings_of
 from zkoperator.ensemble.model.tls import NO_TLS, QuorumPhase, TlsState
 from zkoperator.errors import FieldError, InvalidError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.fakes.field_ownership import Path, copy, owned_fields
-from zkoperator.ensemble.model.quantity import parse_quantity
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.kube.port import Manifest, Resource
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.models.ensemble_simulation import raw_cluster
-from zkoperator.ensemble.model.quantity import parse_quantity
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.model.spec_warnings import version_warnings
 from zkoperator.ensemble.validate import Defaults, ValidatedCluster, validate
 from zkoperator.errors import FieldError, InvalidError

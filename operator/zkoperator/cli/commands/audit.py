@@ -16,12 +16,12 @@ from zkoperator.cli.view.objects import fetch
 from zkoperator.cli.view.output import add_output, print_json, style, wants_json
 from zkoperator.cli.view.usage import FINDINGS, UsageError, seconds
 from zkoperator.controller.cluster_access import client_of, tls_hosts
+from zkoperator.controller.trust import TrustError, TrustFinder
 from zkoperator.ensemble.build.secret import password_in
 from zkoperator.ensemble.model.names import SUPERUSER, Names
 from zkoperator.errors import FieldError, InvalidError, TransientError
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
-from zkoperator.mirror.observe.trust import TrustError, TrustFinder
 from zkoperator.zk.hosts import parse_hosts
 from zkoperator.zk.port import ClientTls, Credential, Zk
 from zkoperator.zk.session import SessionSettings

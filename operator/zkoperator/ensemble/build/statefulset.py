@@ -7,6 +7,7 @@ from typing import Any
 from zkoperator.api.cluster import StorageType
 from zkoperator.api.incarnation import Origin
 from zkoperator.api.resources import Resources
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.build.pod_extras import (
     asked_extras,
@@ -44,7 +45,6 @@ from zkoperator.ensemble.model.names import (
     TEMPLATE,
     TLS,
 )
-from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 

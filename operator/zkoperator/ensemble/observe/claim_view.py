@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from zkoperator.api.member_volume import VolumeState
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP
-from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.kube.port import Manifest
 
 _FILE_SYSTEM_WAITS = "FileSystemResizePending"

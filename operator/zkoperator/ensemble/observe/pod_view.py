@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.model.names import (
     CERTIFICATES,
     CONTAINER,
@@ -18,7 +19,6 @@ from zkoperator.ensemble.model.names import (
     TEMPLATE,
     TLS,
 )
-from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.ensemble.model.tls import NO_TLS, TlsState, parse_tls_state
 from zkoperator.kube.port import Manifest
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.model.names import USER_METADATA
-from zkoperator.ensemble.model.quantity import parse_quantity
 from zkoperator.kube.port import FIELD_MANAGER, Manifest
 
 _WHOLE = frozenset({"selector", "matchLabels", "data", "nodeSelector"})

@@ -7,7 +7,7 @@ file system does not follow by itself is restarted, through the gate, once.
 from zkoperator.api.cluster import StorageType
 from zkoperator.api.member_volume import VolumeState
 from zkoperator.api.reasons import ClusterReason
-from zkoperator.ensemble.model.quantity import parse_quantity
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.expansions import GROWING, Expansion
 from zkoperator.ensemble.observe.observed import Observed

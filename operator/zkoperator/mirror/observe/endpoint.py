@@ -4,20 +4,19 @@ Everything is looked up in the ConfigSync's own namespace, except a ZooKeeperClu
 """
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 from zkoperator.api.reasons import SyncReason
 from zkoperator.controller.cluster_access import tls_hosts
+from zkoperator.controller.secret_texts import text_in
+from zkoperator.controller.trust import TrustError, TrustFinder
 from zkoperator.errors import InvalidError
 from zkoperator.kube.port import SECRETS, ZOOKEEPER_CLUSTERS, KubeApi
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.grants import GrantChecker
 from zkoperator.mirror.observe.host_policy import Permission, permission_of, protected_reason
 from zkoperator.mirror.observe.subtree import Endpoint
-from zkoperator.mirror.observe.trust import TrustError, TrustFinder
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.keys import Key
@@ -105,9 +104,10 @@ class EndpointFinder:
         return self._wait(SyncReason.DISCONNECTED, message)
 
     async def _trust_outside(self, sync: ValidatedSync, names: tuple[tuple[str, str], ...]) -> ClientTls | None:
-        return (
-            await self._trust.of_hosts(sync.namespace, sync.source.tls, names) if sync.source.tls is not None else None
-        )
+        asked = sync.source.tls
+        if asked is None:
+            return None
+        return await self._trust.of_hosts(sync.namespace, asked.authorities or "", asked.certificate, names)
 
     async def _permitted(self, address: Address) -> tuple[Address, ...] | str:
         """Return the addresses that the operator may connect to, or the text of a refusal."""
@@ -126,19 +126,11 @@ class EndpointFinder:
         if sync.source.secret is None:
             return None
         secret = await self._api.get(SECRETS, sync.namespace, sync.source.secret)
-        username, password = _entry(secret, "username"), _entry(secret, "password")
-        if username is None or password is None:
+        username, password = text_in(secret, "username"), text_in(secret, "password")
+        if not username or not password:
             message = f"there is no Secret {sync.source.secret} with the keys username and password in this namespace"
             return self._wait(SyncReason.CREDENTIALS_NOT_FOUND, message)
         return Credential(username, password)
 
     def _wait(self, reason: SyncReason, message: str) -> Waiting:
         return Waiting(reason, message, LookAgain(self._settings.retry_s), connected=False)
-
-
-def _entry(secret: dict[str, Any] | None, key: str) -> str | None:
-    encoded = ((secret or {}).get("data") or {}).get(key)
-    try:
-        return base64.b64decode(encoded, validate=True).decode() if encoded else None
-    except (binascii.Error, UnicodeDecodeError):
-        return None
