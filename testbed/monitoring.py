@@ -30,7 +30,8 @@ _OF_MEMBERS = (
     "watch_count",
     "znode_count",
 )
-_OF_OBJECTS = tuple(f"zkoperator_{kind}_object_condition" for kind in ("cluster", "sync", "backup", "backup_schedule"))
+_KINDS = ("cluster", "sync", "backup", "backup_schedule", "znode")
+_OF_OBJECTS = tuple(f"zkoperator_{kind}_object_condition" for kind in _KINDS)
 _SELECTOR = re.compile(rf"\b(zkoperator_[a-z_]+|{'|'.join(_OF_MEMBERS)})\b(?:\{{([^}}]*)\}})?")
 _HEIGHT = 8
 _COLUMNS = 24
@@ -147,6 +148,7 @@ _METRICS: Final = {
     "ConfigSync": "sync_object_condition",
     "ZooKeeperBackup": "backup_object_condition",
     "ZooKeeperBackupSchedule": "backup_schedule_object_condition",
+    "ZNode": "znode_object_condition",
 }
 
 

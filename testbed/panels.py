@@ -233,6 +233,18 @@ PANELS: tuple[Row | Panel, ...] = (
         "bytes",
         (("sum(zkoperator_backup_bytes)", "bytes"), ("sum(zkoperator_backup_znodes)", "znodes")),
     ),
+    Row("Tenants"),
+    Panel(
+        "ZNodes by state",
+        "short",
+        (('sum by (reason) (zkoperator_znode_conditions{condition="Ready"})', "{{reason}}"),),
+    ),
+    Panel(
+        "Znodes of tenants",
+        "short",
+        (("sum(zkoperator_znode_usage_znodes)", "all"), ("sum(zkoperator_znode_world_writable)", "open to everybody")),
+    ),
+    Panel("Data of tenants", "bytes", (("sum(zkoperator_znode_usage_bytes)", ""),)),
     Row("Operator"),
     Panel(
         "Passes",

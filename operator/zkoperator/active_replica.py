@@ -27,6 +27,7 @@ from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     CONFIG_SYNCS,
+    ZNODES,
     ZOOKEEPER_BACKUP_SCHEDULES,
     ZOOKEEPER_BACKUPS,
     ZOOKEEPER_CLUSTERS,
@@ -45,11 +46,13 @@ from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Pass
 from zkoperator.settings import Settings
+from zkoperator.tenant.reconcile import ZNodeReconciler
 from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
 from zkoperator.zk.session import SessionSettings
 
 CLUSTERS, SYNCS, BACKUPS, SCHEDULES = "ZooKeeperCluster", "ConfigSync", "ZooKeeperBackup", "ZooKeeperBackupSchedule"
+TENANTS = "ZNode"
 
 _PROBE_S = 2.0
 """A member answers within a millisecond; after this time it counts as one that does not answer."""
@@ -123,6 +126,8 @@ class ActiveReplica:
         self._backups = self._loop(BACKUPS, self._backup.reconcile, settings)
         schedule = ScheduleReconciler(api, metrics.schedules)
         self._schedules = self._loop(SCHEDULES, schedule.reconcile, settings)
+        self._tenant = ZNodeReconciler(api, self._sessions, settings.cluster_domain, metrics.tenants, clock)
+        self._tenants = self._loop(TENANTS, self._tenant.reconcile, settings)
         self._event_sources = EventSources(
             api,
             source,
@@ -132,6 +137,7 @@ class ActiveReplica:
                 CONFIG_SYNCS: self._mirror.resource_changed,
                 ZOOKEEPER_BACKUPS: lambda key, _: self._backup_changed(key),
                 ZOOKEEPER_BACKUP_SCHEDULES: lambda key, _: self._schedules.wake(key),
+                ZNODES: lambda key, _: self._tenants.wake(key),
             },
             clock=clock,
         )
@@ -176,7 +182,8 @@ class ActiveReplica:
 
     @property
     def _loops(self) -> dict[str, KeyedLoop]:
-        return {CLUSTERS: self._clusters, SYNCS: self._syncs, BACKUPS: self._backups, SCHEDULES: self._schedules}
+        loops = {CLUSTERS: self._clusters, SYNCS: self._syncs, BACKUPS: self._backups}
+        return {**loops, SCHEDULES: self._schedules, TENANTS: self._tenants}
 
     @property
     def _informers(self) -> dict[str, Informer]:
@@ -233,6 +240,8 @@ class ActiveReplica:
     def _cluster_changed(self, key: Key) -> None:
         self._clusters.wake(key)
         self._mirror.cluster_changed(key)
+        for tenant in self._tenant.naming(key):
+            self._tenants.wake(tenant)
 
 
 def _depth_of(loop: KeyedLoop) -> int:

@@ -35,6 +35,7 @@ from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import Outcome
 from zkoperator.runtime.wall_clock import utc_now
+from zkoperator.tenant.status.meter import Meter as TenantMeter
 
 _CHOSEN: Final = (SyncReason.PAUSED, SyncReason.DRY_RUN)
 """Reasons for which a ConfigSync is unequal on purpose, so that it does not lag."""
@@ -78,6 +79,7 @@ class Metrics:
         self.clusters = ClusterMetrics(registry, objects)
         self.backups = BackupMetrics(registry, objects)
         self.schedules = ScheduleMetrics(registry, objects)
+        self.tenants = TenantMetrics(registry, objects)
 
     def count_pass(self, kind: str, outcome: str, duration_s: float) -> None:
         """One pass of a loop."""
@@ -281,6 +283,37 @@ class ClusterMetrics(ClusterMeter):
         elif self._causes.get(key) is not cause:
             self._causes[key] = cause
             self._blocks.labels(cause.value).inc()
+
+
+class TenantMetrics(TenantMeter):
+    """The metrics of all ZNodes together."""
+
+    def __init__(self, registry: CollectorRegistry, objects: int = 0) -> None:
+        prefix = "zkoperator_znode"
+        self._objects = ObjectConditions(registry, f"{prefix}_object_condition", objects)
+        self._conditions = SummedGauge(gauge(registry, f"{prefix}_conditions", "ZNodes by condition", *CONDITION))
+        self._open = SummedGauge(
+            gauge(registry, f"{prefix}_world_writable", "Znodes of all tenants that everybody may change")
+        )
+        self._sums = {
+            "count": SummedGauge(gauge(registry, f"{prefix}_usage_znodes", "Znodes of all tenants together")),
+            "bytes": SummedGauge(gauge(registry, f"{prefix}_usage_bytes", "Bytes of the data of all tenants together")),
+        }
+
+    def status_known(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Count the ZNode under its conditions, and its size into the sums."""
+        conditions = conditions_of(status)
+        self._conditions.put(key, conditions)
+        self._objects.put(key, conditions)
+        self._open.put(key, {(): float(status.get("worldWritable", 0))})
+        for field, sums in self._sums.items():
+            sums.put(key, {(): float((status.get("usage") or {}).get(field, 0))})
+
+    def object_gone(self, key: Key) -> None:
+        """Remove the ZNode from all sums."""
+        for sums in (self._conditions, self._open, *self._sums.values()):
+            sums.put(key, {})
+        self._objects.put(key, {})
 
 
 def _first_end_s(ends: Mapping[Key, float]) -> float:

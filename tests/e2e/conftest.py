@@ -97,6 +97,7 @@ class Space:
             "configsyncs": "apis/zkoperator.dev/v1alpha1",
             "zookeeperbackups": "apis/zkoperator.dev/v1alpha1",
             "zookeeperbackupschedules": "apis/zkoperator.dev/v1alpha1",
+            "znodes": "apis/zkoperator.dev/v1alpha1",
             "statefulsets": "apis/apps/v1",
             "deployments": "apis/apps/v1",
             "daemonsets": "apis/apps/v1",

@@ -104,6 +104,7 @@ CASES = {
     "ZooKeeperBackupUnverified": ("backup_schedule", "Healthy", "False", "VerificationOverdue"),
     "ZooKeeperBackupShrunk": ("backup_schedule", "Healthy", "False", "ZnodesFell"),
     "ZooKeeperBackupScheduleStuck": ("backup_schedule", "Healthy", "False", "NameTaken"),
+    "ZNodeStuck": ("znode", "Ready", "False", "PathTaken"),
 }
 
 

@@ -234,10 +234,12 @@ async def test_every_loop_has_a_test_that_stops_it(monkeypatch: pytest.MonkeyPat
             "the slow list of configsyncs",
             "the slow list of zookeeperbackups",
             "the slow list of zookeeperbackupschedules",
+            "the slow list of znodes",
             "the loop of ZooKeeperCluster",
             "the loop of ConfigSync",
             "the loop of ZooKeeperBackup",
             "the loop of ZooKeeperBackupSchedule",
+            "the loop of ZNode",
             "the watch for other operators",
             "kopf",
         }

@@ -34,6 +34,7 @@ SEEDS = {
         "pydantic",
         "zkoperator.ensemble",
     ],
+    "tenant/model/names.py": ["zkoperator.tenant.validate"],
     "zk/wire.py": ["time"],
 }
 

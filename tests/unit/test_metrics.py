@@ -67,6 +67,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "zkoperator_backup_last_success_timestamp_seconds": (),
     "zkoperator_backup_schedule_interval_seconds": (),
     "zkoperator_backup_last_verified_timestamp_seconds": (),
+    "zkoperator_znode_conditions": ("condition", "status", "reason"),
+    "zkoperator_znode_usage_znodes": (),
+    "zkoperator_znode_usage_bytes": (),
+    "zkoperator_znode_world_writable": (),
 }
 """Contract: dashboards and rules outside this repository name these too."""
 

@@ -13,6 +13,7 @@ from zkoperator.api.backup_schedule import ZooKeeperBackupSchedule
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import GROUP, VERSION, Model
 from zkoperator.api.sync import ConfigSync
+from zkoperator.api.znode import ZNode
 
 Schema = dict[str, Any]
 
@@ -146,7 +147,26 @@ SCHEDULE = Kind(
     ),
 )
 
-KINDS = (CLUSTER, SYNC, BACKUP, SCHEDULE)
+ZNODE = Kind(
+    ZNode,
+    "znodes",
+    "zn",
+    (
+        Column("Cluster", ".spec.clusterRef.name", description="The ZooKeeperCluster"),
+        Column("Path", ".status.path", description="Absolute path of the znode"),
+        Column("Ready", _condition("Ready", "status"), description="Whether znode, ACL and quota are as the spec asks"),
+        Column("Reason", _condition("Ready", "reason"), description="Why it is ready or not"),
+        Column("Znodes", ".status.usage.count", "integer", "Znodes in the subtree"),
+        Column("Bytes", ".status.usage.bytes", "integer", "Size of their data"),
+        Column("Secret", ".status.binding.name", description="The Secret for the application"),
+        _AGE,
+        Column("Message", _condition("Ready", "message"), description="What is the case, and what to do about it"),
+        Column("Open", ".status.worldWritable", "integer", "Znodes below it that everybody may change", 1),
+        Column("Connection", ".status.connectionString", description="For applications: address and path", priority=1),
+    ),
+)
+
+KINDS = (CLUSTER, SYNC, BACKUP, SCHEDULE, ZNODE)
 
 
 def definition(kind: Kind) -> Schema:

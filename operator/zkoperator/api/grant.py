@@ -16,12 +16,12 @@ NAMESPACE_WORD = "{namespace}"
 
 
 class GrantAccess(StrEnum):
-    """What a ConfigSync of a granted namespace may do."""
+    """What objects of a granted namespace may do."""
 
     READ_ONLY = "ReadOnly"
-    """Pull: direction `ZooKeeperToConfigMap`."""
+    """A ConfigSync pulls: direction `ZooKeeperToConfigMap`."""
     READ_WRITE = "ReadWrite"
-    """Pull and push."""
+    """A ConfigSync pulls and pushes, a ZNode has its path."""
 
 
 def _has_no_other_braces(path: str) -> bool:
@@ -46,7 +46,7 @@ class GrantedNamespaces(Model):
 
 
 class Grant(Model):
-    """Permits ConfigSyncs of other namespaces to use subtrees of the ensemble."""
+    """Permits ConfigSyncs and ZNodes of other namespaces to use subtrees of the ensemble."""
 
     name: ObjectName
     """Name of the grant, for people."""

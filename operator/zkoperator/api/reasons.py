@@ -227,3 +227,41 @@ SCHEDULE_STALLED = frozenset({ScheduleReason.FORBIDDEN, ScheduleReason.INVALID_S
 """Reasons of Healthy that only a person can end."""
 SCHEDULE_RESTING = frozenset({ScheduleReason.SUSPENDED})
 """Reasons of Healthy with which the operator does nothing because somebody asked for that."""
+
+
+class ZNodeCondition(StrEnum):
+    """The conditions of a ZNode."""
+
+    READY = "Ready"
+    """The znode is there, with the ACL and the quota that the spec asks for."""
+
+
+class ZNodeReason(StrEnum):
+    """The reasons of the conditions of a ZNode."""
+
+    IN_PLACE = "InPlace"
+    CREATING = "Creating"
+    DELETING = "Deleting"
+
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+    CLUSTER_NOT_READY = "ClusterNotReady"
+    NOT_GRANTED = "NotGranted"
+    CREDENTIALS_NOT_FOUND = "CredentialsNotFound"
+    DISCONNECTED = "Disconnected"
+    QUOTA_NOT_ENFORCED = "QuotaNotEnforced"
+    PATH_TAKEN = "PathTaken"
+    SECRET_TAKEN = "SecretTaken"  # noqa: S105
+    REFUSED = "Refused"
+    FORBIDDEN = "Forbidden"
+    INVALID_SPEC = "InvalidSpec"
+    IN_USE = "InUse"
+    DELETION_HELD = "DeletionHeld"
+
+
+ZNODE_STALLED = frozenset(
+    {
+        *(ZNodeReason.PATH_TAKEN, ZNodeReason.SECRET_TAKEN, ZNodeReason.REFUSED, ZNodeReason.FORBIDDEN),
+        *(ZNodeReason.INVALID_SPEC, ZNodeReason.DELETION_HELD),
+    }
+)
+"""Reasons of Ready that only a person can end. What another object of the same apply may end is not one."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from zkoperator.api.crd import BACKUP, CLUSTER, SCHEDULE, SYNC, Kind, Schema, root_schema
+from zkoperator.api.crd import BACKUP, CLUSTER, SCHEDULE, SYNC, ZNODE, Kind, Schema, root_schema
 from zkoperator.api.jvm import ALLOWED_PREFIXES, REFUSED_PREFIXES
 from zkoperator.api.meta import API_VERSION
 from zkoperator.api.reasons import (
@@ -17,6 +17,8 @@ from zkoperator.api.reasons import (
     StandardCondition,
     SyncCondition,
     SyncReason,
+    ZNodeCondition,
+    ZNodeReason,
 )
 from zkoperator.api.zoocfg import ALLOWED, REFUSED
 
@@ -130,6 +132,7 @@ def _conditions(kind: Kind) -> str:
         SYNC.name: (tuple(SyncCondition), tuple(SyncReason)),
         BACKUP.name: (tuple(BackupCondition), tuple(BackupReason)),
         SCHEDULE.name: (tuple(ScheduleCondition), tuple(ScheduleReason)),
+        ZNODE.name: (tuple(ZNodeCondition), tuple(ZNodeReason)),
     }[kind.name]
     return (
         "## Conditions\n\n"

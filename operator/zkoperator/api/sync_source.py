@@ -20,7 +20,7 @@ class ClusterRef(Model):
 
 
 class GrantedClusterRef(ClusterRef):
-    """A ZooKeeperCluster of this namespace, or one that grants the subtree to it."""
+    """A ZooKeeperCluster of this namespace, or one that grants the path to it."""
 
     namespace: LabelName | None = None
     """Namespace of the ZooKeeperCluster, whose `spec.grants` must permit the path. The default is this namespace."""

@@ -13,6 +13,7 @@ from dataclasses import replace
 from zkoperator.controller.other_operators import Finding, OtherOperators, Subject
 from zkoperator.kube.port import (
     CONFIG_SYNCS,
+    ZNODES,
     ZOOKEEPER_BACKUPS,
     ZOOKEEPER_CLUSTERS,
     KubeApi,
@@ -24,7 +25,7 @@ from zkoperator.kube.port import (
 from zkoperator.runtime.keys import Key
 from zkoperator.settings import Settings
 
-SIGNED = (ZOOKEEPER_CLUSTERS, CONFIG_SYNCS, ZOOKEEPER_BACKUPS)
+SIGNED = (ZOOKEEPER_CLUSTERS, CONFIG_SYNCS, ZOOKEEPER_BACKUPS, ZNODES)
 
 
 def operator_name(settings: Settings) -> str:

@@ -58,6 +58,7 @@ ZOOKEEPER_BACKUPS = Resource("zkoperator.dev", "v1alpha1", "ZooKeeperBackup", "z
 ZOOKEEPER_BACKUP_SCHEDULES = Resource(
     "zkoperator.dev", "v1alpha1", "ZooKeeperBackupSchedule", "zookeeperbackupschedules"
 )
+ZNODES = Resource("zkoperator.dev", "v1alpha1", "ZNode", "znodes")
 CONFIG_SYNCS = Resource("zkoperator.dev", "v1alpha1", "ConfigSync", "configsyncs")
 
 

@@ -25,6 +25,7 @@ from zkoperator.api.crd import (
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse
 from zkoperator.api.sync import ConfigSync
+from zkoperator.api.znode import ZNode
 from zkoperator.cli.view.generated_files import crd_files, reference_files
 
 ROOT = Path(__file__).parents[3]
@@ -32,6 +33,7 @@ ROOT = Path(__file__).parents[3]
 
 LEAST: dict[str, Any] = {
     "ConfigSync": {"zookeeper": {"hosts": "a:2181", "path": "/a"}},
+    "ZNode": {"clusterRef": {"name": "a"}},
     "ZooKeeperBackup": {"clusterRef": {"name": "a"}, "storage": {"persistentVolumeClaim": {"claimName": "b"}}},
     "ZooKeeperBackupSchedule": {
         "clusterRef": {"name": "a"},
@@ -101,7 +103,7 @@ def test_a_status_has_no_default_but_that_nobody_has_seen_the_object(kind: Kind)
 def test_the_api_server_fills_in_the_defaults_that_the_operator_has(kind: Kind) -> None:
     spec = LEAST.get(kind.name, {})
     parsed = parse(kind.model, {"metadata": {"name": "main"}, "spec": spec})
-    assert isinstance(parsed, ZooKeeperCluster | ConfigSync | ZooKeeperBackup | ZooKeeperBackupSchedule)
+    assert isinstance(parsed, ZooKeeperCluster | ConfigSync | ZooKeeperBackup | ZooKeeperBackupSchedule | ZNode)
     filled = _defaulted(root_schema(kind.model)["properties"]["spec"], spec)
     assert filled == _without_empty(parsed.spec.manifest())
 

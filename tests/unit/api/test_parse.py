@@ -12,6 +12,7 @@ from zkoperator.api.cluster import StorageType, ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse, parse_strict
 from zkoperator.api.sync import ConfigSync, Direction
+from zkoperator.api.znode import ZNode
 from zkoperator.errors import FieldError
 
 KINDS: dict[str, type[Model]] = {
@@ -19,6 +20,7 @@ KINDS: dict[str, type[Model]] = {
     "ConfigSync": ConfigSync,
     "ZooKeeperBackup": ZooKeeperBackup,
     "ZooKeeperBackupSchedule": ZooKeeperBackupSchedule,
+    "ZNode": ZNode,
 }
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 

@@ -14,6 +14,7 @@ from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse
 from zkoperator.api.rules import Rule, Rules
 from zkoperator.api.sync import ConfigSync
+from zkoperator.api.znode import ZNode
 from zkoperator.api.zoocfg import ALLOWED
 
 KINDS: dict[str, type[Model]] = {
@@ -21,6 +22,7 @@ KINDS: dict[str, type[Model]] = {
     "ConfigSync": ConfigSync,
     "ZooKeeperBackup": ZooKeeperBackup,
     "ZooKeeperBackupSchedule": ZooKeeperBackupSchedule,
+    "ZNode": ZNode,
 }
 
 

@@ -71,7 +71,7 @@ def test_only_the_component_for_tls_lets_secrets_be_changed_and_none_lets_them_b
 
 
 def test_the_definitions_themselves_are_not_the_operator_s_to_touch() -> None:
-    kinds = ("zookeeperclusters", "configsyncs", "zookeeperbackups", "zookeeperbackupschedules")
+    kinds = ("zookeeperclusters", "configsyncs", "zookeeperbackups", "zookeeperbackupschedules", "znodes")
     assert not [(r, v) for r, v in rights() if r in kinds and v in WRITES - {"patch"}]
     assert not [resource for resource, _ in rights() if resource == "customresourcedefinitions"]
 

@@ -29,6 +29,8 @@ from zkoperator.api.reasons import (
     ScheduleReason,
     SyncCondition,
     SyncReason,
+    ZNodeCondition,
+    ZNodeReason,
 )
 from zkoperator.metrics import Metrics
 from zkoperator.runtime.outcome import Outcome
@@ -40,7 +42,7 @@ OF_COUNTERS = {"rate", "irate", "increase"}
 OF_BOTH = {"histogram_quantile", "label_replace"}
 """Functions that do not care."""
 OBJECT = {"namespace", "name", "condition", "status", "reason"}
-OBJECTS = ("cluster", "sync", "backup", "backup_schedule")
+OBJECTS = ("cluster", "sync", "backup", "backup_schedule", "znode")
 OF_NO_OBJECT = "ZkOperator", "ConfigSyncSlow"
 """Alerts about the operator as a whole."""
 
@@ -99,6 +101,7 @@ WORDS: dict[str, tuple[type[StrEnum], type[StrEnum]]] = {
     "sync": (SyncReason, SyncCondition),
     "schedule": (ScheduleReason, ScheduleCondition),
     "backup": (BackupReason, BackupCondition),
+    "znode": (ZNodeReason, ZNodeCondition),
     "cluster": (ClusterReason, ClusterCondition),
 }
 """Reasons and conditions by a word in the metric's name."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zkoperator.api.reasons import BackupReason, ClusterReason, ScheduleReason, SyncReason
+from zkoperator.api.reasons import BackupReason, ClusterReason, ScheduleReason, SyncReason, ZNodeReason
 
 ROOT = Path(__file__).parents[3]
 DOCS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
@@ -18,7 +18,7 @@ def entries(section: str) -> dict[str, str]:
     """Heading -> text of the entries of one section."""
     text = (ROOT / "docs" / "runbook.md").read_text()
     body = text.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
-    parts = re.split(r"^### (\w+)(?: \((?:ConfigSync|ZooKeeper\w+)\))?$", body, flags=re.MULTILINE)[1:]
+    parts = re.split(r"^### (\w+)(?: \((?:ConfigSync|ZooKeeper\w+|ZNode)\))?$", body, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
 
 
@@ -39,6 +39,7 @@ def test_every_alert_has_an_entry() -> None:
         ("Conditions of a ConfigSync", SyncReason),
         ("Conditions of a ZooKeeperBackup", BackupReason),
         ("Conditions of a ZooKeeperBackupSchedule", ScheduleReason),
+        ("Conditions of a ZNode", ZNodeReason),
     ],
 )
 def test_every_reason_has_an_entry(section: str, reasons: type[StrEnum]) -> None:
@@ -46,7 +47,7 @@ def test_every_reason_has_an_entry(section: str, reasons: type[StrEnum]) -> None
 
 
 def test_no_entry_is_empty() -> None:
-    kinds = ("ZooKeeperCluster", "ConfigSync", "ZooKeeperBackup", "ZooKeeperBackupSchedule")
+    kinds = ("ZooKeeperCluster", "ConfigSync", "ZooKeeperBackup", "ZooKeeperBackupSchedule", "ZNode")
     for section in ("Alerts", *(f"Conditions of a {kind}" for kind in kinds)):
         assert [name for name, text in entries(section).items() if len(text) < 10] == []
 

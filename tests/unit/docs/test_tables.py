@@ -27,7 +27,7 @@ def words(cell: str) -> frozenset[str]:
 
 def test_the_page_of_names_has_each_name_that_the_operator_puts_on_objects_and_no_other() -> None:
     page = (ROOT / "docs" / "reference-names.md").read_text()
-    kinds = ("backup", "ensemble", "mirror")
+    kinds = ("backup", "ensemble", "mirror", "tenant")
     code = (ROOT / "operator" / "zkoperator" / kind / "model" / "names.py" for kind in kinds)
     used = {found for module in code for found in re.findall(r'"([a-z.]*zkoperator\.dev/[a-z-]*)"', module.read_text())}
     told = {

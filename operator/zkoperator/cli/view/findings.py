@@ -20,6 +20,7 @@ from zkoperator.errors import FieldError, InvalidError
 from zkoperator.mirror.validate import validate as validate_sync
 from zkoperator.patterns import DNS_LABEL, DNS_SUBDOMAIN
 from zkoperator.settings import DEFAULT_IMAGE
+from zkoperator.tenant.validate import validate as validate_znode
 
 _KINDS: Final = {kind.name: kind for kind in KINDS}
 _ASSUMED_NAMESPACE: Final = "default"
@@ -174,11 +175,17 @@ def _schedule_warnings(raw: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
 
+def _znode_warnings(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    validate_znode(raw)
+    return ()
+
+
 VALIDATORS: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]]] = {
     "ZooKeeperCluster": _cluster_warnings,
     "ConfigSync": _sync_warnings,
     "ZooKeeperBackup": _backup_warnings,
     "ZooKeeperBackupSchedule": _schedule_warnings,
+    "ZNode": _znode_warnings,
 }
 """By kind: returns the warnings about an object that the operator takes, raises `InvalidError` for another one."""
 

@@ -13,10 +13,12 @@ from zkoperator.zk.paths import parent_of
 
 _CLUSTER: Final = "ZooKeeperCluster"
 _SYNC: Final = "ConfigSync"
+_ZNODE: Final = "ZNode"
 _CLUSTER_REFS: Final = {
     _SYNC: ("spec", "zookeeper", "clusterRef"),
     "ZooKeeperBackup": ("spec", "clusterRef"),
     "ZooKeeperBackupSchedule": ("spec", "clusterRef"),
+    _ZNODE: ("spec", "clusterRef"),
 }
 
 
@@ -94,7 +96,7 @@ def _clusters_elsewhere(documents: Iterable[Document], namespace: str) -> Iterat
 def _elsewhere(kind: str, name: str, home: str, others: set[str]) -> str:
     there = min(others)
     way = f"hosts: {name}-zk.{there}.svc:2181"
-    if kind == _SYNC:
+    if kind in (_SYNC, _ZNODE):
         way = f"clusterRef.namespace: {there}, whose spec.grants must admit it"
     return (
         f"these files have {name} in namespace {', '.join(sorted(others))} and not in {home}; write {way}, or move it"

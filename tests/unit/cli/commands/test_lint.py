@@ -75,7 +75,7 @@ def test_a_finding_begins_with_file_and_line_and_names_object_field_and_fix(
         (GOOD.replace("zkoperator.dev", "zkoperator.de"), 1, "apiVersion", "write zkoperator.dev/v1alpha1"),
         (GOOD.replace("apiVersion: zkoperator.dev/v1alpha1\n", ""), 1, "apiVersion", "write zkoperator.dev/v1alpha1"),
         (GOOD.replace("ConfigSync", "ConfigSynk"), 2, "kind", "did you mean ConfigSync?"),
-        (GOOD.replace("ConfigSync", "[1]"), 2, "kind", "write one of: ZooKeeperCluster, ConfigSync, ZooKeeperBackup"),
+        (GOOD.replace("ConfigSync", "[1]"), 2, "kind", "write one of: ZooKeeperCluster, ConfigSync, ZooKeeperBackup, "),
         (GOOD.replace("spec:", "spce:"), 1, "spec", "is missing"),
         (
             GOOD.replace("{name: shop}", "{name: shop, annotations: {zkoperator.dev/resolve: 'a=b'}}"),

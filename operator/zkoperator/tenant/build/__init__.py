@@ -1,0 +1,1 @@
+"""The object that a ZNode has: the Secret for its application. Pure."""

@@ -1,0 +1,1 @@
+"""What is read of Kubernetes and of the ensemble."""
