@@ -9,6 +9,9 @@ from zkoperator.cli.view.findings import Finding, finding, place_of
 from zkoperator.cli.view.manifests import Document
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.mirror.validate import ValidatedSync, validate
+from zkoperator.tenant.model.names import overlap
+from zkoperator.tenant.validate import ValidatedZNode
+from zkoperator.tenant.validate import validate as validate_znode
 from zkoperator.zk.paths import parent_of
 
 _CLUSTER: Final = "ZooKeeperCluster"
@@ -47,6 +50,7 @@ def shared_findings(documents: Iterable[Document], namespace: str = "") -> tuple
         *_clusters_elsewhere(ours, namespace),
         *_shared_config_maps(syncs),
         *_shared_trees(syncs),
+        *_shared_paths(ours, namespace),
     )
 
 
@@ -138,6 +142,35 @@ def _shared_trees(syncs: Iterable[_Sync]) -> Iterator[Finding]:
                 "direction: ZooKeeperToConfigMap in one, or give each a path of its own"
             )
             yield finding(item.document, FieldError("spec.zookeeper.path", message))
+
+
+def _shared_paths(documents: Iterable[Document], namespace: str) -> Iterator[Finding]:
+    """A path, and what is above and below it, belongs to one ZNode."""
+    owners: list[tuple[Document, ValidatedZNode]] = []
+    for document in documents:
+        znode = _znode(document, namespace)
+        if znode is None:
+            continue
+        taken = [
+            (found, owner)
+            for found, owner in owners
+            if owner.cluster == znode.cluster and owner.key != znode.key and overlap(owner.path, znode.path)
+        ]
+        for found, owner in taken[:1]:
+            shown = f"ZNode {owner.meta.name} ({found.file}:{found.line})"
+            message = f"{shown} has {owner.path}, which overlaps {znode.path}; give each a path of its own"
+            yield finding(document, FieldError("spec.path", message))
+        owners.append((document, znode))
+
+
+def _znode(document: Document, namespace: str) -> ValidatedZNode | None:
+    if document.value.get("kind") != _ZNODE:
+        return None
+    meta = document.value.get("metadata")
+    try:
+        return validate_znode({**document.value, "metadata": {"namespace": namespace, **(meta or {})}, "status": {}})
+    except (InvalidError, TypeError):
+        return None
 
 
 def _and_above(path: str) -> Iterator[str]:

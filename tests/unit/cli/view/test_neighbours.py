@@ -26,6 +26,10 @@ def backup(namespace: str = "") -> str:
     return _object("ZooKeeperBackup", "b", namespace, f"{{clusterRef: {{name: main}}, storage: {storage}}}")
 
 
+def znode(name: str, path: str = "", namespace: str = "", ref: str = "{name: main}") -> str:
+    return _object("ZNode", name, namespace, f"{{clusterRef: {ref}" + (f", path: {path}" if path else "") + "}")
+
+
 def _object(kind: str, name: str, namespace: str, spec: str) -> str:
     meta = f"{{name: {name}" + (f", namespace: {namespace}" if namespace else "") + "}"
     return HEAD.format(kind=kind, meta=meta, spec=spec)
@@ -46,6 +50,7 @@ def test_a_cluster_that_is_in_another_namespace_only_is_found_with_the_way_to_na
     for here, there, way in (
         (sync("a", namespace="shop"), sync("a", namespace="data"), "clusterRef.namespace: data, whose spec.grants"),
         (backup("shop"), backup("data"), "hosts: main-zk.data.svc:2181"),
+        (znode("a", namespace="shop"), znode("a", namespace="data"), "clusterRef.namespace: data, whose spec.grants"),
     ):
         (one,) = found(cluster("data"), here)
         assert one.field.endswith("clusterRef.name") and way in one.message and one.line == 9
@@ -86,6 +91,27 @@ def test_two_that_push_to_one_tree_are_found_and_named(one: str, other: str, is_
     assert len(wrong) == is_wrong
     for item in wrong:
         assert "only one of them can push" in item.message and ".yaml:1)" in item.message
+
+
+_OF_DATA = "{name: main, namespace: data}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_wrong"),
+    [
+        (znode("a", "/shop"), znode("b", "/shop"), True),
+        (znode("a", "/shop/deep"), znode("b", "/shop"), True),
+        (znode("a", "/shop"), znode("b", "/shopping"), False),
+        (znode("a"), znode("b"), False),
+        (znode("a", "/shop", "x"), znode("b", "/shop", "y"), False),
+        (znode("a", "/shop", "x", _OF_DATA), znode("b", "/shop", "y", _OF_DATA), True),
+        (znode("a", "shop"), znode("b", "/shop"), False),
+    ],
+)
+def test_two_znodes_of_one_path_are_found_and_named(one: str, other: str, is_wrong: bool) -> None:
+    wrong = found(one, other, apart=True)
+    assert [item.field for item in wrong] == ["spec.path"] * is_wrong
+    assert all("ZNode a (0.yaml:1) has /shop" in item.message for item in wrong)
 
 
 def test_two_with_one_config_map_are_found_and_named() -> None:
