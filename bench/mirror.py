@@ -9,7 +9,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,8 +69,9 @@ class LiveWorld:
 
 
 @asynccontextmanager
-async def world() -> AsyncIterator[LiveWorld]:
-    with Ensemble(1) as ensemble, ApiServer() as server:
+async def world(properties: Mapping[str, str] | None = None) -> AsyncIterator[LiveWorld]:
+    """Servers and watchers; `properties` are keys of zoo.cfg beside those of the testbed."""
+    with Ensemble(1, properties=properties) as ensemble, ApiServer() as server:
         ensemble.start()
         server.start()
         transport = Transport(CredentialSource(str(server.kubeconfig)))
@@ -151,18 +152,20 @@ async def sample(on: LiveWorld, where: str, value: str, write: Callable[[], Awai
     return (arrived - began) * 1e3
 
 
-async def pull_latency(on: LiveWorld) -> tuple[list[float], list[float]]:
+async def pull_latency(on: LiveWorld, *, beside: str = "bare") -> tuple[list[float], list[float]]:
+    """How long pulls into the ConfigMaps `pull` and the one beside it take, in turns."""
     ours: list[float] = []
     floor: list[float] = []
     for number in range(1, SAMPLES + 1):
-        for name, samples in (("pull", ours), ("bare", floor)):
+        for name, samples in (("pull", ours), (beside, floor)):
             value = f"{name} {number} {VALUE}"
             write = Set(f"/{name}/k", value.encode(), -1)
             samples.append(await sample(on, name, value, lambda write=write: on.zk.set(write)))  # type: ignore[misc]
     return ours, floor
 
 
-async def push_latency(on: LiveWorld) -> tuple[list[float], list[float]]:
+async def push_latency(on: LiveWorld, *, beside: str = "bare-push") -> tuple[list[float], list[float]]:
+    """How long pushes of the ConfigMaps `push` and the one beside it take, in turns."""
     watcher = connect(on.hosts.split(","))
 
     async def read(path: str) -> None:
@@ -175,13 +178,13 @@ async def push_latency(on: LiveWorld) -> tuple[list[float], list[float]]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    for root in ("/push", "/bare-push"):
+    for root in ("/push", f"/{beside}"):
         watcher.on_event(heard, under=root)
         await watcher.add_watch(root)
     ours: list[float] = []
     floor: list[float] = []
     for number in range(1, SAMPLES + 1):
-        for name, samples in (("push", ours), ("bare-push", floor)):
+        for name, samples in (("push", ours), (beside, floor)):
             value = f"{name} {number} {VALUE}"
             path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{name}"
             body = {"data": {"k": value}}
