@@ -16,7 +16,7 @@ SLOWEST = --durations=15 --durations-min=5
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help check unit servers e2e test matrix faults bench crds docs plugin release-base release-base-check requirements cluster cluster-down demo clean clean-cache
+.PHONY: help check unit servers e2e test faults bench crds docs plugin release-base release-base-check requirements cluster cluster-down demo clean clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -46,14 +46,6 @@ e2e: $(STAMP) ## Tests of the operator's image on a whole cluster
 	./tests/e2e/run $(BIN)/python $(TEST_CLUSTER) $(NODES)
 
 test: check unit servers e2e ## All of the above
-
-# The API server of each older Kubernetes, built from its Go modules: what a definition, a conditional write, an informer or a
-# synchronised ConfigMap rests on. docs/support.md has the table.
-OLDER = $(notdir $(wildcard testbed/older/1.*))
-MATRIX = tests/contract/test_kube_contract.py tests/contract/test_kube_writes.py \
-	$(addprefix tests/integration/test_,testbed_api.py crds.py dual_stack.py kube_client.py kube_informer.py mirror_scenarios.py pod_fields.py)
-matrix: $(STAMP) ## The tests that a Kubernetes version could fail, against API servers of OLDER (minutes; an hour the first time)
-	for minor in $(OLDER); do TESTBED_KUBERNETES=$$minor $(BIN)/pytest -n 2 --dist loadfile $(MATRIX) || exit 1; done
 
 faults: $(STAMP) ## Every case of every fault class (hours)
 	$(BIN)/pytest -n 2 --hypothesis-profile new tests/properties

@@ -23,9 +23,6 @@ from testbed.processes import Server, free_ports, wait_for
 from testbed.rest import Rest
 
 _SERVICES = "10.0.0.0/24"
-# Snapshots in the watch cache would serve a page whose history etcd has forgotten, and hide the 410. New in 1.33.
-_SNAPSHOTS_SINCE = (1, 33)
-_NO_SNAPSHOTS = "--feature-gates=ListFromCacheSnapshot=false"
 
 
 class ApiServer:
@@ -42,7 +39,7 @@ class ApiServer:
         address = f"127.{random.randint(16, 254)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
         port, etcd_port, etcd_peer_port, controllers_port = free_ports(address, 4)
         self.control_plane = plane = ControlPlane(
-            binaries=binaries.api_server_programs(),
+            binaries=binaries.kubernetes(),
             directory=self._directory,
             address=address,
             port=port,
@@ -56,7 +53,8 @@ class ApiServer:
             "--authorization-mode=RBAC",
             # A loopback address may not be an endpoint of the Service `kubernetes`, which nobody uses here.
             "--endpoint-reconciler-type=none",
-            *([_NO_SNAPSHOTS] if binaries.api_server_version() >= _SNAPSHOTS_SINCE else []),
+            # Snapshots in the watch cache would serve a page whose history etcd has forgotten, and hide the 410.
+            "--feature-gates=ListFromCacheSnapshot=false",
             *flags,
         ]
         self.etcd = Server(plane.etcd(), plane.logs / "etcd.log")
@@ -78,7 +76,7 @@ class ApiServer:
 
     @property
     def kubectl(self) -> Path:
-        """The kubectl of the local cluster's version."""
+        """The kubectl of the same version."""
         return self.control_plane.binaries / "kubectl"
 
     @property

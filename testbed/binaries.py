@@ -1,13 +1,9 @@
 """Programs built from Go modules: Kubernetes, etcd and CoreDNS in one binary, pause, Helm, versitygw, kstatus."""
 
 import os
-import re
-import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from testbed.cache import artefact, progress
-from testbed.errors import TestbedError
 from testbed.processes import require, run
 
 KUBERNETES_VERSION = "1.34.4"
@@ -27,8 +23,6 @@ COMPONENTS = (
 _MODULE = Path(__file__).parent / "go"
 _ALERTS = Path(__file__).parent / "alerts"
 _HELM = Path(__file__).parent / "helm"
-OLDER = Path(__file__).parent / "older"
-"""The API servers of older versions: a folder a minor version, with what it is built from."""
 _KSTATUS = Path(__file__).parent / "kstatus"
 _VERSITYGW = Path(__file__).parent / "versitygw"
 _NO_GO = "install Go 1.24 or newer (https://go.dev/doc/install)"
@@ -36,7 +30,7 @@ _NO_GO = "install Go 1.24 or newer (https://go.dev/doc/install)"
 
 def kubernetes() -> Path:
     """Return a directory with one program for each of COMPONENTS."""
-    flags = _linker_flags(KUBERNETES_VERSION)
+    flags = _linker_flags()
 
     def build(directory: Path) -> None:
         progress("Kubernetes: compiling takes 6 minutes on 2 cores with empty Go caches, half a minute with warm ones")
@@ -46,49 +40,6 @@ def kubernetes() -> Path:
 
     require("go", _NO_GO)
     return artefact("kubernetes", (*_sources("kubernetes"), flags, run("go", "version")), build)
-
-
-def api_server_version() -> tuple[int, int]:
-    """Return the minor version of the API servers, which TESTBED_KUBERNETES chooses, such as 1.31."""
-    major, minor = (os.environ.get("TESTBED_KUBERNETES") or KUBERNETES_VERSION).split(".")[:2]
-    return int(major), int(minor)
-
-
-def api_server_programs() -> Path:
-    """Return a directory with kube-apiserver and kube-controller-manager of that version, with etcd and kubectl."""
-    minor = "{}.{}".format(*api_server_version())
-    return kubernetes() if KUBERNETES_VERSION.startswith(f"{minor}.") else _older(minor)
-
-
-def _older(minor: str) -> Path:
-    if not (OLDER / minor).is_dir():
-        raise TestbedError(
-            f"TESTBED_KUBERNETES is {minor}: write one of {', '.join(older_versions())}, or leave it out"
-        )
-    found = re.search(r"k8s\.io/kubernetes v([\d.]+)", (OLDER / minor / "go.mod").read_text())
-    assert found is not None
-    flags, current = _linker_flags(found[1]), kubernetes()
-
-    def build(directory: Path) -> None:
-        progress(f"Kubernetes {minor}: compiling takes 6 minutes on 2 cores with empty Go caches")
-        with TemporaryDirectory() as scratch:
-            for source in (OLDER / "main.go", OLDER / minor / "go.mod", OLDER / minor / "go.sum"):
-                shutil.copy(source, scratch)
-            _go_build(".", directory / "older", flags, module=Path(scratch))
-        for name in ("kube-apiserver", "kube-controller-manager"):
-            (directory / name).symlink_to("older")
-        # They outlive the artefact that they come from.
-        os.link(current / "kubernetes", directory / "kubernetes")
-        for name in ("etcd", "kubectl"):
-            (directory / name).symlink_to("kubernetes")
-
-    sources = (OLDER / "main.go", OLDER / minor)
-    return artefact(f"kubernetes-{minor}", (*sources, flags, run("go", "version")), build)
-
-
-def older_versions() -> list[str]:
-    """Return the minor versions that TESTBED_KUBERNETES may name beside the one of the local cluster."""
-    return sorted(path.parent.name for path in OLDER.glob("*/go.mod"))
 
 
 def pause() -> Path:
@@ -156,11 +107,11 @@ def _sources(command: str) -> tuple[Path, ...]:
     return (_MODULE / "go.mod", _MODULE / "go.sum", _MODULE / "cmd" / command)
 
 
-def _linker_flags(kubernetes_version: str) -> str:
+def _linker_flags() -> str:
     package = "k8s.io/component-base/version"
-    major, minor, _ = kubernetes_version.split(".")
+    major, minor, _ = KUBERNETES_VERSION.split(".")
     version = {
-        "gitVersion": f"v{kubernetes_version}",
+        "gitVersion": f"v{KUBERNETES_VERSION}",
         "gitMajor": major,
         "gitMinor": minor,
         "gitTreeState": "clean",

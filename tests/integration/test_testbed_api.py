@@ -5,7 +5,6 @@ import subprocess
 
 import pytest
 
-from testbed import binaries
 from testbed.api import ApiServer
 from testbed.processes import wait_for
 from testbed.rest import ApiError, Rest
@@ -25,11 +24,6 @@ STATEFUL_SET = {
         },
     },
 }
-
-
-def test_the_server_is_of_the_version_that_was_asked_for(api_server: ApiServer) -> None:
-    said = api_server.rest()("GET", "/version")
-    assert (int(said["major"]), int(said["minor"])) == binaries.api_server_version()
 
 
 def test_controllers_make_the_pods_of_a_statefulset(api_server: ApiServer, namespace: str) -> None:
