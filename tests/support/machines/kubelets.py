@@ -117,14 +117,6 @@ class Kubelets:
         """Have a pod that was held start again."""
         self._held.discard(self._containers[pod].uid)
 
-    async def freeze(self, pod: str) -> None:
-        """Stop a pod's server without ending it: its connections stay, and nobody answers."""
-        await asyncio.to_thread(self._containers[pod].server.freeze)
-
-    def thaw(self, pod: str) -> None:
-        """Let a server that was frozen go on."""
-        self._containers[pod].server.thaw()
-
     def slow_down(self, pod: str, seconds: float) -> None:
         """Have each `fsync` of a pod take so long from now on; 0: no longer than it must."""
         self._delay(pod).write_text(f"{seconds}\n")
