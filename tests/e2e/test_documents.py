@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,33 @@ def test_every_command_of_the_document_works(shell: Shell, name: str) -> None:
     assert len(ran) >= 4
     for command in ran:
         shell.run(command)
+
+
+DISKS = "docs/howto-disks.md"
+CLAIM = "kubectl get pvc data-main-zk-1 -o jsonpath="
+
+
+@pytest.mark.timeout(1200)
+def test_what_the_page_about_disks_shows_makes_volumes_larger_moves_and_replaces_them(shell: Shell) -> None:
+    shell.run("kubectl apply -f manifests/samples/cluster.yaml")
+    shell.run("kubectl wait zk main --for condition=Ready --timeout 5m")
+    for section in ("Make the volumes larger", "Move to another storage class"):
+        for command in documented(DISKS, section):
+            # The name of a class that the testbed has.
+            shell.run(command.replace('"fast"', '"rigid"'))
+    moved = shell.run(
+        "kubectl get pvc -o jsonpath='{.items[*].spec.storageClassName} {.items[*].status.capacity.storage}'"
+    )
+    assert moved.split() == ["rigid"] * 3 + ["20Gi"] * 3
+    before = shell.run(CLAIM + "'{.metadata.uid}'")
+    for command in documented(DISKS, "Replace a disk"):
+        shell.run(command)
+    deadline = time.monotonic() + 300
+    while shell.run(CLAIM + "'{.metadata.uid}' --ignore-not-found") in ("", before):
+        assert time.monotonic() < deadline, shell.run("kubectl get zk main -o yaml")
+        time.sleep(0.5)
+    shell.run("kubectl wait pod main-zk-1 --for condition=Ready --timeout 5m")
+    shell.run("kubectl wait zk main --for condition=Ready --timeout 5m")
 
 
 def test_every_exception_is_a_command_that_is_shown() -> None:
