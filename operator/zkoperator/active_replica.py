@@ -121,7 +121,7 @@ class ActiveReplica:
         self._clusters = self._loop(CLUSTERS, self._reconcile_cluster, settings)
         self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)
         self._mirror.bind(self._syncs.wake, self._syncs.forget)
-        pod = OperatorPod(settings.namespace, settings.identity, settings.backup_image)
+        pod = OperatorPod(settings.namespace, settings.identity, settings.backup_image, settings.default_image)
         self._backup = BackupReconciler(api, pod, metrics.backups)
         self._backups = self._loop(BACKUPS, self._backup.reconcile, settings)
         schedule = ScheduleReconciler(api, metrics.schedules)

@@ -104,6 +104,7 @@ async def test_a_schedule_takes_backups_and_ends_those_that_are_not_kept(shared:
         "schedule": "* * * * *",
         "immediate": True,
         "retention": {"last": 1, "daily": 0, "weekly": 0},
+        "drill": "* * * * *",
         "template": {"storage": {"persistentVolumeClaim": {"claimName": storage}}},
     }
     kind = {"apiVersion": "zkoperator.dev/v1alpha1", "kind": "ZooKeeperBackupSchedule"}
@@ -117,6 +118,8 @@ async def test_a_schedule_takes_backups_and_ends_those_that_are_not_kept(shared:
         return bool(seen - there)
 
     await eventually(one_has_gone, within_s=400, every_s=1)
+    drilled = ("-n", shared.name, "get", "zkb", *ours, "-o", "jsonpath={.items[*].status.drilledAt}")
+    await eventually(lambda: is_told(*drilled), within_s=400, every_s=1)
     await shared.until("zookeeperbackupschedules", name, "Healthy", "True")
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zkbs", name)
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zkb", *ours, "--timeout=240s")
@@ -161,3 +164,8 @@ async def test_a_new_ensemble_begins_with_a_backup_and_is_put_back_to_it(shared:
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zk", copy, "--timeout=120s")
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "zkb", name, *names, "--timeout=240s")
     await asyncio.to_thread(kubectl, "-n", shared.name, "delete", "pvc", storage, "--wait=false")
+
+
+async def is_told(*command: str) -> bool:
+    """Whether kubectl answers anything."""
+    return bool(await asyncio.to_thread(kubectl, *command))

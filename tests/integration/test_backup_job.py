@@ -9,23 +9,28 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from testbed import jars
 from testbed.buckets import ACCESS_KEY, REGION, SECRET_KEY, BucketServer
+from testbed.processes import free_ports
 from testbed.zookeepers import Ensemble
 from tests.support.machines.testbed import EnsembleFactory
 from tests.support.waiting import eventually
+from zkoperator.backup.build.drill import DRILL, Server, server_container
+from zkoperator.backup.drill import prepare, rehearse
 from zkoperator.backup.exact_export import ExactExport
+from zkoperator.backup.failure import BackupError
 from zkoperator.backup.order import (
     S3,
     VARIABLE,
     BackupOrder,
     Complete,
     DeleteOrder,
+    DrillOrder,
     Facts,
     Folder,
     LoginFiles,
@@ -254,3 +259,61 @@ async def test_a_job_that_is_killed_leaves_no_backup_or_a_whole_one(
     await jobs.facts(VerifyOrder(jobs.store, facts.location))
     manifests = [json.loads(path.read_text()) for path in folder.rglob("manifest.json")]
     assert [manifest["backup"]["location"] for manifest in manifests] == [facts.location]
+
+
+@contextmanager
+def waiting_server(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The other container of a drill: its command with the folder of the test, and the script of the image in short."""
+    container, programs = server_container(Server("zookeeper"), 0), folder.parent / "bin"
+    programs.mkdir()
+    classes, main = f"{jars.release(jars.VERSIONS[-1])}/*", "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+    script = programs / "zkServer.sh"
+    script.write_text(f'#!/bin/sh\nexec java $SERVER_JVMFLAGS -cp "{classes}:$ZOOCFGDIR" {main} "$ZOOCFGDIR/zoo.cfg"\n')
+    script.chmod(0o755)
+    told = {each["name"]: each["value"].replace(DRILL, str(folder)) for each in container["env"]}
+    environment = {**os.environ, **told, "PATH": f"{programs}:{os.environ['PATH']}"}
+    command = [word.replace(DRILL, str(folder)) for word in container["command"]]
+    with (folder.parent / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+async def taken(ensembles: EnsembleFactory, tmp_path: Path) -> tuple[Jobs, Facts]:
+    """A backup of a tree of every kind of znode, in a folder."""
+    ensemble = ensembles(1)
+    (tmp_path / "store").mkdir()
+    jobs = Jobs(ensemble, Folder(str(tmp_path / "store")), tmp_path)
+    async with session(ensemble) as zk:
+        await fill(zk)
+        facts = await jobs.facts(jobs.order("b-1"))
+    ensemble.close()
+    return jobs, facts
+
+
+def drill_of(jobs: Jobs, facts: Facts, folder: Path) -> DrillOrder:
+    folder.mkdir(parents=True)
+    return DrillOrder(jobs.store, facts.location, str(folder), tuple(free_ports("127.0.0.1", 3)), deadline_s=240)
+
+
+async def test_a_drill_passes_when_a_server_leads_with_the_same_tree_and_takes_a_write(
+    taken: tuple[Jobs, Facts], tmp_path: Path
+) -> None:
+    jobs, facts = taken
+    order = drill_of(jobs, facts, tmp_path / "drill" / "shared")
+    with waiting_server(Path(order.folder)):
+        assert (await jobs.facts(order)).zxid == facts.zxid
+
+
+async def test_a_server_with_another_tree_fails_the_drill(taken: tuple[Jobs, Facts], tmp_path: Path) -> None:
+    """Whole by its seals, and not what the manifest says: only a server that has started can tell."""
+    jobs, facts = taken
+    order = drill_of(jobs, facts, tmp_path / "drill" / "shared")
+    prepare(Path(order.folder), order.ports)
+    await jobs.facts(VerifyOrder(jobs.store, facts.location, target=str(Path(order.folder) / "data" / "version-2")))
+    with waiting_server(Path(order.folder)), pytest.raises(BackupError, match="znodes, the backup has"):
+        await rehearse(Path(order.folder), facts.znodes + 1, order.ports[0])

@@ -104,7 +104,9 @@ class ZooKeeperBackupStatus(Model):
     completed_at: _Time | None = None
     """When the data was stored as a whole."""
     verified_at: _Time | None = None
-    """When the data was checked."""
+    """When the data was checked last."""
+    drilled_at: _Time | None = None
+    """When a server had started from the data, and taken a write."""
     conditions: Conditions = ()
     """Complete, Verified and Failed; Reconciling and Stalled, which repeat Complete for other tools."""
 

@@ -92,6 +92,9 @@ class ZooKeeperBackupScheduleSpec(BackupSource):
     retention: BackupRetention = BackupRetention()
     """Which backups are kept. The others are deleted, and with `deletionPolicy: Delete` their data with them; never the
     newest verified one, and none while the newest one has failed."""
+    drill: Cron | None = None
+    """When the next backup is one with `verification: Drill`, as `0 3 * * 0` for the first one from Sunday at three on.
+    The default is that of the template alone."""
     template: BackupTemplate
     """The ZooKeeperBackups: where the data goes, how it is checked, and what becomes of it. A change applies to later
     backups."""
@@ -110,6 +113,8 @@ class ZooKeeperBackupScheduleStatus(Model):
     """When the newest complete backup that is there was stored."""
     last_verified_time: _Time | None = None
     """When the newest verified backup that is there was checked."""
+    last_drill_time: _Time | None = None
+    """For when the newest complete backup with a drill was due."""
     next_schedule_time: _Time | None = None
     """When the next backup is due. Absent while the schedule is suspended."""
     zxid: Annotated[str, Field(max_length=253)] = ""

@@ -103,6 +103,7 @@ class Verification(StrEnum):
     """How the data is checked after it was stored."""
 
     STRUCTURE = "Structure"
+    DRILL = "Drill"
     NONE = "None"
 
 
@@ -120,6 +121,7 @@ class BackupTemplate(Model):
     """Where the data goes."""
     verification: Verification = Verification.STRUCTURE
     """How the data is checked after it was stored. `Structure`: it is read back, and its form, digest and counts are
-    those of the tree that was read."""
+    those of the tree that was read. `Drill`: after that, a server of the ensemble's image starts from it alone in a pod
+    of its own, has the same tree, and takes a write."""
     deletion_policy: DataPolicy = DataPolicy.DELETE
     """What happens to the data when the object is deleted. `Delete`: it is deleted too. `Retain`: it stays."""

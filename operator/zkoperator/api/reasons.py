@@ -161,6 +161,9 @@ class BackupReason(StrEnum):
 
     COMPLETE = "Complete"
     VERIFIED = "Verified"
+    DRILLED = "Drilled"
+    DRILLING = "Drilling"
+    DRILL_FAILED = "DrillFailed"
     NOT_VERIFIED = "NotVerified"
     NOT_FAILED = "NotFailed"
 
@@ -215,6 +218,7 @@ class ScheduleReason(StrEnum):
 
     BACKUP_FAILED = "BackupFailed"
     BACKUP_OVERDUE = "BackupOverdue"
+    DRILL_FAILED = "DrillFailed"
     VERIFICATION_OVERDUE = "VerificationOverdue"
     ZNODES_FELL = "ZnodesFell"
     SUSPENDED = "Suspended"

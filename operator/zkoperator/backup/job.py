@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from zkoperator.backup.archive import Archive
+from zkoperator.backup.drill import DATA, prepare, rehearse
 from zkoperator.backup.encryption import KEY_BYTES
 from zkoperator.backup.exact_export import DidNotComeToRestError
 from zkoperator.backup.failure import BackupError
@@ -22,6 +23,7 @@ from zkoperator.backup.order import (
     BackupOrder,
     Complete,
     DeleteOrder,
+    DrillOrder,
     Failed,
     Folder,
     Order,
@@ -74,6 +76,8 @@ async def _carry_out(order: Order, work: _Work) -> Result:
             return Complete((await _back_up(order, _archive(order.store, order.key_file), work)).backup)
         case VerifyOrder():
             return Complete((await _verify(order, _archive(order.store, order.key_file))).backup)
+        case DrillOrder():
+            return Complete((await _drill(order, _archive(order.store, order.key_file), work)).backup)
         case DeleteOrder():
             await _archive(order.store, None).delete(order.directory, order.uid)
             return Complete()
@@ -125,10 +129,24 @@ async def _verify(order: VerifyOrder, archive: Archive) -> Manifest:
         raise BackupError(Reason.INVALID, message)
     if order.target is None:
         return await archive.verified(manifest)
+    return await _fetch(manifest, Path(order.target), archive)
+
+
+async def _fetch(manifest: Manifest, target: Path, archive: Archive) -> Manifest:
     # The name from which a server takes zxid and compression when it starts.
     name = f"snapshot.{int(manifest.backup.zxid, 16):x}.gz"
-    async with _only_file(Path(order.target) / name) as write:
+    async with _only_file(target / name) as write:
         return await archive.verified(manifest, write.append)
+
+
+async def _drill(order: DrillOrder, archive: Archive, work: _Work) -> Manifest:
+    folder = Path(order.folder)
+    prepare(folder, order.ports)
+    work.doing = "reading the backup"
+    manifest = await _fetch(await archive.manifest(order.location), folder / DATA, archive)
+    work.doing, work.reason = "waiting until a server leads that starts from the copy", Reason.INVALID
+    await rehearse(folder, manifest.backup.znodes, order.ports[0])
+    return manifest
 
 
 class _Writing:

@@ -159,6 +159,22 @@ class VerifyOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class DrillOrder:
+    """Read an existing backup to the end, and have a server start from it in another container of the same pod.
+
+    `folder` is shared with that container, which waits for the file `ready` in it. `ports` are those of clients, of the
+    quorum and of elections, on the loopback.
+    """
+
+    store: Store
+    location: str
+    folder: str
+    ports: tuple[int, ...] = (2181, 2888, 3888)
+    key_file: str | None = None
+    deadline_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteOrder:
     """Delete all data of the ZooKeeperBackup with this uid, that of unfinished Jobs included. None may run.
 
@@ -171,7 +187,7 @@ class DeleteOrder:
     deadline_s: int = 3600
 
 
-Order = BackupOrder | VerifyOrder | DeleteOrder
+Order = BackupOrder | VerifyOrder | DrillOrder | DeleteOrder
 
 
 class Reason(StrEnum):

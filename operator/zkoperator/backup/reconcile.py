@@ -35,11 +35,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OperatorPod:
-    """Where the operator itself runs, and the image for Jobs where a setting names it."""
+    """Where the operator itself runs, the image for Jobs where a setting names it, and that of clusters without one."""
 
     namespace: str
     name: str
     image: str = ""
+    default_image: str = ""
 
 
 class BackupReconciler:
@@ -62,7 +63,7 @@ class BackupReconciler:
         self._api = api
         self._meter = meter
         images = ImageFinder(api, operator.image, operator.namespace, operator.name)
-        self._observer = Observer(api, images, wall)
+        self._observer = Observer(api, images, wall, operator.default_image)
         self._applier = Applier(api)
         self._reporter = Reporter(api, meter)
 

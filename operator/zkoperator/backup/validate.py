@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from zkoperator.api.backup import ZooKeeperBackup, ZooKeeperBackupSpec, ZooKeeperBackupStatus
-from zkoperator.api.backup_storage import DataPolicy
+from zkoperator.api.backup_storage import DataPolicy, Verification
 from zkoperator.api.meta import Condition, ObjectMeta, Truth
 from zkoperator.api.parse import parse
-from zkoperator.api.reasons import BackupCondition
-from zkoperator.backup.model.names import FINALIZER
+from zkoperator.api.reasons import BackupCondition, BackupReason
+from zkoperator.backup.model.names import FINALIZER, drill_job
 from zkoperator.errors import InvalidError
 
 
@@ -32,6 +32,23 @@ class ValidatedBackup:
     def is_complete(self) -> bool:
         """Whether the data was stored as a whole."""
         return self.is_true(BackupCondition.COMPLETE)
+
+    @property
+    def awaits_drill(self) -> bool:
+        """Whether a server has yet to start from the data that was stored."""
+        is_done = self.status.drilled_at is not None or self.has_failed_drill
+        return self.spec.verification is Verification.DRILL and self.is_complete and not is_done
+
+    @property
+    def has_failed_drill(self) -> bool:
+        """Whether no server has started from the data, or one with another tree."""
+        verified = self.condition(BackupCondition.VERIFIED)
+        return verified is not None and verified.reason == BackupReason.DRILL_FAILED
+
+    @property
+    def is_to_be_drilled(self) -> bool:
+        """Whether that is the next thing to do: the Job that has taken the backup is gone."""
+        return self.awaits_drill and self.status.job in ("", drill_job(self.meta.name))
 
     @property
     def is_given_up(self) -> bool:

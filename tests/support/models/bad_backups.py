@@ -41,6 +41,7 @@ SCHEDULES = (
     _schedule("hour 24", {"schedule": "0 24 * * *"}, "spec.schedule", "five fields"),
     _schedule("the last day", {"schedule": "0 0 L * *"}, "spec.schedule", "five fields"),
     _schedule("a path as a time zone", {"timeZone": "../etc"}, "spec.timeZone", "as Europe/Berlin"),
+    _schedule("a word for the time of drills", {"drill": "every week"}, "spec.drill", "five fields"),
     _schedule("no backup kept", {"retention": {"last": 0}}, "spec.retention.last", "at least 1", "or equal to 1"),
     _schedule("fewer days than none", {"retention": {"daily": -1}}, "spec.retention.daily", "at least 0", "equal to 0"),
     _schedule("no template", {"template": None}, "spec.template", "is missing", "Required"),

@@ -10,6 +10,7 @@ from zkoperator.backup.order import (
     BackupOrder,
     Complete,
     DeleteOrder,
+    DrillOrder,
     Facts,
     Failed,
     Reason,
@@ -31,6 +32,7 @@ from zkoperator.runtime.keys import Key
 
 NAMESPACE, CLAIM = "demo", "backups"
 HOME, OWN_POD, IMAGE = "zkoperator-system", "zkoperator-7d", "registry.example/zkoperator:0.1.0"
+DEFAULT_IMAGE = "docker.io/library/zookeeper:3.9.5"
 SPEC: Manifest = {
     "clusterRef": {"name": "main"},
     "storage": {"persistentVolumeClaim": {"claimName": CLAIM}},
@@ -85,6 +87,7 @@ class BackupSite:
         self.answers: list[Result] = []
         """What Jobs that take backups answer, the next one first; with none left they do their work."""
         self.deletions: list[Result] = []
+        self.drills: list[Result] = []
         self.starts_pods = True
         self.rounds = 0
         self.kube.put(ZOOKEEPER_CLUSTERS, cluster())
@@ -94,7 +97,8 @@ class BackupSite:
 
     def start(self) -> None:
         """A new process, which remembers nothing."""
-        self.operator = BackupReconciler(self.kube, OperatorPod(HOME, OWN_POD), wall=lambda: self.wall)
+        pod = OperatorPod(HOME, OWN_POD, default_image=DEFAULT_IMAGE)
+        self.operator = BackupReconciler(self.kube, pod, wall=lambda: self.wall)
 
     # The operator.
 
@@ -156,8 +160,10 @@ class BackupSite:
             elif self.starts_pods:
                 self.finish(name, self.work(order_of(job)))
 
-    def work(self, order: BackupOrder | DeleteOrder) -> Result:
+    def work(self, order: BackupOrder | DeleteOrder | DrillOrder) -> Result:
         """What the container does."""
+        if isinstance(order, DrillOrder):
+            return self.drills.pop(0) if self.drills else Complete(facts(order.location))
         if isinstance(order, DeleteOrder):
             result = self.deletions.pop(0) if self.deletions else Complete()
             if isinstance(result, Complete):
@@ -190,11 +196,11 @@ class BackupSite:
         self.kube.edit(JOBS, NAMESPACE, name, {"status": {"conditions": [condition]}}, subresource="status")
 
 
-def order_of(job: Manifest) -> BackupOrder | DeleteOrder:
+def order_of(job: Manifest) -> BackupOrder | DeleteOrder | DrillOrder:
     (container,) = job["spec"]["template"]["spec"]["containers"]
     (variable,) = container["env"]
     order = order_from_json(variable["value"])
-    assert isinstance(order, BackupOrder | DeleteOrder)
+    assert isinstance(order, BackupOrder | DeleteOrder | DrillOrder)
     return order
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.worlds.backup_site import NAMESPACE, SPEC, BackupSite, KilledError
-from zkoperator.backup.order import BackupOrder, Complete, DeleteOrder, Result
+from zkoperator.backup.order import BackupOrder, Complete, DeleteOrder, DrillOrder, Result
 from zkoperator.backup.schedule.reconcile import ScheduleReconciler
 from zkoperator.errors import ConflictError
 from zkoperator.kube.port import ZOOKEEPER_BACKUP_SCHEDULES, ZOOKEEPER_BACKUPS, Manifest
@@ -82,7 +82,7 @@ class ScheduleSite(BackupSite):
         found = [each for each in self.kube.every(ZOOKEEPER_BACKUPS) if not _has_ended(each)]
         return [each["metadata"]["name"] for each in found]
 
-    def work(self, order: BackupOrder | DeleteOrder) -> Result:
+    def work(self, order: BackupOrder | DeleteOrder | DrillOrder) -> Result:
         result = super().work(order)
         if not isinstance(result, Complete) or result.backup is None:
             return result
@@ -122,8 +122,13 @@ def _has_ended(backup: Manifest) -> bool:
         "Complete",
         "Failed",
     }
+    told = {each["type"]: each["reason"] for each in status.get("conditions") or ()}
+    if "deletionTimestamp" in backup["metadata"]:
+        return False
+    if backup["spec"].get("verification") == "Drill" and "Complete" in ended:
+        return told.get("Verified") == "DrillFailed" or (told.get("Verified") == "Drilled" and not status.get("job"))
     is_tidy = "Failed" in ended or not status.get("job")
-    return bool(ended) and is_tidy and "deletionTimestamp" not in backup["metadata"]
+    return bool(ended) and is_tidy
 
 
 async def survive(site: ScheduleSite, end: datetime) -> bool:

@@ -25,6 +25,7 @@ from zkoperator.backup.order import (
     BackupOrder,
     Complete,
     DeleteOrder,
+    DrillOrder,
     Facts,
     Failed,
     Folder,
@@ -90,6 +91,20 @@ async def test_a_backup_is_taken_verified_fetched_and_deleted(tmp_path: Path) ->
     assert list(store.iterdir()) == []
     assert await reason(fetch) is Reason.INVALID
     assert await carry_out(DeleteOrder("b-1", Folder(str(store)), DIRECTORY)) == Complete()
+
+
+async def test_a_drill_of_a_copy_with_a_flipped_byte_fails_before_a_server_starts(
+    tmp_path: Path, served: FakeZkServer
+) -> None:
+    store, folder = tmp_path / "store", tmp_path / "drill"
+    store.mkdir()
+    taken = await facts(order(store))
+    (file,) = store.rglob("*.snapshot.gz")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert await reason(DrillOrder(Folder(str(store)), taken.location, str(folder))) is Reason.DIGEST_DIFFERS
+    assert (folder / "conf" / "zoo.cfg").exists() and not (folder / "ready").exists()
 
 
 async def test_a_job_that_is_started_again_answers_with_the_backup_that_is_there(

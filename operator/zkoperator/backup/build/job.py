@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from zkoperator.api.backup_storage import BackupStorage, S3Storage
+from zkoperator.api.backup_storage import Verification as Asked
 from zkoperator.api.meta import API_VERSION
+from zkoperator.backup.build.drill import DRILL, Server, server_container
 from zkoperator.backup.model.access import Access
-from zkoperator.backup.model.names import BACKUP_LABEL, LABELS, attempt_job, deletion_job
+from zkoperator.backup.model.names import BACKUP_LABEL, LABELS, attempt_job, deletion_job, drill_job
 from zkoperator.backup.order import (
     S3,
     VARIABLE,
     BackupOrder,
     Cluster,
     DeleteOrder,
+    DrillOrder,
     Folder,
     LoginFiles,
     Order,
@@ -26,12 +29,19 @@ from zkoperator.backup.order import (
 from zkoperator.backup.validate import ValidatedBackup
 from zkoperator.kube.port import Manifest
 
+_VERIFIED: Final = {
+    Asked.NONE: Verification.NONE,
+    Asked.STRUCTURE: Verification.STRUCTURE,
+    Asked.DRILL: Verification.STRUCTURE,
+}
+"""What the Job that takes a backup does of the verification. A drill is a Job of its own."""
 CONTAINER: Final = "backup"
 DEADLINE_S: Final = 3 * 3600
 """A Job that takes longer fails by itself, and says where it was."""
 END_S: Final = 600
 """Seconds after its deadline at which Kubernetes ends the Job, also one whose pod never started."""
 _DELETION_DEADLINE_S: Final = 600
+_DRILL_DEADLINE_S: Final = 3600
 _SCRATCH_SIZE: Final = "20Gi"
 USER: Final = 65532
 """Owner of what Jobs store in claims."""
@@ -68,7 +78,7 @@ def backup_job(
         source=_source(access),
         store=store,
         directory=directory(backup, access.cluster),
-        verification=Verification(backup.spec.verification.value),
+        verification=_VERIFIED[backup.spec.verification],
         previous=previous,
         deadline_s=DEADLINE_S,
     )
@@ -86,6 +96,25 @@ def delete_job(backup: ValidatedBackup, image: str) -> Manifest:
         deadline_s=_DELETION_DEADLINE_S - 60,
     )
     return _job(backup, deletion_job(backup.meta.name), order, mounts, image, _DELETION_DEADLINE_S)
+
+
+def drill_job_of(backup: ValidatedBackup, image: str, server: Server) -> Manifest:
+    """Return the Job that has a server start from the backup.
+
+    Args:
+        backup: a complete one.
+        image: of the operator.
+        server: the other container, which becomes the server.
+    """
+    store, mounts = stored(backup.spec.storage)
+    order = DrillOrder(store, backup.status.location, DRILL, deadline_s=_DRILL_DEADLINE_S)
+    shared = Mount("drill", DRILL, {"emptyDir": {"sizeLimit": _SCRATCH_SIZE}}, read_only=False)
+    made = _job(backup, drill_job(backup.meta.name), order, (*mounts, shared), image, _DRILL_DEADLINE_S + END_S)
+    pod = made["spec"]["template"]["spec"]
+    pod["initContainers"] = [server_container(server, backup.status.bytes)]
+    if server.pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in server.pull_secrets]
+    return made
 
 
 def directory(backup: ValidatedBackup, cluster: Cluster | None) -> str:

@@ -110,9 +110,11 @@ def _failure(end: Manifest, terminated: Manifest) -> str:
 
 def _trouble(pod: Manifest | None) -> str:
     """Return why the container of the pod does not start, as the scheduler and the kubelet say in its status."""
-    waiting = _container(pod).get("waiting") or {}
-    if (reason := str(waiting.get("reason") or "")) not in _STARTING:
-        return ": ".join(filter(None, (reason, str(waiting.get("message") or ""))))
-    conditions = ((pod or {}).get("status") or {}).get("conditions") or ()
+    status = (pod or {}).get("status") or {}
+    beside = [each.get("state") or {} for each in status.get("initContainerStatuses") or ()]
+    for waiting in (state.get("waiting") or {} for state in (_container(pod), *beside)):
+        if (reason := str(waiting.get("reason") or "")) not in _STARTING:
+            return ": ".join(filter(None, (reason, str(waiting.get("message") or ""))))
+    conditions = status.get("conditions") or ()
     unscheduled = next((c for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False"), None)
     return f"{unscheduled.get('reason')}: {unscheduled.get('message')}" if unscheduled is not None else ""

@@ -25,6 +25,11 @@ def attempt_job(backup: str, attempt: int) -> str:
     return f"{backup}-take{attempt}"
 
 
+def drill_job(backup: str) -> str:
+    """Return the Job that has a server start from a backup."""
+    return f"{backup}-drill"
+
+
 def deletion_job(backup: str) -> str:
     """Return the Job that deletes the data of a backup."""
     return f"{backup}-delete"

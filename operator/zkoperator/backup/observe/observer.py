@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from zkoperator.api.reasons import BackupCondition, BackupReason
+from zkoperator.backup.build.drill import server_of
 from zkoperator.backup.build.job import directory
 from zkoperator.backup.model.access import Access, access_outside, access_to
 from zkoperator.backup.model.job import JobView
-from zkoperator.backup.model.names import BACKUP_LABEL, LABELS, attempt_job, deletion_job
+from zkoperator.backup.model.names import BACKUP_LABEL, LABELS, attempt_job, deletion_job, drill_job
 from zkoperator.backup.model.waiting import Waiting
 from zkoperator.backup.observe.image import ImageFinder
 from zkoperator.backup.observe.jobs import read_job
@@ -33,9 +34,11 @@ class Observer:
         api: the Kubernetes API.
         images: finds the image of the operator.
         wall: the time.
+        default_image: of ensembles that name none.
     """
 
-    def __init__(self, api: KubeApi, images: ImageFinder, wall: Callable[[], datetime]) -> None:
+    def __init__(self, api: KubeApi, images: ImageFinder, wall: Callable[[], datetime], default_image: str) -> None:
+        self._default_image = default_image
         self._api = api
         self._images = images
         self._wall = wall
@@ -44,6 +47,8 @@ class Observer:
         """Return one look at a backup; of one that has ended, only what is left to tidy up."""
         if backup.deleting:
             return await self._at_the_end(backup)
+        if backup.is_to_be_drilled:
+            return await self._at_the_drill(backup)
         if backup.is_given_up or (backup.is_complete and not backup.status.job):
             return Seen(self._wall(), None)
         name = backup.status.job if backup.is_complete else attempt_job(backup.meta.name, backup.status.attempts + 1)
@@ -51,13 +56,24 @@ class Observer:
         needs = await self._needs(backup) if job is None and not backup.is_complete else None
         return Seen(self._wall(), job, needs)
 
+    async def _at_the_drill(self, backup: ValidatedBackup) -> Seen:
+        job = await self._job(backup, drill_job(backup.meta.name))
+        if job is not None:
+            return Seen(self._wall(), job)
+        ref = backup.spec.cluster_ref
+        cluster = await self._api.get(ZOOKEEPER_CLUSTERS, backup.meta.namespace, ref.name) if ref is not None else None
+        image, storage = await self._images.find(), await self._storage(backup)
+        server = server_of(cluster, self._default_image)
+        return Seen(self._wall(), None, Needs(None, storage, image, server=server))
+
     async def _at_the_end(self, backup: ValidatedBackup) -> Seen:
         if not backup.has_finalizer or backup.status.directory == "":
             return Seen(self._wall(), None)
         job = await self._job(backup, deletion_job(backup.meta.name))
         if job is not None:
             return Seen(self._wall(), job)
-        names = {attempt_job(backup.meta.name, backup.status.attempts + 1), backup.status.job} - {""}
+        drill = drill_job(backup.meta.name) if backup.awaits_drill else ""
+        names = {attempt_job(backup.meta.name, backup.status.attempts + 1), backup.status.job, drill} - {""}
         attempts = [found for name in sorted(names) if (found := await self._job(backup, name)) is not None]
         busy = [pod["metadata"]["name"] for pod in await self._pods(backup) if not _has_ended(pod)]
         needs = Needs(None, await self._storage(backup), await self._images.find())

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from zkoperator.backup.build.drill import Server
 from zkoperator.backup.model.access import Access
 from zkoperator.backup.model.job import JobView
 from zkoperator.backup.model.waiting import Waiting
@@ -17,12 +18,14 @@ class Needs:
         storage: why the data cannot be stored or deleted, None when nothing is known against it.
         image: of the operator.
         previous: location of the newest earlier backup of the same ensemble in the same storage.
+        server: of a drill, None where there is none.
     """
 
     access: Access | Waiting | None
     storage: Waiting | None
     image: str | Waiting
     previous: str | None = None
+    server: Server | None = None
 
 
 @dataclass(frozen=True, slots=True)

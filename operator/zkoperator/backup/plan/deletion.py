@@ -9,9 +9,9 @@ from zkoperator.backup.model.job import JobView, Phase
 from zkoperator.backup.model.waiting import Waiting
 from zkoperator.backup.observe.seen import Seen
 from zkoperator.backup.plan.outcome import outcome_of
-from zkoperator.backup.plan.plan import foreign_job, under_way
 from zkoperator.backup.plan.progress import POLL_S, WAIT_S, Plan, progress_of
 from zkoperator.backup.plan.steps import CreateJob, RemoveJob, SetFinalizer
+from zkoperator.backup.plan.under_way import foreign_job, under_way
 from zkoperator.backup.validate import ValidatedBackup
 
 _AGAIN_S: Final = 60.0

@@ -11,9 +11,11 @@ from zkoperator.backup.model.job import JobView, Phase
 from zkoperator.backup.model.names import attempt_job
 from zkoperator.backup.model.waiting import Waiting
 from zkoperator.backup.observe.seen import Needs, Seen
+from zkoperator.backup.plan.drill import drill_plan
 from zkoperator.backup.plan.outcome import outcome_of
-from zkoperator.backup.plan.progress import POLL_S, WAIT_S, Plan, progress_of
+from zkoperator.backup.plan.progress import POLL_S, WAIT_S, Plan, complete_progress, progress_of, stored_text
 from zkoperator.backup.plan.steps import CreateJob, RemoveJob, SetFinalizer
+from zkoperator.backup.plan.under_way import foreign_job, under_way
 from zkoperator.backup.validate import ValidatedBackup
 
 MAX_ATTEMPTS: Final = 3
@@ -24,7 +26,7 @@ _RETRY_S: Final = (30.0, 300.0)
 def make_plan(backup: ValidatedBackup, seen: Seen) -> Plan:
     """Return what follows from one look at a backup that is not being deleted."""
     if backup.is_complete:
-        return _tidy(backup, seen.job)
+        return drill_plan(backup, seen) if backup.is_to_be_drilled else _tidy(backup, seen.job)
     if backup.is_given_up:
         return Plan()
     if seen.job is None:
@@ -38,37 +40,19 @@ def make_plan(backup: ValidatedBackup, seen: Seen) -> Plan:
     return _under_way(backup, seen.job)
 
 
-def foreign_job(job: JobView) -> Waiting:
-    """Return why a backup waits whose Job's name is taken by that of another object."""
-    message = (
-        f"Job {job.name} belongs to another object, perhaps to an earlier ZooKeeperBackup of this name; it goes with "
-        f"that, else kubectl delete job {job.name}"
-    )
-    return Waiting(BackupReason.JOB_NOT_STARTED, message)
-
-
 def wait(backup: ValidatedBackup, waiting: Waiting) -> Plan:
     """Return the plan to look again later."""
     return Plan(progress=progress_of(backup, waiting.reason, waiting.message), look_again_s=WAIT_S)
 
 
-def under_way(job: JobView, doing: str) -> Waiting:
-    """Return how a Job stands that has not ended. `doing` is what it does once it runs."""
-    if job.phase is Phase.RUNNING:
-        return Waiting(BackupReason.RUNNING, f"Job {job.name} {doing}")
-    if job.trouble:
-        return Waiting(BackupReason.JOB_NOT_STARTED, f"Job {job.name} has not started: {job.trouble}")
-    return Waiting(BackupReason.RUNNING, f"Job {job.name} is starting")
-
-
 def _tidy(backup: ValidatedBackup, job: JobView | None) -> Plan:
-    """Delete the Job of a complete backup: its result is in the status."""
-    if not backup.status.job:
+    """Delete the Job of a complete backup: its result is in the status. That of a failed drill stays for its log."""
+    if not backup.status.job or backup.has_failed_drill:
         return Plan()
     if job is not None and job.owner_uid == backup.meta.uid:
         return Plan(look_again_s=POLL_S) if job.is_deleting else Plan(RemoveJob(job.name, job.uid), look_again_s=POLL_S)
-    message = _stored(backup.status.znodes, backup.status.zxid)
-    return Plan(progress=replace(progress_of(backup, BackupReason.COMPLETE, message), job=""))
+    done = replace(complete_progress(backup), job="")
+    return Plan(progress=done, look_again_s=0.0) if backup.awaits_drill else Plan(progress=done)
 
 
 def _next_job(backup: ValidatedBackup, seen: Seen) -> Plan:
@@ -120,7 +104,7 @@ def _ended(backup: ValidatedBackup, job: JobView, now: datetime) -> Plan:
     if outcome.backup is None:
         nothing = f"Job {job.name} says that it was done, and not what it has stored"
         return _failed(backup, job, Waiting(BackupReason.INVALID, nothing), now)
-    progress = progress_of(backup, BackupReason.COMPLETE, _stored(outcome.backup.znodes, outcome.backup.zxid))
+    progress = progress_of(backup, BackupReason.COMPLETE, stored_text(outcome.backup.znodes, outcome.backup.zxid))
     attempts = backup.status.attempts + 1
     done = replace(progress, attempts=attempts, retry_at=None, job=job.name, facts=outcome.backup)
     return Plan(progress=done, look_again_s=0.0)
@@ -144,7 +128,3 @@ def _left_s(backup: ValidatedBackup, now: datetime) -> float:
         return 0.0
     left_s = (datetime.fromisoformat(backup.status.retry_at) - now).total_seconds()
     return left_s if left_s <= max(_RETRY_S) else 0.0
-
-
-def _stored(znodes: int, zxid: str) -> str:
-    return f"{znodes} znodes at zxid {zxid} are stored"

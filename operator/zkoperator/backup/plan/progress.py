@@ -16,6 +16,14 @@ WAIT_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
+class Drill:
+    """Where the drill of a complete backup stands: reason and message of the condition Verified."""
+
+    reason: BackupReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Where a backup stands after a pass.
 
@@ -27,6 +35,7 @@ class Progress:
         directory: in the storage, "" while it is not known.
         facts: of the data, None while it is not stored.
         given_up: whether there is no further attempt.
+        drill: where it stands, None while it does not say anything new.
     """
 
     reason: BackupReason
@@ -37,6 +46,7 @@ class Progress:
     directory: str = ""
     facts: Facts | None = None
     given_up: bool = False
+    drill: Drill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +63,13 @@ def progress_of(backup: ValidatedBackup, reason: BackupReason, message: str) -> 
     status = backup.status
     retry_at = datetime.fromisoformat(status.retry_at) if status.retry_at is not None else None
     return Progress(reason, message, status.attempts, retry_at, status.job, status.directory)
+
+
+def complete_progress(backup: ValidatedBackup) -> Progress:
+    """Return where a complete backup stands."""
+    return progress_of(backup, BackupReason.COMPLETE, stored_text(backup.status.znodes, backup.status.zxid))
+
+
+def stored_text(znodes: int, zxid: str) -> str:
+    """Return the message of a complete backup."""
+    return f"{znodes} znodes at zxid {zxid} are stored"

@@ -38,6 +38,7 @@ def health_of(schedule: ValidatedSchedule, seen: Seen) -> Health:
         _overdue(schedule, seen),
         _taken(schedule, seen),
         _failed(seen),
+        _drill_failed(seen),
         _unverified(schedule, seen),
         _fallen(seen),
     )
@@ -95,6 +96,13 @@ def _failed(seen: Seen) -> Health | None:
         return None
     message = f"{ended.name} has failed: {ended.words}; no copy is deleted until one succeeds"
     return Health(ScheduleReason.BACKUP_FAILED, message)
+
+
+def _drill_failed(seen: Seen) -> Health | None:
+    newest = next((view for view in reversed(seen.complete) if view.is_drill), None)
+    if newest is None or not newest.drill_failure:
+        return None
+    return Health(ScheduleReason.DRILL_FAILED, f"the drill of {newest.name} has failed: {newest.drill_failure}")
 
 
 def _unverified(schedule: ValidatedSchedule, seen: Seen) -> Health | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from zkoperator.api.backup_storage import Verification
 from zkoperator.api.meta import Condition
 from zkoperator.api.reasons import ScheduleReason
 from zkoperator.backup.schedule.build import backup_of
@@ -63,10 +64,11 @@ class ScheduleReconciler:
         """Carry out the step; return what is there after it."""
         match plan.step:
             case TakeBackup(run):
-                made = await self._api.create(ZOOKEEPER_BACKUPS, schedule.meta.namespace, backup_of(schedule, run))
-                meta = made["metadata"]
+                manifest = backup_of(schedule, run, seen.last_drill)
+                meta = (await self._api.create(ZOOKEEPER_BACKUPS, schedule.meta.namespace, manifest))["metadata"]
+                is_drill = manifest["spec"]["verification"] == Verification.DRILL
                 await self._reporter.tell(raw, "BackupStarted", f"ZooKeeperBackup {meta['name']} was created")
-                new = BackupView(meta["name"], meta["uid"], meta["resourceVersion"], run, State.OPEN)
+                new = BackupView(meta["name"], meta["uid"], meta["resourceVersion"], run, State.OPEN, is_drill=is_drill)
                 return replace(seen, backups=(*seen.backups, new))
             case DeleteBackup(backup):
                 await self._delete(schedule, backup)

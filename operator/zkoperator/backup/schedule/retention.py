@@ -52,7 +52,7 @@ def superfluous(seen: Seen, retention: BackupRetention, zone: tzinfo) -> BackupV
         # Copies may be all that there will be: none goes. What goes is an object without data.
         return next(iter(failed[:-FAILED_KEPT]), None)
     asked_for = kept([view.run for view in seen.complete], retention, zone)
-    goes = [view for view in seen.complete if view.run not in asked_for and view != seen.verified]
+    goes = [view for view in seen.complete if view.run not in asked_for and view not in (seen.verified, seen.drilled)]
     return next(iter((*failed, *goes)), None)
 
 

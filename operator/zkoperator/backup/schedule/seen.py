@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-from zkoperator.api.reasons import BackupCondition
+from zkoperator.api.backup_storage import Verification
+from zkoperator.api.reasons import BackupCondition, BackupReason
 from zkoperator.backup.model.names import run_of
 
 
@@ -30,6 +31,8 @@ class BackupView:
         deleting: whether the object waits for its end.
         completed_at, verified_at: as in its status, None where it has not got that far.
         znodes, zxid: of a complete one.
+        is_drill: whether a server starts from its data.
+        drill_failure: why that has failed, "" while it has not.
         words: reason and message of its condition Complete.
     """
 
@@ -44,6 +47,8 @@ class BackupView:
     znodes: int = 0
     zxid: str = ""
     words: str = ""
+    is_drill: bool = False
+    drill_failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +87,27 @@ class Seen:
         return self._newest(State.COMPLETE, State.FAILED)
 
     @property
+    def last_drill(self) -> datetime | None:
+        """The newest run with a drill that has not failed before it had a copy to start from."""
+        return self._last_drill(State.OPEN, State.COMPLETE)
+
+    @property
+    def last_drill_of_a_copy(self) -> datetime | None:
+        """The newest run with a drill that had a copy to start from."""
+        return self._last_drill(State.COMPLETE)
+
+    @property
+    def drilled(self) -> BackupView | None:
+        """The newest backup from which a server has started."""
+        return next((view for view in reversed(self.complete) if view.is_drill and view.verified_at is not None), None)
+
+    @property
     def verified(self) -> BackupView | None:
         """The newest complete backup whose data was found sound."""
         return next((view for view in reversed(self.complete) if view.verified_at is not None), None)
+
+    def _last_drill(self, *states: State) -> datetime | None:
+        return max((view.run for view in self.backups if view.is_drill and view.state in states), default=None)
 
     def _newest(self, *states: State) -> BackupView | None:
         return next((view for view in reversed(self.backups) if view.state in states and not view.deleting), None)
@@ -97,7 +120,7 @@ def view_of(raw: Mapping[str, Any]) -> BackupView | None:
     if run is None:
         return None
     told = {condition["type"]: condition for condition in status.get("conditions") or ()}
-    complete = told.get(BackupCondition.COMPLETE, {})
+    complete, verified = (told.get(kind, {}) for kind in (BackupCondition.COMPLETE, BackupCondition.VERIFIED))
     return BackupView(
         name=meta["name"],
         uid=meta["uid"],
@@ -109,6 +132,8 @@ def view_of(raw: Mapping[str, Any]) -> BackupView | None:
         verified_at=_moment(status.get("verifiedAt")) if _is_true(told, BackupCondition.VERIFIED) else None,
         znodes=int(status.get("znodes") or 0),
         zxid=str(status.get("zxid") or ""),
+        is_drill=(raw.get("spec") or {}).get("verification") == Verification.DRILL,
+        drill_failure=str(verified.get("message")) if verified.get("reason") == BackupReason.DRILL_FAILED else "",
         words=": ".join(filter(None, (complete.get("reason"), complete.get("message")))),
     )
 

@@ -26,6 +26,7 @@ def status_of(schedule: ValidatedSchedule, seen: Seen, health: Health, now: str)
         "last_schedule_time": _text(max((run for run in runs if run <= seen.now), default=None)),
         "last_success_time": _text(newest_success(seen)),
         "last_verified_time": _text(verified),
+        "last_drill_time": _text(max(filter(None, (schedule.drilled, seen.last_drill_of_a_copy)), default=None)),
         "next_schedule_time": _text(next_run),
         "zxid": seen.complete[-1].zxid if seen.complete else "",
         "last_backup": seen.backups[-1].name if seen.backups else "",

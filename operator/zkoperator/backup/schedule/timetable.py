@@ -47,8 +47,8 @@ class Timetable:
         return self.last_until(moment.replace(microsecond=0) - _SECOND)
 
 
-def read_timetable(cron: str, zone: str) -> Timetable | tuple[FieldError, ...]:
-    """Return the timetable, or what is wrong with the two fields."""
+def read_timetable(cron: str, zone: str, field: str = "spec.schedule") -> Timetable | tuple[FieldError, ...]:
+    """Return the timetable, or what is wrong with `field` and with the time zone."""
     errors = []
     try:
         found = ZoneInfo(zone)
@@ -56,7 +56,7 @@ def read_timetable(cron: str, zone: str) -> Timetable | tuple[FieldError, ...]:
         errors.append(FieldError("spec.timeZone", f"there is no time zone {zone}; write one as Europe/Berlin or UTC"))
         found = None
     if problem := _problem_of(cron):
-        errors.append(FieldError("spec.schedule", problem))
+        errors.append(FieldError(field, problem))
     return Timetable(cron, found) if found is not None and not errors else tuple(errors)
 
 

@@ -26,11 +26,18 @@ class ValidatedSchedule:
     status: ZooKeeperBackupScheduleStatus
     created: datetime
     timetable: Timetable
+    drills: Timetable | None
 
     @property
     def is_verified(self) -> bool:
         """Whether its backups are checked after they were stored."""
         return self.spec.template.verification is not Verification.NONE
+
+    @property
+    def drilled(self) -> datetime | None:
+        """Return the newest run with a drill that the status knows."""
+        text = self.status.last_drill_time
+        return datetime.fromisoformat(text) if text is not None else None
 
     @property
     def handled(self) -> datetime | None:
@@ -49,7 +56,9 @@ def validate(raw: Mapping[str, Any]) -> ValidatedSchedule:
     if isinstance(parsed, tuple):
         raise InvalidError(parsed)
     timetable = read_timetable(parsed.spec.schedule, parsed.spec.time_zone)
-    if isinstance(timetable, tuple):
-        raise InvalidError(timetable)
+    drills = read_timetable(parsed.spec.drill, parsed.spec.time_zone, "spec.drill") if parsed.spec.drill else None
+    if isinstance(timetable, tuple) or isinstance(drills, tuple):
+        errors = (each for each in (timetable, drills) if isinstance(each, tuple))
+        raise InvalidError(tuple(dict.fromkeys(error for found in errors for error in found)))
     created = datetime.fromisoformat(raw["metadata"]["creationTimestamp"]).astimezone(UTC)
-    return ValidatedSchedule(parsed.metadata, parsed.spec, parsed.status, created, timetable)
+    return ValidatedSchedule(parsed.metadata, parsed.spec, parsed.status, created, timetable, drills)

@@ -8,17 +8,21 @@ from zkoperator.api.backup_storage import Verification
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import BACKUP_STALLED, BackupCondition, BackupReason
 from zkoperator.backup.order import Facts
-from zkoperator.backup.plan.progress import Progress
+from zkoperator.backup.plan.progress import Drill, Progress
 from zkoperator.backup.validate import ValidatedBackup
 from zkoperator.controller.conditions import ConditionBuilder
 from zkoperator.controller.kstatus import standard_conditions
 from zkoperator.errors import FieldError
+
+_OF_DRILLS = (BackupReason.DRILLED, BackupReason.DRILLING, BackupReason.DRILL_FAILED)
 
 
 def status_of(backup: ValidatedBackup, progress: Progress, now: str) -> dict[str, Any]:
     """Return the status after a pass. `now` is RFC 3339 in seconds."""
     builder = ConditionBuilder(backup.status.conditions, backup.meta.generation, now)
     facts = _of_facts(progress.facts) if progress.facts is not None else {}
+    if progress.drill is not None and progress.drill.reason is BackupReason.DRILLED:
+        facts |= {"verified_at": now, "drilled_at": now}
     known = backup.status.model_copy(update=facts)
     changes = {
         "observed_generation": backup.meta.generation,
@@ -67,12 +71,25 @@ def _verified(
     kind = BackupCondition.VERIFIED
     if progress.reason is BackupReason.DIGEST_DIFFERS:
         return builder.build(kind, Truth.FALSE, progress.reason, progress.message)
+    drill = _of_drill(backup, progress)
+    if drill is not None:
+        return builder.build(kind, _truth(drill.reason is BackupReason.DRILLED), drill.reason, drill.message)
     if known.verified_at is not None:
         message = "the data was read back: its form, digest and counts are those of the tree that was read"
         return builder.build(kind, Truth.TRUE, BackupReason.VERIFIED, message)
     wanted = backup.spec.verification is not Verification.NONE
     message = "" if wanted else "spec.verification is None"
     return builder.build(kind, Truth.FALSE, BackupReason.NOT_VERIFIED, message)
+
+
+def _of_drill(backup: ValidatedBackup, progress: Progress) -> Drill | None:
+    """Return where the drill stands, None where there is none to be: what was said of it stays."""
+    if progress.reason is not BackupReason.COMPLETE or backup.spec.verification is not Verification.DRILL:
+        return None
+    before = backup.condition(BackupCondition.VERIFIED)
+    if progress.drill is None and before is not None and before.reason in _OF_DRILLS:
+        return Drill(BackupReason(before.reason), before.message)
+    return progress.drill or Drill(BackupReason.DRILLING, "the data was read back; the drill follows")
 
 
 def _truth(value: bool) -> Truth:

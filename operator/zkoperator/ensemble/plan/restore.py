@@ -18,7 +18,7 @@ from zkoperator.api.reasons import ClusterReason
 from zkoperator.backup.model.job import JobView, Phase
 from zkoperator.backup.model.waiting import Waiting
 from zkoperator.backup.plan.outcome import outcome_of
-from zkoperator.backup.plan.plan import under_way
+from zkoperator.backup.plan.under_way import under_way
 from zkoperator.ensemble.build.restore import checking, fetching, safety_copy, seed_claim
 from zkoperator.ensemble.model.names import RESTORE
 from zkoperator.ensemble.model.restore import Source
