@@ -26,6 +26,7 @@ from zkoperator.kube.lease import Elector
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     CONFIG_SYNCS,
+    ZNODES,
     ZOOKEEPER_BACKUP_SCHEDULES,
     ZOOKEEPER_CLUSTERS,
     Manifest,
@@ -176,7 +177,7 @@ async def test_livez_names_both_informers_of_config_maps(monkeypatch: pytest.Mon
         await eventually(named)
 
 
-@pytest.mark.parametrize("plural", ["zookeeperclusters", "configsyncs"])
+@pytest.mark.parametrize("plural", ["zookeeperclusters", "configsyncs", "znodes"])
 async def test_livez_names_a_slow_list_that_does_not_move(monkeypatch: pytest.MonkeyPatch, plural: str) -> None:
     async with acting(monkeypatch) as stage:
         stage.kube.hangs = ("list", plural)
@@ -184,13 +185,18 @@ async def test_livez_names_a_slow_list_that_does_not_move(monkeypatch: pytest.Mo
         await eventually(lambda: stage.names(f"the slow list of {plural}"))
 
 
+ORDERS: Manifest = {"metadata": {"name": "orders", "namespace": "demo"}, "spec": {"clusterRef": {"name": "main"}}}
 SHOP = config_sync("shop", {"zookeeper": {"clusterRef": {"name": "main"}, "path": "/apps/shop"}})
 
 
 @pytest.mark.parametrize(
     ("resource", "manifest", "hangs"),
-    [(ZOOKEEPER_CLUSTERS, raw_cluster(), ("get", "secrets")), (CONFIG_SYNCS, SHOP, ("get", "configsyncs"))],
-    ids=["ZooKeeperCluster", "ConfigSync"],
+    [
+        (ZOOKEEPER_CLUSTERS, raw_cluster(), ("get", "secrets")),
+        (CONFIG_SYNCS, SHOP, ("get", "configsyncs")),
+        (ZNODES, ORDERS, ("get", "znodes")),
+    ],
+    ids=["ZooKeeperCluster", "ConfigSync", "ZNode"],
 )
 async def test_livez_names_a_loop_whose_pass_never_ends(
     monkeypatch: pytest.MonkeyPatch, resource: Resource, manifest: Manifest, hangs: tuple[str, str]
@@ -270,6 +276,24 @@ async def test_a_deleted_cluster_is_not_looked_at_any_more(monkeypatch: pytest.M
         stage.kube.before = count
         await stage.pass_time(3600)
     assert looks == 0
+
+
+async def test_a_cluster_that_appears_wakes_the_znodes_in_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with acting(monkeypatch) as stage:
+
+        def reason() -> str:
+            found = stage.kube.peek(ZNODES, "demo", "orders") or {}
+            conditions = (found.get("status") or {}).get("conditions") or ({"reason": ""},)
+            return str(conditions[0]["reason"])
+
+        async def listed() -> bool:
+            await stage.pass_time(60)
+            return reason() == "ClusterNotFound"
+
+        stage.kube.put(ZNODES, ORDERS)
+        await eventually(listed)
+        stage.kube.put(ZOOKEEPER_CLUSTERS, raw_cluster())
+        await eventually(lambda: reason() == "ClusterNotReady")
 
 
 async def test_a_namespace_without_permission_is_told_and_the_others_are_served(
