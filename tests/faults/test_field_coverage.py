@@ -27,6 +27,7 @@ SEEN_ELSEWHERE: dict[tuple[str, ...], str] = {
     ("disruption", "singleMember"): (
         "tests/unit/ensemble/build/test_build.py, test_a_single_member_lets_its_node_go_only_where_the_spec_says_so"
     ),
+    ("observers", "storage", "type"): "tests/unit/ensemble/build/test_observers.py: there is one type only",
     ("tls", "client", "additionalNames"): "tests/unit/ensemble/test_certificates.py",
     ("tls", "client", "trustedCASecretName"): "tests/unit/ensemble/test_certificates.py",
     **{

@@ -126,6 +126,9 @@ PLAIN: dict[str, Chapter] = {
     "another class": Chapter(
         3, (_asking(storage={"storageClassName": "fast"}),), {"storage": {"storageClassName": "a"}}
     ),
+    "observers come": Chapter(3, (_asking(observers={"replicas": 2}),)),
+    "observers go": Chapter(3, (_asking(observers={"replicas": 0}),), {"observers": {"replicas": 2}}),
+    "roll with observers": Chapter(3, (_asking(config={"tickTime": "3000"}),), {"observers": {"replicas": 2}}),
     "delete": Chapter(3, (lambda world: world.api.remove(ZOOKEEPER_CLUSTERS, *KEY),), _policy("whenDeleted")),
 }
 CHANGE_OF_MIND = "TLS on and a change of mind"

@@ -12,6 +12,7 @@ from zkoperator.api.incarnation import Incarnation
 from zkoperator.api.jvm import FLAG_RULES
 from zkoperator.api.member_volume import MemberVolume, VolumeReplacement
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
+from zkoperator.api.observers import Observers
 from zkoperator.api.pod import Pod
 from zkoperator.api.resources import PullPolicy, Resources
 from zkoperator.api.rules import Rule, Rules, immutable
@@ -191,6 +192,8 @@ class ZooKeeperClusterSpec(Model):
     """The Service for clients."""
     tls: Tls | None = None
     """TLS for clients and between members. It can be turned on and off while the ensemble serves."""
+    observers: Observers | None = None
+    """Members without a vote, for reads. They can be added, scaled and taken away while the ensemble serves."""
     common_labels: Labels = Field(default_factory=dict)
     """Labels for every object that the operator creates, except pods (see `spec.pod.labels`) and volume claims."""
     common_annotations: Annotations = Field(default_factory=dict)
@@ -229,7 +232,7 @@ class Member(Model):
     name: _Word
     """Name of the member's pod."""
     id: Annotated[int, Field(ge=1, le=255)]
-    """The member's id (`myid`): the ordinal of its pod plus 1."""
+    """The member's id (`myid`): the ordinal of its pod plus 1, for observers plus 101."""
     role: MemberRole = MemberRole.UNKNOWN
     """What the member does in the ensemble; `unknown` while it does not answer."""
     ready: bool = False
@@ -283,7 +286,11 @@ class ZooKeeperClusterStatus(Model):
     replicas: Annotated[int, Field(ge=0)] = 0
     """Number of voters in the committed configuration."""
     ready_replicas: Annotated[int, Field(ge=0)] = 0
-    """Number of members whose pods are ready."""
+    """Number of voters whose pods are ready; voters that join or leave are among them."""
+    observers: Annotated[int, Field(ge=0)] | None = None
+    """Number of observers in the committed configuration; absent while there never were any."""
+    ready_observers: Annotated[int, Field(ge=0)] | None = None
+    """Number of observers whose pods are ready."""
     selector: Annotated[str, Field(max_length=1024)] = ""
     """Label selector of the members' pods, for the scale subresource."""
     leader: _Word = ""

@@ -76,7 +76,7 @@ CLUSTER = Kind(
     (
         Column("Replicas", ".spec.replicas", "integer", "Voters that the spec asks for"),
         Column("Voters", ".status.replicas", "integer", "Voters in the committed configuration", 1),
-        Column("Serving", ".status.readyReplicas", "integer", "Members that are ready"),
+        Column("Serving", ".status.readyReplicas", "integer", "Voters that are ready"),
         Column("Leader", ".status.leader", description="Pod of the leader"),
         Column("Version", ".status.version", description="Version of ZooKeeper; empty while members differ"),
         Column("Available", _condition("Available", "status"), description="Whether a quorum serves"),
@@ -85,6 +85,7 @@ CLUSTER = Kind(
         _AGE,
         Column("Message", _condition("Ready", "message"), description="What is the case, and what to do about it"),
         Column("Endpoint", ".status.endpoint", description="Address of the client Service", priority=1),
+        Column("Observers", ".status.readyObservers", "integer", "Observers that are ready", 1),
     ),
     scale={
         "specReplicasPath": ".spec.replicas",

@@ -90,8 +90,8 @@ Labels = Annotated[dict[str, LabelValue], Field(max_length=64), Rules(no_operato
 Annotations = Annotated[dict[str, AnnotationValue], Field(max_length=64), Rules(no_operator_keys(), annotation_keys())]
 
 
-class Placement(Model):
-    """Placement and labels of the members' pods."""
+class BasicPlacement(Model):
+    """Placement and labels of pods, without what takes much room in the definition."""
 
     labels: Labels = Field(default_factory=dict)
     """Further labels for the pods."""
@@ -103,11 +103,16 @@ class Placement(Model):
     """Labels that a node must have to run a member."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints of nodes that the members tolerate."""
-    affinity: Affinity | None = None
-    """Which nodes members must, should or must not run on, as in the spec of a pod."""
     topology_spread_constraints: Annotated[tuple[TopologySpreadConstraint, ...], Field(max_length=8)] | None = None
     """How members are spread. The default is over nodes and zones, as far as that is possible."""
     priority_class_name: ObjectName | None = None
     """PriorityClass of the pods."""
+
+
+class Placement(BasicPlacement):
+    """Placement and labels of the members' pods."""
+
+    affinity: Affinity | None = None
+    """Which nodes members must, should or must not run on, as in the spec of a pod."""
     termination_grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
     """How long a member may take for a clean stop, in seconds."""

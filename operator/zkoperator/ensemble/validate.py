@@ -1,24 +1,28 @@
 """Turns a raw ZooKeeperCluster into one frozen, validated value. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from zkoperator.api.cluster import (
     MAX_REPLICAS,
+    Storage,
+    StorageType,
     ZooKeeperCluster,
     ZooKeeperClusterSpec,
     ZooKeeperClusterStatus,
 )
 from zkoperator.api.incarnation import FOUNDING, Incarnation
 from zkoperator.api.meta import API_VERSION, ObjectMeta
+from zkoperator.api.observers import Observers
 from zkoperator.api.parse import parse
 from zkoperator.api.resources import Resources
+from zkoperator.api.scheduling import BasicPlacement
 from zkoperator.api.tls import Plaintext, Tls
 from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Server, server_of
-from zkoperator.ensemble.model.names import RESTART, TAKE_OVER, Names
+from zkoperator.ensemble.model.names import OBSERVER_BASE, RESTART, TAKE_OVER, Component, Names, is_observer
 from zkoperator.ensemble.model.spec_warnings import warnings_of
 from zkoperator.ensemble.model.tls import NO_TLS, QuorumPhase, TlsState
 from zkoperator.errors import FieldError, InvalidError
@@ -50,6 +54,8 @@ class ValidatedCluster:
     of the restart annotation; `tls` and `plaintext_open` are the state that pods and server lines must have: the
     planner replaces the end state by the next state on the way to it. `warnings` are sentences about risks of a valid
     spec.
+    `observer_count` is the number of observers that are asked for; `component` says for which members builders make a
+    StatefulSet, and `spec` and `heap_mib` are then theirs.
     """
 
     names: Names
@@ -62,6 +68,27 @@ class ValidatedCluster:
     tls: TlsState = NO_TLS
     plaintext_open: bool = True
     warnings: tuple[str, ...] = ()
+    observer_count: int = 0
+    component: Component = Component.SERVER
+
+    @property
+    def observers(self) -> frozenset[int]:
+        """Ids of the observers that are asked for."""
+        return frozenset(range(OBSERVER_BASE + 1, OBSERVER_BASE + 1 + self.observer_count))
+
+    @property
+    def observers_are_scaled(self) -> bool:
+        """Whether the scale of the StatefulSet says how many observers there are to be."""
+        return self.spec.observers is not None and self.spec.observers.replicas is None
+
+    def of(self, member: int) -> "ValidatedCluster":
+        """Return the cluster with the spec of this member's pod."""
+        return self.of_observers() if is_observer(member) else self
+
+    def of_observers(self) -> "ValidatedCluster":
+        """Return the cluster with the spec of the observers' pods: that of the voters, but for what they have apart."""
+        spec = _observer_spec(self.spec)
+        return replace(self, spec=spec, heap_mib=_heap_mib(spec), component=Component.OBSERVER)
 
     @property
     def members(self) -> frozenset[int]:
@@ -156,6 +183,7 @@ def validate(raw: Mapping[str, Any], defaults: Defaults) -> ValidatedCluster:
         restart=cluster.metadata.annotations.get(RESTART, ""),
         tls=_end_state(cluster.spec.tls or Tls()),
         plaintext_open=_plaintext_open(cluster.spec.tls or Tls()),
+        observer_count=_observer_count(cluster.spec),
         warnings=(
             *warnings_of(cluster.spec, image),
             *_spent_consent(cluster.metadata, status),
@@ -201,17 +229,32 @@ def _unused_backup(cluster: ZooKeeperCluster) -> tuple[str, ...]:
 
 
 def _errors(spec: ZooKeeperClusterSpec, names: Names) -> tuple[FieldError, ...]:
-    errors = [
-        FieldError(f"spec.resources.requests[{name}]", f"write at most the limit, {spec.resources.limits[name]}")
-        for name, request in spec.resources.requests.items()
-        if name in spec.resources.limits and parse_quantity(request) > parse_quantity(spec.resources.limits[name])
-    ]
-    if _heap_mib(spec) < _LEAST_HEAP_MIB:
-        path = "spec.resources.limits[memory]"
-        errors.append(
-            FieldError(path, f"write more: the heap would be {_heap_mib(spec)} MiB, less than {_LEAST_HEAP_MIB}")
-        )
+    errors = [*_wrong_resources(spec, "spec.resources")]
+    if spec.observers is not None and spec.observers.resources is not None:
+        errors += _wrong_resources(_observer_spec(spec), "spec.observers.resources")
     return (*errors, *_redirected_members(spec, names))
+
+
+def _wrong_resources(spec: ZooKeeperClusterSpec, path: str) -> Iterator[FieldError]:
+    requests, limits = spec.resources.requests, spec.resources.limits
+    for name, request in requests.items():
+        if name in limits and parse_quantity(request) > parse_quantity(limits[name]):
+            yield FieldError(f"{path}.requests[{name}]", f"write at most the limit, {limits[name]}")
+    if (heap := _heap_mib(spec)) < _LEAST_HEAP_MIB:
+        yield FieldError(
+            f"{path}.limits[memory]", f"write more: the heap would be {heap} MiB, less than {_LEAST_HEAP_MIB}"
+        )
+
+
+def _observer_spec(spec: ZooKeeperClusterSpec) -> ZooKeeperClusterSpec:
+    asked = spec.observers or Observers(replicas=0)
+    placement = {} if asked.pod is None else {name: getattr(asked.pod, name) for name in BasicPlacement.model_fields}
+    own = {
+        "resources": asked.resources if asked.resources is not None else spec.resources,
+        "storage": Storage(type=StorageType.EPHEMERAL, size=asked.storage.size),
+        "pod": spec.pod.model_copy(update=placement),
+    }
+    return spec.model_copy(update=own)
 
 
 def _redirected_members(spec: ZooKeeperClusterSpec, names: Names) -> Iterator[FieldError]:
@@ -241,6 +284,12 @@ def beside_heap_mib(spec: ZooKeeperClusterSpec) -> int:
 
 def _end_state(tls: Tls) -> TlsState:
     return TlsState(tls.client is not None, QuorumPhase.PLAINTEXT if tls.quorum is None else QuorumPhase.TLS)
+
+
+def _observer_count(spec: ZooKeeperClusterSpec) -> int:
+    if spec.observers is None:
+        return 0
+    return spec.observers.replicas if spec.observers.replicas is not None else 1
 
 
 def _plaintext_open(tls: Tls) -> bool:

@@ -2,7 +2,7 @@
 
 A pod runs the start script that its ConfigMap brings, on a directory that belongs to its claim, with the environment
 that its template asks for; only paths are others. Names of members resolve to the addresses of the hosts `member-1`,
-`member-2` and so on of a network.
+`member-2` and so on of a network, those of observers to `observer-1` and so on.
 """
 
 import asyncio
@@ -30,14 +30,20 @@ _JVM = "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dzookeeper.admin.enab
 _CLIENT_PORT = 2181
 _PLAINTEXT_PORTS = (_CLIENT_PORT, 2180)
 """Where a member serves plaintext on loopback: while others may use it, and once they may not."""
-_POD = re.compile(r"(?P<cluster>.+)-zk-(?P<ordinal>\d+)")
+_POD = re.compile(r"(?P<cluster>.+)-zk-(?P<observer>observers-)?(?P<ordinal>\d+)")
 
 
 @contextlib.asynccontextmanager
-async def grounds(api_server: ApiServer, zookeeper: Ensemble, directory: Path, size: int) -> AsyncIterator[Site]:
+async def grounds(
+    api_server: ApiServer, zookeeper: Ensemble, directory: Path, size: int, observers: int = 0
+) -> AsyncIterator[Site]:
     """A site with hosts for an ensemble of this size; each plot in it needs kubelets of its own."""
-    members = [f"member-{number}" for number in range(1, size + 1)]
-    with Network(["operator", "api", "zookeeper", *members]) as network:
+    hosts = [
+        f"{kind}-{number}"
+        for kind, count in (("member", size), ("observer", observers))
+        for number in range(1, count + 1)
+    ]
+    with Network(["operator", "api", "zookeeper", *hosts]) as network:
         async with site(api_server, zookeeper, directory, network) as opened:
             yield opened
 
@@ -152,13 +158,14 @@ class Kubelets:
 
     async def _start(self, name: str, pod: Manifest) -> None:
         kube, core = self._plot.site.kube, self._plot.core
-        config = await kube.find(f"{core}/configmaps/{name.rpartition('-')[0]}-config")
-        secret = await kube.find(f"{core}/secrets/{name.rpartition('-')[0]}-admin")
+        found = _POD.fullmatch(name)
+        assert found is not None
+        config = await kube.find(f"{core}/configmaps/{found['cluster']}-zk-config")
+        secret = await kube.find(f"{core}/secrets/{found['cluster']}-zk-admin")
         claim = await kube.find(f"{core}/persistentvolumeclaims/data-{name}")
         if config is None or secret is None:
             return
-        uid, found = pod["metadata"]["uid"], _POD.fullmatch(name)
-        assert found is not None
+        uid = pod["metadata"]["uid"]
         root = self._directory / uid
         disk = self.volume(name, claim["metadata"]["uid"] if claim is not None else f"{uid}-data")
         _lay_out(root, disk, config["data"], _version(pod))
@@ -170,7 +177,7 @@ class Kubelets:
         env["ZK_TLS"] = _moved(env.get("ZK_TLS", ""), root)
         env["SERVER_JVMFLAGS"] = f"{_JVM} -Djdk.net.hosts.file={root}/hosts {_moved(env['SERVER_JVMFLAGS'], root)}"
         env |= slow_disk.settings(self._plot.site.directory, self._delay(name))
-        host = f"member-{int(found['ordinal']) + 1}"
+        host = f"{'observer' if found['observer'] else 'member'}-{int(found['ordinal']) + 1}"
         argv = self._network.command(host, ["sh", root / "config" / "start.sh"])
         server = Server(argv, self._directory / f"{name}.log", env)
         await asyncio.to_thread(server.start)
@@ -219,8 +226,9 @@ class Kubelets:
 
     def _names(self, cluster: str, domain: str) -> str:
         return "".join(
-            f"{self._network.address(host)} {cluster}-zk-{ordinal}.{domain}\n"
-            for ordinal, host in enumerate(self._network.hosts("member-"))
+            f"{self._network.address(host)} {cluster}-zk-{group}{ordinal}.{domain}\n"
+            for kind, group in (("member-", ""), ("observer-", "observers-"))
+            for ordinal, host in enumerate(self._network.hosts(kind))
         )
 
     async def _mode(self, host: str) -> str:

@@ -41,6 +41,7 @@ class Volume:
     incarnation: str = ""
     seed: str = ""
     seed_from: str = ""
+    first_id: str = ""
     script: str = field(default_factory=start_script)
     lacks: str = ""
     """A program that the image does not have."""
@@ -101,6 +102,7 @@ class Volume:
             path = self._image_without(self.lacks, binary)
         return script, {
             "POD_NAME": pod,
+            **({"ZK_FIRST_ID": self.first_id} if self.first_id else {}),
             "ZK_DOMAIN": DOMAIN,
             "ZK_BOOTSTRAP": word,
             "PATH": path,

@@ -12,7 +12,17 @@ from typing import Any, assert_never
 
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Configuration, Server, parse_servers
-from zkoperator.ensemble.model.names import CONTAINER, MADE_WITH, REVISION, TEMPLATE, TLS, Names
+from zkoperator.ensemble.model.names import (
+    CONTAINER,
+    MADE_WITH,
+    OBSERVER_BASE,
+    REVISION,
+    TEMPLATE,
+    TLS,
+    Component,
+    Names,
+    is_observer,
+)
 from zkoperator.ensemble.model.tls import Certificates, Leaf, TlsState, parse_tls_state
 from zkoperator.ensemble.observe.answers import Answer, Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.claim_view import ClaimView
@@ -44,6 +54,14 @@ UID = "uid-of-main"
 
 
 LEAF = Leaf("CN=demo/main", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+
+
+_UIDS = {Child.STATEFUL_SET: "set", Child.OBSERVERS: "observers-set"}
+
+
+def _set_of(member: int) -> Child:
+    """The StatefulSet that has the pod of the member."""
+    return Child.OBSERVERS if is_observer(member) else Child.STATEFUL_SET
 
 
 def raw_cluster(replicas: int = 3, **spec: Any) -> Manifest:
@@ -164,16 +182,26 @@ class Simulation:
     @property
     def healthy(self) -> bool:
         wanted = set(range(1, int(self.raw["spec"]["replicas"]) + 1))
+        members = {server.id for server in self.committed.servers} if self.committed is not None else set()
         voters = set(self.committed.voters) if self.committed is not None else set()
-        return voters == wanted == set(self.pods) and all(self._serves(member) for member in wanted)
+        everybody = wanted | self.wanted_observers
+        return voters == wanted and members == everybody == set(self.pods) and all(map(self._serves, everybody))
+
+    @property
+    def wanted_observers(self) -> set[int]:
+        asked = self.raw["spec"].get("observers")
+        count = int(asked.get("replicas", 1)) if asked is not None else 0
+        return set(range(OBSERVER_BASE + 1, OBSERVER_BASE + count + 1))
 
     def observe(self) -> Observed:
         config = self.children.get(Child.CONFIG_MAP)
         return Observed(
             children=dict(self.children),
-            pods={m: pod_view(m, self._pod_manifest(pod)) for m, pod in self.pods.items()},
+            pods={m: pod_view(m, self._pod_manifest(pod)) for m, pod in self.pods.items() if not is_observer(m)},
             claims=dict(self.claims),
-            answers={m: self._answer(m) for m in self.pods},
+            answers={m: self._answer(m) for m in self.pods if not is_observer(m)},
+            observer_pods={m: pod_view(m, self._pod_manifest(pod)) for m, pod in self.pods.items() if is_observer(m)},
+            observer_answers={m: self._answer(m) for m in self.pods if is_observer(m)},
             recorded=parse_servers(config["data"]["members"]) if config is not None else (),
             secret_id=self.password if self.secret else None,
             certificates=self.certificates,
@@ -191,25 +219,28 @@ class Simulation:
     def _stateful_set_controller(self) -> None:
         for member in [member for member, pod in self.pods.items() if pod.deleting]:
             del self.pods[member]
-        live = self.children.get(Child.STATEFUL_SET)
-        if live is None or Child.CONFIG_MAP not in self.children:
-            return
-        replicas = live["spec"]["replicas"]
-        for member in self.pods:
-            self.pods[member].deleting |= member > replicas
-        for member in range(1, replicas + 1):
-            if member not in self.pods:
-                self._create_pod(member, live["spec"]["template"])
+        for child, base in ((Child.STATEFUL_SET, 0), (Child.OBSERVERS, OBSERVER_BASE)):
+            live = self.children.get(child)
+            if live is None or Child.CONFIG_MAP not in self.children:
+                continue
+            last = base + live["spec"]["replicas"]
+            for member in [m for m in self.pods if is_observer(m) == (base > 0)]:
+                self.pods[member].deleting |= member > last
+            for member in range(base + 1, last + 1):
+                if member not in self.pods:
+                    self._create_pod(member, live["spec"]["template"])
 
     def _create_pod(self, member: int, template: Manifest) -> None:
         env = {entry["name"]: entry.get("value") for entry in template["spec"]["containers"][0]["env"]}
         word = self.children[Child.CONFIG_MAP]["data"]["bootstrap"]
         founder = bool(word) and env["ZK_BOOTSTRAP"] == word
         self.pods[member] = SimPod(member, f"pod-{next(iter(self._uids))}", template, founder)
-        if self._ephemeral:
+        assert (env.get("ZK_FIRST_ID") == str(OBSERVER_BASE + 1)) == is_observer(member), "it takes another's id"
+        assert not (founder and is_observer(member)), "an observer may found an ensemble"
+        if self._ephemeral or is_observer(member):
             self.disks[member] = Disk()
         self.disks.setdefault(member, Disk())
-        if member not in self.claims and not self._ephemeral:
+        if member not in self.claims and not self._ephemeral and not is_observer(member):
             uid = f"claim-{next(iter(self._uids))}"
             self.claims[member] = ClaimView(NAMES.claim(member), uid, "1", member)
 
@@ -221,7 +252,7 @@ class Simulation:
                 self._start(pod)
 
     def _start(self, pod: SimPod) -> None:
-        others = [other.tls.quorum for other in self.pods.values() if other is not pod]
+        others = [other.tls.quorum for m, other in self.pods.items() if other is not pod and not is_observer(m)]
         assert all(abs(other - pod.tls.quorum) <= 1 for other in others), "the others do not understand it"
         assert self.certificates.suffice(pod.tls), "a member starts without its certificate"
         line = self.committed.find(pod.member) if self.committed is not None else None
@@ -302,11 +333,13 @@ class Simulation:
         if not self._serves(member):
             return NotServing()
         assert self.committed is not None
-        following = [m for m in self.pods if self._serves(m) and m != self.leader]
+        observers = {server.id for server in self.committed.servers if not server.voting}
+        # Observers that are in the configuration are in none of the leader's counts of followers.
+        following = [m for m in self.pods if self._serves(m) and m != self.leader and m not in observers]
         strangers = [m for m in following if m not in self.committed.voters]
         leads = member == self.leader
         return Serving(
-            Mode.LEADER if leads else Mode.FOLLOWER,
+            Mode.LEADER if leads else Mode.OBSERVER if member in observers else Mode.FOLLOWER,
             # A reconfiguration is a transaction, too.
             self.acknowledged + self.committed.version,
             "3.9.5",
@@ -327,8 +360,8 @@ class Simulation:
             "name": NAMES.pod(pod.member),
             "uid": pod.uid,
             "annotations": pod.template["metadata"]["annotations"],
-            "labels": NAMES.labels,
-            "ownerReferences": [{"uid": "set", "controller": True}],
+            "labels": NAMES.labels_of(Component.OBSERVER if is_observer(pod.member) else Component.SERVER),
+            "ownerReferences": [{"uid": _UIDS[_set_of(pod.member)], "controller": True}],
         }
         if pod.deleting:
             meta["deletionTimestamp"] = "now"
@@ -367,7 +400,7 @@ class Simulation:
             case RemovePods(manifest, _, _, removed):
                 assert self.committed is not None
                 assert not set(removed) & {server.id for server in self.committed.servers}, "a member loses its pod"
-                self._apply(Child.STATEFUL_SET, manifest)
+                self._apply(_set_of(removed[0]), manifest)
             case LabelPod() | RestartPod():
                 assert isinstance(step, RestartPod), "a pod lost its labels"
                 self._restart(step)
@@ -377,10 +410,11 @@ class Simulation:
     def _apply(self, child: Child, manifest: Manifest) -> None:
         assert self.raw["status"].get("bootstrap"), "a child was made before the record"
         before = self.children.get(child)
-        if child is Child.STATEFUL_SET and before is not None and self.committed is not None:
-            gone = range(manifest["spec"]["replicas"] + 1, before["spec"]["replicas"] + 1)
-            assert not set(gone) & self.committed.voters, "a voter loses its pod"
-        uid = "set" if child is Child.STATEFUL_SET else f"{child.title}-uid"
+        if child in _UIDS and before is not None and self.committed is not None:
+            base = OBSERVER_BASE if child is Child.OBSERVERS else 0
+            gone = range(base + manifest["spec"]["replicas"] + 1, base + before["spec"]["replicas"] + 1)
+            assert not set(gone) & {server.id for server in self.committed.servers}, "a member loses its pod"
+        uid = _UIDS.get(child, f"{child.title}-uid")
         self.children[child] = {**manifest, "metadata": {**manifest["metadata"], "uid": uid, "resourceVersion": "1"}}
 
     def _delete_claim(self, claim: ClaimView) -> None:
@@ -414,8 +448,14 @@ class Simulation:
         pod = self.pods[step.member]
         assert pod.uid == step.uid
         assert not pod.deleting
+        if is_observer(step.member):
+            self._require_other_observer(step)
         voters = self.committed.voters if self.committed is not None else frozenset()
         serving = {member for member in voters if self._serves(member)}
+        if step.member in serving:
+            observers = {m for m in self.pods if is_observer(m)}
+            late = {m for m in observers if self._is_outdated(m)}
+            assert not late or not all(map(self._serves, observers)), "a voter goes before an observer"
         if step.member in serving and self.committed is not None and len(voters) > 2:
             assert len(serving) == len(voters), "a voter is restarted while another one is away"
             if step.member == self.leader:
@@ -430,12 +470,18 @@ class Simulation:
         if self.leader == step.member:
             self.leader = None
 
+    def _require_other_observer(self, step: RestartPod) -> None:
+        others = self.wanted_observers - {step.member}
+        if self._serves(step.member) and others:
+            assert any(self._serves(other) for other in others), "no observer is left"
+        assert not step.harmless or not self._serves(step.member), "called harmless, and serves"
+
     def _is_newest(self, member: int) -> bool:
-        wanted = self.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"]
+        wanted = self.children[_set_of(member)]["spec"]["template"]["metadata"]["annotations"]
         have = self.pods[member].template["metadata"]["annotations"]
         return all(have[key] == wanted[key] for key in (REVISION, TEMPLATE))
 
     def _is_outdated(self, member: int) -> bool:
-        wanted = self.children[Child.STATEFUL_SET]["spec"]["template"]["metadata"]["annotations"]
+        wanted = self.children[_set_of(member)]["spec"]["template"]["metadata"]["annotations"]
         have = self.pods[member].template["metadata"]["annotations"]
         return bool(have[REVISION] != wanted[REVISION] and have[TEMPLATE] != "")

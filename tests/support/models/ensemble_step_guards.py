@@ -124,8 +124,8 @@ def admission_that_changes_pods_rolls_nothing() -> None:
 
 
 def _images_are_compared(patch: pytest.MonkeyPatch) -> None:
-    why = roll._why
-    patch.setattr(roll, "_why", lambda c, w, pod: why(c, w, pod) or ("image" if pod.image != c.image else ""))
+    why = roll.why_replaced
+    patch.setattr(roll, "why_replaced", lambda c, w, pod: why(c, w, pod) or ("image" if pod.image != c.image else ""))
 
 
 def _the_first_container_is_ours(patch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tests.support.fakes.kube_rules import requested
 from tests.support.models.ensemble_simulation import GOOD, NAMES, SimPod, Simulation, raw_cluster
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, parse_servers
-from zkoperator.ensemble.model.names import CHILD_LABELS, CLIENT_PORT, TLS_PORT
+from zkoperator.ensemble.model.names import CHILD_LABELS, CLIENT_PORT, OBSERVER_BASE, TLS_PORT, is_observer
 from zkoperator.ensemble.observe.answers import Serving, Silent
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.validate import Defaults
@@ -34,7 +34,14 @@ from zkoperator.runtime.wall_clock import utc_now
 from zkoperator.zk.port import BadVersionError, ClientTls, Credential, Node, Stat
 
 KEY = Key("demo", "main")
-_OWNER = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAMES.stateful_set, "controller": True}
+
+
+def _owner(live: Manifest) -> Manifest:
+    meta = live["metadata"]
+    kind = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": meta["name"], "controller": True}
+    return {**kind, "uid": meta["uid"]}
+
+
 _STAT = Stat(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -223,19 +230,23 @@ class EnsembleWorld(Simulation):
             del self.pods[member]
         self._release_claims()
         claims = {claim["metadata"]["name"] for claim in self.api.every(PERSISTENT_VOLUME_CLAIMS)}
-        for member in [m for m in self.disks if NAMES.claim(m) not in claims and not self._ephemeral]:
+        for member in [m for m in self.disks if NAMES.claim(m) not in claims and not self._keeps_nothing(m)]:
             del self.disks[member]
 
     def _controllers(self) -> None:
-        live = self.children.get(Child.STATEFUL_SET)
-        if live is None or Child.CONFIG_MAP not in self.children:
-            return
-        for member in [member for member in self.pods if member > live["spec"]["replicas"]]:
+        for child, base in ((Child.STATEFUL_SET, 0), (Child.OBSERVERS, OBSERVER_BASE)):
+            live = self.children.get(child)
+            if live is not None and Child.CONFIG_MAP in self.children:
+                self._control(live, base)
+
+    def _control(self, live: Manifest, base: int) -> None:
+        last = base + live["spec"]["replicas"]
+        for member in [m for m in self.pods if is_observer(m) == (base > 0) and m > last]:
             self.api.remove(PODS, "demo", NAMES.pod(member))
             self._stop(member)
             del self.pods[member]
         self._claim_pods(live)
-        for member in range(1, live["spec"]["replicas"] + 1):
+        for member in range(base + 1, last + 1):
             if member not in self.pods and self.api.peek(SECRETS, "demo", NAMES.secret) is not None:
                 self._make_pod(member, live)
 
@@ -282,19 +293,24 @@ class EnsembleWorld(Simulation):
         found = (claim.get("status") or {}).get("conditions") or []
         return str(found[0]["lastTransitionTime"]) if found else ""
 
+    def _keeps_nothing(self, member: int) -> bool:
+        return self._ephemeral or is_observer(member)
+
     def _claim_pods(self, live: Manifest) -> None:
-        """Let go of pods that the selector does not have, and adopt those that nobody has."""
-        mine = [{**_OWNER, "uid": live["metadata"]["uid"]}]
+        """Let go of pods that the selector does not have, and adopt those that nobody has, by their names."""
+        mine = [_owner(live)]
         for pod in self.api.every(PODS):
             meta = pod["metadata"]
-            selected = NAMES.selector.items() <= (meta.get("labels") or {}).items()
+            if meta["name"].rpartition("-")[0] != live["metadata"]["name"]:
+                continue
+            selected = live["spec"]["selector"]["matchLabels"].items() <= (meta.get("labels") or {}).items()
             owners = meta.get("ownerReferences") or []
             if selected != bool(owners) and owners in ([], mine):
                 patch = {"metadata": {"ownerReferences": mine if selected else []}}
                 self.api.edit(PODS, "demo", meta["name"], patch, manager="kube-controller-manager")
 
     def _make_pod(self, member: int, live: Manifest) -> None:
-        if self._ephemeral:
+        if self._keeps_nothing(member):
             self.disks.pop(member, None)
         elif (claim := self.api.peek(PERSISTENT_VOLUME_CLAIMS, "demo", NAMES.claim(member))) is None:
             self._make_claim(member, live["spec"]["volumeClaimTemplates"][0]["spec"])
@@ -305,7 +321,7 @@ class EnsembleWorld(Simulation):
             **template["metadata"],
             "name": NAMES.pod(member),
             "namespace": "demo",
-            "ownerReferences": [{**_OWNER, "uid": live["metadata"]["uid"]}],
+            "ownerReferences": [_owner(live)],
         }
         made = self.api.put(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
         env = {entry["name"]: entry.get("value") for entry in template["spec"]["containers"][0]["env"]}

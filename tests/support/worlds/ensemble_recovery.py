@@ -6,7 +6,7 @@ from tests.support.models.ensemble_simulation import NAMES, Disk, SimPod, raw_cl
 from tests.support.worlds.ensemble import KEY, EnsembleWorld
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server
-from zkoperator.ensemble.model.names import RECOVER
+from zkoperator.ensemble.model.names import OBSERVER_BASE, RECOVER, is_observer
 from zkoperator.kube.port import PODS, ZOOKEEPER_CLUSTERS, Manifest
 
 FOR_EVER = 1_000_000
@@ -62,12 +62,18 @@ class RecoveryWorld(EnsembleWorld):
         if live is not None:
             first = live["spec"].get("ordinals", {}).get("start", 0) + 1
             wanted = range(first, first + live["spec"]["replicas"])
-            for member in [member for member in self.pods if member not in wanted]:
+            for member in [member for member in self.pods if member not in wanted and not is_observer(member)]:
                 self._end(member)
             if Child.CONFIG_MAP in self.children:
                 self._claim_pods(live)
                 for member in [member for member in wanted if member not in self.pods]:
                     self._make_pod(member, live)
+        if (observers := self.children.get(Child.OBSERVERS)) is not None:
+            last = OBSERVER_BASE + observers["spec"]["replicas"]
+            for member in [member for member in self.pods if member > max(last, OBSERVER_BASE)]:
+                self._end(member)
+            if last > OBSERVER_BASE:
+                self._control(observers, OBSERVER_BASE)
 
     def _end(self, member: int) -> None:
         if member in self.lingering:

@@ -29,7 +29,7 @@ async def written(site: Site, disk_mib: int | None = None) -> AsyncIterator[tupl
                 report = await asyncio.to_thread(writer.stop)
             await cluster.complete(plot)
             assert report.failed == 0, "a write was never acknowledged"
-            assert await asyncio.to_thread(_lost, site, report, members) == []
+            assert await asyncio.to_thread(lost, site, report, members) == []
 
 
 def _begin(site: Site, hosts: str) -> Writer:
@@ -38,7 +38,8 @@ def _begin(site: Site, hosts: str) -> Writer:
         return Writer(hosts, ROOT, pause_s=0.05).__enter__()
 
 
-def _lost(site: Site, report: Report, members: Sequence[str]) -> list[str]:
+def lost(site: Site, report: Report, members: Sequence[str]) -> list[str]:
+    """Which acknowledged writes these members lack."""
     assert site.network is not None
     assert report.created, "the writer wrote nothing"
     missing = []

@@ -16,7 +16,7 @@ from zkoperator.ensemble.apply.recovery import RecoveryWriter, begun
 from zkoperator.ensemble.apply.volumes import VolumeWriter
 from zkoperator.ensemble.build.discovery import binding, encoded
 from zkoperator.ensemble.build.secret import secret
-from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, selector_text
+from zkoperator.ensemble.model.names import ENSEMBLE, MEMBERSHIP, is_observer, selector_text
 from zkoperator.ensemble.observe.node_view import MemberNode, state_of
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.ownership import NOT_OURS, Owner, is_orphan, owner_of
@@ -323,12 +323,14 @@ class Applier:
 
         Returns the resourceVersion of the pod to delete.
         """
-        names, members = cluster.names, sorted(observed.voters | {restarted})
+        # The restart of an observer rests on no voter.
+        voters = frozenset() if is_observer(restarted) else observed.voters
+        names, members = cluster.names, sorted(voters | {restarted})
         found = await asyncio.gather(*(self._api.get(PODS, names.namespace, names.pod(member)) for member in members))
         live = dict(zip(members, found, strict=True))
         for member, manifest in live.items():
             now = pod_view(member, manifest) if manifest is not None else None
-            if _gate_facts(now) != _gate_facts(observed.pods.get(member)):
+            if _gate_facts(now) != _gate_facts(observed.pod(member)):
                 raise ConflictError(f"pod {names.pod(member)} has changed since it was observed")
         going = live[restarted]
         return going["metadata"]["resourceVersion"] if going is not None else ""

@@ -70,7 +70,7 @@ class Reconfigurer:
         self, cluster: ValidatedCluster, observed: Observed, members: Collection[int], credential: Credential | None
     ) -> AsyncGenerator[Zk, None]:
         """Open a session with these members: with TLS where they have it, with the others where none of them does."""
-        pods = [pod for member, pod in sorted(observed.pods.items()) if member in members and pod.ip]
+        pods = [pod for member, pod in sorted(observed.all_pods.items()) if member in members and pod.ip]
         dialled = [pod for pod in pods if pod.tls.client] or pods
         tls = client_tls(cluster.names, observed.certificates, dialled)
         zk = await self._connector.open([_host(pod.ip, port_of(pod)) for pod in dialled], credential, tls)

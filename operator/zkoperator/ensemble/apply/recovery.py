@@ -8,6 +8,7 @@ import asyncio
 from zkoperator.api.incarnation import Incarnation
 from zkoperator.backup.model.names import RIGHTS
 from zkoperator.ensemble.observe.observer import MAX_PODS
+from zkoperator.ensemble.observe.observer_pods import OBSERVER_IDS
 from zkoperator.ensemble.observe.pod_view import incarnation_of, pod_view
 from zkoperator.ensemble.plan.steps import (
     CreateSafetyCopy,
@@ -99,7 +100,9 @@ class RecoveryWriter:
         await self._require_record(cluster)
         patch: Manifest = {"metadata": {"uid": step.uid}, "spec": {"replicas": 0}}
         names, version = cluster.names, step.resource_version
-        await self._api.patch(STATEFUL_SETS, names.namespace, names.stateful_set, patch, resource_version=version)
+        await self._api.patch(
+            STATEFUL_SETS, names.namespace, step.child.name_of(names), patch, resource_version=version
+        )
 
     async def _start(self, cluster: ValidatedCluster, step: StartSeed) -> None:
         await self._require_record(cluster)
@@ -132,7 +135,7 @@ class RecoveryWriter:
 
     async def _require_end_of_the_past(self, cluster: ValidatedCluster, incarnation: int) -> None:
         names = cluster.names
-        members = range(1, MAX_PODS + 1)
+        members = (*range(1, MAX_PODS + 1), *OBSERVER_IDS)
         found = await asyncio.gather(*(self._api.get(PODS, names.namespace, names.pod(member)) for member in members))
         for member, manifest in zip(members, found, strict=True):
             if manifest is not None and pod_view(member, manifest).incarnation < incarnation:

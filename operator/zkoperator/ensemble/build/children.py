@@ -1,8 +1,8 @@
 """The table of a cluster's children.
 
-Each entry of `Child` is one kind of object of which every cluster has one. A new entry is all that a new kind needs:
-the operator then builds, observes, applies and renders it, and a change of the object wakes its cluster. The Secret has
-no entry, because it is created once and never changed.
+Each entry of `Child` is one kind of object of which every cluster has one, or every cluster with observers. A new entry
+is all that a new kind needs: the operator then builds, observes, applies and renders it, and a change of the object
+wakes its cluster. Secrets have no entry, because the operator may not list them.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from typing import Final
 
 from zkoperator.ensemble.build.configmap import config_map
 from zkoperator.ensemble.build.discovery import discovery
-from zkoperator.ensemble.build.disruption_budget import disruption_budget
+from zkoperator.ensemble.build.disruption_budget import disruption_budget, observers_budget
 from zkoperator.ensemble.build.networkpolicy import network_policy
-from zkoperator.ensemble.build.services import client_service, members_service
+from zkoperator.ensemble.build.services import client_service, members_service, read_service
 from zkoperator.ensemble.build.statefulset import stateful_set
 from zkoperator.ensemble.model.configuration import Server
 from zkoperator.ensemble.model.names import (
@@ -47,7 +47,8 @@ class Desired:
     empty member to found the ensemble when it is not empty, `secret_id` changes with the superuser's password,
     `certificates` is the life of the certificate that a pod would start with now, `egress` says whether the
     NetworkPolicy grants members what they dial, `rollout_baseline` which rollout of the StatefulSet is not honoured,
-    `first` is the member with the lowest id that has a pod, and `tls_served` says whether clients can rely on TLS.
+    `first` is the member with the lowest id that has a pod, `tls_served` says whether clients can rely on TLS, and
+    `observers` are the replicas of the observers' StatefulSet.
     """
 
     servers: tuple[Server, ...]
@@ -59,6 +60,7 @@ class Desired:
     rollout_baseline: str = NO_ROLLOUT
     first: int = 1
     tls_served: bool = False
+    observers: int = 0
 
     @property
     def voters(self) -> tuple[int, ...]:
@@ -70,13 +72,15 @@ class Desired:
 class _Entry:
     """One kind of child: what messages call it, where it is in the API, its name, and how it is built.
 
-    The name is the name of the cluster and a suffix, so that the cluster follows from it.
+    The name is the name of the cluster and a suffix, so that the cluster follows from it. `of_observers`: it is there
+    once the cluster has asked for observers, and is built of the cluster with their spec.
     """
 
     title: str
     resource: Resource
     name: Callable[[Names], str]
     build: Callable[[ValidatedCluster, Desired], Manifest]
+    of_observers: bool = False
 
 
 class Child(Enum):
@@ -126,6 +130,33 @@ class Child(Enum):
             first=desired.first,
         ),
     )
+    READ_SERVICE = _Entry(
+        "Service of observers",
+        SERVICES,
+        lambda names: names.read_service,
+        lambda cluster, _: read_service(cluster),
+        of_observers=True,
+    )
+    OBSERVERS_BUDGET = _Entry(
+        "PodDisruptionBudget of observers",
+        POD_DISRUPTION_BUDGETS,
+        lambda names: names.observers,
+        lambda cluster, desired: observers_budget(cluster, desired.observers),
+        of_observers=True,
+    )
+    OBSERVERS = _Entry(
+        "StatefulSet of observers",
+        STATEFUL_SETS,
+        lambda names: names.observers,
+        lambda cluster, desired: stateful_set(
+            cluster,
+            desired.observers,
+            bootstrap="",
+            secret_id=desired.secret_id,
+            certificates=desired.certificates,
+        ),
+        of_observers=True,
+    )
     DISCOVERY = _Entry(
         "discovery ConfigMap",
         CONFIG_MAPS,
@@ -149,7 +180,12 @@ class Child(Enum):
 
     def build(self, cluster: ValidatedCluster, desired: Desired) -> Manifest:
         """Return the manifest of this child."""
-        return self.value.build(cluster, desired)
+        return self.value.build(cluster.of_observers() if self.of_observers else cluster, desired)
+
+    @property
+    def of_observers(self) -> bool:
+        """Whether the child is there only once the cluster has asked for observers."""
+        return self.value.of_observers
 
 
 FOLLOWED: Final = (*dict.fromkeys(child.resource for child in Child), PODS, PERSISTENT_VOLUME_CLAIMS)

@@ -38,6 +38,7 @@ def discovery(cluster: ValidatedCluster, voters: Collection[int], *, tls_served:
         "host": cluster.names.service_host,
         "port": str(port),
         "hosts-only": ",".join(hosts),
+        **({"read-host": cluster.names.read_host} if cluster.spec.observers is not None else {}),
         **({TLS_HOSTS: _at(hosts, TLS_PORT)} if tls_served else {}),
         **_tls(cluster, tls_served=tls_served),
     }

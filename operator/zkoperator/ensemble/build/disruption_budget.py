@@ -21,9 +21,24 @@ def disruption_budget(cluster: ValidatedCluster, voters: int) -> Manifest:
         # A member that is not ready may be about to complete a majority, so the budget protects it too. A single member
         # that may be away is the exception: while it is not ready, the budget would refuse its eviction for ever.
         "unhealthyPodEvictionPolicy": "AlwaysAllow" if _may_be_away(cluster, voters) else "IfHealthyBudget",
-        "selector": {"matchLabels": cluster.names.selector},
+        "selector": {"matchLabels": cluster.names.labels},
     }
     return manifest(cluster, "policy/v1", "PodDisruptionBudget", cluster.names.disruption_budget, spec=spec)
+
+
+def observers_budget(cluster: ValidatedCluster, observers: int) -> Manifest:
+    """Return the budget of observers: a quarter may be away at once, and at least one.
+
+    Args:
+        cluster: the cluster with the spec of the observers.
+        observers: how many there are to be.
+    """
+    spec = {
+        "maxUnavailable": max(1, observers // 4),
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": cluster.names.labels_of(cluster.component)},
+    }
+    return manifest(cluster, "policy/v1", "PodDisruptionBudget", cluster.names.observers, spec=spec)
 
 
 def _may_be_away(cluster: ValidatedCluster, voters: int) -> bool:

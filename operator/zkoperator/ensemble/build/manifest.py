@@ -28,7 +28,7 @@ def manifest(
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": cluster.names.namespace,
-        "labels": {**labels, **cluster.names.labels},
+        "labels": {**labels, **cluster.names.labels_of(cluster.component)},
         "ownerReferences": [cluster.owner],
     }
     if labels or annotations:

@@ -3,7 +3,8 @@
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.build.pod_extras import further_ports
 from zkoperator.ensemble.build.services import client_ports
-from zkoperator.ensemble.model.names import ELECTION_PORT, METRICS_PORT, QUORUM_PORT
+from zkoperator.ensemble.build.zoocfg import has_master_port
+from zkoperator.ensemble.model.names import ELECTION_PORT, METRICS_PORT, OBSERVER_MASTER_PORT, QUORUM_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
@@ -19,13 +20,14 @@ def network_policy(cluster: ValidatedCluster, *, egress: bool = False) -> Manife
         cluster: the validated cluster.
         egress: whether to allow the connections that members open. The policy then denies all others.
     """
+    between = (QUORUM_PORT, ELECTION_PORT, *((OBSERVER_MASTER_PORT,) if has_master_port(cluster) else ()))
     members = [{"podSelector": {"matchLabels": cluster.names.selector}}]
     spec: Manifest = {
         "podSelector": {"matchLabels": cluster.names.selector},
         "policyTypes": ["Ingress"],
         "ingress": [
             {"ports": _ports(*client_ports(cluster).values(), METRICS_PORT)},
-            {"ports": _ports(QUORUM_PORT, ELECTION_PORT), "from": members},
+            {"ports": _ports(*between), "from": members},
         ],
     }
     # Further containers share the address of the member, so this policy applies to their ports too.
@@ -34,7 +36,7 @@ def network_policy(cluster: ValidatedCluster, *, egress: bool = False) -> Manife
     if egress:
         spec["policyTypes"] = ["Ingress", EGRESS]
         spec["egress"] = [
-            {"ports": _ports(QUORUM_PORT, ELECTION_PORT), "to": members},
+            {"ports": _ports(*between), "to": members},
             {"ports": [*_ports(*_NAME_SERVICE, protocol="UDP"), *_ports(*_NAME_SERVICE)]},
         ]
     return manifest(cluster, "networking.k8s.io/v1", "NetworkPolicy", cluster.names.network_policy, spec=spec)

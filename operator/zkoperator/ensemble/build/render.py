@@ -8,4 +8,6 @@ from zkoperator.kube.port import Manifest
 def render(cluster: ValidatedCluster) -> list[Manifest]:
     """Return the manifests of a new ensemble, without the Secret, whose password is made at random."""
     servers = tuple(cluster.server(member) for member in sorted(cluster.members))
-    return [child.build(cluster, Desired(servers, cluster.spec.replicas)) for child in Child]
+    desired = Desired(servers, cluster.spec.replicas, observers=len(cluster.observers))
+    has_observers = cluster.spec.observers is not None
+    return [child.build(cluster, desired) for child in Child if has_observers or not child.of_observers]

@@ -1,7 +1,8 @@
-"""The client Service, and the headless Service that gives each member its host name."""
+"""The client Service, that for reads, and the headless Service that gives each member its host name."""
 
 from typing import Any
 
+from zkoperator.api.observers import ObserverService
 from zkoperator.api.service import ClientService
 from zkoperator.ensemble.build.manifest import manifest
 from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, METRICS_PORT, QUORUM_PORT, TLS_PORT
@@ -11,14 +12,26 @@ from zkoperator.kube.port import Manifest
 
 def client_service(cluster: ValidatedCluster) -> Manifest:
     """Return the Service that routes clients to ready members."""
-    service = cluster.spec.service
+    service, observers = cluster.spec.service, cluster.spec.observers
+    is_shared = observers is not None and observers.service is ObserverService.SHARED
     spec = {
         "type": service.type.value,
-        "selector": cluster.names.selector,
+        "selector": cluster.names.selector if is_shared else cluster.names.labels,
         "ports": _client_ports(cluster),
         **_ip_families(service),
     }
     return manifest(cluster, "v1", "Service", cluster.names.client_service, own=service, spec=spec)
+
+
+def read_service(cluster: ValidatedCluster) -> Manifest:
+    """Return the Service that leads to observers, near ones first. `cluster` has the spec of the observers."""
+    spec = {
+        "type": "ClusterIP",
+        "selector": cluster.names.labels_of(cluster.component),
+        "ports": _client_ports(cluster),
+        "trafficDistribution": "PreferClose",
+    }
+    return manifest(cluster, "v1", "Service", cluster.names.read_service, spec=spec)
 
 
 def members_service(cluster: ValidatedCluster) -> Manifest:

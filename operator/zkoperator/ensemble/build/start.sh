@@ -6,7 +6,7 @@ set -eu
 
 conf=/data/conf
 data=/data/data
-id=$((${POD_NAME##*-} + 1))
+id=$((${POD_NAME##*-} + ${ZK_FIRST_ID:-1}))
 own="server.$id=$POD_NAME.$ZK_DOMAIN:2888:3888"
 
 service=${ZK_DOMAIN%%.svc.*}.svc.

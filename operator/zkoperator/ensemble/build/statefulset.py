@@ -27,7 +27,7 @@ from zkoperator.ensemble.build.tls import (
     tls_ports,
     tls_volumes,
 )
-from zkoperator.ensemble.build.zoocfg import non_default, zoo_cfg
+from zkoperator.ensemble.build.zoocfg import has_master_port, non_default, zoo_cfg
 from zkoperator.ensemble.model.names import (
     CERTIFICATES,
     CLIENT_PORT,
@@ -37,6 +37,8 @@ from zkoperator.ensemble.model.names import (
     MADE_WITH,
     METRICS_PORT,
     NO_ROLLOUT,
+    OBSERVER_BASE,
+    OBSERVER_MASTER_PORT,
     QUORUM_PORT,
     RESTARTED,
     REVISION,
@@ -44,6 +46,7 @@ from zkoperator.ensemble.model.names import (
     TAKE_OVER,
     TEMPLATE,
     TLS,
+    Component,
 )
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
@@ -59,7 +62,7 @@ def stateful_set(
     certificates: str = "",
     first: int = 1,
 ) -> Manifest:
-    """Return the StatefulSet.
+    """Return the StatefulSet of the cluster's component.
 
     Args:
         cluster: the validated cluster.
@@ -77,16 +80,28 @@ def stateful_set(
         "updateStrategy": {"type": "OnDelete"},
         "revisionHistoryLimit": 3,
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
-        "selector": {"matchLabels": cluster.names.selector},
+        "selector": {"matchLabels": _selector(cluster)},
         "template": _template(cluster, bootstrap, secret_id, certificates),
     }
+    is_own = cluster.component is Component.SERVER
     if first > 1:
         spec["ordinals"] = {"start": first - 1}
     if templates := claim_templates(cluster):
         spec["volumeClaimTemplates"] = templates
-    made = manifest(cluster, "apps/v1", "StatefulSet", cluster.names.stateful_set, spec=spec)
-    made["metadata"].setdefault("annotations", {})[ROLLOUT_BASELINE] = rollout_baseline
+    name = cluster.names.stateful_set if is_own else cluster.names.observers
+    made = manifest(cluster, "apps/v1", "StatefulSet", name, spec=spec)
+    if is_own:
+        made["metadata"].setdefault("annotations", {})[ROLLOUT_BASELINE] = rollout_baseline
     return made
+
+
+def _selector(cluster: ValidatedCluster) -> dict[str, str]:
+    """Return the selector, which can never be changed: that of the voters is older than observers.
+
+    It has observers as well, which does no harm: a StatefulSet takes only pods that bear its name.
+    """
+    names = cluster.names
+    return names.selector if cluster.component is Component.SERVER else names.labels_of(cluster.component)
 
 
 def revision(cluster: ValidatedCluster, secret_id: str) -> str:
@@ -108,6 +123,7 @@ def revision(cluster: ValidatedCluster, secret_id: str) -> str:
             "secret": secret_id,
             **({"extras": extras} if (extras := asked_extras(spec.pod)) else {}),
             **({"tls": tls_cfg(cluster)} if has_files(cluster) else {}),
+            **({"observerMasterPort": OBSERVER_MASTER_PORT} if has_master_port(cluster) else {}),
         }
     )
 
@@ -125,7 +141,8 @@ def _template(cluster: ValidatedCluster, bootstrap: str, secret_id: str, certifi
         **({INCARNATION: str(cluster.incarnation)} if cluster.incarnation else {}),
     }
     spec["containers"][0]["env"].append({"name": "ZK_BOOTSTRAP", "value": bootstrap})
-    metadata = {"labels": {**pod.labels, **cluster.names.labels}, "annotations": annotations}
+    labels = {**pod.labels, **cluster.names.labels_of(cluster.component)}
+    metadata = {"labels": labels, "annotations": annotations}
     return {"metadata": metadata, "spec": spec}
 
 
@@ -178,6 +195,7 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
             {"name": "quorum", "containerPort": QUORUM_PORT, "protocol": "TCP"},
             {"name": "election", "containerPort": ELECTION_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+            *_master_ports(cluster),
         ],
         "resources": cluster.spec.resources.manifest(),
         "securityContext": {
@@ -202,6 +220,12 @@ def _container(cluster: ValidatedCluster) -> dict[str, Any]:
     }
 
 
+def _master_ports(cluster: ValidatedCluster) -> list[dict[str, Any]]:
+    if not has_master_port(cluster):
+        return []
+    return [{"name": "observers", "containerPort": OBSERVER_MASTER_PORT, "protocol": "TCP"}]
+
+
 def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
     flags = [
         "-Dzookeeper.DigestAuthenticationProvider.superDigest=$(ZK_SUPER_DIGEST)",
@@ -217,6 +241,7 @@ def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
     return [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
         {"name": "ZK_DOMAIN", "value": cluster.names.members_domain},
+        *_first_id(cluster),
         {"name": "ZK_SUPER_DIGEST", "valueFrom": {"secretKeyRef": digest}},
         {"name": "ZK_SERVER_HEAP", "value": str(cluster.heap_mib)},
         {"name": "JMXDISABLE", "value": "true"},
@@ -225,6 +250,13 @@ def _environment(cluster: ValidatedCluster) -> list[dict[str, Any]]:
         *_incarnation(cluster),
         *further_environment(cluster.spec.pod),
     ]
+
+
+def _first_id(cluster: ValidatedCluster) -> list[dict[str, Any]]:
+    """Return what tells an observer its id; a voter has that of its ordinal."""
+    if cluster.component is Component.SERVER:
+        return []
+    return [{"name": "ZK_FIRST_ID", "value": str(OBSERVER_BASE + 1)}]
 
 
 def _incarnation(cluster: ValidatedCluster) -> list[dict[str, Any]]:
@@ -254,7 +286,7 @@ def _volumes(cluster: ValidatedCluster) -> list[dict[str, Any]]:
 
 
 def _spread(cluster: ValidatedCluster) -> list[dict[str, Any]]:
-    selector = {"matchLabels": cluster.names.selector}
+    selector = {"matchLabels": cluster.names.labels_of(cluster.component)}
     asked = cluster.spec.pod.topology_spread_constraints
     if asked is not None:
         return [{"labelSelector": selector, **constraint.manifest()} for constraint in asked]

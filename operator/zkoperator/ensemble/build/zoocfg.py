@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from zkoperator.api.zoocfg import ALWAYS_ALLOWED_COMMANDS, RENAMED
-from zkoperator.ensemble.model.names import METRICS_PORT
+from zkoperator.ensemble.model.names import METRICS_PORT, OBSERVER_MASTER_PORT
 from zkoperator.ensemble.validate import ValidatedCluster
 
 DATA_DIR = "/data/data"
@@ -50,9 +50,16 @@ def _commands(asked: str, *, counts_clients: bool) -> str:
     return ", ".join(dict.fromkeys((*ALWAYS_ALLOWED_COMMANDS, *needed, *filter(None, words))))
 
 
+def has_master_port(cluster: ValidatedCluster) -> bool:
+    """Whether followers serve observers, beside the leader."""
+    return cluster.spec.observers is not None and cluster.spec.observers.master_port
+
+
 def zoo_cfg(cluster: ValidatedCluster) -> str:
     """Return the file with sorted keys. Validation has checked the entries of the user."""
     asked = {RENAMED.get(key, key): value for key, value in cluster.spec.config.items()}
     commands = _commands(asked.get(_COMMANDS, ""), counts_clients=cluster.tls.client)
     entries = {**_DEFAULTS, **asked, **_FIXED, _COMMANDS: commands}
+    if has_master_port(cluster):
+        entries["observerMasterPort"] = str(OBSERVER_MASTER_PORT)
     return "".join(f"{key}={value}\n" for key, value in sorted(entries.items()))

@@ -11,11 +11,18 @@ OPERATOR: Final = "zkoperator"
 _MARK_LENGTH: Final = 8
 
 
-def client_names(names: Names, additional: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the names of the port for clients: the Service, by all its names, and every member."""
-    service = names.client_service
+def client_names(names: Names, additional: tuple[str, ...] = (), *, observers: bool = False) -> tuple[str, ...]:
+    """Return the names of the port for clients: the Services, by all their names, and every member.
+
+    Args:
+        names: of the cluster.
+        additional: further names.
+        observers: whether there is a Service for observers.
+    """
+    services = (names.client_service, *((names.read_service,) if observers else ()))
     spaces = ("", f".{names.namespace}", f".{names.namespace}.svc", f".{names.namespace}.svc.{names.domain}")
-    return (*(f"{service}{space}" for space in spaces), *quorum_names(names), *additional)
+    own = (f"{service}{space}" for service in services for space in spaces)
+    return (*own, *quorum_names(names), *additional)
 
 
 def quorum_names(names: Names) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, LOOPBACK_PORT, QUORUM_PORT, Names
+from zkoperator.ensemble.model.names import CLIENT_PORT, ELECTION_PORT, LOOPBACK_PORT, QUORUM_PORT, Names, is_observer
 
 _SERVER = re.compile(
     r"^server\.(?P<id>[0-9]+)\s*=\s*(?P<address>[^;\s]+?)(?P<role>:participant|:observer)?(;(?P<client>\S+))?$"
@@ -88,4 +88,5 @@ def _server(found: re.Match[str]) -> Server:
 
 def server_of(names: Names, member: int, client: str = OPEN) -> Server:
     """Return the line of this member, with the operator's ports and this part for clients."""
-    return Server(member, f"{names.host(member)}:{QUORUM_PORT}:{ELECTION_PORT}", client=client)
+    address = f"{names.host(member)}:{QUORUM_PORT}:{ELECTION_PORT}"
+    return Server(member, address, voting=not is_observer(member), client=client)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 CLIENT_PORT = 2181
 TLS_PORT = 2281
@@ -11,6 +12,11 @@ same port while it runs, so the number differs from that of the open port."""
 QUORUM_PORT = 2888
 ELECTION_PORT = 3888
 METRICS_PORT = 7000
+OBSERVER_MASTER_PORT = 2191
+"""Where followers serve observers, if the spec asks for it."""
+
+OBSERVER_BASE = 100
+"""Ids of observers begin above it, those of voters end below."""
 
 MANAGER = "zkoperator"
 SUPERUSER = "super"
@@ -61,6 +67,18 @@ MEMBERSHIP = "zkoperator.dev/membership"
 """Annotation of a claim: `member` once its member was in a committed configuration, `left` once it is not."""
 
 
+class Component(StrEnum):
+    """The two groups of members, as the label `app.kubernetes.io/component` has them. Each has a StatefulSet."""
+
+    SERVER = "server"
+    OBSERVER = "observer"
+
+
+def is_observer(member: int) -> bool:
+    """Whether the id is one that the operator gives to observers, which never vote."""
+    return member > OBSERVER_BASE
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The names of one cluster's children."""
@@ -71,8 +89,23 @@ class Names:
 
     @property
     def stateful_set(self) -> str:
-        """The StatefulSet, and the common part of the names of its pods."""
+        """The StatefulSet of the voters, and the common part of the names of its pods."""
         return f"{self.cluster}-zk"
+
+    @property
+    def observers(self) -> str:
+        """The StatefulSet of the observers and their PodDisruptionBudget, and the common part of their pods' names."""
+        return f"{self.stateful_set}-observers"
+
+    @property
+    def read_service(self) -> str:
+        """The Service that leads to observers alone."""
+        return f"{self.stateful_set}-read"
+
+    @property
+    def read_host(self) -> str:
+        """Host name of the Service that leads to observers."""
+        return f"{self.read_service}.{self.namespace}.svc.{self.domain}"
 
     @property
     def client_service(self) -> str:
@@ -154,6 +187,8 @@ class Names:
 
     def pod(self, member: int) -> str:
         """Return the pod of the member with this id."""
+        if is_observer(member):
+            return f"{self.observers}-{member - OBSERVER_BASE - 1}"
         return f"{self.stateful_set}-{member - 1}"
 
     def claim(self, member: int) -> str:
@@ -180,17 +215,23 @@ class Names:
     def member_of(self, pod: str) -> int | None:
         """Return the id of the member that has this pod, None when no member of this cluster has such a pod."""
         found = _POD.fullmatch(pod)
-        return int(found["ordinal"]) + 1 if found is not None and found["cluster"] == self.cluster else None
+        if found is None or found["cluster"] != self.cluster:
+            return None
+        return int(found["ordinal"]) + 1 + (OBSERVER_BASE if found["observer"] else 0)
 
     @property
     def selector(self) -> dict[str, str]:
-        """Labels that select the members and nothing else."""
+        """Labels that select all members, observers too, and nothing else."""
         return {**CHILD_LABELS, "app.kubernetes.io/instance": self.cluster}
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels of every child."""
-        return {**self.selector, "app.kubernetes.io/component": "server"}
+        """Labels of voters, and of every child that is not for observers alone."""
+        return self.labels_of(Component.SERVER)
+
+    def labels_of(self, component: Component) -> dict[str, str]:
+        """Return the labels of these members and of what is for them alone."""
+        return {**self.selector, "app.kubernetes.io/component": component.value}
 
 
 def selector_text(labels: dict[str, str]) -> str:
@@ -198,8 +239,8 @@ def selector_text(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-_POD = re.compile(r"(?P<cluster>.+)-zk-(?P<ordinal>0|[1-9][0-9]*)")
-_CLAIM = re.compile(rf"data-{_POD.pattern}")
+_POD = re.compile(r"(?P<cluster>.+)-zk(?P<observer>-observers)?-(?P<ordinal>0|[1-9][0-9]*)")
+_CLAIM = re.compile(r"data-(?P<cluster>.+)-zk-(?P<ordinal>0|[1-9][0-9]*)")
 
 
 def cluster_of_pod(name: str) -> str | None:

@@ -22,7 +22,8 @@ class Downtime:
 
     def timed(self, observed: Observed, now_s: float) -> Observed:
         """Return the observation with the durations added. `now_s` is monotonic."""
-        absent = {member for member in observed.voters | set(observed.pods) if observed.serving(member) is None}
+        members = observed.voters | observed.observers | set(observed.all_pods)
+        absent = {member for member in members if observed.serving(member) is None}
         if observed.committed is None:
             absent.add(_LEADER)
         self._since_s = {member: self._since_s.get(member, now_s) for member in absent}

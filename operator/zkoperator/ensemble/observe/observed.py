@@ -7,7 +7,7 @@ from functools import cached_property
 from zkoperator.controller.conditions import clip_each
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server
-from zkoperator.ensemble.model.names import RESTARTED
+from zkoperator.ensemble.model.names import RESTARTED, is_observer
 from zkoperator.ensemble.model.tls import NO_CERTIFICATES, Certificates
 from zkoperator.ensemble.observe.answers import Answer, Mode, Serving, Silent
 from zkoperator.ensemble.observe.backups import Backups
@@ -26,6 +26,7 @@ class Observed:
     """What one pass has observed of a cluster, by member id where it is about members.
 
     A member without an entry in `answers` has no pod with an address. `recorded` are the members in the ConfigMap.
+    `observer_pods` and `observer_answers` are those of observers, which count for nothing that is about voters.
     `secret_id` identifies the superuser's password, None while there is no usable Secret; `secret` is the Secret
     without its data, None when it does not exist or was not read; `refused` says which read the API server forbids,
     empty when none. `creation_failure` says why a pod of the StatefulSet cannot be created, empty while that is not
@@ -43,6 +44,8 @@ class Observed:
     pods: Mapping[int, PodView] = field(default_factory=dict)
     claims: Mapping[int, ClaimView] = field(default_factory=dict)
     answers: Mapping[int, Answer] = field(default_factory=dict)
+    observer_pods: Mapping[int, PodView] = field(default_factory=dict)
+    observer_answers: Mapping[int, Answer] = field(default_factory=dict)
     recorded: tuple[Server, ...] = ()
     secret_id: str | None = None
     secret: Manifest | None = None
@@ -61,10 +64,20 @@ class Observed:
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""
-        if member in self.answers:
-            return self.answers[member]
+        answers = self.observer_answers if is_observer(member) else self.answers
+        if member in answers:
+            return answers[member]
         absent = f"it has no pod: {self.creation_failure}" if self.creation_failure else "it has no pod"
-        return Silent("its pod has no address yet" if member in self.pods else absent)
+        return Silent("its pod has no address yet" if self.pod(member) is not None else absent)
+
+    def pod(self, member: int) -> PodView | None:
+        """Return the pod of the voter or observer, None when it has none."""
+        return (self.observer_pods if is_observer(member) else self.pods).get(member)
+
+    @property
+    def all_pods(self) -> dict[int, PodView]:
+        """The pods of voters and observers."""
+        return {**self.pods, **self.observer_pods}
 
     def serving(self, member: int) -> Serving | None:
         """Return the member's answer when it serves."""
@@ -80,20 +93,24 @@ class Observed:
         """
         pods: dict[str, list[str]] = {}
         wanted = sorted(members)
-        for pod in (self.pods[member] for member in wanted if member in self.pods):
-            if pod.trouble:
+        for pod in map(self.pod, wanted):
+            if pod is not None and pod.trouble:
                 pods.setdefault(pod.trouble, []).append(pod.name)
         texts = [f"{', '.join(names)}: {trouble}" for trouble, names in pods.items()]
-        if self.creation_failure and any(member not in self.pods for member in wanted):
+        if self.creation_failure and any(self.pod(member) is None for member in wanted):
             texts.append(self.creation_failure)
         return "; ".join(texts if limit is None else clip_each(texts, limit - 2 * len(texts)))
 
     @cached_property
     def leaders(self) -> tuple[int, ...]:
-        """Members that answer as leaders. The leader is known only when there is exactly one."""
+        """Members that answer as leaders. The leader is known only when there is exactly one.
+
+        An observer leads only after somebody has given it a vote by hand.
+        """
+        answers = {**self.answers, **self.observer_answers}
         return tuple(
             member
-            for member, answer in sorted(self.answers.items())
+            for member, answer in sorted(answers.items())
             if isinstance(answer, Serving) and answer.mode is Mode.LEADER
         )
 
@@ -115,9 +132,15 @@ class Observed:
             return self.committed.voters
         return frozenset(server.id for server in self.recorded if server.voting)
 
-    def template_annotation(self, annotation: str) -> str:
-        """Return an annotation of the pod template of the StatefulSet, empty when there is none."""
-        spec = self.children.get(Child.STATEFUL_SET, {}).get("spec", {})
+    @property
+    def observers(self) -> frozenset[int]:
+        """The observers in the committed configuration, or in the ConfigMap while it is unknown."""
+        servers = self.committed.servers if self.committed is not None else self.recorded
+        return frozenset(server.id for server in servers if not server.voting and is_observer(server.id))
+
+    def template_annotation(self, annotation: str, child: Child = Child.STATEFUL_SET) -> str:
+        """Return an annotation of the pod template of a StatefulSet, empty when there is none."""
+        spec = self.children.get(child, {}).get("spec", {})
         annotations = spec.get("template", {}).get("metadata", {}).get("annotations") or {}
         return str(annotations.get(annotation, ""))
 
@@ -131,5 +154,9 @@ class Observed:
     @property
     def replicas(self) -> int | None:
         """Replicas in the spec of the StatefulSet, None when there is no StatefulSet."""
-        stateful_set = self.children.get(Child.STATEFUL_SET)
+        return self.replicas_of(Child.STATEFUL_SET)
+
+    def replicas_of(self, child: Child) -> int | None:
+        """Return the replicas in the spec of this StatefulSet, None when it does not exist."""
+        stateful_set = self.children.get(child)
         return int(stateful_set["spec"].get("replicas", 1)) if stateful_set is not None else None

@@ -29,6 +29,7 @@ from zkoperator.ensemble.observe.egress import EgressReader, EgressState
 from zkoperator.ensemble.observe.expansions import ExpansionWatch
 from zkoperator.ensemble.observe.nodes import NodeReader, NodesState
 from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.observe.observer_pods import observers_of, read_observer_pods, voters_of
 from zkoperator.ensemble.observe.ownership import ownership_of, password_of
 from zkoperator.ensemble.observe.pod_view import PodView, pod_view
 from zkoperator.ensemble.observe.restore import RestoreReader
@@ -46,7 +47,7 @@ from zkoperator.runtime.wall_clock import utc_now
 from zkoperator.zk.port import MemberProbe
 
 MAX_PODS = MAX_REPLICAS + 3
-"""Highest member id whose pod and claim are read by name."""
+"""Highest id of a voter whose pod and claim are read by name."""
 
 TERMINATING_PROBE_S = 0.3
 """Seconds to wait for the answer of a terminating pod, which may never come."""
@@ -116,6 +117,8 @@ class ObserverState:
     """The Secret for service bindings."""
     absence: AbsenceState = field(default_factory=AbsenceState)
     """Since when a pod has been absent, and why."""
+    observer_absence: AbsenceState = field(default_factory=AbsenceState)
+    """The same of observers."""
     look: FullLook | None = None
     """The last full look at the members."""
     expansions: ExpansionWatch = field(default_factory=ExpansionWatch)
@@ -200,9 +203,11 @@ class Observer:
         ask = partial(self._ask_member, cluster.names, seen.certificates)
         observed = Observed(
             children,
-            pods,
+            voters_of(pods),
             seen.claims,
-            answers,
+            voters_of(answers),
+            observers_of(pods),
+            observers_of(answers),
             _recorded(children),
             secret_id=superuser.secret_id,
             secret=superuser.secret,
@@ -211,9 +216,7 @@ class Observer:
             binding=await self._binding.read(cluster, state.binding),
             expansions=state.expansions.read(seen.claims, self._now_s()),
             divergence=await self._divergence(pods, answers, state, ask),
-            creation_failure=await self._creation_failures.read(
-                children.get(Child.STATEFUL_SET), len(pods), state.absence
-            ),
+            creation_failure=await self._creation_failure(children, pods, state),
             restore=await self._restores.read(cluster),
         )
         timed = state.downtime.timed(observed, self._now_s())
@@ -223,11 +226,21 @@ class Observer:
         nodes = await self._nodes.read(timed, state.nodes)
         return replace(timed, egress_policies=policies, backups=backups, nodes=nodes)
 
+    async def _creation_failure(
+        self, children: Mapping[Child, Manifest], pods: Mapping[int, PodView], state: ObserverState
+    ) -> str:
+        """Return why a pod cannot be created, that of a voter before that of an observer."""
+        read = self._creation_failures.read
+        found = await read(children.get(Child.STATEFUL_SET), len(voters_of(pods)), state.absence)
+        of_observers = await read(children.get(Child.OBSERVERS), len(observers_of(pods)), state.observer_absence)
+        return found or of_observers
+
     async def _objects(self, cluster: ValidatedCluster, state: ObserverState) -> "_Objects":
         names = cluster.names
         children, pods, claims = await asyncio.gather(self._children(names), self._pods(names), self._claims(names))
         least = MAX_PODS if cluster.recovery is not None else 0
         pods |= await self._unfollowed_pods(names, children, pods, least)
+        pods |= await read_observer_pods(cluster, children.get(Child.OBSERVERS), self._store.fetch, self._api.get)
         in_use = _has_tls(children, pods)
         certificates = await self._certificates.read(cluster, state.certificates, in_use=in_use)
         return _Objects(children, pods, claims, certificates)

@@ -10,6 +10,7 @@ from typing import Any
 
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.secret import password_in
+from zkoperator.ensemble.model.names import Component
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import FIELD_MANAGER, Manifest
@@ -33,7 +34,8 @@ def owner_of(cluster: ValidatedCluster, manifest: Manifest) -> Owner:
     controllers = [ref for ref in references if ref.get("controller")]
     if controllers:
         return _owner(cluster, controllers[0])
-    labelled = cluster.names.labels.items() <= (meta.get("labels") or {}).items()
+    labels = (meta.get("labels") or {}).items()
+    labelled = any(cluster.names.labels_of(component).items() <= labels for component in Component)
     return Owner.NOBODY if labelled and not references else Owner.OTHERS
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from zkoperator.api.tls import CertificateSource, Tls
+from zkoperator.api.tls import CertificateSource, ClientTls, Tls
 from zkoperator.ensemble.build.certificates import certificate_request
 from zkoperator.ensemble.model.certificate_names import client_names, life_of, quorum_names
 from zkoperator.ensemble.model.certificate_sources import CertificateSources, Version
@@ -58,7 +58,7 @@ def certificate_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Ce
 def rotation_of(cluster: ValidatedCluster, observed: Observed, sources: CertificateSources) -> Rotation:
     """Return what the files of this cluster need next."""
     readers = tuple(
-        _reader(pod.name, pod.created, ready=pod.ready) for pod in observed.pods.values() if pod.tls != NO_TLS
+        _reader(pod.name, pod.created, ready=pod.ready) for pod in observed.all_pods.values() if pod.tls != NO_TLS
     )
     return rotate(Situation(sources.held, _ports(cluster, observed, sources), sources.clients, readers, sources.now))
 
@@ -67,7 +67,7 @@ def _ports(cluster: ValidatedCluster, observed: Observed, sources: CertificateSo
     """Return the certificates that the spec asks for. Files that are only still in use stay as they are."""
     tls, ports = cluster.spec.tls or Tls(), []
     if tls.client is not None:
-        names = frozenset(client_names(cluster.names, tls.client.additional_names))
+        names = frozenset(_client_names(cluster, tls.client))
         source = _source(tls.client.certificate, File.CLIENT, names, sources)
         ports.append(Port(File.CLIENT, File.PUBLISHED, source))
         ports.append(Port(File.OPERATOR, File.CLIENT_CA, Issuance(sources.authorities, frozenset(), OPERATOR_LIFE)))
@@ -76,6 +76,11 @@ def _ports(cluster: ValidatedCluster, observed: Observed, sources: CertificateSo
         source = _source(tls.quorum.source, File.QUORUM, names, sources)
         ports.append(Port(File.QUORUM, File.QUORUM_CA, source))
     return tuple(ports)
+
+
+def _client_names(cluster: ValidatedCluster, client: ClientTls) -> tuple[str, ...]:
+    has_observers = cluster.spec.observers is not None
+    return client_names(cluster.names, client.additional_names, observers=has_observers)
 
 
 def _source(given: CertificateSource, file: File, names: frozenset[str], sources: CertificateSources) -> Source:
@@ -93,7 +98,7 @@ def _needs_authority(cluster: ValidatedCluster) -> bool:
 def _requests(cluster: ValidatedCluster, sources: CertificateSources) -> Iterator[RequestCertificate]:
     tls, names = cluster.spec.tls or Tls(), cluster.names
     if tls.client is not None:
-        wanted = client_names(names, tls.client.additional_names)
+        wanted = _client_names(cluster, tls.client)
         yield from _request(cluster, File.CLIENT, tls.client.certificate, wanted, sources)
     if tls.quorum is not None:
         yield from _request(cluster, File.QUORUM, tls.quorum.source, quorum_names(names), sources)
@@ -126,7 +131,7 @@ def _publication(sources: CertificateSources) -> Iterator[PublishBundle]:
 def _drops(cluster: ValidatedCluster, observed: Observed, sources: CertificateSources) -> Iterator[DropCertificates]:
     """Remove the files of a port that neither the spec nor any pod has any more."""
     template = parse_tls_state(observed.template_annotation(TLS))
-    states = (cluster.tls, template, *(pod.tls for pod in observed.pods.values()))
+    states = (cluster.tls, template, *(pod.tls for pod in observed.all_pods.values()))
     spare = _spare(states) & sources.files
     if spare and sources.tls_secret is not None:
         yield DropCertificates(frozenset(spare), sources.tls_secret)

@@ -4,16 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 from zkoperator.api.incarnation import Incarnation
+from zkoperator.api.observers import MAX_OBSERVERS
 from zkoperator.ensemble.build.children import Child, Desired
 from zkoperator.ensemble.build.networkpolicy import grants_egress
 from zkoperator.ensemble.model.configuration import Server
+from zkoperator.ensemble.model.names import OBSERVER_BASE, is_observer
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.binding import serves_tls
 from zkoperator.ensemble.plan.drift import changed_fields, covers
 from zkoperator.ensemble.plan.restart_request import rollout_baseline
 from zkoperator.ensemble.plan.steps import ApplyChild, CreateSecret, LabelPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
-from zkoperator.kube.port import Manifest
+from zkoperator.kube.port import STATEFUL_SETS, Manifest
 
 
 def wanted_pods(cluster: ValidatedCluster, observed: Observed) -> int:
@@ -39,6 +41,22 @@ def _last_needed(cluster: ValidatedCluster, observed: Observed, servers: tuple[S
     while last + 1 in ours:
         last += 1
     return max({last} | (ours & observed.pods.keys()))
+
+
+def wanted_observers(cluster: ValidatedCluster, observed: Observed) -> int:
+    """Return how many pods of observers must exist: never fewer than are in the configuration.
+
+    None exist before there is an ensemble to observe, nor in a recovery, for which all members of the past must end.
+    """
+    if cluster.recovery is not None or not cluster.is_founded:
+        return 0
+    if cluster.observers_are_scaled:
+        # Whoever scales them ends pods without asking. They are taken out of the configuration afterwards.
+        return cluster.observer_count
+    servers = known_servers(cluster, observed)
+    listed = (server.id for server in servers if cluster.names.is_host(server.id, server.address))
+    wanted = max(cluster.observers | {member for member in listed if is_observer(member)}, default=OBSERVER_BASE)
+    return min(wanted - OBSERVER_BASE, MAX_OBSERVERS)
 
 
 def known_servers(cluster: ValidatedCluster, observed: Observed) -> tuple[Server, ...]:
@@ -93,6 +111,11 @@ def _differ(present: Any, asked: Any) -> bool:
     return bool(changed_fields({"templates": present}, {"templates": asked}))
 
 
+def observers_of(cluster: ValidatedCluster, observed: Observed, pods: int) -> Manifest:
+    """Return the StatefulSet of observers with this many pods."""
+    return Child.OBSERVERS.build(cluster, replace(_desired(cluster, observed), observers=pods))
+
+
 def child_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
     """Return the steps that create or repair children, in the order in which the members need them."""
     secret: tuple[Step, ...] = () if observed.secret_id is not None else (CreateSecret(),)
@@ -106,9 +129,13 @@ def child_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ..
 
 
 def _may_exist(cluster: ValidatedCluster, observed: Observed, child: Child) -> bool:
-    """Whether the child may be made: no pod before its certificates."""
+    """Whether the child may be made: no pod before its certificates, and nothing that nobody asked for."""
+    if child in observed.children:
+        return True
+    if child.of_observers and (cluster.spec.observers is None or not cluster.is_founded):
+        return False
     has_certificates = observed.certificates.suffice(cluster.tls)
-    return child is not Child.STATEFUL_SET or child in observed.children or has_certificates
+    return child.resource is not STATEFUL_SETS or has_certificates
 
 
 def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
@@ -124,6 +151,7 @@ def _desired(cluster: ValidatedCluster, observed: Observed) -> Desired:
         egress=_needs_egress(observed),
         rollout_baseline=rollout_baseline(observed),
         tls_served=serves_tls(cluster, observed),
+        observers=max(wanted_observers(cluster, observed), observed.replicas_of(Child.OBSERVERS) or 0),
     )
 
 
@@ -145,9 +173,10 @@ def _step(observed: Observed, child: Child, manifest: Manifest) -> tuple[Step, .
 
 def label_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
     """Return what takes back pods that a label edit has set aside. Only pods that the operator's StatefulSet made."""
-    wanted = cluster.names.labels
+    names = cluster.names
+    wanted = {m: names.labels_of(cluster.of(m).component) for m in observed.all_pods}
     return tuple(
-        LabelPod(pod.name, pod.resource_version, wanted)
-        for _, pod in sorted(observed.pods.items())
-        if not wanted.items() <= pod.labels.items() and not pod.deleting and pod.revision
+        LabelPod(pod.name, pod.resource_version, wanted[member])
+        for member, pod in sorted(observed.all_pods.items())
+        if not wanted[member].items() <= pod.labels.items() and not pod.deleting and pod.revision
     )

@@ -64,7 +64,9 @@ def _first_record(cluster: ValidatedCluster, observed: Observed) -> RecordBootst
     if any(claim.membership == MEMBER for claim in observed.claims.values()):
         return RecordBootstrap(max(claimed), complete=True, ensemble=next(iter(_ensembles(observed)), UNKNOWN_ENSEMBLE))
     if (ensemble := _left_behind(cluster, observed)) and observed.recorded:
-        return RecordBootstrap(max(server.id for server in observed.recorded), complete=True, ensemble=ensemble)
+        return RecordBootstrap(
+            max(server.id for server in observed.recorded if server.voting), complete=True, ensemble=ensemble
+        )
     # An operator that ended early has not recorded with which mark it let members start.
     ensemble = UNKNOWN_ENSEMBLE if claimed else cluster.meta.uid
     return RecordBootstrap(max([cluster.spec.replicas, *claimed]), complete=False, ensemble=ensemble)

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from zkoperator.api.cluster import MAX_REPLICAS
 from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Configuration, Server
+from zkoperator.ensemble.model.names import is_observer
 from zkoperator.ensemble.observe.answers import Mode
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
@@ -18,13 +20,14 @@ from zkoperator.ensemble.validate import ValidatedCluster
 
 def joining(cluster: ValidatedCluster, committed: Configuration) -> tuple[Server, ...]:
     """Return the lines that the configuration lacks, or has with another role or address."""
-    wanted = (cluster.server(member) for member in sorted(cluster.members))
+    wanted = (cluster.server(member) for member in sorted(cluster.members | cluster.observers))
     return tuple(server for server in wanted if committed.find(server.id) != server)
 
 
 def leaving(cluster: ValidatedCluster, committed: Configuration) -> tuple[int, ...]:
     """Return the members that the spec does not ask for."""
-    return tuple(server.id for server in committed.servers if server.id not in cluster.members)
+    wanted = cluster.members | cluster.observers
+    return tuple(server.id for server in committed.servers if server.id not in wanted)
 
 
 def change_members(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
@@ -35,20 +38,28 @@ def change_members(cluster: ValidatedCluster, observed: Observed) -> Proposal | 
     joiners, leavers = joining(cluster, committed), leaving(cluster, committed)
     if not joiners and not leavers:
         return None
-    new = tuple(server for server in joiners if server.id not in committed.voters)
+    new = tuple(server for server in joiners if server.voting and server.id not in committed.voters)
     missing = tuple(server.id for server in new if not _serves(observed, server.id))
-    # All joiners are added at once: one by one, the ensemble would have two voters for a while and survive no loss.
-    ready = tuple(server for server in joiners if server not in new or not missing)
+    absent = _absent_observers(observed, committed, joiners)
+    # All new voters are added at once: one by one, the ensemble would have two for a while and survive no loss.
+    ready = tuple(s for s in joiners if s.id not in absent and (s not in new or not missing))
     if not ready and not leavers:
-        return _waiting(cluster, observed, missing)
-    voters = (committed.voters - frozenset(leavers)) | {server.id for server in ready}
+        return _waiting(cluster, observed, (*missing, *absent))
+    going = frozenset((*leavers, *(server.id for server in ready if not server.voting)))
+    voters = (committed.voters - going) | {server.id for server in ready if server.voting}
     if not voters & committed.voters:
         return Proposal(ClusterReason.BLOCKED, "", blocked="0 of the present voters would stay")
-    verdict = gate(observed, excluded=frozenset(leavers), unreachable=_unreachable(observed, committed, ready))
+    verdict = gate(observed, excluded=going, unreachable=_unreachable(observed, committed, ready) - going)
     reason, message = _words(cluster, committed, ready, leavers)
     if not verdict.open:
         return Proposal(reason, message, blocked=verdict.why)
     return Proposal(reason, message, Reconfigure(ready, leavers, committed.version, frozenset(voters)))
+
+
+def _absent_observers(observed: Observed, committed: Configuration, joiners: tuple[Server, ...]) -> tuple[int, ...]:
+    """Return the new observers that do not serve yet. Each is added when it does, as nobody counts them."""
+    new = (server.id for server in joiners if not server.voting and committed.find(server.id) is None)
+    return tuple(member for member in new if not _serves(observed, member))
 
 
 def _leaderless(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
@@ -95,7 +106,7 @@ def await_departure(cluster: ValidatedCluster, observed: Observed) -> Proposal |
 
 
 def _serves(observed: Observed, member: int) -> bool:
-    answer, pod = observed.serving(member), observed.pods.get(member)
+    answer, pod = observed.serving(member), observed.pod(member)
     serves = answer is not None and answer.mode in (Mode.FOLLOWER, Mode.LEADER, Mode.OBSERVER)
     return serves and pod is not None and not pod.deleting
 
@@ -114,8 +125,10 @@ def _waiting(cluster: ValidatedCluster, observed: Observed, missing: tuple[int, 
     reason = ClusterReason.REPAIRING if _was_settled(cluster) else ClusterReason.SCALING_UP
     troubles = observed.troubles(missing)
     message = troubles or f"{_names(cluster, missing)} to serve as non-voters"
-    if not troubles and any(member not in observed.pods for member in missing):
-        message += f"; if no pods appear: kubectl describe statefulset {cluster.names.stateful_set}"
+    if not troubles and (podless := [member for member in missing if observed.pod(member) is None]):
+        names = cluster.names
+        name = names.observers if is_observer(podless[0]) else names.stateful_set
+        message += f"; if no pods appear: kubectl describe statefulset {name}"
     return Proposal(reason, f"waiting for {message}")
 
 
@@ -132,7 +145,7 @@ def _words(
         parts.append(f"repairing the entries of {_names(cluster, repaired)}")
     if leavers:
         parts.append(f"removing {_names(cluster, leavers)}")
-    strangers = any(member > 9 for member in leavers)
+    strangers = any(member > MAX_REPLICAS and not is_observer(member) for member in leavers)
     drifted = repaired or strangers or (new and leavers) or _was_settled(cluster)
     if moved and not drifted:
         return ClusterReason.CHANGING_TLS, f"{' and '.join(parts)} by reconfiguration"

@@ -17,13 +17,15 @@ from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.lost_nodes import release_pods
 from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.membership import await_departure, change_members, remove_pods
+from zkoperator.ensemble.plan.observer_count import with_observers
+from zkoperator.ensemble.plan.observers import remove_observers, roll_observers
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.recovery import recover
 from zkoperator.ensemble.plan.replacement import refused_replacement, replace_volumes
 from zkoperator.ensemble.plan.restart_request import restart_request
 from zkoperator.ensemble.plan.restore import found_from_backup
 from zkoperator.ensemble.plan.roll import await_restarts, await_return, leader_has_other_password, replace_pods
-from zkoperator.ensemble.plan.steps import Disruption, LabelPod, RecordBootstrap, Step, StopMembers
+from zkoperator.ensemble.plan.steps import Disruption, LabelPod, RecordBootstrap, RestartPod, Step, StopMembers
 from zkoperator.ensemble.plan.tls import await_certificates, change_tls, tls_now
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -62,7 +64,8 @@ class Plan:
 
 def make_plan(cluster: ValidatedCluster, observed: Observed) -> Plan:
     """Return the plan. The plan of a paused cluster has no steps, and its message says what is held back."""
-    asked = replace(cluster, restart=restart_request(cluster.restart, observed))
+    counted = with_observers(cluster, observed)
+    asked = replace(counted, restart=restart_request(cluster.restart, observed))
     plan = _plan(asked, tls_now(asked, observed), observed)
     if not cluster.spec.paused:
         return plan
@@ -144,12 +147,19 @@ def _proposal(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     roll = replace_pods(cluster, observed)
     return _first(
         remove_pods(cluster, observed),
+        remove_observers(cluster, observed),
         await_restarts(cluster, observed),
         change_members(cluster, observed) if roll is None or not leader_has_other_password(observed) else None,
-        roll,
+        *_observers_first(roll, roll_observers(cluster, observed)),
         await_departure(cluster, observed),
         await_return(cluster, observed),
     )
+
+
+def _observers_first(voters: Proposal | None, observers: Proposal | None) -> tuple[Proposal | None, ...]:
+    """Let voters wait for observers, unless a voter is mended that does not serve, or no observer can be replaced."""
+    mends = voters is not None and isinstance(voters.step, RestartPod) and voters.step.harmless
+    return (voters, observers) if observers is None or observers.blocked or mends else (observers,)
 
 
 def _first(*proposals: Proposal | None) -> Proposal | None:

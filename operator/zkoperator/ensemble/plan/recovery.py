@@ -23,6 +23,8 @@ from zkoperator.ensemble.plan.steps import ApplyChild, RecordIncarnation, StartS
 from zkoperator.ensemble.plan.tls import await_certificates
 from zkoperator.ensemble.validate import ValidatedCluster
 
+_STATEFUL_SETS = (Child.STATEFUL_SET, Child.OBSERVERS)
+
 
 def recover(cluster: ValidatedCluster, observed: Observed, first: tuple[Step, ...] = ()) -> Recovery | None:
     """Return the next part of the recovery or restore, None when none is asked for or under way.
@@ -65,7 +67,8 @@ def _begin(cluster: ValidatedCluster, observed: Observed) -> Recovery | None:
 def _continue(
     cluster: ValidatedCluster, observed: Observed, recovery: Incarnation, first: tuple[Step, ...]
 ) -> Recovery:
-    past = [pod for _, pod in sorted(observed.pods.items()) if pod.incarnation < recovery.epoch]
+    # An observer of the past would tell the seed of a configuration that has a higher version than the seed's.
+    past = [pod for _, pod in sorted(observed.all_pods.items()) if pod.incarnation < recovery.epoch]
     if why := _needless(cluster, observed, recovery, past):
         return Recovery(why, (RecordIncarnation(_previous(observed, recovery), complete=True),), reason_of(recovery))
     if past or _may_make_pods_of_the_past(observed, recovery):
@@ -105,12 +108,13 @@ def _fetch(cluster: ValidatedCluster, observed: Observed, recovery: Incarnation)
 
 
 def _stop(observed: Observed, recovery: Incarnation, past: list[PodView]) -> Recovery:
-    live = observed.children.get(Child.STATEFUL_SET)
-    if live is not None and observed.replicas:
-        meta = live["metadata"]
-        stop = StopMembers(meta["uid"], meta["resourceVersion"])
-        message = f"stopping all members before {recovery.seed} starts alone"
-        return Recovery(message, (stop,), reason_of(recovery))
+    for child in _STATEFUL_SETS:
+        live = observed.children.get(child)
+        if live is not None and observed.replicas_of(child):
+            meta = live["metadata"]
+            stop = StopMembers(meta["uid"], meta["resourceVersion"], child)
+            message = f"stopping all members before {recovery.seed} starts alone"
+            return Recovery(message, (stop,), reason_of(recovery))
     names = ", ".join(pod.name for pod in past)
     return Recovery(
         f"waiting for the end of {names}: a member that runs on would take writes that are lost. If a node is gone, "
@@ -156,11 +160,14 @@ def _previous(observed: Observed, recovery: Incarnation) -> Incarnation | None:
 
 
 def _may_make_pods_of_the_past(observed: Observed, recovery: Incarnation) -> bool:
-    return bool(observed.replicas) and _template_incarnation(observed) < recovery.epoch
+    return any(
+        observed.replicas_of(child) and _template_incarnation(observed, child) < recovery.epoch
+        for child in _STATEFUL_SETS
+    )
 
 
-def _template_incarnation(observed: Observed) -> int:
-    spec = observed.children.get(Child.STATEFUL_SET, {}).get("spec", {})
+def _template_incarnation(observed: Observed, child: Child = Child.STATEFUL_SET) -> int:
+    spec = observed.children.get(child, {}).get("spec", {})
     return incarnation_of(spec.get("template", {}).get("metadata", {}).get("annotations") or {})
 
 

@@ -8,7 +8,7 @@ from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.disruption_budget import spare_members
 from zkoperator.ensemble.build.statefulset import revision
-from zkoperator.ensemble.model.names import TEMPLATE
+from zkoperator.ensemble.model.names import TEMPLATE, Component
 from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.downtime import RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
@@ -35,7 +35,9 @@ _ROLLS = (
 def replace_pods(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose the next pod to replace, None when all pods are of the spec's revision."""
     due = {
-        m: why for m, pod in sorted(observed.pods.items()) if not pod.deleting and (why := _why(cluster, observed, pod))
+        m: why
+        for m, pod in sorted(observed.pods.items())
+        if not pod.deleting and (why := why_replaced(cluster, observed, pod))
     }
     outdated, held = due, _held(cluster, observed, due)
     if held is not None and not (outdated := _spared(observed, due)):
@@ -130,7 +132,7 @@ def await_restarts(cluster: ValidatedCluster, observed: Observed) -> Proposal | 
     going = [pod for _, pod in sorted(observed.pods.items()) if pod.deleting and pod.member in cluster.members]
     if not going:
         return None
-    begun, names = _restart_in_progress(cluster), ", ".join(pod.name for pod in going)
+    begun, names = begun_restart(cluster), ", ".join(pod.name for pod in going)
     reason = begun if begun is not None else ClusterReason.REPAIRING
     return Proposal(reason, f"waiting for {names} to come back", blocked=overdue(observed, going))
 
@@ -150,21 +152,22 @@ def overdue(observed: Observed, going: Sequence[PodView]) -> str:
 
 def await_return(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose to wait until the last member of a restart in progress serves again."""
-    begun, coming = _restart_in_progress(cluster), returning(cluster, observed)
+    begun, coming = begun_restart(cluster), returning(cluster, observed)
     if begun is None or not coming:
         return None
     return Proposal(begun, f"waiting for {coming} to serve")
 
 
-def _restart_in_progress(cluster: ValidatedCluster) -> ClusterReason | None:
+def begun_restart(cluster: ValidatedCluster) -> ClusterReason | None:
     """Return the reason of Progressing in the last status if it is a restart, else None."""
     reason = next((c.reason for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), "")
     return ClusterReason(reason) if reason in _ROLLS else None
 
 
-def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
-    """Return why the pod must be replaced, empty when it need not be."""
-    if pod.owner_uid != _owner_uid(observed):
+def why_replaced(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
+    """Return why the pod must be replaced, empty when it need not be. `cluster` has the spec of this pod."""
+    child = Child.OBSERVERS if cluster.component is Component.OBSERVER else Child.STATEFUL_SET
+    if pod.owner_uid != _owner_uid(observed, child):
         return ""
     if pod.restart:
         return f"its restart was asked for: {pod.restart}"
@@ -179,7 +182,7 @@ def _why(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
         return "its configuration is not the spec's"
     if found := aging(cluster, observed.certificates, pod) or awaited_start(observed, pod):
         return found
-    if pod.template != observed.template_annotation(TEMPLATE) and _is_known_away(observed, pod):
+    if pod.template != observed.template_annotation(TEMPLATE, child) and _is_known_away(observed, pod):
         return "it does not serve, and its template is older than the spec"
     return ""
 
@@ -195,8 +198,8 @@ def _is_known_away(observed: Observed, pod: PodView) -> bool:
             return pod.running is Running.NO or observed.downtime_s.get(pod.member, 0.0) > RETURN_S
 
 
-def _owner_uid(observed: Observed) -> str:
-    live = observed.children.get(Child.STATEFUL_SET)
+def _owner_uid(observed: Observed, child: Child) -> str:
+    live = observed.children.get(child)
     return str(live["metadata"]["uid"]) if live is not None else ""
 
 
@@ -228,7 +231,8 @@ def returning(cluster: ValidatedCluster, observed: Observed) -> str:
     return ", ".join(cluster.names.pod(member) for member in away) if fresh else ""
 
 
-def _reason(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> ClusterReason:
+def reason_of(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> ClusterReason:
+    """Return the reason of Progressing while this pod is replaced."""
     if pod.image != cluster.image:
         return ClusterReason.UPGRADING
     if pod.tls != cluster.tls:
@@ -239,7 +243,7 @@ def _reason(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> Clus
 def _restart(cluster: ValidatedCluster, observed: Observed, member: int, why: str, *, harmless: bool) -> Proposal:
     pod = observed.pods[member]
     step = RestartPod(member, pod.name, pod.uid, why, harmless, unguarded(cluster, observed, pod))
-    return Proposal(_reason(cluster, observed, pod), f"restarting {pod.name}: {why}", step)
+    return Proposal(reason_of(cluster, observed, pod), f"restarting {pod.name}: {why}", step)
 
 
 def unguarded(cluster: ValidatedCluster, observed: Observed, pod: PodView) -> str:
@@ -271,5 +275,5 @@ def _waiting(
 ) -> Proposal:
     message = f"restarting {pod.name} next: {why}"
     if coming:
-        return Proposal(_reason(cluster, observed, pod), f"waiting for {coming} to serve; {message}")
-    return Proposal(_reason(cluster, observed, pod), message, blocked=blocked)
+        return Proposal(reason_of(cluster, observed, pod), f"waiting for {coming} to serve; {message}")
+    return Proposal(reason_of(cluster, observed, pod), message, blocked=blocked)

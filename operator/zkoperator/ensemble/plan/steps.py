@@ -127,6 +127,7 @@ class StopMembers:
 
     uid: str
     resource_version: str
+    child: Child = Child.STATEFUL_SET
 
 
 @dataclass(frozen=True, slots=True)

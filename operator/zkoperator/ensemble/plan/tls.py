@@ -107,7 +107,9 @@ def _is_open(observed: Observed) -> bool:
 def _may_close(observed: Observed, state: TlsState) -> bool:
     """Whether every pod that there is, and every one that may be made, has a TLS port."""
     template = _template(observed)
-    return state.client and (template is None or template.client) and all(p.tls.client for p in observed.pods.values())
+    return (
+        state.client and (template is None or template.client) and all(p.tls.client for p in observed.all_pods.values())
+    )
 
 
 def change_tls(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observed) -> Proposal | None:

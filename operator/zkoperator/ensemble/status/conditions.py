@@ -190,7 +190,9 @@ def _wrong(facts: Facts) -> tuple[ClusterReason, str] | None:
 
 
 def _lesser(facts: Facts) -> tuple[ClusterReason, str] | None:
-    """Return what is wrong although every member serves."""
+    """Return what is wrong although every voter serves."""
+    if away := _observers_down(facts):
+        return ClusterReason.MEMBER_DOWN, away
     found = _diverged(facts) or wrong_certificate(facts.cluster, facts.observed, facts.rotation)
     backups = facts.observed.backups
     if found is not None or backups is None or not backups.overdue:
@@ -198,12 +200,23 @@ def _lesser(facts: Facts) -> tuple[ClusterReason, str] | None:
     return ClusterReason.BACKUP_OVERDUE, backups.overdue
 
 
+def _observers_down(facts: Facts) -> str:
+    """Name observers that do not serve for long. Their clients go to others; writes do not miss them."""
+    observed, cluster = facts.observed, facts.cluster
+    wanted = sorted(cluster.observers & observed.observers)
+    down = [m for m in wanted if observed.serving(m) is None and observed.downtime_s.get(m, 0.0) > ELECTION_S]
+    down = [member for member in down if not _is_expected_back(facts, member)]
+    if not down or not facts.quorum_serves:
+        return ""
+    return f"{len(down)} of {len(wanted)} observers do not serve: {', '.join(_named(facts, member) for member in down)}"
+
+
 def _failing_pod(facts: Facts) -> tuple[ClusterReason, str] | None:
     """Return why a pod is missing, does not run, or does not belong to the StatefulSet."""
     observed = facts.observed
     if observed.creation_failure:
         return ClusterReason.POD_FAILING, observed.creation_failure
-    for member, pod in sorted(observed.pods.items()):
+    for member, pod in sorted(observed.all_pods.items()):
         if pod.trouble:
             reason = ClusterReason.UNSCHEDULABLE if pod.unschedulable else ClusterReason.POD_FAILING
             return reason, f"{facts.cluster.names.pod(member)}: {pod.trouble}"

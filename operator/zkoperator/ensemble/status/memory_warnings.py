@@ -30,10 +30,10 @@ def memory_warnings(cluster: ValidatedCluster, observed: Observed, now: str) -> 
     """
     killed = [
         f"{pod.name} was OOMKilled at {pod.out_of_memory_at}: {_ADVICE}"
-        for _, pod in sorted(observed.pods.items())
+        for _, pod in sorted(observed.all_pods.items())
         if pod.out_of_memory_at and not pod.trouble and _is_recent(pod.out_of_memory_at, now)
     ]
-    full = [cluster.names.pod(member) for member in sorted(observed.pods) if _is_full(cluster, observed, member)]
+    full = [cluster.names.pod(member) for member in sorted(observed.all_pods) if _is_full(cluster, observed, member)]
     if not full:
         return tuple(killed)
     outgrown = f"the data takes more than {FULL_PERCENT} % of the heap of {', '.join(full)}: {_ADVICE}"
@@ -52,7 +52,8 @@ def _is_full(cluster: ValidatedCluster, observed: Observed, member: int) -> bool
     answer = observed.serving(member)
     if answer is None or answer.znodes is None or answer.data_bytes is None:
         return False
-    heap = _heap_bytes(cluster, observed.pods[member].memory_bytes)
+    pod = observed.pod(member)
+    heap = _heap_bytes(cluster.of(member), pod.memory_bytes if pod is not None else None)
     return answer.data_bytes + answer.znodes * ZNODE_BYTES > heap * FULL_PERCENT // 100
 
 

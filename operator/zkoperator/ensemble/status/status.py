@@ -7,6 +7,7 @@ from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import CLUSTER_RESTING, CLUSTER_STALLED, ClusterCondition, ClusterReason
 from zkoperator.controller.conditions import MESSAGE_LIMIT, ConditionBuilder, clip
 from zkoperator.controller.kstatus import standard_conditions
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.discovery import client_port
 from zkoperator.ensemble.model.names import selector_text
 from zkoperator.ensemble.observe.answers import Mode, NotServing, Serving, Silent
@@ -16,6 +17,7 @@ from zkoperator.ensemble.observe.pod_view import PodView
 from zkoperator.ensemble.plan.approval import last_zxid
 from zkoperator.ensemble.plan.binding import stale_binding
 from zkoperator.ensemble.plan.gate import gate, voting
+from zkoperator.ensemble.plan.observer_count import with_observers
 from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.plan.tls import tls_now
 from zkoperator.ensemble.status.certificates import rotation_now
@@ -35,6 +37,7 @@ def status_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: st
 
     `now` is RFC 3339.
     """
+    cluster = with_observers(cluster, observed)
     facts = facts_of(cluster, observed, plan, now)
     conditions = [available(facts), ready(facts), progressing(facts), degraded(facts)]
     return (
@@ -120,7 +123,8 @@ def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
     summary: Status = {
         "observedGeneration": cluster.meta.generation,
         "readyReplicas": sum(pod.ready for pod in observed.pods.values()),
-        "selector": selector_text(names.selector),
+        "selector": selector_text(names.labels),
+        **_observers(observed),
         "leader": names.pod(observed.leader) if observed.leader is not None else "",
         "version": next(iter(versions)) if len(versions) == 1 and observed.leader is not None else "",
         "endpoint": f"{names.service_host}:{port}",
@@ -140,6 +144,14 @@ def _binding(cluster: ValidatedCluster, observed: Observed) -> Status | None:
         before = cluster.status.binding
         return before.manifest() if before is not None else None
     return {"name": cluster.names.binding} if observed.binding.version is not None else None
+
+
+def _observers(observed: Observed) -> Status:
+    """Return the numbers of observers, nothing while there never were any."""
+    if Child.OBSERVERS not in observed.children and not observed.observers:
+        return {"observers": None, "readyObservers": None}
+    ready = sum(pod.ready for pod in observed.observer_pods.values())
+    return {"observers": len(observed.observers), "readyObservers": ready}
 
 
 def _unseen_leader(facts: Facts) -> Status:
@@ -164,12 +176,12 @@ def _last_backup(observed: Observed) -> Status:
 
 def _members(cluster: ValidatedCluster, observed: Observed) -> tuple[Member, ...]:
     known = {server.id for server in observed.committed.servers} if observed.committed is not None else set()
-    ids = sorted(set(observed.pods) | observed.voters | known)
+    ids = sorted(set(observed.all_pods) | observed.voters | known)
     return tuple(_member(cluster, observed, member) for member in ids if member <= 255)
 
 
 def _member(cluster: ValidatedCluster, observed: Observed, member: int) -> Member:
-    answer, pod = observed.answer(member), observed.pods.get(member)
+    answer, pod = observed.answer(member), observed.pod(member)
     serving = answer if isinstance(answer, Serving) else None
     return Member(
         name=cluster.names.pod(member),
@@ -187,7 +199,7 @@ def _role(cluster: ValidatedCluster, observed: Observed, member: int) -> MemberR
     answer, committed = observed.serving(member), observed.committed
     if answer is None:
         return MemberRole.UNKNOWN
-    if committed is not None and member not in cluster.members:
+    if committed is not None and member not in cluster.members | cluster.observers:
         return MemberRole.LEAVING
     if committed is not None and committed.find(member) is None:
         return MemberRole.JOINING

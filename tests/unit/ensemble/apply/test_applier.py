@@ -24,7 +24,7 @@ from tests.support.models.seeds import Seed, claim_with, request_without, rewrit
 from tests.support.worlds.ensemble import KEY, Peeking, ensemble_world
 from zkoperator.ensemble.apply import applier
 from zkoperator.ensemble.build.children import Child
-from zkoperator.ensemble.model.names import MEMBERSHIP
+from zkoperator.ensemble.model.names import MEMBERSHIP, Component
 from zkoperator.ensemble.plan.child_steps import stateful_set_of
 from zkoperator.ensemble.plan.steps import (
     ApplyChild,
@@ -69,9 +69,16 @@ async def test_a_child_that_is_deleted_meanwhile_is_not_made_from_an_old_look() 
     assert world.api.peek(STATEFUL_SETS, "demo", "main-zk") is None
 
 
+OBSERVERS = {"replicas": 1}
+
+
+def own_labels(child: Child) -> dict[str, str]:
+    return NAMES.labels_of(Component.OBSERVER if child.of_observers else Component.SERVER)
+
+
 @pytest.mark.parametrize("child", Child)
 async def test_a_child_that_somebody_edits_meanwhile_is_looked_at_again(child: Child) -> None:
-    world, resource, name = ensemble_world(3), child.resource, child.name_of(NAMES)
+    world, resource, name = ensemble_world(3, observers=OBSERVERS), child.resource, child.name_of(NAMES)
     await world.rest()
     world.api.edit(resource, "demo", name, {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}})
     edge, step = await until(world, ApplyChild, lambda step: step.child is child)
@@ -82,7 +89,7 @@ async def test_a_child_that_somebody_edits_meanwhile_is_looked_at_again(child: C
     assert found["metadata"]["labels"]["app.kubernetes.io/component"] == "theirs"
     await world.rest()
     found = world.api.peek(resource, "demo", name) or {}
-    assert found["metadata"]["labels"] == NAMES.labels
+    assert found["metadata"]["labels"] == own_labels(child)
 
 
 async def test_a_write_of_a_dead_operator_that_lands_after_a_growth_takes_no_pod() -> None:
@@ -136,7 +143,7 @@ class Selecting(Peeking):
 
 
 async def test_children_that_lost_their_labels_get_them_back_and_no_pod_is_lost_by_it() -> None:
-    world = ensemble_world(1)
+    world = ensemble_world(1, observers=OBSERVERS)
     await world.rest()
     world.ask_for(replicas=3)
     await world.rest()
@@ -154,7 +161,7 @@ async def test_children_that_lost_their_labels_get_them_back_and_no_pod_is_lost_
     assert alive(world) == before
     for child in Child:
         found = world.api.peek(child.resource, "demo", child.name_of(NAMES)) or {}
-        assert found["metadata"]["labels"] == NAMES.labels
+        assert found["metadata"]["labels"] == own_labels(child)
 
 
 async def test_a_child_that_is_there_and_was_not_seen_yet_is_not_written() -> None:

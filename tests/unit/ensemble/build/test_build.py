@@ -209,13 +209,16 @@ def test_a_secret_is_read_back_only_when_its_digest_fits() -> None:
 
 
 def test_everything_that_is_made_belongs_to_the_cluster() -> None:
-    manifests = render(cluster())
+    manifests = render(cluster(observers={"replicas": 2}))
     assert [m["kind"] for m in manifests] == [
         "ConfigMap",
         "Service",
         "Service",
         "PodDisruptionBudget",
         "NetworkPolicy",
+        "StatefulSet",
+        "Service",
+        "PodDisruptionBudget",
         "StatefulSet",
         "ConfigMap",
     ]

@@ -18,9 +18,11 @@ from zkoperator.kube.port import Resource
 
 Claim = Callable[[Child], Awaitable[None]]
 
+OBSERVERS = {"replicas": 1}
+
 
 async def is_built_as_the_table_says(child: Child) -> None:
-    cluster = valid(raw_cluster())
+    cluster = valid(raw_cluster(observers=OBSERVERS))
     manifest = child.build(cluster, Desired((server_of(NAMES, 1),), 1))
     meta = manifest["metadata"]
     assert (manifest["apiVersion"], manifest["kind"]) == (child.resource.api_version, child.resource.kind)
@@ -30,12 +32,14 @@ async def is_built_as_the_table_says(child: Child) -> None:
 
 
 async def is_rendered(child: Child) -> None:
-    found = {(each["kind"], each["metadata"]["name"]) for each in render.render(valid(raw_cluster()))}
+    found = {
+        (each["kind"], each["metadata"]["name"]) for each in render.render(valid(raw_cluster(observers=OBSERVERS)))
+    }
     assert (child.resource.kind, child.name_of(NAMES)) in found
 
 
 async def is_applied(child: Child) -> None:
-    world = ensemble_world(1)
+    world = ensemble_world(1, observers=OBSERVERS)
     await world.rest()
     world.api.remove(child.resource, NAMES.namespace, child.name_of(NAMES))
     await world.rest()
@@ -43,7 +47,7 @@ async def is_applied(child: Child) -> None:
 
 
 async def is_observed(child: Child) -> None:
-    world = ensemble_world(1)
+    world = ensemble_world(1, observers=OBSERVERS)
     await world.rest()
     found = (await seen(world)).observed.children[child]
     assert found == world.api.peek(child.resource, NAMES.namespace, child.name_of(NAMES))

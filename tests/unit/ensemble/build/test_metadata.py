@@ -16,6 +16,7 @@ from zkoperator.errors import InvalidError
 from zkoperator.kube.port import PODS, Manifest
 
 COMMON: dict[str, Any] = {"commonLabels": {"team": "shop"}, "commonAnnotations": {"example.com/cost": "42"}}
+TWO = {"replicas": 2}
 SERVICE = {"type": "LoadBalancer", "labels": {"edge": "yes"}, "annotations": {"lb.example.com/internal": "true"}}
 
 
@@ -24,7 +25,7 @@ def rendered(**spec: Any) -> dict[tuple[str, str], Manifest]:
 
 
 def test_every_child_has_the_common_labels_and_annotations_beside_our_own() -> None:
-    bare, found = rendered(), rendered(**COMMON)
+    bare, found = rendered(observers=TWO), rendered(**COMMON, observers=TWO)
     assert len(found) == len(Child)
     for key, manifest in found.items():
         assert manifest["metadata"]["labels"] == {**bare[key]["metadata"]["labels"], "team": "shop"}

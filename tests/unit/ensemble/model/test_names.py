@@ -9,6 +9,8 @@ from zkoperator.ensemble.model.names import Names, cluster_of_claim, cluster_of_
 def test_pods_and_claims_lead_to_their_cluster_whatever_it_is_called(cluster: str) -> None:
     names = Names("demo", cluster)
     assert {cluster_of_pod(names.pod(member)) for member in (1, 12)} == {cluster}
+    assert {cluster_of_pod(names.pod(member)) for member in (101, 120)} == {cluster}
+    assert [names.member_of(names.pod(member)) for member in (1, 12, 101, 120)] == [1, 12, 101, 120]
     assert {cluster_of_claim(names.claim(member)) for member in (1, 12)} == {cluster}
 
 

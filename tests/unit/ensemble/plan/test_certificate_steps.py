@@ -192,7 +192,7 @@ async def test_with_all_guards(claim: Callable[[], Any]) -> None:
 SEEDS = (
     Seed(
         "files of a pod stay",
-        rewritten(certificate_steps, "_drops", "*(pod.tls for pod in observed.pods.values())", ""),
+        rewritten(certificate_steps, "_drops", "*(pod.tls for pod in observed.all_pods.values())", ""),
         (files_of_a_pod_or_of_one_that_may_be_made_stay, files_stay_as_long_as_any_pod_needs_them),
     ),
     Seed(

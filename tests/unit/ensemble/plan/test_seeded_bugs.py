@@ -114,7 +114,7 @@ def _joiners_unasked(patch: pytest.MonkeyPatch) -> None:
 
 def _broken_at_will(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(roll, "gate_for_broken_pod", lambda *_, **__: OPEN)
-    patch.setattr(roll, "_why", lambda *_: "no reason")
+    patch.setattr(roll, "why_replaced", lambda *_: "no reason")
 
 
 def _leader_first(patch: pytest.MonkeyPatch) -> None:
