@@ -1,7 +1,9 @@
-"""People and their tools replace, delete and create what a ConfigSync works with, all by kubectl."""
+"""People and their tools replace, delete, create and rename what a ConfigSync works with, all by kubectl."""
 
 import asyncio
 import json
+import re
+import shlex
 import subprocess
 from dataclasses import dataclass
 
@@ -23,7 +25,7 @@ WIDE = {"maxKeys": 50, "maxPercent": 100}
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with kubectl, who keeps manifests in files and annotates what messages say."""
+    """Somebody with kubectl, who keeps manifests in files and does what messages say."""
 
     server: ApiServer
     plot: Plot
@@ -36,6 +38,12 @@ class Person:
         done = subprocess.run([*command, *arguments], input=text, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    async def obeys(self, message: str) -> None:
+        """Run the command that a message shows."""
+        found = re.search(r"\bkubectl ([^;]+)", message)
+        assert found is not None, message
+        await self.kubectl(*shlex.split(found[1]))
 
 
 def config_map(**data: str) -> Manifest:
@@ -130,6 +138,33 @@ async def test_a_workload_that_is_replaced_or_made_again_is_not_restarted_for_no
         assert await template_hash(plot, "") == "", "it was made again, after its configuration"
         await plot.put(color="blue")
         await is_up_to_date(plot, await restarts_since(plot, ""))
+
+
+async def test_a_config_sync_is_renamed_or_pointed_elsewhere_by_what_its_messages_say(
+    following: Following, api_server: ApiServer
+) -> None:
+    async with following(direction="TwoWay", deletionGuard=WIDE) as (plot, _):
+        person = Person(api_server, plot)
+        await person.kubectl("delete", "zksync", "shop")
+        await plot.sync("store", direction="TwoWay", deletionGuard=WIDE, configMap={"name": "shop"})
+        await person.obeys(await says(plot, "TargetOwned", "store"))
+        await says(plot, "InSync", "store")
+        await plot.put(size="1")
+        await data_is(plot, {"color": "red", "size": "1"}, within_s=WITHIN_S)
+        await edit(plot, size=None)
+        await znodes_are(plot, {"color": "red"}, within_s=WITHIN_S)
+        await person.kubectl("delete", "zksync", "store")
+        await plot.put(other="")
+        await plot.put(other__shape="round")
+        elsewhere = {"path": f"{plot.root}/other"}
+        await plot.sync("store", direction="TwoWay", configMap={"name": "shop"}, zookeeper=elsewhere)
+        message = await says(plot, "TargetNotAdopted", "store")
+        await znodes_are(plot, {"color": "red", "other/shape": "round"})
+        assert await plot.data() == {"color": "red"}, "nothing of one tree is in the other"
+        await person.obeys(message)
+        await znodes_are(plot, {"color": "red", "other/color": "red", "other/shape": "round"}, within_s=WITHIN_S)
+        await data_is(plot, {"color": "red", "shape": "round"}, within_s=WITHIN_S)
+        await says(plot, "InSync", "store")
 
 
 async def test_a_script_that_deletes_key_by_key_and_an_editor_that_empties_a_config_map_are_asked(
