@@ -47,6 +47,7 @@ async def test_three_become_five_in_the_very_second_of_being_ready_roll_and_beco
     assert status["leader"] == "main-zk-0"
     assert set(await main.pods()) == {"main-zk-0"}
     assert await main.configurations() == [{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}, {1}], "one reconfiguration each time"
+    await reads_are_served_by_an_observer_that_comes_and_goes(main)
 
 
 @BOTH_WIRES
@@ -77,6 +78,29 @@ async def test_one_becomes_three_without_a_phase_of_two_and_who_left_comes_back(
         await main.edit(replicas=3)
         await main.ready(3)
     assert await main.configurations() == [{1}, {1, 2, 3}, {1}, {1, 2, 3}, {1}, {1, 2, 3}]
+
+
+async def reads_are_served_by_an_observer_that_comes_and_goes(main: Ensemble) -> None:
+    """Needs real pods for a Service that finds the observer, an id that its container gets, and a volume of its own."""
+    voters = await main.uids()
+    await main.edit(observers={"replicas": 1})
+    await counted(main, 1)
+    assert await main.mode((await main.pods())["main-zk-observers-0"]) == "observer"
+    ask = "exec 3<>/dev/tcp/main-zk-read/2181; printf srvr >&3; cat <&3"
+    assert "Mode: observer" in await main.space.run("main-zk-0", f"bash -c '{ask}'")
+    await main.edit(observers={"replicas": 0})
+    await counted(main, 0)
+    assert await main.uids() == voters, "no voter was started again"
+
+
+async def counted(main: Ensemble, observers: int) -> None:
+    async def holds() -> bool:
+        status, pods = await main.status(), await main.pods()
+        listed = [name for name in pods if "observers" in name]
+        return (status.get("observers"), status.get("readyObservers"), len(listed)) == (observers,) * 3
+
+    await eventually(holds, within_s=180)
+    await main.ready(1)
 
 
 async def test_a_change_of_mind_at_any_point_converges(space: Space) -> None:
