@@ -144,6 +144,20 @@ CHANGES: tuple[tuple[Resource, Manifest, dict[str, Any], str, str], ...] = (
         "spec.storage.storageClassName",
         "write the name of a class",
     ),
+    (
+        ZOOKEEPER_CLUSTERS,
+        cluster(),
+        {"bootstrap": {"fromBackup": {"name": "a"}}},
+        "spec.bootstrap",
+        "zkoperator.dev/restore=<backup>@<incarnation>",
+    ),
+    (
+        ZOOKEEPER_CLUSTERS,
+        cluster(bootstrap={"fromBackup": {"name": "a"}}),
+        {"bootstrap": {"fromBackup": {"name": "b"}}},
+        "spec.bootstrap",
+        "how the ensemble began",
+    ),
     (CONFIG_SYNCS, sync(), {"zookeeper": {"path": "/b"}}, "spec.zookeeper.path", "create another ConfigSync"),
     (
         CONFIG_SYNCS,
