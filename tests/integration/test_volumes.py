@@ -1,6 +1,7 @@
 """Volumes that grow, on a real API server with its controllers: what it lets nobody change, and who adopts what."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ async def played(api_server: ApiServer, namespace: str) -> AsyncIterator[PlayedC
 async def test_volumes_grow_and_the_set_that_is_made_again_has_the_same_pods(played: PlayedCluster) -> None:
     await played.make(storage={"size": "1Gi", "storageClassName": GROWING})
     first, before = await played.stateful_set(), await played.pods()
-    larger = {"spec": {"volumeClaimTemplates": []}}
+    larger: dict[str, Any] = {"spec": {"volumeClaimTemplates": []}}
     with pytest.raises(InvalidError, match="updates to statefulset spec"):
         await played.api.patch(STATEFUL_SETS, played.names.namespace, played.names.stateful_set, larger)
     await played.edit(storage={"size": "2Gi"})

@@ -82,7 +82,8 @@ class PlayedCluster:
             await self.turn()
             found = await self.cluster()
             generation = found["metadata"]["generation"]
-            ready = next((c for c in found["status"].get("conditions", ()) if c["type"] == "Ready"), {})
+            conditions: list[Manifest] = found["status"].get("conditions", [])
+            ready: Manifest = next((c for c in conditions if c["type"] == "Ready"), {})
             assert (ready.get("status"), ready.get("observedGeneration")) == ("True", generation), found["status"]
             return True
 

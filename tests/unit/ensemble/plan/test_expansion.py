@@ -8,6 +8,7 @@ import pytest
 from tests.support.worlds.ensemble import KEY
 from tests.support.worlds.ensemble_volumes import VolumeWorld, volume_world
 from zkoperator.api.member_volume import VolumeState
+from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.apply import volumes as writer
 from zkoperator.ensemble.model.names import Names
 from zkoperator.ensemble.observe import claim_view
@@ -243,7 +244,7 @@ def _all_claims_are_made_equal(patch: Patch) -> None:
 
 def _only_upwards(patch: Patch) -> None:
     def due(claim: ClaimView, size: str) -> bool:
-        return expansion.parse_quantity(claim.requested) < expansion.parse_quantity(size)
+        return parse_quantity(claim.requested) < parse_quantity(size)
 
     patch.setattr(expansion, "_is_due", due)
 
