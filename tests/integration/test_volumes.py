@@ -1,4 +1,4 @@
-"""Volumes that grow, on a real API server with its controllers: what it lets nobody change, and who adopts what."""
+"""Volumes that grow or are replaced, on a real API server with its controllers: what changes, and who makes what."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 
 from testbed.api import ApiServer
 from tests.support.worlds.played_cluster import GROWING, RIGID, PlayedCluster, played_cluster
+from zkoperator.ensemble.model.names import REPLACE_VOLUME
 from zkoperator.errors import InvalidError
 from zkoperator.kube.port import STATEFUL_SETS, ZOOKEEPER_CLUSTERS
 
@@ -54,3 +55,31 @@ async def test_a_class_that_cannot_expand_is_told_in_the_servers_words_and_the_s
         await played.api.patch(ZOOKEEPER_CLUSTERS, played.names.namespace, "main", smaller)
     await played.edit(storage={"size": "2Gi"})
     await played.ready()
+
+
+async def test_a_volume_that_a_person_names_is_replaced_with_its_pod_and_nothing_else(played: PlayedCluster) -> None:
+    await played.make(storage={"size": "1Gi", "storageClassName": GROWING})
+    claims, pods = await uids(played), {m: pod["metadata"]["uid"] for m, pod in (await played.pods()).items()}
+    await played.annotate(REPLACE_VOLUME, f"main-zk-1={claims[1]}")
+    assert f"has the uid {claims[2]}" in await played.says("Progressing", "ReplacementRefused")
+    assert await uids(played) == claims
+    await played.annotate(REPLACE_VOLUME, f"main-zk-1={claims[2]}")
+    await played.says("Progressing", "ReplacingVolumes")
+    await played.ready()
+    after, now = await uids(played), {m: pod["metadata"]["uid"] for m, pod in (await played.pods()).items()}
+    assert {m for m in claims if after[m] != claims[m]} == {m for m in pods if now[m] != pods[m]} == {2}
+    assert (await played.cluster())["status"]["volumeReplacement"]["approved"] == f"main-zk-1={claims[2]}"
+
+
+async def test_another_class_replaces_each_claim_once_from_a_set_with_the_new_template(played: PlayedCluster) -> None:
+    await played.make(storage={"size": "1Gi", "storageClassName": RIGID})
+    claims = await uids(played)
+    await played.edit(storage={"size": "2Gi", "storageClassName": GROWING})
+    await played.ready()
+    after = [await played.claim(member) for member in claims]
+    assert {(c["spec"]["storageClassName"], c["status"]["capacity"]["storage"]) for c in after} == {(GROWING, "2Gi")}
+    assert not set(claims.values()) & {claim["metadata"]["uid"] for claim in after}
+
+
+async def uids(played: PlayedCluster) -> dict[int, str]:
+    return {member: (await played.claim(member))["metadata"]["uid"] for member in (1, 2, 3)}
