@@ -25,6 +25,7 @@ SYNCS = {
     "sync-credentials": ("stock", "InSync"),
     "sync-dry-run": ("trial", "DryRun"),
     "sync-external": ("orders", "HostNotAllowed"),
+    "sync-file": ("shipping", "InSync"),
     "sync-on-delete": ("preview", "InSync"),
     "sync-pull": ("shop", "SourceMissing"),
     "sync-push": ("from-git", "InSync"),
@@ -87,6 +88,7 @@ async def holds_on_both_sides(space: Space) -> None:
 
         assert await value("/from-git/db/pool_size") == b"20"
         assert await value("/billing/currency") == b"EUR"
+        assert await value("/shipping/db/url") == b"jdbc:postgresql://db/shipping"
         assert await asyncio.to_thread(zk.exists, "/trial") is None
         with pytest.raises(NoAuthError):
             await value("/stock/warehouse")

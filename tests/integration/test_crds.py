@@ -134,6 +134,7 @@ async def test_the_server_refuses_a_bad_object_with_the_field_and_the_fix(bad: B
     assert [e for e in errors if field.strip() in e.path and says in e.message], errors
 
 
+JSON = {"type": "Json", "key": "a"}
 CHANGES: tuple[tuple[Resource, Manifest, dict[str, Any], str, str], ...] = (
     (ZOOKEEPER_CLUSTERS, cluster(), {"storage": {"type": "Ephemeral"}}, "spec.storage.type", "without their data"),
     (ZOOKEEPER_CLUSTERS, cluster(), {"storage": {"size": "9Gi"}}, "spec.storage.size", "volumes do not shrink"),
@@ -179,12 +180,16 @@ CHANGES: tuple[tuple[Resource, Manifest, dict[str, Any], str, str], ...] = (
     (ZOOKEEPER_BACKUP_SCHEDULES, schedule(hosts="a:2181"), {"hosts": "b:2181"}, "spec", "cannot be changed"),
     (ZOOKEEPER_BACKUP_SCHEDULES, schedule(), {"clusterRef": None, "hosts": "b"}, "spec", "cannot be changed"),
     (CONFIG_SYNCS, sync(), {"configMap": {"name": "other"}}, "spec.configMap.name", "create another ConfigSync"),
+    (CONFIG_SYNCS, sync(), {"format": {"type": "Yaml", "key": "a"}}, "spec.format", "create another ConfigSync"),
+    (CONFIG_SYNCS, sync(format=JSON), {"format": None}, "spec.format", "create another ConfigSync"),
+    (CONFIG_SYNCS, sync(format=JSON), {"format": {"key": "b"}}, "spec.format", "create another ConfigSync"),
+    (CONFIG_SYNCS, sync(format=JSON), {"keys": {"separator": "."}}, "spec.keys.separator", "with format Json or Yaml"),
     (
         CONFIG_SYNCS,
         sync(configMap={"name": "other"}),
         {"configMap": {"name": None}},
         "spec.configMap.name",
-        "create another ConfigSync",
+        "create another",
     ),
 )
 
@@ -217,6 +222,7 @@ async def test_what_cannot_be_changed_says_why_and_what_to_do_instead(
         (CONFIG_SYNCS, sync(**several("/a", "/b")), {"zookeeper": {"sources": [{"path": "/b", "prefix": "b."}]}}),
         (CONFIG_SYNCS, sync(), {"direction": "ZooKeeperToConfigMap", "keys": {"ephemerals": "Include"}}),
         (CONFIG_SYNCS, sync(), {"configMap": {"name": "shop"}}),
+        (CONFIG_SYNCS, sync(format={**JSON, "type": "Dotenv"}), {"keys": {"separator": "."}}),
         (ZOOKEEPER_BACKUP_SCHEDULES, schedule(), {"schedule": "0 3 * * SUN", "retention": {"last": 1}}),
         (ZOOKEEPER_BACKUP_SCHEDULES, schedule(hosts="a:2181"), {"template": {"verification": "None"}}),
     ],

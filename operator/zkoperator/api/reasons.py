@@ -111,6 +111,7 @@ class SyncReason(StrEnum):
     DISCONNECTED = "Disconnected"
     TARGET_OWNED = "TargetOwned"
     TARGET_NOT_ADOPTED = "TargetNotAdopted"
+    TARGET_INVALID = "TargetInvalid"
     SOURCE_CLAIMED = "SourceClaimed"
     SOURCE_MISSING = "SourceMissing"
     KEY_INVALID = "KeyInvalid"
@@ -135,7 +136,7 @@ class SyncReason(StrEnum):
 SYNC_STALLED = frozenset(
     {
         *(SyncReason.CONFLICT, SyncReason.DELETIONS_HELD, SyncReason.BASE_LOST, SyncReason.SOURCE_REGRESSED),
-        *(SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.SOURCE_CLAIMED),
+        *(SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.TARGET_INVALID, SyncReason.SOURCE_CLAIMED),
         *(SyncReason.KEY_INVALID, SyncReason.TOO_LARGE, SyncReason.FORBIDDEN, SyncReason.HOST_NOT_ALLOWED),
         SyncReason.INVALID_SPEC,
     }

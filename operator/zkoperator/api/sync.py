@@ -8,6 +8,7 @@ from pydantic import Field
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
 from zkoperator.api.rules import Rule, Rules
 from zkoperator.api.sync_fields import NOT_OURS, Glob, KeyPrefix, ShortText
+from zkoperator.api.sync_format import Format
 from zkoperator.api.sync_source import ZooKeeperSide
 from zkoperator.api.types import LabelValue, ObjectName, annotation_keys, label_keys
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
@@ -166,6 +167,11 @@ class ConfigSyncSpec(Model):
             cel="self.direction != 'ConfigMapToZooKeeper' || self.keys.separator == oldSelf.keys.separator",
         ),
         Rule(
+            "cannot be changed with format Json or Yaml, whose maps it takes apart; create another ConfigSync",
+            field="keys.separator",
+            cel="!(self.format.type in ['Json', 'Yaml']) || self.keys.separator == oldSelf.keys.separator",
+        ),
+        Rule(
             "cannot be changed with direction: ConfigMapToZooKeeper: the keys are named by whoever writes the "
             "ConfigMap; change the field back, or create another ConfigSync",
             field="keys.stripPrefix",
@@ -198,6 +204,11 @@ class ConfigSyncSpec(Model):
             cel="!has(self.zookeeper.sources) || self.zookeeper.sources.size() == 0 || self.onDelete != 'DeleteZnodes'",
             holds=_sources_are_kept,
         ),
+        Rule(
+            "cannot be changed: the ConfigMap holds the content in this form; create another ConfigSync for another",
+            field="format",
+            cel="self.format == oldSelf.format",
+        ),
     )
 
     zookeeper: ZooKeeperSide
@@ -216,6 +227,8 @@ class ConfigSyncSpec(Model):
     """How many deletions within 5 minutes need an approval."""
     keys: Keys = Keys()
     """Which znodes of the subtree are keys, and how the keys are named."""
+    format: Format = Format()
+    """Whether each znode is a key of the ConfigMap, or all of them are one file in it."""
     rollout: Annotated[
         tuple[Workload, ...],
         Field(

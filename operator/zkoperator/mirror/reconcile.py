@@ -285,7 +285,9 @@ class MirrorReconciler:
         given = _status_input(plan, sync, state, content)
         if manifest is not None and (plan.conflicts or plan.flapping or plan.contested):
             rivals = rivals_of(manifest, plan.contested, FIELD_MANAGER) if plan.contested else ()
-            given = replace(given, managers=managers_of(manifest), rivals=rivals)
+            file = sync.format.key if sync.format is not None else ""
+            keys = {item.key for item in (*plan.conflicts, *plan.flapping)}
+            given = replace(given, managers=managers_of(manifest, file, keys), rivals=rivals)
         if plan.common is not None:
             state.sides.common = plan.common
         if plan.stop is not None:

@@ -18,11 +18,13 @@ from zkoperator.api.sync import (
     Mode,
     OnDelete,
 )
+from zkoperator.api.sync_format import FormatType
 from zkoperator.api.sync_source import GrantedClusterRef, ZnodeAcl
 from zkoperator.api.tls import ZooKeeperTls
 from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
 from zkoperator.mirror.model.decoration import Decoration
+from zkoperator.mirror.model.file_format import FileFormat
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
 from zkoperator.mirror.model.naming import Naming
@@ -86,7 +88,8 @@ class Source:
 class ValidatedSync:
     """A ConfigSync with a valid spec. `rules` have no adoption policy: the planner adds it at a first synchronisation.
 
-    `resolve` and `approved` are annotations with a user's decisions; `status` is the one last written.
+    `resolve` and `approved` are annotations with a user's decisions; `status` is the one last written. `format` is None
+    where each znode is a key of the ConfigMap.
     """
 
     namespace: str
@@ -110,6 +113,7 @@ class ValidatedSync:
     deleting: bool
     has_finalizer: bool
     status: ConfigSyncStatus
+    format: FileFormat | None = None
 
     @property
     def cluster(self) -> Key | None:
@@ -221,6 +225,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         deleting=is_deleting(raw),
         has_finalizer=FINALIZER in finalizers_of(raw),
         status=parsed.status,
+        format=_format(spec),
     )
 
 
@@ -233,6 +238,13 @@ def _asked(cluster: GrantedClusterRef | None, own: str, *, writes: bool) -> Aske
     if cluster is None or cluster.namespace in (None, own):
         return None
     return Asked(str(cluster.namespace), GrantAccess.READ_WRITE if writes else GrantAccess.READ_ONLY)
+
+
+def _format(spec: ConfigSyncSpec) -> FileFormat | None:
+    given = spec.format
+    if given.type is FormatType.KEYS or given.key is None:
+        return None
+    return FileFormat(given.type, given.key, str(spec.keys.separator))
 
 
 def _tls(asked: ZooKeeperTls) -> SourceTls:

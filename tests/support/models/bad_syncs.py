@@ -67,6 +67,14 @@ SYNCS = (
         "at most 16",
         "at most 16 items",
     ),
+    _sync("a file without a key", {"format": {"type": "Yaml"}}, "spec.format.key", "that has the file"),
+    _sync("a key without a file", {"format": {"key": "a.yaml"}}, "spec.format.key", "write the type of the file"),
+    _sync(
+        "a key that is none", {"format": {"type": "Json", "key": "a/b"}}, "spec.format.key", "write a key of letters"
+    ),
+    _sync(
+        "a syntax that is none", {"format": {"type": "Toml", "key": "a"}}, "spec.format.type", "", "Unsupported value"
+    ),
     _path("path without a slash", "apps/shop", "absolute path such as /apps/shop"),
     _path("path that ends in a slash", "/apps/shop/", "none at the end"),
     _path("the whole tree, both ways", "/", "can only be pulled"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from zkoperator.api.sync import ConfigSync, Direction
+from zkoperator.api.sync_format import FormatType
 from zkoperator.cli.view.manifests import Document, joined
 from zkoperator.errors import FieldError
 from zkoperator.kube.port import FIELD_MANAGER, Manifest
@@ -20,7 +21,11 @@ Keeps = Callable[[ConfigSync, ConfigSync], bool]
 _UNCHANGEABLE: Final[tuple[tuple[str, Keeps], ...]] = (
     ("spec.zookeeper.path", lambda old, new: old.spec.zookeeper.path == new.spec.zookeeper.path),
     ("spec.configMap.name", lambda old, new: _pushes(new) or old.config_map_name == new.config_map_name),
-    ("spec.keys.separator", lambda old, new: not _pushes(new) or old.spec.keys.separator == new.spec.keys.separator),
+    ("spec.format", lambda old, new: old.spec.format == new.spec.format),
+    (
+        "spec.keys.separator",
+        lambda old, new: not (_pushes(new) or _nests(new)) or old.spec.keys.separator == new.spec.keys.separator,
+    ),
     (
         "spec.keys.stripPrefix",
         lambda old, new: not _pushes(new) or old.spec.keys.strip_prefix == new.spec.keys.strip_prefix,
@@ -31,6 +36,10 @@ _UNCHANGEABLE: Final[tuple[tuple[str, Keeps], ...]] = (
 
 def _pushes(sync: ConfigSync) -> bool:
     return sync.spec.direction is Direction.CONFIG_MAP_TO_ZOOKEEPER
+
+
+def _nests(sync: ConfigSync) -> bool:
+    return sync.spec.format.type in (FormatType.JSON, FormatType.YAML)
 
 
 def refused_changes(old: ConfigSync, new: ConfigSync) -> tuple[FieldError, ...]:

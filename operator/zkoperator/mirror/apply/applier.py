@@ -7,6 +7,7 @@ from dataclasses import replace
 from zkoperator.api.reasons import SyncReason
 from zkoperator.errors import (
     ConflictError,
+    FieldError,
     ForbiddenError,
     InvalidError,
     TooLargeError,
@@ -17,13 +18,21 @@ from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
 from zkoperator.mirror.apply.claims import release, release_claim, take_ledger
 from zkoperator.mirror.apply.inheritance import AclHiddenError, ParentGoneError, with_inherited_acls
 from zkoperator.mirror.model.decision import Problem
+from zkoperator.mirror.model.file_format import FileFormat, FileView
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.meter import PULL, PUSH, UNMETERED, Meter
 from zkoperator.mirror.observe.both_sides import BothSides
 from zkoperator.mirror.observe.claimants import Claimants
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.subtree import Subtree
-from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap, manifest, merge_patch
+from zkoperator.mirror.plan.pull import (
+    VALUES_LIMIT,
+    CreateConfigMap,
+    WriteConfigMap,
+    in_file,
+    manifest,
+    merge_patch,
+)
 from zkoperator.mirror.plan.push import OWN_OPERATIONS, PushMulti
 from zkoperator.mirror.plan.steps import ClaimLedger, Step
 from zkoperator.mirror.settings import MirrorSettings
@@ -36,7 +45,8 @@ from zkoperator.zk.snapshot import Znode
 
 logger = logging.getLogger(__name__)
 
-Write = CreateConfigMap | WriteConfigMap | PushMulti
+ConfigMapStep = CreateConfigMap | WriteConfigMap
+Write = ConfigMapStep | PushMulti
 
 _SUSPECT_BYTES = 65_536
 """When a push of fewer bytes is lost, its size is not the cause."""
@@ -130,9 +140,7 @@ class Applier:
         cache.claimed_until_s = self._clock.now_s() + self._settings.retry_s
         cache.is_known = cache.is_mine = cache.ledger is not None
 
-    async def _write_config_map(
-        self, step: CreateConfigMap | WriteConfigMap, sync: ValidatedSync, sides: BothSides
-    ) -> None:
+    async def _write_config_map(self, step: ConfigMapStep, sync: ValidatedSync, sides: BothSides) -> None:
         values = await _values(_subtree(sides), step.puts, step.paths) | dict(step.values)
         carried = sides.config_map.writing()
         try:
@@ -157,22 +165,41 @@ class Applier:
 
     async def _send(
         self,
-        step: CreateConfigMap | WriteConfigMap,
+        step: ConfigMapStep,
         values: Mapping[str, bytes],
         sync: ValidatedSync,
         sides: BothSides,
     ) -> Manifest | None:
+        binary = sides.config_map.binary_keys()
+        if sync.format is not None:
+            step, values, binary = self._in_file(step, values, sync.format, sides)
         self._meter.requested("configmap")
         if isinstance(step, CreateConfigMap):
             return await self._api.create(CONFIG_MAPS, sync.namespace, manifest(step, values, sync.name))
-        patch = merge_patch(step, values, sides.config_map.binary_keys())
+        patch = merge_patch(step, values, binary)
         return await self._api.patch(
             CONFIG_MAPS, sync.namespace, sync.config_map, patch, resource_version=step.resource_version
         )
 
-    def _leave_largest_out(
-        self, step: CreateConfigMap | WriteConfigMap, sides: BothSides, error: TooLargeError
-    ) -> None:
+    def _in_file(
+        self, step: ConfigMapStep, values: Mapping[str, bytes], given: FileFormat, sides: BothSides
+    ) -> tuple[ConfigMapStep, Mapping[str, bytes], dict[str, bool]]:
+        """Return the step that writes the whole file, over the very version that was merged."""
+        view = sides.config_map.view(step.resource_version) if isinstance(step, WriteConfigMap) else FileView({})
+        if view is None:
+            raise ConflictError("the ConfigMap changed meanwhile")
+        unfit = {key: why for key in step.puts if (why := given.problem_of(key, values[key]))}
+        for key, why in unfit.items():
+            until_s = self._clock.now_s() + self._settings.reread_s
+            sides.backlog.unfit.note(Problem(SyncReason.KEY_INVALID, key, why), until_s)
+        if unfit:
+            raise ConflictError("the file cannot hold some of the keys")
+        whole, written = in_file(step, values, view, given)
+        if sum(map(len, written.values())) + view.beside_bytes > VALUES_LIMIT:
+            raise TooLargeError((FieldError(given.key, f"has more than {VALUES_LIMIT} bytes with what is beside it"),))
+        return whole, written, {given.key: view.is_binary}
+
+    def _leave_largest_out(self, step: ConfigMapStep, sides: BothSides, error: TooLargeError) -> None:
         """Leave out the largest key. The exact limit is not known, so each pass leaves out one more key."""
         if not step.puts:
             raise error

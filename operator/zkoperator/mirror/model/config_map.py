@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from zkoperator.kube.port import Manifest
 from zkoperator.mirror.model.decoration import marks_of
+from zkoperator.mirror.model.file_format import FileView
 from zkoperator.mirror.model.keys import decode_binary, decode_text
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION
 from zkoperator.zk.snapshot import digest_of
@@ -27,7 +28,8 @@ class Held(NamedTuple):
 class Content:
     """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none, and so is `zxid_text`.
 
-    `marks`: see `marks_of`.
+    `marks`: see `marks_of`. `flaw`: why the file that has the keys cannot be read, "" if it can or if there is none.
+    `beside_bytes`: bytes of values that are no keys of the operator, beside a file.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Content:
     immutable: bool
     marks: Mapping[str, bytes] = field(default_factory=dict)
     zxid_text: str = ""
+    flaw: str = ""
+    beside_bytes: int = 0
 
     @property
     def number(self) -> int:
@@ -48,8 +52,8 @@ class Content:
         return int(self.resource_version) if self.resource_version.isdecimal() else 0
 
 
-def content_of(config_map: Mapping[str, Any]) -> Content:
-    """Read a ConfigMap's manifest."""
+def content_of(config_map: Mapping[str, Any], view: FileView | None = None) -> Content:
+    """Read a ConfigMap's manifest. `view`: what it has in a file, where its keys are in one."""
     meta = config_map["metadata"]
     annotations: Mapping[str, str] = meta.get("annotations") or {}
     base_text = annotations.get(BASE_ANNOTATION, "")
@@ -57,7 +61,7 @@ def content_of(config_map: Mapping[str, Any]) -> Content:
         name=meta["name"],
         uid=meta.get("uid", ""),
         resource_version=meta.get("resourceVersion", ""),
-        keys=_keys_of(config_map),
+        keys=_keys_of(config_map) if view is None else _keys_in(view),
         base_text=base_text,
         annotation_bytes=sum(len(key) + len(value) for key, value in annotations.items()) - len(base_text),
         label=(meta.get("labels") or {}).get(SYNC_LABEL),
@@ -65,6 +69,8 @@ def content_of(config_map: Mapping[str, Any]) -> Content:
         immutable=config_map.get("immutable") is True,
         marks=marks_of(meta),
         zxid_text=annotations.get(ZXID_ANNOTATION, ""),
+        flaw=view.flaw if view is not None else "",
+        beside_bytes=view.beside_bytes if view is not None else 0,
     )
 
 
@@ -84,8 +90,14 @@ def _with_shared_names(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {sys.intern(name): value for name, value in fields.items()}
 
 
-def managers_of(config_map: Mapping[str, Any]) -> dict[str, str]:
-    """Return the field manager that last wrote each key, where the API server has recorded it; folded or not."""
+def managers_of(config_map: Mapping[str, Any], file: str = "", keys: Collection[str] = ()) -> dict[str, str]:
+    """Return the field manager that last wrote each key, where the API server has recorded it; folded or not.
+
+    `file`: the key of the ConfigMap that has all these keys as a file: who wrote it last has written each of them.
+    """
+    if file:
+        writer = managers_of(config_map).get(file)
+        return dict.fromkeys(keys, writer) if writer is not None else {}
     found: dict[str, str] = {}
     for entry in _managed_fields(config_map):
         fields = entry.get("fieldsV1") or {}
@@ -133,6 +145,10 @@ def _keys_of(config_map: Mapping[str, Any]) -> dict[str, Held]:
         value = decode_binary(text)
         keys[key] = Held(digest_of(value), len(value), binary=True)
     return keys
+
+
+def _keys_in(view: FileView) -> dict[str, Held]:
+    return {key: Held(digest_of(value), len(value), binary=False) for key, value in view.values.items()}
 
 
 def _controller(meta: Mapping[str, Any]) -> str | None:

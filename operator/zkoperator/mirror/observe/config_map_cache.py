@@ -5,11 +5,13 @@ late. When versions are numbers, a lower number is late too. This is only a hint
 on it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from zkoperator.mirror.model.config_map import Content, content_of
+from zkoperator.mirror.model.file_format import FileFormat, FileView, view_of
 from zkoperator.mirror.model.keys import decode_binary, decode_text
 from zkoperator.mirror.model.merge_base import Base, decode_base
 from zkoperator.mirror.model.names import BASE_ANNOTATION
@@ -26,20 +28,23 @@ class ConfigMapCache:
     _at_s: float = 0.0
     _content: Content | None = None
     _base: tuple[str, Base | None] = ("", None)
+    _view: FileView | None = None
+    """What the version of `_content` has in the file, where there is one."""
     _name: str = ""
+    _format: FileFormat | None = None
     _carried: str = ""
     must_read: bool = False
     deleted_s: float | None = None
     """Since when the ConfigMap has been gone, None while it exists."""
 
-    def is_named(self, name: str) -> None:
-        """Set the name of the ConfigMap. A new name clears the versions. The last merge base stays valid.
+    def is_named(self, name: str, given: FileFormat | None = None) -> None:
+        """Set the name of the ConfigMap and its format. A new one clears the versions. The last merge base stays valid.
 
         The first version is read from the API server, because the first list of an informer may be late.
         """
-        if name != self._name:
+        if (name, given) != (self._name, self._format):
             self.forget()
-            self._name, self._content, self.must_read = name, None, True
+            self._name, self._format, self._content, self.must_read = name, given, None, True
 
     def newest(self, stored: Mapping[str, Any] | None, now_s: float) -> Mapping[str, Any] | None:
         """Return the newest known manifest, None when no ConfigMap is known."""
@@ -82,8 +87,19 @@ class ConfigMapCache:
         version = manifest["metadata"].get("resourceVersion", "")
         known = self._content
         if known is None or known.resource_version != version or known.uid != manifest["metadata"].get("uid", ""):
-            known = self._content = content_of(manifest)
+            self._view = view_of(manifest, self._format) if self._format is not None else None
+            known = self._content = content_of(manifest, self._view)
         return known
+
+    def reader(self, manifest: Mapping[str, Any]) -> Callable[[str], bytes]:
+        """Return what returns the value of a key of this manifest."""
+        self.content(manifest)
+        return partial(value_of, manifest) if self._view is None else self._view.values.__getitem__
+
+    def view(self, version: str) -> FileView | None:
+        """Return what this version has in the file, None when another version was read last."""
+        known = self._content
+        return self._view if known is not None and known.resource_version == version else None
 
     def binary_keys(self) -> dict[str, bool]:
         """Return whether each key of the last content is in `binaryData`."""

@@ -130,7 +130,7 @@ class Observer:
             content=sides.config_map.content(manifest) if manifest is not None else None,
             base=_base_of(manifest, sides.config_map),
             carried=sides.config_map.carried(),
-            value_of=partial(value_of, manifest if manifest is not None else {}),
+            value_of=sides.config_map.reader(manifest) if manifest is not None else partial(value_of, {}),
             ledger=ledger.ledger,
             ledger_is_mine=ledger.is_mine,
             claimed_by=ledger.claimed_by if ledger.claimed_until_s > now_s else "",
@@ -146,7 +146,7 @@ class Observer:
 
     async def config_map(self, sync: ValidatedSync, cache: ConfigMapCache) -> Mapping[str, Any] | None:
         """Return the newest known ConfigMap. One without our label is not in the store and is read."""
-        cache.is_named(sync.config_map)
+        cache.is_named(sync.config_map, sync.format)
         stored = self._stored(sync)
         known = cache.newest(stored, self._clock.now_s())
         if known is not None and not cache.must_read:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.decoration import NO_DECORATION, Decoration
+from zkoperator.mirror.model.file_format import FileFormat, FileView
 from zkoperator.mirror.model.keys import encode_binary, encode_text
 from zkoperator.mirror.model.merge_base import ANNOTATIONS_LIMIT, DIGEST_BYTES, Base, encode_base, short
 from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION, zxid_text
@@ -63,7 +64,7 @@ def fit_values(
     growth = {key: znode.data_length - (present[key].length if key in present else 0) for key, znode in puts.items()}
     growth |= {key: growth[key] + line for key, line in lines.items() if key in puts and key not in present}
     kept = {key: held.length for key, held in present.items() if key not in removes}
-    values = sum(kept.values())
+    values = sum(kept.values()) + (content.beside_bytes if content is not None else 0)
     stored = values + sum(map(_beside_value, kept)) + (content.annotation_bytes if content is not None else 0)
     fitting: dict[str, Znode] = {}
     for key in sorted(puts, key=lambda key: (growth[key] > 0, key)):
@@ -156,6 +157,24 @@ def manifest(step: CreateConfigMap, values: Mapping[str, bytes], sync: str) -> d
     }
     document: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
     return document | ({"data": data} if data else {}) | ({"binaryData": binary} if binary else {})
+
+
+def in_file(
+    step: CreateConfigMap | WriteConfigMap, values: Mapping[str, bytes], view: FileView, given: FileFormat
+) -> tuple[CreateConfigMap | WriteConfigMap, dict[str, bytes]]:
+    """Return the step and its values with the file as the one value, no value if nothing in the file changes.
+
+    Keys of the file that are not selected, or that stand for no znode, stay in it.
+    """
+    removes = step.removes if isinstance(step, WriteConfigMap) else frozenset()
+    changed = {key: values[key] for key in (*step.puts, *step.values)}
+    if not changed and not removes and isinstance(step, WriteConfigMap):
+        return step, {}
+    kept = {key: value for key, value in view.values.items() if key not in removes}
+    written = {given.key: given.render(kept | changed).encode()}
+    if isinstance(step, CreateConfigMap):
+        return replace(step, puts={}, values=written), written
+    return replace(step, puts={}, removes=frozenset(), values=written), written
 
 
 def pulled_digest(znode: Znode) -> bytes:

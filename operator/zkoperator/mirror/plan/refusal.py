@@ -55,7 +55,7 @@ def _refused_target(sync: ValidatedSync, observed: Observed, content: Content) -
         return SyncReason.TARGET_OWNED, message
     if sync.rules.pulls and observed.base is not None and _is_of_another_tree(sync, observed.base, observed.snapshot):
         return SyncReason.TARGET_NOT_ADOPTED, _other_tree_message(sync, observed.base)
-    return None
+    return (SyncReason.TARGET_INVALID, _flaw_message(sync, content)) if content.flaw else None
 
 
 def _label_command(sync: ValidatedSync) -> str:
@@ -87,6 +87,15 @@ def _other_tree_message(sync: ValidatedSync, base: Base) -> str:
         f"earlier ConfigSync; to merge them with {_in_one_line(sync.source.path)}: {merge}; "
         "else delete the ConfigMap, or choose another spec.configMap.name"
     )
+
+
+def _flaw_message(sync: ValidatedSync, content: Content) -> str:
+    named = f"key {sync.format.key} of ConfigMap {content.name}" if sync.format is not None else content.name
+    syntax = sync.format.type.value if sync.format is not None else ""
+    message = f"{named} is no {syntax} file at {content.flaw}; nothing is written on either side until it is corrected"
+    if sync.rules.pushes:
+        return message
+    return f"{message}, or until the key is removed, after which it is written again from the znodes"
 
 
 def _in_one_line(roots: str) -> str:

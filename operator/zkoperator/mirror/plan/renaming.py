@@ -108,6 +108,8 @@ def _blocked(changed: Mapping[str, str], content: Content, sync: ValidatedSync, 
         message = "with direction: ConfigMapToZooKeeper the keys are named by whoever writes the ConfigMap"
         return f"{message}; {_UNDO}, or the ConfigSync is deleted and created again"
     for key, new in changed.items():
+        if sync.format is not None and (why := sync.format.problem_of(new, None)):
+            return f"{shown_name(key)} would become {shown_name(new)}: {why}; {_UNDO}"
         held = content.keys.get(new) if new not in known else None
         if held is not None and held.digest != content.keys[key].digest:
             return f"{shown_name(key)} would become {shown_name(new)}, which the ConfigMap has already; {_UNDO}"

@@ -113,8 +113,8 @@ def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> 
 
 
 def _fitting_puts(context: StepContext, sorted_: Sorted) -> tuple[dict[str, Znode], list[Problem]]:
-    unfit = context.observed.unfit
     pulled = [item.key for item in sorted_.pulls if item.zookeeper is not None]
+    unfit = _unfit(context, pulled)
     wanted = {key: context.selected.keys[key] for key in pulled if key not in unfit}
     removes = frozenset(item.key for item in sorted_.pulls if item.zookeeper is None)
     lines = {key: index_bytes(key, context.selected) for key in wanted if is_short(key)}
@@ -122,6 +122,18 @@ def _fitting_puts(context: StepContext, sorted_: Sorted) -> tuple[dict[str, Znod
     message = "the values of a ConfigMap may have 1048576 bytes together and this one does not fit any more"
     found = [Problem(SyncReason.TOO_LARGE, key, message) for key in sorted(refused)]
     return puts, [*found, *(unfit[key] for key in pulled if key in unfit)]
+
+
+def _unfit(context: StepContext, keys: list[str]) -> dict[str, Problem]:
+    """Return the keys that the ConfigMap cannot hold: refused by the API server, or impossible in the file."""
+    unfit, given = dict(context.observed.unfit), context.sync.format
+    for key in keys if given is not None else ():
+        data = context.selected.keys[key].data
+        if given is not None and (why := given.problem_of(key, data)):
+            unfit[key] = Problem(SyncReason.KEY_INVALID, key, why)
+        elif data is not None and key in unfit and unfit[key].reason is SyncReason.KEY_INVALID:
+            del unfit[key]  # of an earlier value
+    return unfit
 
 
 def _no_room(key: str) -> Problem:

@@ -180,6 +180,8 @@ def test_a_config_map_that_the_api_server_would_refuse_is_told(
         ({}, {"configMap": {"name": "other"}}, "spec.configMap.name"),
         ({"direction": "ConfigMapToZooKeeper"}, {"keys": {"separator": "."}}, "spec.keys.separator"),
         ({"direction": "ConfigMapToZooKeeper"}, {"keys": {"stripPrefix": "a"}}, "spec.keys.stripPrefix"),
+        ({}, {"format": {"type": "Yaml", "key": "a"}}, "spec.format"),
+        ({"format": {"type": "Json", "key": "a"}}, {"keys": {"separator": "."}}, "spec.keys.separator"),
     ],
 )
 def test_a_change_that_the_api_server_would_refuse_is_told(

@@ -1,0 +1,104 @@
+"""The whole tree as one file under one key of the ConfigMap: keys and values to text, and back. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from zkoperator.api.sync_format import FormatType
+from zkoperator.mirror.model.formats import dotenv_text, json_text, properties_text, yaml_text
+from zkoperator.mirror.model.formats.text import BadTextError, refuse
+from zkoperator.mirror.model.keys import decode_binary
+
+_LONGEST_FLAW: Final = 300
+_NO_TEXT: Final = "its value is no UTF-8 text"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """The syntax of the file, the key of the ConfigMap that has it, and what stands between the names in a key."""
+
+    type: FormatType
+    key: str
+    separator: str
+
+    def parse(self, text: str) -> dict[str, str]:
+        """Return the values by key.
+
+        Raises:
+            BadTextError: the text is not in the syntax, or has what znodes cannot hold.
+        """
+        match self.type:
+            case FormatType.PROPERTIES:
+                return properties_text.parse(text)
+            case FormatType.DOTENV:
+                return dotenv_text.parse(text)
+            case FormatType.JSON:
+                return json_text.parse(text, self.separator)
+            case _:
+                return yaml_text.parse(text, self.separator)
+
+    def render(self, values: Mapping[str, bytes]) -> str:
+        """Return the file, the same for the same values. `problem_of` is "" for each of them."""
+        texts = {key: value.decode() for key, value in values.items()}
+        match self.type:
+            case FormatType.PROPERTIES:
+                return properties_text.render(texts)
+            case FormatType.DOTENV:
+                return dotenv_text.render(texts)
+            case FormatType.JSON:
+                return json_text.render(texts, self.separator)
+            case _:
+                return yaml_text.render(texts, self.separator)
+
+    def problem_of(self, key: str, value: bytes | None) -> str:
+        """Return why the file cannot hold this key, "" if it can. `value` is None while it is not known."""
+        problem = dotenv_text.problem_of_key(key) if self.type is FormatType.DOTENV else ""
+        if problem or value is None:
+            return (
+                problem and f"{problem}: rename the znode, leave it out by spec.keys.exclude, or write another format"
+            )
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            problem = _NO_TEXT
+        else:
+            problem = dotenv_text.problem_of_value(text) if self.type is FormatType.DOTENV else ""
+        return problem and f"{problem}, which {self.type.value} cannot hold; leave it out by spec.keys.exclude"
+
+
+class FileView(NamedTuple):
+    """What a ConfigMap has in the file.
+
+    Args:
+        values: by key; empty when there is no file, or none that can be read.
+        flaw: why the file cannot be read, "" if it can.
+        is_binary: whether it stands in `binaryData`.
+        beside_bytes: bytes of all other values of the ConfigMap.
+    """
+
+    values: Mapping[str, bytes]
+    flaw: str = ""
+    is_binary: bool = False
+    beside_bytes: int = 0
+
+
+def view_of(config_map: Mapping[str, Any], given: FileFormat) -> FileView:
+    """Return what the ConfigMap has in the file. Other keys of the ConfigMap are not the operator's."""
+    data, binary = config_map.get("data") or {}, config_map.get("binaryData") or {}
+    beside = sum(len(text.encode()) for key, text in data.items() if key != given.key)
+    beside += sum(len(text) * 3 // 4 for key, text in binary.items() if key != given.key)
+    is_binary = given.key in binary
+    try:
+        text = _text(decode_binary(binary[given.key])) if is_binary else data.get(given.key, "")
+        values = given.parse(text)
+    except BadTextError as error:
+        return FileView({}, str(error)[:_LONGEST_FLAW], is_binary, beside)
+    return FileView({key: value.encode() for key, value in values.items()}, "", is_binary, beside)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        text = data[: error.start].decode()
+        refuse(text, len(text), "this is no UTF-8 text")
