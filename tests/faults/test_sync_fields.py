@@ -31,6 +31,10 @@ _NOT_ADMIN = 15
 # For each field two specs that differ in it alone.
 PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("zookeeper", "clusterRef", "name"): ({}, {"zookeeper": {"clusterRef": {"name": "other"}}}),
+    ("zookeeper", "clusterRef", "namespace"): (
+        {},
+        {"zookeeper": {"clusterRef": {"name": "main", "namespace": "other"}}},
+    ),
     ("zookeeper", "hosts"): ({"zookeeper": {"hosts": "zk:2181"}}, {"zookeeper": {"hosts": "main:2181"}}),
     ("zookeeper", "path"): ({}, {"path": "/apps/other"}),
     ("zookeeper", "sources", "path"): (

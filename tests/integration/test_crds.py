@@ -1,10 +1,9 @@
-"""A real API server takes the CRDs, judges objects as the operator does, and shows them at a summary."""
+"""A real API server takes the CRDs, and judges objects as the operator does."""
 
 import asyncio
 import json
 import random
-import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ import yaml
 
 from testbed.api import ApiServer
 from tests.support.machines.api_client import ApiClient
+from tests.support.machines.kubectl import Kubectl, with_our_kinds
 from tests.support.models.bad import Bad
 from tests.support.models.bad_objects import BAD_OBJECTS
 from tests.support.models.documents import objects_in
-from tests.support.waiting import eventually
+from tests.support.models.least_objects import backup, cluster, schedule, several, sync
 from tests.support.worlds.kube_contract import client_of
 from zkoperator.api.backup import ZooKeeperBackup
 from zkoperator.api.backup_schedule import ZooKeeperBackupSchedule
@@ -48,22 +48,10 @@ RESOURCES: dict[str, tuple[Resource, type[Model]]] = {
     "ZNode": (ZNODES, ZNode),
 }
 
-Kubectl = Callable[..., subprocess.CompletedProcess[str]]
-
 
 @pytest.fixture(scope="module")
 def kubectl(api_server: ApiServer) -> Kubectl:
-    """kubectl of the same server, with our CRDs applied as users apply them."""
-
-    def run(*arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [str(api_server.kubectl), f"--kubeconfig={api_server.kubeconfig}", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
-        assert not check or done.returncode == 0, done.stderr
-        return done
-
-    run("apply", "-f", str(ROOT / "crds"))
-    run("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
-    return run
+    return with_our_kinds(api_server)
 
 
 @pytest.fixture
@@ -77,32 +65,6 @@ async def user(api_server: ApiServer, kubectl: Kubectl) -> AsyncIterator[ApiClie
     """Somebody who writes objects, without any code of the operator."""
     async with ApiClient(api_server.kubeconfig) as client:
         yield client
-
-
-def cluster(name: str = "main", **spec: Any) -> Manifest:
-    return {"metadata": {"name": name}, "spec": spec}
-
-
-def sync(name: str = "shop", **spec: Any) -> Manifest:
-    return {"metadata": {"name": name}, "spec": {"zookeeper": {"clusterRef": {"name": "a"}, "path": "/a"}, **spec}}
-
-
-def several(*paths: str) -> dict[str, Any]:
-    """The fields that differ in a ConfigSync of several subtrees."""
-    sources = [{"path": path} for path in paths]
-    side = {"clusterRef": {"name": "a"}, "sources": sources}
-    return {"zookeeper": side, "direction": "ZooKeeperToConfigMap"}
-
-
-def backup(name: str = "main-1", **spec: Any) -> Manifest:
-    storage = {"persistentVolumeClaim": {"claimName": "backups"}}
-    return {"metadata": {"name": name}, "spec": {"clusterRef": {"name": "main"}, "storage": storage, **spec}}
-
-
-def schedule(name: str = "hourly", **spec: Any) -> Manifest:
-    template = {"storage": {"persistentVolumeClaim": {"claimName": "backups"}}}
-    source = {} if "hosts" in spec else {"clusterRef": {"name": "main"}}
-    return {"metadata": {"name": name}, "spec": {**source, "schedule": "0 * * * *", "template": template, **spec}}
 
 
 async def refusal(user: ApiClient, kind: str, namespace: str, manifest: Manifest) -> list[FieldError]:
@@ -316,93 +278,3 @@ async def test_the_server_and_the_operator_agree_on_any_text(user: ApiClient) ->
     ]
     assert disagreed == []
     assert 20 < sum(ours) < len(ours) - 20, "the texts must try both verdicts"
-
-
-def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, Any]:
-    since = "2026-01-01T00:00:00Z"
-    return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since}
-
-
-async def test_one_look_says_whether_a_cluster_is_fine_and_if_not_why(
-    api: KubeClient, kubectl: Kubectl, namespace: str
-) -> None:
-    await api.apply(ZOOKEEPER_CLUSTERS, namespace, cluster())
-    conditions = [
-        condition("Ready", "False", "MemberDown", "main-zk-2 does not answer; see its log"),
-        condition("Available", "True", "QuorumServes"),
-    ]
-    status = {"replicas": 3, "readyReplicas": 2, "leader": "main-zk-0", "version": "3.9.4", "conditions": conditions}
-    await api.patch(ZOOKEEPER_CLUSTERS, namespace, "main", {"status": status}, subresource="status")
-    head, row = kubectl("get", "zk", "-n", namespace).stdout.splitlines()
-    columns = ["NAME", "REPLICAS", "SERVING", "LEADER", "VERSION", "AVAILABLE", "READY", "REASON", "AGE", "MESSAGE"]
-    assert head.split() == columns
-    assert row.split()[:8] == ["main", "3", "2", "main-zk-0", "3.9.4", "True", "False", "MemberDown"]
-    assert row.endswith("main-zk-2 does not answer; see its log")
-
-
-async def test_one_look_says_whether_a_sync_is_fine_and_if_not_why(
-    api: KubeClient, kubectl: Kubectl, namespace: str
-) -> None:
-    await api.apply(CONFIG_SYNCS, namespace, sync())
-    conditions = [condition("Ready", "False", "Conflict", "db__pool_size was edited on both sides")]
-    status = {"configMap": "shop", "keys": 7, "zxid": "0x100000a2b", "conditions": conditions}
-    await api.patch(CONFIG_SYNCS, namespace, "shop", {"status": status}, subresource="status")
-    head, row = kubectl("get", "zksync", "-n", namespace).stdout.splitlines()
-    head_names = "NAME PATH CONFIGMAP DIRECTION READY REASON KEYS ZXID AGE MESSAGE"
-    assert head.split() == head_names.split()
-    assert "db__pool_size was edited on both sides" in row
-    assert row.split()[:8] == ["shop", "/a", "shop", "TwoWay", "False", "Conflict", "7", "0x100000a2b"]
-
-
-async def test_one_look_says_which_subtrees_are_pulled_together(
-    api: KubeClient, kubectl: Kubectl, namespace: str
-) -> None:
-    await api.apply(CONFIG_SYNCS, namespace, {"metadata": {"name": "shop"}, "spec": several("/common", "/shop")})
-    _, row = kubectl("get", "zksync", "-n", namespace).stdout.splitlines()
-    name, paths, _ = row.split(maxsplit=2)
-    assert name == "shop"
-    assert [part["path"] for part in json.loads(paths)] == ["/common", "/shop"]
-
-
-async def test_one_look_says_whether_there_is_a_backup_and_if_not_why(
-    api: KubeClient, kubectl: Kubectl, namespace: str
-) -> None:
-    await api.apply(ZOOKEEPER_BACKUPS, namespace, backup())
-    conditions = [condition("Complete", "False", "NoSyncedMember", "no member is synced; attempt 1 of 3")]
-    status = {"zxid": "0x100000a2b", "znodes": 7, "storedBytes": 900, "conditions": conditions}
-    await api.patch(ZOOKEEPER_BACKUPS, namespace, "main-1", {"status": status}, subresource="status")
-    head, row = kubectl("get", "zkb", "-n", namespace).stdout.splitlines()
-    assert head.split() == ["NAME", "CLUSTER", "STATE", "VERIFIED", "ZXID", "ZNODES", "SIZE", "AGE", "MESSAGE"]
-    assert row.split()[:3] == ["main-1", "main", "NoSyncedMember"]
-    assert row.endswith("no member is synced; attempt 1 of 3") and " 0x100000a2b " in row
-
-
-async def test_every_kind_is_in_all(api: KubeClient, kubectl: Kubectl, namespace: str) -> None:
-    await api.apply(ZOOKEEPER_CLUSTERS, namespace, cluster())
-    await api.apply(CONFIG_SYNCS, namespace, sync())
-    await api.apply(ZOOKEEPER_BACKUPS, namespace, backup())
-    names = set(kubectl("get", "all", "-n", namespace, "-o", "name").stdout.split())
-    assert {"zookeepercluster.zkoperator.dev/main", "configsync.zkoperator.dev/shop"} <= names
-    assert "zookeeperbackup.zkoperator.dev/main-1" in names
-
-
-async def test_kubectl_scales_a_cluster_within_its_bounds(api: KubeClient, kubectl: Kubectl, namespace: str) -> None:
-    await api.apply(ZOOKEEPER_CLUSTERS, namespace, cluster())
-    kubectl("scale", "zk/main", "--replicas=5", "-n", namespace)
-    stored = await api.get(ZOOKEEPER_CLUSTERS, namespace, "main")
-    assert stored is not None
-    assert stored["spec"]["replicas"] == 5
-    refused = kubectl("scale", "zk/main", "--replicas=10", "-n", namespace, check=False)
-    assert "less than or equal to 9" in refused.stderr
-
-
-async def test_kubectl_waits_for_a_condition(api: KubeClient, kubectl: Kubectl, namespace: str) -> None:
-    await api.apply(ZOOKEEPER_CLUSTERS, namespace, cluster())
-    status = {"observedGeneration": 1, "conditions": [condition("Ready", "True", "InSync")]}
-    await api.patch(ZOOKEEPER_CLUSTERS, namespace, "main", {"status": status}, subresource="status")
-    kubectl("wait", "--for=condition=Ready", "zk/main", "-n", namespace, "--timeout=30s")
-
-
-async def test_kubectl_explains_a_field(api: KubeClient, kubectl: Kubectl) -> None:
-    """The API server offers a new kind to kubectl a moment after it has taken its definition."""
-    await eventually(lambda: "Number of voters" in kubectl("explain", "zk.spec.replicas").stdout)
