@@ -82,8 +82,9 @@ class Writer:
 
     def __enter__(self) -> "Writer":
         self._client = connected(self._hosts, **self.options)
-        self._client.ensure_path(self.root)
-        self._client.create(f"{self.root}/counter", b"0")
+        # On a busy machine a connection may be lost right here; both can be done again.
+        self._client.retry(self._client.ensure_path, f"{self.root}/counter")
+        self._client.retry(self._client.set, f"{self.root}/counter", b"0")
         self._acknowledged_s = time.monotonic()
         self._thread.start()
         return self
