@@ -57,6 +57,12 @@ SEEN_ELSEWHERE |= {
     if field[0] == "bootstrap"
 }
 
+SEEN_ELSEWHERE |= {
+    field: "tests/unit/controller/test_grants.py, and in a ConfigSync tests/unit/mirror/test_granted.py"
+    for field in fields()
+    if field[0] == "grants"
+}
+
 # Values that a generator does not find by itself.
 EXAMPLES = {
     ("jvm", "flags"): {"flags": ["-XX:MaxGCPauseMillis=50"]},

@@ -87,7 +87,8 @@ def test_the_generator_makes_objects_of_both_verdicts(rest: Rest, kind: str) -> 
     seen: set[bool] = set()
     valid = objects(spec_schema(kind))
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=_unhurried, database=None, derandomize=True)
+    # Of all ConfigSyncs that fit the schema, one in forty keeps the rules between fields.
+    @settings(max_examples=400, deadline=None, suppress_health_check=_unhurried, database=None, derandomize=True)
     @given(spec=st.one_of(valid, spoiled(valid)))
     def collect(spec: Any) -> None:
         seen.add(not verdicts(rest, kind, spec)[0])
