@@ -88,7 +88,9 @@ def test_the_generator_makes_objects_of_both_verdicts(rest: Rest, kind: str) -> 
     valid = objects(spec_schema(kind))
 
     # Of all ConfigSyncs that fit the schema, one in forty keeps the rules between fields.
-    @settings(max_examples=400, deadline=None, suppress_health_check=_unhurried, database=None, derandomize=True)
+    examples = 400 if kind == "configsyncs" else 60
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=_unhurried, database=None, derandomize=True)
     @given(spec=st.one_of(valid, spoiled(valid)))
     def collect(spec: Any) -> None:
         seen.add(not verdicts(rest, kind, spec)[0])
