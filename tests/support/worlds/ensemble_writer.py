@@ -83,8 +83,9 @@ class Writer:
     def __enter__(self) -> "Writer":
         self._client = connected(self._hosts, **self.options)
         # On a busy machine a connection may be lost right here; both can be done again.
-        self._client.retry(self._client.ensure_path, f"{self.root}/counter")
-        self._client.retry(self._client.set, f"{self.root}/counter", b"0")
+        retry: Any = self._client.retry
+        retry(self._client.ensure_path, f"{self.root}/counter")
+        retry(self._client.set, f"{self.root}/counter", b"0")
         self._acknowledged_s = time.monotonic()
         self._thread.start()
         return self
