@@ -292,8 +292,7 @@ class Applier:
             self._require_unchanged_cluster(cluster),
             self._require_unchanged_pods(cluster, observed, step.claim.member),
         )
-        if not step.claim.deleting:
-            await self._volumes.delete(cluster, step.claim)
+        await self._volumes.delete(cluster, step.claim)
         return await self._restart(cluster, observed, step.restart) if step.restart is not None else ""
 
     async def _evict(self, cluster: ValidatedCluster, step: RestartPod, version: str) -> str:

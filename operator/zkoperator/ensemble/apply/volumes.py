@@ -31,8 +31,16 @@ class VolumeWriter:
                 await self._record(cluster, step)
 
     async def delete(self, cluster: ValidatedCluster, claim: ClaimView) -> None:
-        """Delete exactly this claim; it and its volume go when the pod that uses it has ended."""
+        """Delete exactly this claim; it and its volume go when the pod that uses it has ended.
+
+        Pods and claims are followed apart: one that was deleted before may be gone, and the pod on a new one already.
+        """
         where = PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace, claim.name
+        if claim.deleting:
+            live = await self._api.get(*where)
+            if live is None or live["metadata"]["uid"] != claim.uid:
+                raise ConflictError(f"claim {claim.name} has gone since it was observed")
+            return
         await self._api.delete(*where, uid=claim.uid, resource_version=claim.resource_version)
 
     async def _expand(self, cluster: ValidatedCluster, step: ExpandClaim) -> None:
