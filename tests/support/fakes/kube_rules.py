@@ -39,9 +39,10 @@ class ApiObject:
         return str(self.manifest["metadata"]["uid"])
 
     def is_orphan(self, alive: set[str]) -> bool:
-        """Whether it has owners and none of them lives."""
-        owners = self.manifest["metadata"].get("ownerReferences") or []
-        return bool(owners) and not any(owner["uid"] in alive for owner in owners)
+        """Whether it has owners, none of them lives, and it is not being deleted already."""
+        metadata = self.manifest["metadata"]
+        owners = metadata.get("ownerReferences") or []
+        return bool(owners) and not metadata.get("deletionTimestamp") and not any(o["uid"] in alive for o in owners)
 
     def successor(self, manifest: Manifest) -> "ApiObject":
         """Return the object in its next state, owners as before."""
