@@ -4,6 +4,7 @@ A field is the path to a leaf. A list that Kubernetes merges by key is descended
 """
 
 import json
+import marshal
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -35,15 +36,13 @@ SERVER_FIELDS = frozenset(
 
 
 _T = TypeVar("_T")
+_WITHOUT_REFERENCES = 2
+"""The last version of `marshal` that writes an object twice which stands in two places."""
 
 
 def copy(value: _T) -> _T:
-    """Return a deep copy of plain JSON, several times faster than `copy.deepcopy`."""
-    if isinstance(value, dict):
-        return {key: copy(each) for key, each in value.items()}  # type: ignore[return-value]
-    if isinstance(value, list):
-        return [copy(each) for each in value]  # type: ignore[return-value]
-    return value
+    """Return a deep copy of plain JSON, some ten times faster than `copy.deepcopy`."""
+    return marshal.loads(marshal.dumps(value, _WITHOUT_REFERENCES))  # type: ignore[arg-type, no-any-return]
 
 
 def leaves(value: Json, path: Path = (), name: str = "") -> Iterator[tuple[Path, Json]]:
