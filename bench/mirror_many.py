@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure
-from tests.support.fakes import kube as fake_kube
+from tests.support.fakes import kube, kube_store
 from tests.support.waiting import eventually
 from tests.support.worlds.mirror import NAMESPACE, World
 from zkoperator.kube.port import CONFIG_SYNCS
@@ -95,7 +95,8 @@ async def _allocated_mib(world: World, ready: Ready) -> float:
 
     Its answers share no text with the server that holds them, as no answer of a real one does.
     """
-    fake_kube.copy = lambda value: json.loads(json.dumps(value))  # type: ignore[attr-defined]
+    for module in (kube, kube_store):
+        module.copy = lambda value: json.loads(json.dumps(value))  # type: ignore[attr-defined]
     ready.names.clear()
     gc.collect()
     tracemalloc.start()
