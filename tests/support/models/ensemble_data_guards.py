@@ -6,12 +6,18 @@ from typing import Any
 import pytest
 
 from tests.support.models.ensemble_guards import Guard, at_rest, planned, told
+from tests.support.models.ensemble_members import Disk
 from tests.support.models.ensemble_simulation import BAD, BETTER, NAMES, UID, Simulation, raw_cluster
+from zkoperator.ensemble.build.children import Child
+from zkoperator.ensemble.model.configuration import Configuration, Server, server_of
 from zkoperator.ensemble.observe.answers import NotServing
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import Running
+from zkoperator.ensemble.plan import child_steps as desired
+from zkoperator.ensemble.plan import claim_steps as claims
 from zkoperator.ensemble.plan import founding, gate, roll
+from zkoperator.ensemble.plan.claim_steps import MEMBER
 from zkoperator.ensemble.plan.steps import RecordBootstrap, RestartPod
 from zkoperator.ensemble.validate import ValidatedCluster
 
@@ -126,6 +132,63 @@ def _every_claim_must_be_noted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("zkoperator.ensemble.plan.plan.bootstrap_steps", steps)
 
 
+def _retention(when_deleted: str) -> dict[str, Any]:
+    return {"retention": {"whenDeleted": when_deleted}}
+
+
+def claims_are_released_though_nobody_leads() -> None:
+    world = at_rest(storage=_retention("Delete"))
+    assert all(claim.owners == (UID,) for claim in world.claims.values())
+    world.dark = frozenset({1, 2, 3})
+    world.edit(storage=_retention("Retain"))
+    world.tick()
+    assert all(claim.owners == () and claim.membership == MEMBER for claim in world.claims.values())
+
+
+def claims_of_an_ensemble_that_was_never_founded_go_with_it() -> None:
+    world = Simulation(raw_cluster(3, image=BAD, storage=_retention("Delete")))
+    for _ in range(6):
+        world.tick()
+    assert len(world.claims) == 3
+    assert all(claim.owners == (UID,) and claim.membership == "" for claim in world.claims.values())
+
+
+def _only_a_leader_releases_claims(patch: pytest.MonkeyPatch) -> None:
+    steps = claims.claim_steps
+
+    def released(cluster: ValidatedCluster, observed: Observed) -> Any:
+        return steps(cluster, observed) if observed.committed is not None else ()
+
+    patch.setattr("zkoperator.ensemble.plan.plan.claim_steps", released)
+
+
+# Kept claims
+
+
+def some_kept_claims_are_enough_to_bring_the_ensemble_back_by_hand() -> None:
+    world = Simulation(raw_cluster(3))
+    committed = Configuration(256, tuple(server_of(NAMES, member) for member in (1, 2, 3)))
+    world.committed, world.acknowledged, world.founded = committed, 7, 1
+    world.disks[1] = Disk(committed, 7)
+    world.claims[1] = ClaimView(NAMES.claim(1), "kept", "1", 1, MEMBER)
+    for _ in range(6):
+        world.tick()
+    assert set(world.pods) == {1, 2, 3}
+    assert world.children[Child.CONFIG_MAP]["data"]["members"].count("server.") == 3
+    assert world.plan is not None and not world.plan.settled
+    world.disks[2] = Disk(committed, 0)  # docs/recovery.md
+    world.settle()
+    assert (world.founded, world.acknowledged > 7) == (1, True)
+
+
+def _only_kept_claims_count(patch: pytest.MonkeyPatch) -> None:
+    def kept(cluster: ValidatedCluster, observed: Observed) -> tuple[Server, ...]:
+        found = observed.committed.servers if observed.committed is not None else observed.recorded
+        return found or tuple(server_of(cluster.names, m) for m in range(1, cluster.founders + 1))
+
+    patch.setattr(desired, "known_servers", kept)
+
+
 # Data that goes with the pod
 
 
@@ -196,6 +259,9 @@ def _founders_are_what_the_spec_says(patch: pytest.MonkeyPatch) -> None:
 
 
 GUARDS = (
+    Guard(claims_are_released_though_nobody_leads, _only_a_leader_releases_claims),
+    Guard(claims_of_an_ensemble_that_was_never_founded_go_with_it, _only_a_leader_releases_claims),
+    Guard(some_kept_claims_are_enough_to_bring_the_ensemble_back_by_hand, _only_kept_claims_count),
     Guard(claims_that_are_going_are_not_taken_up, _nothing_forbids_a_record),
     Guard(volumes_that_nobody_noted_may_be_those_of_members, _only_the_spec_counts),
     Guard(volumes_are_not_taken_up_by_pods_that_do_not_mount_them, _nothing_forbids_a_record),

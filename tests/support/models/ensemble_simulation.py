@@ -1,7 +1,6 @@
 """A model of an ensemble on Kubernetes, in which the real planner is let loose: one tick is one pass of everybody.
 
-The model keeps what must never break: every acknowledged write is on a quorum of the committed voters, an elected
-leader has all of them, and no member ever founds a second ensemble.
+What must never break is asserted where it could: by the members in `ensemble_members.py`, and by each step here.
 """
 
 import itertools
@@ -10,20 +9,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
+from tests.support.models.ensemble_members import Disk, Members, SimPod
 from zkoperator.ensemble.build.children import Child
-from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Configuration, Server, parse_servers
+from zkoperator.ensemble.model.configuration import CLOSED, OPEN, Server, parse_servers
 from zkoperator.ensemble.model.names import (
     CONTAINER,
     MADE_WITH,
     OBSERVER_BASE,
     REVISION,
     TEMPLATE,
-    TLS,
     Component,
     Names,
     is_observer,
 )
-from zkoperator.ensemble.model.tls import Certificates, Leaf, TlsState, parse_tls_state
+from zkoperator.ensemble.model.tls import Certificates, Leaf
 from zkoperator.ensemble.observe.answers import Answer, Mode, NotServing, Serving, Silent
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.observed import Observed
@@ -79,50 +78,11 @@ def valid(raw: Manifest) -> ValidatedCluster:
 
 
 @dataclass
-class Disk:
-    """A member's volume: the configuration that it knows, and the last write that it has."""
-
-    configuration: Configuration | None = None
-    last: int = 0
-
-    @property
-    def empty(self) -> bool:
-        return self.configuration is None
-
-
-@dataclass
-class SimPod:
-    member: int
-    uid: str
-    template: Manifest
-    founder: bool
-    running: bool = False
-    deleting: bool = False
-    synced: bool = False
-    down_for: int = 0
-
-    @property
-    def tls(self) -> TlsState:
-        return parse_tls_state(self.template["metadata"]["annotations"].get(TLS, ""))
-
-    @property
-    def image(self) -> str:
-        return str(self.template["spec"]["containers"][0]["image"])
-
-
-@dataclass
-class Simulation:
+class Simulation(Members):
     raw: Manifest
-    children: dict[Child, Manifest] = field(default_factory=dict)
-    pods: dict[int, SimPod] = field(default_factory=dict)
-    disks: dict[int, Disk] = field(default_factory=dict)
     claims: dict[int, ClaimView] = field(default_factory=dict)
-    committed: Configuration | None = None
-    leader: int | None = None
-    acknowledged: int = 0
     secret: bool = False
     password: str = "s"
-    founded: int = 0
     dark: frozenset[int] = frozenset()
     stuck: frozenset[int] = frozenset()
     certificates: Certificates = field(default_factory=lambda: Certificates(client=LEAF, quorum=LEAF))
@@ -262,69 +222,6 @@ class Simulation:
     def _require_open_port(self, line: Server | None) -> None:
         closed = line is not None and line.client == CLOSED
         assert line is None or not closed or self.pods[line.id].tls.client, "no client can reach it"
-
-    def _elect(self) -> None:
-        if self.committed is None:
-            self._found()
-        if self.committed is None:
-            return
-        able = [m for m in self.committed.voters if self._may_vote(m)]
-        if len(able) < self.committed.quorum:
-            self.leader = None
-        elif self.leader not in able:
-            self.leader = max(able, key=lambda member: (self.disks[member].last, member))
-            assert self.disks[self.leader].last >= self.acknowledged, "the new leader lacks an acknowledged write"
-        if self.leader is None:
-            for pod in self.pods.values():
-                pod.synced = False
-            return
-        for member, pod in self.pods.items():
-            # A member that is in no configuration follows as well, without a vote.
-            pod.synced = pod.running
-            if pod.running:
-                self.disks[member] = Disk(self.committed, self.disks[self.leader].last)
-
-    def _found(self) -> None:
-        config = self.children.get(Child.CONFIG_MAP, {})
-        servers = parse_servers(config.get("data", {}).get("members", ""))
-        founders = [m for m, pod in self.pods.items() if pod.running and pod.founder and self.disks[m].empty]
-        if servers and len(founders) > len(servers) // 2:
-            self.founded += 1
-            self._commit(servers)
-            for member in founders:
-                self.disks[member] = Disk(self.committed, 0)
-
-    def _may_vote(self, member: int) -> bool:
-        pod = self.pods.get(member)
-        if pod is None or not pod.running:
-            return False
-        founding_again = self.disks[member].empty and pod.founder and not pod.synced and self.committed is None
-        assert not founding_again
-        return not self.disks[member].empty
-
-    def _write(self) -> None:
-        if self.leader is None or self.committed is None:
-            return
-        followers = [m for m in self.committed.voters if self._serves(m)]
-        if len(followers) >= self.committed.quorum:
-            self.acknowledged += 1
-            for member, pod in self.pods.items():
-                if pod.synced:
-                    self.disks[member].last = self.acknowledged
-
-    def _serves(self, member: int) -> bool:
-        pod = self.pods.get(member)
-        return pod is not None and pod.running and pod.synced and self.leader is not None
-
-    def _stop(self, member: int) -> None:
-        if member in self.pods:
-            self.pods[member].running = self.pods[member].synced = False
-        if self.leader == member:
-            self.leader = None
-
-    def _commit(self, servers: tuple[Server, ...]) -> None:
-        version = self.committed.version + 256 if self.committed is not None else 256
-        self.committed = Configuration(version, tuple(sorted(servers)))
 
     def _answer(self, member: int) -> Answer:
         pod = self.pods[member]

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from tests.support.models.ensemble_simulation import NAMES, Disk, SimPod, raw_cluster
+from tests.support.models.ensemble_members import Disk, SimPod
+from tests.support.models.ensemble_simulation import NAMES, raw_cluster
 from tests.support.worlds.ensemble import KEY, EnsembleWorld
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.configuration import Configuration, Server

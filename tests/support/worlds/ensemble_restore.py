@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from tests.support.models.ensemble_simulation import GOOD, NAMES, Disk, raw_cluster
+from tests.support.models.ensemble_members import Disk
+from tests.support.models.ensemble_simulation import GOOD, NAMES, raw_cluster
 from tests.support.worlds.backup_site import facts, pod_for
 from tests.support.worlds.ensemble import KEY
 from tests.support.worlds.ensemble_recovery import RecoveryWorld

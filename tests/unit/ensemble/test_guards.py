@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.models import (
     ensemble_data_guards,
+    ensemble_hand_edit_guards,
     ensemble_message_guards,
-    ensemble_step_guards,
+    ensemble_restart_guards,
     ensemble_volume_guards,
 )
 from tests.support.models.ensemble_guards import Guard, at_rest
@@ -19,7 +20,8 @@ from zkoperator.ensemble.plan.gate import Verdict
 
 GUARDS = (
     *ensemble_data_guards.GUARDS,
-    *ensemble_step_guards.GUARDS,
+    *ensemble_restart_guards.GUARDS,
+    *ensemble_hand_edit_guards.GUARDS,
     *ensemble_volume_guards.GUARDS,
     *ensemble_message_guards.GUARDS,
 )
