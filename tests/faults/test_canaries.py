@@ -18,8 +18,8 @@ from tests.support.faults.proxies.rules import Answer, First, Kube, Rule
 from tests.support.machines.operator import OperatorProcess
 from tests.support.models.canaries import Canaries
 from tests.support.waiting import eventually
+from tests.support.worlds.cluster_workloads import Cluster
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import Cluster
 
 WRITES = "create|patch|apply"
 BIG = 600_000

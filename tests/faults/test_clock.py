@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 from tests.support.worlds.following import Following, follow
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.site import site as open_site
-from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
+from tests.support.worlds.sync_user import data_is, edit, ready, znodes_are
 
 OFFSETS = ("+3600", "-3600", "+0", "+86400")
 

@@ -21,7 +21,7 @@ from tests.support.models.histories import OPERATOR
 from tests.support.models.recorded_run import recorded
 from tests.support.waiting import eventually
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import data_is
+from tests.support.worlds.sync_user import data_is
 from zkoperator.mirror.settings import MirrorSettings
 
 ZK_KEYS = ("z0", "z1", "z2")

@@ -14,7 +14,7 @@ from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble
 from tests.support.faults.crash import LONG_QUIET_S, crash_everywhere
 from tests.support.machines.kubelets import Kubelets, grounds
-from tests.support.worlds import workloads
+from tests.support.worlds import cluster_workloads
 from tests.support.worlds.site import Site
 
 ASKED = r"/zookeeperclusters/main/status/(members.*/zxid|configVersion)$"
@@ -33,7 +33,7 @@ async def site(api_server: ApiServer, zookeeper: Ensemble, tmp_path: Path) -> As
 @pytest.mark.timeout(900)
 async def test_a_kill_at_some_writes_of_a_creation_changes_nothing_in_the_end(site: Site) -> None:
     report = await crash_everywhere(
-        site, workloads.Cluster(), references=2, numbers=[9], ignoring=ASKED, beside=Kubelets
+        site, cluster_workloads.Cluster(), references=2, numbers=[9], ignoring=ASKED, beside=Kubelets
     )
     assert report.problems == []
     assert report.runs == 2
@@ -41,7 +41,9 @@ async def test_a_kill_at_some_writes_of_a_creation_changes_nothing_in_the_end(si
 
 @pytest.mark.exhaustive
 async def test_a_kill_at_any_write_of_a_creation_changes_nothing_in_the_end(site: Site) -> None:
-    report = await crash_everywhere(site, workloads.Cluster(), ignoring=ASKED, quiet_s=LONG_QUIET_S, beside=Kubelets)
+    report = await crash_everywhere(
+        site, cluster_workloads.Cluster(), ignoring=ASKED, quiet_s=LONG_QUIET_S, beside=Kubelets
+    )
     print(report)
     assert report.problems == []
     assert report.runs >= 2 * report.reference_writes - 4
@@ -50,7 +52,7 @@ async def test_a_kill_at_any_write_of_a_creation_changes_nothing_in_the_end(site
 @pytest.mark.timeout(900)
 async def test_a_kill_at_some_writes_while_tls_is_turned_on_changes_nothing_in_the_end(site: Site) -> None:
     report = await crash_everywhere(
-        site, workloads.ClusterTls(), references=2, numbers=[IN_TLS], ignoring=ASKED, beside=Kubelets
+        site, cluster_workloads.ClusterTls(), references=2, numbers=[IN_TLS], ignoring=ASKED, beside=Kubelets
     )
     assert report.problems == []
     assert report.runs == 2
@@ -62,7 +64,9 @@ async def test_a_kill_while_tls_is_turned_on_plaintext_refused_and_both_turned_b
 ) -> None:
     report = await crash_everywhere(
         site,
-        workloads.ClusterTls((workloads.ALLOWED, workloads.REFUSED, workloads.ALLOWED, None), replicas=3),
+        cluster_workloads.ClusterTls(
+            (cluster_workloads.ALLOWED, cluster_workloads.REFUSED, cluster_workloads.ALLOWED, None), replicas=3
+        ),
         numbers=range(IN_TLS, 1000, 5),
         ignoring=ASKED,
         quiet_s=LONG_QUIET_S,
@@ -77,7 +81,7 @@ async def test_a_kill_while_tls_is_turned_on_plaintext_refused_and_both_turned_b
 async def test_a_kill_in_growing_rolling_and_shrinking_changes_nothing_in_the_end(site: Site) -> None:
     report = await crash_everywhere(
         site,
-        workloads.ClusterLife(),
+        cluster_workloads.ClusterLife(),
         numbers=range(3, 1000, 7),
         ignoring=ASKED,
         quiet_s=LONG_QUIET_S,

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.faults.crash import crash_everywhere
 from tests.support.faults.proxies.journal import Phase
-from tests.support.worlds import workloads
+from tests.support.worlds import sync_workloads
 from tests.support.worlds.site import Site
 
 TOY = Path(__file__).parents[1] / "support" / "machines" / "toy"
@@ -26,7 +26,7 @@ def use_toy(site: Site, bug: str) -> None:
 @pytest.mark.exhaustive
 async def test_an_operator_without_faults_passes_at_every_write(site: Site) -> None:
     use_toy(site, "")
-    report = await crash_everywhere(site, workloads.Pull(), references=2)
+    report = await crash_everywhere(site, sync_workloads.Pull(), references=2)
     assert report.problems == []
     assert report.reference_writes >= 3  # more when the toy looks between two edits
     assert report.runs >= 6
@@ -37,7 +37,7 @@ async def test_an_operator_without_faults_passes_at_every_write(site: Site) -> N
 )
 async def test_the_driver_names_a_seeded_fault(site: Site, bug: str) -> None:
     use_toy(site, bug)
-    report = await crash_everywhere(site, workloads.Pull(), references=2, numbers=[1], phases=[Phase.AFTER])
+    report = await crash_everywhere(site, sync_workloads.Pull(), references=2, numbers=[1], phases=[Phase.AFTER])
     assert any(EXPECTED[bug] in problem for problem in report.problems), report.problems
 
 
@@ -45,4 +45,4 @@ async def test_the_driver_names_a_seeded_fault(site: Site, bug: str) -> None:
 async def test_an_operator_that_hangs_after_a_crash_fails_the_run_that_it_hangs_in(site: Site) -> None:
     use_toy(site, "trusts")
     with pytest.raises(AssertionError, match="pull, after #1"):
-        await crash_everywhere(site, workloads.Pull(within_s=5), references=1, numbers=[1], phases=[Phase.AFTER])
+        await crash_everywhere(site, sync_workloads.Pull(within_s=5), references=1, numbers=[1], phases=[Phase.AFTER])

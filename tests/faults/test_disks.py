@@ -12,9 +12,9 @@ from tests.support.faults import slow_disk
 from tests.support.machines.api_client import Recorder
 from tests.support.machines.kubelets import grounds
 from tests.support.waiting import eventually
+from tests.support.worlds.cluster_workloads import Cluster, edit_cluster
 from tests.support.worlds.kept_writes import one, progress, written
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import Cluster, edit_cluster
 
 pytestmark = pytest.mark.timeout(600)
 SLOW_S = 3.0

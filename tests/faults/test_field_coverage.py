@@ -17,7 +17,7 @@ from tests.support.models.schema_objects import leaves, narrowed, objects, spec_
 from tests.support.waiting import eventually
 from tests.support.worlds.following import Following
 from tests.support.worlds.site import Site
-from tests.support.worlds.workloads import data_is
+from tests.support.worlds.sync_user import data_is
 from zkoperator.ensemble.build.render import render
 from zkoperator.ensemble.validate import Defaults, validate
 from zkoperator.errors import InvalidError

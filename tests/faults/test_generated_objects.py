@@ -16,7 +16,7 @@ from tests.support.models.schema_objects import objects, spec_schema, spoiled
 from tests.support.worlds.following import follow
 from tests.support.worlds.site import API, definitions, install_crds_with
 from tests.support.worlds.site import site as open_site
-from tests.support.worlds.workloads import data_is, ready
+from tests.support.worlds.sync_user import data_is, ready
 from zkoperator.api.cluster import ZooKeeperCluster
 from zkoperator.api.meta import Model
 from zkoperator.api.parse import parse

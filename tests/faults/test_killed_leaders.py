@@ -10,9 +10,9 @@ from testbed.zookeepers import Ensemble
 from tests.support.machines.api_client import Recorder
 from tests.support.machines.kubelets import grounds
 from tests.support.waiting import eventually
+from tests.support.worlds.cluster_workloads import Cluster, edit_cluster
 from tests.support.worlds.kept_writes import one, progress, written
 from tests.support.worlds.site import Site
-from tests.support.worlds.workloads import Cluster, edit_cluster
 
 pytestmark = pytest.mark.timeout(600)
 

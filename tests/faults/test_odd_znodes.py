@@ -10,7 +10,7 @@ from kazoo.security import OPEN_ACL_UNSAFE
 from tests.support.waiting import eventually
 from tests.support.worlds.following import Following
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import data_is, ready
+from tests.support.worlds.sync_user import data_is, ready
 
 _CONTAINER, _TTL = 4, 5
 

@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 from tests.support.worlds.following import follow
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.site import site as open_site
-from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
+from tests.support.worlds.sync_user import data_is, edit, ready, znodes_are
 
 Link = tuple[str, str]
 TO_ZOOKEEPER, FROM_ZOOKEEPER = ("operator", "zookeeper"), ("zookeeper", "operator")

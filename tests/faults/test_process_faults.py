@@ -14,7 +14,7 @@ from tests.support.models.zk_log import CLOSE_SESSION, read_log
 from tests.support.waiting import eventually
 from tests.support.worlds.following import Following
 from tests.support.worlds.site import Site
-from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
+from tests.support.worlds.sync_user import data_is, edit, ready, znodes_are
 
 TWO_WAY = {"direction": "TwoWay"}
 

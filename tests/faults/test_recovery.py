@@ -11,9 +11,9 @@ from testbed.zookeepers import Ensemble
 from tests.support.machines.api_client import Manifest
 from tests.support.machines.kubelets import Kubelets, grounds
 from tests.support.waiting import eventually
+from tests.support.worlds.cluster_workloads import Cluster
 from tests.support.worlds.numbered_znodes import PODS, connect, end, names, numbered, write
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import Cluster
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -17,8 +17,8 @@ from tests.support.faults.proxies.rules import FreezeWatch, Kube, Rule, ServeSna
 from tests.support.machines.api_client import Recorder
 from tests.support.machines.kubelets import Kubelets, grounds
 from tests.support.waiting import eventually
+from tests.support.worlds.cluster_workloads import Cluster
 from tests.support.worlds.site import API, Plot, Site
-from tests.support.worlds.workloads import Cluster
 
 STALE = "zookeeperclusters|statefulsets|persistentvolumeclaims"
 # Everything that says whose the children are; what tells of new pods and claims goes on.

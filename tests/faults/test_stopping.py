@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 from tests.support.worlds.following import Following
 from tests.support.worlds.replicas import holder, leased
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import data_is
+from tests.support.worlds.sync_user import data_is
 
 GRACE_S = 30.0
 """terminationGracePeriodSeconds of the Deployment."""

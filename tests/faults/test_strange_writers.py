@@ -16,7 +16,7 @@ from tests.support.machines.operator import OperatorProcess
 from tests.support.waiting import eventually
 from tests.support.worlds.following import Following
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import DEPLOYMENT, data_is, edit, template_hash, znodes_are
+from tests.support.worlds.sync_user import DEPLOYMENT, data_is, edit, template_hash, znodes_are
 
 pytestmark = pytest.mark.timeout(420)
 WITHIN_S = 90

@@ -15,7 +15,7 @@ from tests.support.machines.operator import OperatorProcess
 from tests.support.waiting import eventually
 from tests.support.worlds.replicas import holder, leased
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import data_is
+from tests.support.worlds.sync_user import data_is
 
 LIMIT_S = 90.0
 

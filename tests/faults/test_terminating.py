@@ -2,9 +2,9 @@
 
 from tests.support.faults.crash import quiet
 from tests.support.waiting import eventually
+from tests.support.worlds.cluster_workloads import Cluster
 from tests.support.worlds.following import Following
 from tests.support.worlds.site import Site
-from tests.support.worlds.workloads import Cluster
 
 
 async def test_a_namespace_ends_although_both_kinds_are_in_it(site: Site, following: Following) -> None:

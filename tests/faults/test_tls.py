@@ -34,10 +34,10 @@ from tests.support.worlds.certified_servers import (
     until_served,
     writing,
 )
+from tests.support.worlds.cluster_workloads import edit_cluster
 from tests.support.worlds.ensemble_writer import Writer
 from tests.support.worlds.kept_writes import one, progress, written
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import edit_cluster
 
 pytestmark = pytest.mark.timeout(900)
 SELF_SIGNED: dict[str, Any] = {"certificate": {"selfSigned": {}}}

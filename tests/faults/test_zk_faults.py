@@ -23,7 +23,7 @@ from tests.support.faults.proxies.rules import (
 from tests.support.waiting import eventually
 from tests.support.worlds.following import Following
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import data_is, edit, ready, znodes_are
+from tests.support.worlds.sync_user import data_is, edit, ready, znodes_are
 
 TWO_WAY = {"direction": "TwoWay"}
 

@@ -24,7 +24,7 @@ from tests.support.machines.testbed import ApiServerFactory
 from tests.support.waiting import eventually
 from tests.support.worlds.site import Plot, Site, install_crds_with
 from tests.support.worlds.site import site as open_site
-from tests.support.worlds.workloads import data_is
+from tests.support.worlds.sync_user import data_is
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ from testbed.api import ApiServer
 from testbed.zookeepers import Ensemble, Member, ZooKeeperServer
 from tests.support.worlds.following import follow
 from tests.support.worlds.site import site as open_site
-from tests.support.worlds.workloads import data_is
+from tests.support.worlds.sync_user import data_is
 from zkoperator.ensemble.model.configuration import OPEN
 from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.port import Create

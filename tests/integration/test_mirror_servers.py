@@ -127,10 +127,7 @@ async def test_writers_on_both_sides_lose_nothing_while_the_operator_crashes(
 
     async def start() -> RealOperator:
         wrapped = RealOperator(
-            api_server.kubeconfig,
-            namespace,
-            zookeeper.hosts,
-            wrap=lambda api: _Witness(api, written),
+            api_server.kubeconfig, namespace, zookeeper.hosts, wrap=lambda api: _Witness(api, written)
         )
         wrapped.sessions = sessions
         return await wrapped.start()

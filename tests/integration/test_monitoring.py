@@ -17,9 +17,10 @@ from tests.support.machines.operator import free_port
 from tests.support.machines.testbed import EnsembleFactory
 from tests.support.models.monitoring import OF_MEMBERS, OF_OTHERS, OF_TARGETS, expressions, recorded
 from tests.support.models.promql import Use, uses
+from tests.support.worlds.cluster_workloads import Cluster
 from tests.support.worlds.site import Plot, Site
 from tests.support.worlds.site import site as open_site
-from tests.support.worlds.workloads import Cluster, data_is
+from tests.support.worlds.sync_user import data_is
 from zkoperator.ensemble.build.zoocfg import _FIXED
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "info": ("_info",), "gauge": ("",)}

@@ -22,9 +22,9 @@ from tests.support.machines.api_client import Manifest
 from tests.support.machines.kubelets import Kubelets
 from tests.support.models.foreign_pki import DAY, Signed, authority, pem, pkcs8, secret_of
 from tests.support.waiting import eventually
+from tests.support.worlds.cluster_workloads import Cluster, edit_cluster
 from tests.support.worlds.ensemble_writer import Writer, connected
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import Cluster, edit_cluster
 
 TLS_PORT, ELECTION_PORT = 2281, 3888
 DELIVERED = "company-tls"

@@ -8,7 +8,7 @@ from tests.support.faults.crash import unexpected, unexpected_passes
 from tests.support.machines.operator import OperatorProcess
 from tests.support.waiting import eventually
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import data_is
+from tests.support.worlds.sync_user import data_is
 
 Following: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Plot, OperatorProcess]]]
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from tests.support.machines.kubelets import Kubelets
 from tests.support.waiting import eventually
+from tests.support.worlds.cluster_workloads import Cluster
 from tests.support.worlds.ensemble_writer import Report, Writer, connected
 from tests.support.worlds.site import Plot, Site
-from tests.support.worlds.workloads import Cluster
 
 ROOT = "/written"
 
