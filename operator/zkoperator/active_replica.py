@@ -21,6 +21,7 @@ from zkoperator.ensemble.observe.store import InformedStore
 from zkoperator.ensemble.reconcile import EnsembleReconciler
 from zkoperator.ensemble.validate import Defaults
 from zkoperator.handlers.event_sources import EventSources
+from zkoperator.handlers.registration import Wake
 from zkoperator.health import STALLED_S
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.informer import Informer
@@ -88,8 +89,8 @@ class ActiveReplica:
         others = OtherOperators(operator_name(settings), clock)
         self._others_reporter = OtherOperatorsReporter(api, others.name, clock)
         api = SignedApi(api, others, self._others_reporter.add)
-        count_request = metrics.count_zookeeper_request
-        connector = SessionConnector(settings=SessionSettings(before_write=before_write, report=count_request))
+        session = SessionSettings(before_write=before_write, report=metrics.count_zookeeper_request)
+        connector = SessionConnector(settings=session)
         self._sessions = SessionPool(connector)
         follow = partial(Informer, api, namespaces=settings.namespaces, clock=clock)
         lean = partial(follow, reduce=without_managers)
@@ -99,17 +100,7 @@ class ActiveReplica:
         # Nothing waits for them: where their definition is not installed yet, nothing is known of schedules.
         self._schedules_seen = lean(ZOOKEEPER_BACKUP_SCHEDULES, on_change=lambda _: None)
         self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
-        self._ensemble = EnsembleReconciler(
-            api,
-            InformedStore(self._children),
-            SocketProbe(timeout_s=_PROBE_S, report=count_request),
-            connector,
-            Defaults(settings.default_image, settings.cluster_domain, reads_nodes=settings.read_nodes),
-            clock,
-            meter=metrics.clusters,
-            schedules=self._schedules_in,
-            images=ImageFinder(api, settings.backup_image, settings.namespace, settings.identity),
-        )
+        self._ensemble = self._ensemble_reconciler(api, connector, settings)
         self._mirror = MirrorReconciler(
             api,
             self._sessions,
@@ -128,19 +119,7 @@ class ActiveReplica:
         self._schedules = self._loop(SCHEDULES, schedule.reconcile, settings)
         self._tenant = ZNodeReconciler(api, self._sessions, settings.cluster_domain, metrics.tenants, clock)
         self._tenants = self._loop(TENANTS, self._tenant.reconcile, settings)
-        self._event_sources = EventSources(
-            api,
-            source,
-            settings.namespaces,
-            wakes={
-                ZOOKEEPER_CLUSTERS: lambda key, _: self._clusters.wake(key),
-                CONFIG_SYNCS: self._mirror.resource_changed,
-                ZOOKEEPER_BACKUPS: lambda key, _: self._backup_changed(key),
-                ZOOKEEPER_BACKUP_SCHEDULES: lambda key, _: self._schedules.wake(key),
-                ZNODES: lambda key, _: self._tenants.wake(key),
-            },
-            clock=clock,
-        )
+        self._event_sources = EventSources(api, source, settings.namespaces, wakes=self._wakes, clock=clock)
         metrics.watch_kopf(lambda: self._event_sources.supervisor.starts)
         metrics.watch_others(others.count)
         metrics.watch_queues({kind: partial(_depth_of, loop) for kind, loop in self._loops.items()})
@@ -186,6 +165,16 @@ class ActiveReplica:
         return {**loops, SCHEDULES: self._schedules, TENANTS: self._tenants}
 
     @property
+    def _wakes(self) -> dict[Resource, Wake]:
+        return {
+            ZOOKEEPER_CLUSTERS: lambda key, _: self._clusters.wake(key),
+            CONFIG_SYNCS: self._mirror.resource_changed,
+            ZOOKEEPER_BACKUPS: lambda key, _: self._backup_changed(key),
+            ZOOKEEPER_BACKUP_SCHEDULES: lambda key, _: self._schedules.wake(key),
+            ZNODES: lambda key, _: self._tenants.wake(key),
+        }
+
+    @property
     def _informers(self) -> dict[str, Informer]:
         return {kind.plural: informer for kind, informer in self._children.items()} | {
             "mirrored configmaps": self._targets
@@ -194,6 +183,19 @@ class ActiveReplica:
     def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
         loops = (loop.run() for loop in self._loops.values())
         return *loops, self._event_sources.run(), self._others_reporter.run()
+
+    def _ensemble_reconciler(self, api: KubeApi, connector: SessionConnector, settings: Settings) -> EnsembleReconciler:
+        return EnsembleReconciler(
+            api,
+            InformedStore(self._children),
+            SocketProbe(timeout_s=_PROBE_S, report=self._metrics.count_zookeeper_request),
+            connector,
+            Defaults(settings.default_image, settings.cluster_domain, reads_nodes=settings.read_nodes),
+            self._clock,
+            meter=self._metrics.clusters,
+            schedules=self._schedules_in,
+            images=ImageFinder(api, settings.backup_image, settings.namespace, settings.identity),
+        )
 
     def _loop(
         self, kind: str, reconcile: Callable[[Key], Coroutine[Any, Any, LookAgain]], settings: Settings
