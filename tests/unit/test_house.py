@@ -1,5 +1,6 @@
 """Rules of the house that no linter knows."""
 
+import ast
 import re
 from fnmatch import fnmatch
 from pathlib import Path
@@ -23,10 +24,29 @@ def test_requirements_name_no_index_and_pin_every_package_by_hash() -> None:
 
 
 def test_no_source_file_is_longer_than_400_lines() -> None:
-    tests = (ROOT / "tests").rglob("test_*.py")
-    sources = [*(ROOT / "operator").rglob("*.py"), *(ROOT / "testbed").rglob("*.py"), *tests]
+    sources = _sources()
     long = {str(path.relative_to(ROOT)): n for path in sources if (n := path.read_text().count("\n")) > 400}
     assert sources and not long
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    functions = [(path, node) for path in _sources() for node in _functions(path)]
+    long = {f"{path.relative_to(ROOT)}: {node.name}": n for path, node in functions if (n := _lines(node)) > 60}
+    assert functions and not long
+
+
+def _sources() -> list[Path]:
+    return [path for folder in ("operator", "testbed", "bench", "tests") for path in (ROOT / folder).rglob("*.py")]
+
+
+def _functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    found = ast.walk(ast.parse(path.read_text()))
+    return [node for node in found if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno - node.lineno + 1
 
 
 def test_nothing_imports_a_module_of_tests() -> None:
