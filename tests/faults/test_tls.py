@@ -1,7 +1,6 @@
 """TLS is turned on and off under a client that writes all the while; real servers decide whether they understand it."""
 
 import asyncio
-import base64
 import contextlib
 import socket
 import time
@@ -30,6 +29,7 @@ from tests.support.worlds.certified_servers import (
     java_client,
     of_company,
     served,
+    trusts,
     uids,
     until_served,
     writing,
@@ -188,13 +188,6 @@ async def test_a_refused_secret_changes_nothing_and_a_ca_is_replaced_while_all_s
         assert await uids(plot) == pods, "nobody was restarted"
         await kubelets.kill(await one(kubelets, "leader"))
         await progress(writer)
-
-
-async def trusts(plot: Plot, number: int) -> bool:
-    """Whether members and clients trust so many CAs of members."""
-    found = await plot.site.kube.get(f"{plot.core}/secrets/main-zk-tls")
-    bundles = (base64.b64decode(found["data"][name]) for name in ("quorum-ca.pem", "ca.crt"))
-    return all(bundle.count(b"BEGIN CERTIFICATE") == number for bundle in bundles)
 
 
 async def test_a_subject_is_an_identity_and_whoever_is_trusted_changes_without_a_restart(

@@ -123,6 +123,14 @@ class Kubelets:
         """Have a pod that was held start again."""
         self._held.discard(self._containers[pod].uid)
 
+    async def freeze(self, pod: str) -> None:
+        """Stop a pod's server (SIGSTOP): connections stay open and nobody answers."""
+        await asyncio.to_thread(self._containers[pod].server.freeze)
+
+    def thaw(self, pod: str) -> None:
+        """Let a frozen server go on."""
+        self._containers[pod].server.thaw()
+
     def slow_down(self, pod: str, seconds: float) -> None:
         """Have each `fsync` of a pod take so long from now on; 0: no longer than it must."""
         self._delay(pod).write_text(f"{seconds}\n")

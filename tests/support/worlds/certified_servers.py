@@ -75,14 +75,21 @@ class Company:
         await self.write(DELIVERED, secret_of(leaf, self.ca, key=key))
         return leaf
 
+    async def store(self, leaf: Signed) -> None:
+        """Write a certificate into the Secret, and let the operator find it."""
+        await self._put(DELIVERED, secret_of(leaf, self.ca))
+
     async def write(self, name: str, data: Mapping[str, bytes]) -> None:
+        await self._put(name, data)
+        await self.look()
+
+    async def _put(self, name: str, data: Mapping[str, bytes]) -> None:
         kube, core = self._plot.site.kube, self._plot.core
         encoded = {key: base64.b64encode(content).decode() for key, content in data.items()}
         if await kube.find(f"{core}/secrets/{name}") is None:
             await kube.create(f"{core}/secrets", {"metadata": {"name": name}, "data": encoded})
         else:
             await kube.merge(f"{core}/secrets/{name}", {"data": encoded})
-        await self.look()
 
     async def look(self) -> None:
         """Have the operator read everything: a spec of another generation is a reason for it, whatever has changed."""
@@ -142,6 +149,13 @@ async def until_served(site: Site, kubelets: Kubelets, leaf: Signed, *, within_s
 async def uids(plot: Plot) -> dict[str, str]:
     found = (await plot.site.kube.get(f"{plot.core}/pods"))["items"]
     return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in found}
+
+
+async def trusts(plot: Plot, number: int) -> bool:
+    """Whether members and clients trust so many CAs of members."""
+    found = await plot.site.kube.get(f"{plot.core}/secrets/main-zk-tls")
+    bundles = (base64.b64decode(found["data"][name]) for name in ("quorum-ca.pem", "ca.crt"))
+    return all(bundle.count(b"BEGIN CERTIFICATE") == number for bundle in bundles)
 
 
 async def condition(plot: Plot, kind: str) -> Manifest:
