@@ -22,7 +22,7 @@ async def run() -> list[Figure]:
     """Measure pulls and pushes."""
     with tempfile.TemporaryDirectory() as directory:
         ca, port = authority("bench"), free_ports("127.0.0.1", 1)[0]
-        async with world(_secured(Path(directory), ca, port)) as on:
+        async with world(secured(Path(directory), ca, port)) as on:
             secret = {"metadata": {"name": "ca"}, "data": {"ca.crt": base64.b64encode(pem(ca.certificate)).decode()}}
             await on.http.create(f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
             operator = await RealOperator(on.api_server.kubeconfig, NAMESPACE, f"{on.hosts},{HOST}:{port}").start()
@@ -39,7 +39,7 @@ async def run() -> list[Figure]:
     return [*_figures("znode set to ConfigMap seen", *pull), *_figures("ConfigMap edit to znode seen", *push)]
 
 
-def _secured(directory: Path, ca: Signed, port: int) -> dict[str, str]:
+def secured(directory: Path, ca: Signed, port: int) -> dict[str, str]:
     """Keys of zoo.cfg for a port with TLS beside the one without."""
     leaf = ca.signs((HOST,))
     (directory / "client.pem").write_bytes(pkcs8(leaf.key) + pem(leaf.certificate))

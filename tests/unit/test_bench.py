@@ -4,8 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from bench.__main__ import discover
 from bench.figures import Figure, percentile, save, table
 from bench.plots import curves, snapshot
+from bench.tls import Turn, Written, hangs, turns
+from bench.tls_session import Cpu
+from bench.tls_session import figures as session_figures
 
 LATENCY = Figure("latency p50", 2.6, "ms", floor=2.0, floor_name="bare loop", goal=1.3)
 
@@ -54,3 +58,30 @@ def test_a_curve_has_a_point_for_each_size() -> None:
     found = curves([*points, LATENCY])
     assert [point.size for point in found["cost"]] == [1, 100]
     assert snapshot("cost", found["cost"]).count("<circle") == 2
+
+
+def test_the_worst_gap_of_all_rounds_counts_and_a_roll_costs_its_share() -> None:
+    figures = {figure.name: figure for figure in turns("on", [Turn(30.0, 3.0, 1.0), Turn(50.0, 4.0, 2.0)])}
+    gap = figures["on: longest gap between acknowledged writes in any roll"]
+    assert (gap.value, gap.met) == (2.0, False)
+    assert figures["on: edit to Ready, for each roll"].value == 40 / 3.5
+    assert len(turns("on", [Turn(3.0, 0.0, 0.1)])) == 3, "there is no share where nothing was rolled"
+
+
+def test_a_lost_write_and_a_failed_one_miss_their_goals() -> None:
+    assert [figure.met for figure in Written(acknowledged=9, repeated=2).figures("renewed")] == [None, True, True]
+    assert [figure.met for figure in Written(failed=1, lost=1).figures("renewed")] == [None, False, False]
+
+
+def test_a_hang_with_tls_is_measured_by_hangs_without() -> None:
+    assert hangs([13.0, 13.4, 12.8], [12.9, 13.1, 13.0]).met is True
+    assert hangs([22.2, 22.7], [13.1]).met is False
+
+
+def test_a_session_has_the_processor_time_of_both_ends_beside_that_of_the_plain_port() -> None:
+    member, operator = session_figures("a read", [Cpu(40, 30), Cpu(60, 20), Cpu(50, 10)], [Cpu(25, 5)])
+    assert (member.value, member.ratio, operator.value, operator.ratio) == (50, 2.0, 20, 4.0)
+
+
+def test_benches_are_found_by_their_names() -> None:
+    assert {"tls", "tls_session", "mirror_tls", "zk_session"} <= discover().keys()
