@@ -60,9 +60,10 @@ class Written:
 
     def figures(self, what: str) -> list[Figure]:
         return [
+            Figure(f"{what}: acknowledged writes", float(self.acknowledged), ""),
             Figure(f"{what}: attempts of a client that were repeated", float(self.repeated), ""),
             Figure(f"{what}: failed writes of a retrying client", float(self.failed), "", goal=0),
-            Figure(f"{what}: lost writes of {self.acknowledged:,}", float(self.lost), "", goal=0),
+            Figure(f"{what}: lost writes", float(self.lost), "", goal=0),
         ]
 
 
