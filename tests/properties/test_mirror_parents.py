@@ -52,14 +52,20 @@ class Walk:
         world = self.world
         world.write(Create(ROOT, b""))
         world.config_map()
-        for number in range(8):  # so that no deletion is that of the last key
-            world.node(f"pad{number}", "1")
+        for number in range(8):  # so that no deletion is that of the last common key
+            self.pad(f"pad{number}")
         world.sync(**self.spec, deletionGuard=OPEN_GUARD)
         await world.start()
         await self.settled({})
         for _ in range(STEPS):
             await self.step()
         await world.stop()
+
+    def pad(self, key: str) -> None:
+        if SHARE_OF_CONFIG_MAP[self.spec["direction"]] == 1.0:
+            self.world.edit(**{key: "1"})
+        else:
+            self.world.node(key, "1")
 
     async def step(self) -> None:
         is_down = self.rng.random() < 0.4

@@ -160,8 +160,8 @@ def _decide_key(key: str, path: str, given: MergeInput, rules: Rules, found: Dec
         if rules.pushes and is_ours:
             base = zookeeper = EMPTY_DIGEST
     if base == EMPTY_PARENT and zookeeper != config_map:
-        # With data the znode has changed since; without the znode, nothing of the key is left there.
-        base = EMPTY_DIGEST if zookeeper is not None else None
+        # Both sides had the empty value: the znode has got data since, or somebody has deleted it.
+        base = EMPTY_DIGEST
     resolve = _resolution(key, zookeeper, config_map, given)
     state = KeyState(base, zookeeper, config_map, detached, resolve, key in given.flapping)
     action = decide(state, _rules_for(key, base, given, rules))

@@ -5,7 +5,7 @@ other children is emptied instead of deleted, and an existing one is never writt
 deletion does not say which znode was deleted, so that each deletion follows a set, whose answer has the stat.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,6 +76,7 @@ class PushInput:
         limits: what the ensemble takes.
         digests: the base of every key.
         naming: how keys are named.
+        held: keys of the ConfigMap; their znodes stay when their last children go.
     """
 
     selected: SelectedZnodes
@@ -89,6 +90,7 @@ class PushInput:
     limits: PushLimits = field(default_factory=PushLimits)
     digests: Mapping[str, bytes] = field(default_factory=dict)
     naming: Naming = PLAIN
+    held: Collection[str] = ()
 
 
 def blocked_by(path: str, selected: SelectedZnodes) -> str | None:
@@ -198,6 +200,8 @@ class _Builder:
 
     def _is_prunable(self, path: str, znode: Znode) -> bool:
         if path not in self._given.ledger.parents or self._absolute(path) in self._given.limits.kept:
+            return False
+        if self._given.naming.key_of(path) in self._given.held:
             return False
         return znode.data_length == 0 and self._is_childless(path, znode)
 

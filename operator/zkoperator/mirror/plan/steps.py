@@ -378,6 +378,7 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
         limits=context.observed.limits,
         digests=context.digests,
         naming=context.sync.selection.naming,
+        held=content.keys,
     )
     push, oversized = plan_push(edits, given)
     return push, [*(_no_room(key) for key in sorted(refused)), *(oversized_problem(key) for key in sorted(oversized))]

@@ -3,12 +3,13 @@
 import pytest
 
 from tests.support.models.mirror_seeds import in_world
-from tests.support.models.seeds import Seed, replaced
+from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World
 from zkoperator.kube.port import CONFIG_MAPS, DEPLOYMENTS
 from zkoperator.mirror.model import merge_base, selected_znodes
 from zkoperator.mirror.model.selected_znodes import _CONTAINER_OWNER, is_empty_parent
 from zkoperator.mirror.plan import decisions, push
+from zkoperator.mirror.plan.push import _Builder as Builder
 from zkoperator.zk.port import Create, Set
 from zkoperator.zk.snapshot import Znode, digest_of
 
@@ -223,6 +224,31 @@ async def test_an_empty_key_that_the_config_map_had_first_goes_with_its_znode(wo
     await world.until_in_sync()
 
 
+async def test_an_empty_value_that_the_config_map_gave_to_a_parent_goes_with_its_znode(world: World) -> None:
+    world.tree(a="x", a__b="1", other="1")
+    world.sync()
+    await world.until_in_sync()
+    world.edit(a="", a__b=None)
+    await world.until(lambda: (world.at("a"), world.at("a/b")) == (b"", None))
+    await world.quiet()
+    world.drop("a")
+    await world.until(lambda: world.data() == {"other": b"1"})
+    await world.quiet()
+    assert (world.ready(), world.at("a")) == (IN_SYNC, None)
+
+
+async def test_an_empty_key_that_comes_in_the_edit_that_deletes_the_last_key_below_it_stays(world: World) -> None:
+    world.tree(other="1")
+    world.sync()
+    await world.until_in_sync()
+    world.edit(a__b="1")
+    await world.until(lambda: world.at("a/b") == b"1")
+    world.edit(a="", a__b=None)
+    await world.until(lambda: world.at("a/b") is None)
+    await world.quiet()
+    assert (world.ready(), world.at("a"), world.data()) == (IN_SYNC, b"", {"a": b"", "other": b"1"})
+
+
 async def test_an_empty_key_on_both_sides_at_first_stays_when_its_znode_becomes_a_parent(world: World) -> None:
     world.tree(leader="", other="1")
     world.config_map(leader="")
@@ -259,6 +285,16 @@ def _without_pushed_empty_keys(digest: bytes | None) -> bytes | None:
 
 
 SEEDS = (
+    Seed(
+        "an empty parent whose key both sides had was deleted by somebody",
+        rewritten(decisions, "_decide_key", "base = EMPTY_DIGEST\n    resolve", "base = None\n    resolve"),
+        (in_world(test_an_empty_value_that_the_config_map_gave_to_a_parent_goes_with_its_znode),),
+    ),
+    Seed(
+        "a parent whose key the ConfigMap has stays when its last child goes",
+        replaced(Builder, "_is_prunable", lambda builder, path, znode: builder._is_childless(path, znode)),
+        (in_world(test_an_empty_key_that_comes_in_the_edit_that_deletes_the_last_key_below_it_stays),),
+    ),
     Seed(
         "a znode that is going to hold others is no key",
         replaced(selected_znodes, "holds_children", lambda znode: znode.num_children > 0),
