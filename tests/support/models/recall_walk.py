@@ -96,8 +96,8 @@ class Walk(Scene):
             self._drop_ledger()
         common = {key: self._common(key, is_down and is_bare, loses_status) for key in KEYS}
         before = {key: (self.znodes().get(key), self.values().get(key)) for key in KEYS}
-        if is_down and is_bare and loses_status:
-            self.known.agreed.clear()
+        if is_down and is_bare:
+            self.known.forget(key for key in KEYS if common[key] is None)
         if is_down:
             await self.start()
         await self._rest(2 * _LAG_S)

@@ -6,7 +6,7 @@ over a ConfigMap without annotations, a key that the status names has the value 
 neither names are new. Without the status as well, all are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -88,6 +88,11 @@ class RecallWitness:
         gone = self.agreed.keys() - znodes.keys() - config_map.keys()
         self.zxid = zxid
         self.named = {key: key not in equal for key in (self.agreed.keys() | equal) - gone}
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Note that neither status nor ledger names the keys, so that they are new from now on."""
+        for key in keys:
+            self.agreed.pop(key, None)
 
     def was_pushed(self, zxid: int, changes: Mapping[str, Value]) -> None:
         """Note what the operator wrote to ZooKeeper."""
