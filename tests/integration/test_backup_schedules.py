@@ -11,7 +11,7 @@ import yaml
 
 from testbed.api import ApiServer
 from tests.support.machines.api_client import ApiClient
-from tests.support.worlds.backup_site import KilledError
+from tests.support.worlds.kills import KilledError
 from tests.support.worlds.kube_contract import client_of, install
 from tests.support.worlds.schedule_site import schedule
 from zkoperator.backup.schedule.reconcile import ScheduleReconciler

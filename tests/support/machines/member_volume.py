@@ -185,5 +185,13 @@ class Volume:
         subprocess.run(["rm", "-rf", str(self.root / "data")], check=True)
 
 
+def with_bug(root: Path, old: str, new: str) -> Volume:
+    """A new volume, on which a script runs that has another passage in place of one of its own."""
+    script = start_script()
+    assert script.count(old) == 1, "the script has changed: seed its bug anew"
+    (root / "data").mkdir()
+    return Volume(root, script=script.replace(old, new))
+
+
 def voters(dynamic: str) -> list[str]:
     return [line.partition("=")[0] for line in dynamic.splitlines() if ":participant;" in line]

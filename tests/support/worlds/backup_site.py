@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.support.fakes.kube import FakeKube, Operation
+from tests.support.fakes.kube import FakeKube
+from tests.support.worlds.kills import KillAt
 from zkoperator.backup.order import (
     BackupOrder,
     Complete,
@@ -38,10 +39,6 @@ SPEC: Manifest = {
     "storage": {"persistentVolumeClaim": {"claimName": CLAIM}},
 }
 STARTED = datetime(2026, 11, 30, 12, 0, 0, tzinfo=UTC)
-
-
-class KilledError(BaseException):
-    """The operator was killed."""
 
 
 @dataclass
@@ -232,21 +229,18 @@ def pod_for(job: Manifest, *, started: bool) -> Manifest:
 
 def killing(site: BackupSite, number: int, *, after: bool) -> Callable[[], int]:
     """Have the operator killed at its write of this number, before or after it takes effect. Returns a counter."""
-    count = 0
-
-    def hook(operation: Operation) -> None:
-        nonlocal count
-        if not operation.is_write or operation.resource.plural == "events":
-            return
-        count += 1
-        if count == number:
-            raise KilledError
-
+    kill = KillAt(number)
     if after:
-        site.kube.after = hook
+        site.kube.after = kill.request
     else:
-        site.kube.before = hook
-    return lambda: count
+        site.kube.before = kill.request
+    return lambda: kill.writes
+
+
+def living(site: BackupSite) -> None:
+    """Nobody is killed any more, and the operator starts again."""
+    site.kube.before = site.kube.after = lambda _: None
+    site.start()
 
 
 FAILED = {reason: Failed(reason, f"words about {reason}") for reason in Reason}

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from tests.support.worlds.backup_site import NAMESPACE, SPEC, BackupSite, KilledError
+from tests.support.worlds.backup_site import NAMESPACE, SPEC, BackupSite, living
+from tests.support.worlds.kills import survives_kill
 from zkoperator.backup.order import BackupOrder, Complete, DeleteOrder, DrillOrder, Result
 from zkoperator.backup.schedule.reconcile import ScheduleReconciler
 from zkoperator.errors import ConflictError
@@ -133,11 +135,4 @@ def _has_ended(backup: Manifest) -> bool:
 
 async def survive(site: ScheduleSite, end: datetime) -> bool:
     """Live on until then, with a new process after the operator was killed. Whether it was."""
-    try:
-        await site.live(seconds=(end - site.wall).total_seconds())
-    except KilledError:
-        site.kube.before = site.kube.after = lambda _: None
-        site.start()
-        await site.live(seconds=(end - site.wall).total_seconds())
-        return True
-    return False
+    return await survives_kill(lambda: site.live(seconds=(end - site.wall).total_seconds()), partial(living, site))

@@ -6,9 +6,10 @@ from typing import Any
 
 from testbed.zookeepers import Ensemble
 from tests.support.fakes.clock import FakeClock
-from tests.support.fakes.kube import FakeKube, Operation
+from tests.support.fakes.kube import FakeKube
 from tests.support.fakes.zk import FakeZk, FakeZkConnector, FakeZkServer
 from tests.support.fakes.zk_tree import Principal
+from tests.support.worlds.kills import KillAt
 from zkoperator.errors import ConflictError, ForbiddenError
 from zkoperator.kube.port import SECRETS, ZNODES, ZOOKEEPER_CLUSTERS, Manifest
 from zkoperator.runtime.keys import Key
@@ -23,10 +24,6 @@ PATH = f"/{NAMESPACE}/{SHOP}"
 ENDPOINT = "main-zk.{}.svc.cluster.local:2181"
 SUPER = Principal(is_super=True)
 PASSES = 40
-
-
-class KilledError(BaseException):
-    """The operator was killed."""
 
 
 class TenantSite:
@@ -189,23 +186,12 @@ def grant(path: str, access: str = "ReadWrite", namespace: str = NAMESPACE) -> M
 
 def killing(site: TenantSite, number: int, *, after: bool) -> Callable[[], int]:
     """Have the operator killed at its write of this number, before or after it takes effect. Returns a counter."""
-    count = 0
-
-    def step() -> None:
-        nonlocal count
-        count += 1
-        if count == number:
-            raise KilledError
-
-    def kube_step(operation: Operation) -> None:
-        if operation.is_write and operation.resource.plural != "events":
-            step()
-
+    kill = KillAt(number)
     if after:
-        site.kube.after, site.after_write = kube_step, step
+        site.kube.after, site.after_write = kill.request, kill.write
     else:
-        site.kube.before, site.before_write = kube_step, step
-    return lambda: count
+        site.kube.before, site.before_write = kill.request, kill.write
+    return lambda: kill.writes
 
 
 def living(site: TenantSite) -> None:

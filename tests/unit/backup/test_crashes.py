@@ -1,11 +1,13 @@
 """The operator is killed before and after each of its writes: there is one backup, and nothing is left of it."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from tests.support.models.seeds import Seed, claim_with, rewritten
-from tests.support.worlds.backup_site import FAILED, BackupSite, KilledError, killing
+from tests.support.worlds.backup_site import FAILED, BackupSite, killing, living
+from tests.support.worlds.kills import survives_kill
 from zkoperator.backup.order import Reason
 from zkoperator.backup.plan import plan
 from zkoperator.kube.port import JOBS
@@ -37,7 +39,7 @@ async def live(site: BackupSite) -> None:
 async def writes_of(way: Way) -> int:
     site = BackupSite()
     way(site)
-    count = killing(site, -1, after=False)
+    count = killing(site, 0, after=False)
     await live(site)
     return count()
 
@@ -51,17 +53,7 @@ async def test_a_kill_at_any_write_takes_no_second_backup_and_leaves_nothing(way
         site = BackupSite()
         way(site)
         killing(site, number, after=after)
-        killed = False
-        for _ in range(2):
-            try:
-                await live(site)
-            except KilledError:
-                killed = True
-                site.kube.before = site.kube.after = lambda _: None
-                site.start()
-            else:
-                break
-        assert killed, number
+        assert await survives_kill(partial(live, site), partial(living, site)), number
         assert site.object() is None, number
         assert site.storage.locations == {}, number
         assert max(site.storage.taken.values()) == 1, number

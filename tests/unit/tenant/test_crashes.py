@@ -1,13 +1,14 @@
 """The operator is killed before and after each of its writes: the result is the same as without."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from tests.support.fakes.zk_tree import digest_identity
 from tests.support.models.seeds import Seed, claim_with, rewritten
+from tests.support.worlds.kills import survives_kill
 from tests.support.worlds.tenants import PATH, TenantSite, killing, living
-from tests.support.worlds.tenants import KilledError as Killed
 from zkoperator.tenant.model.names import record_path
 from zkoperator.tenant.plan import plan
 from zkoperator.zk.port import Acl
@@ -63,16 +64,7 @@ async def test_a_kill_at_any_write_changes_no_password_and_leaves_nothing(way: W
         site = TenantSite()
         way(site)
         killing(site, number, after=after)
-        killed = False
-        for _ in range(2):
-            try:
-                await live(site)
-            except Killed:
-                killed = True
-                living(site)
-            else:
-                break
-        assert killed, number
+        assert await survives_kill(partial(live, site), partial(living, site)), number
         assert site.object() is None, number
         assert [path for path in site.zk.tree.walk() if "orders" in path] == [], number
 

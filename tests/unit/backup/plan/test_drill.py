@@ -1,5 +1,6 @@
 """The drill of a backup: a Job in which a server of the ensemble's image starts from the copy alone."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from tests.support.worlds.backup_site import (
     IMAGE,
     NAMESPACE,
     BackupSite,
-    KilledError,
     killing,
+    living,
     order_of,
 )
+from tests.support.worlds.kills import survives_kill
 from zkoperator.backup.build import drill as container
 from zkoperator.backup.order import BackupOrder, DrillOrder, Folder, Reason
 from zkoperator.backup.plan import drill, plan
@@ -150,16 +152,12 @@ async def test_a_kill_at_any_write_makes_one_drill_and_leaves_nothing(after: boo
         assert site.object() is None or site.condition("Verified")[1] == "Drilled"
 
     whole = BackupSite()
-    count = killing(whole, -1, after=False)
+    count = killing(whole, 0, after=False)
     await live(whole)
     for number in range(1, count() + 1):
         site = BackupSite()
         killing(site, number, after=after)
-        with pytest.raises(KilledError):
-            await live(site)
-        site.kube.before = site.kube.after = lambda _: None
-        site.start()
-        await live(site)
+        assert await survives_kill(partial(live, site), partial(living, site)), number
         assert site.condition("Verified")[:2] == ("True", "Drilled"), number
         assert site.jobs() == [] and max(site.storage.taken.values()) == 1, number
 

@@ -18,7 +18,7 @@ def planned() -> ScheduleSite:
 
 async def writes() -> int:
     site = planned()
-    count = killing(site, -1, after=False)
+    count = killing(site, 0, after=False)
     await site.live(hours=3)
     return count()
 
