@@ -145,6 +145,8 @@ WITH_TLS: dict[str, Chapter] = {
 CHAPTERS = PLAIN | WITH_TLS
 LASTING = [name for name in CHAPTERS if name not in ("delete", CHANGE_OF_MIND)]
 """How far members have come when somebody changes his mind depends on who has been slow, so it is not compared."""
+SEEDS_OF_RIVALS = 15
+"""Ways of taking turns that are tried in each chapter: each costs some 4 s, and there are over twenty chapters."""
 
 
 async def _begin(chapter: Chapter) -> EnsembleWorld:
@@ -324,7 +326,7 @@ async def test_two_operators_that_restart_whatever_bears_the_name_are_noticed(mo
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", LASTING)
 async def test_two_operators_at_once_do_no_harm_however_they_take_turns(name: str) -> None:
-    await _rivals_often(name, 40)
+    await _rivals_often(name, SEEDS_OF_RIVALS)
 
 
 async def test_events_are_few() -> None:
