@@ -244,7 +244,8 @@ def _format(spec: ConfigSyncSpec) -> FileFormat | None:
     given = spec.format
     if given.type is FormatType.KEYS or given.key is None:
         return None
-    return FileFormat(given.type, given.key, str(spec.keys.separator))
+    prefixes = tuple(source.prefix for source in spec.zookeeper.sources if source.prefix)
+    return FileFormat(given.type, given.key, str(spec.keys.separator), prefixes)
 
 
 def _tls(asked: ZooKeeperTls) -> SourceTls:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.models.mirror_seeds import in_world
 from tests.support.models.seeds import Seed, replaced
-from tests.support.worlds.mirror import NAMESPACE, SUPER, World
+from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
 from zkoperator.api.sync_format import FormatType
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS
 from zkoperator.mirror.apply import applier
@@ -237,6 +237,25 @@ async def test_what_the_file_cannot_hold_is_named_and_the_rest_flows(
         world.node(path, "text")
         await world.until_in_sync()
         assert "text" in (file(world) or "")
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "key", "remedy"),
+    [
+        ({"sources": [{"path": ROOT, "prefix": "a."}]}, "b", "a.b", "change the prefix a. in spec.zookeeper.sources"),
+        ({"sources": [{"path": ROOT, "prefix": "a_"}]}, "pool-size", "a_pool-size", "rename the znode"),
+        ({"keys": {"separator": "."}}, "db/url", "db.url", "change spec.keys.separator to __"),
+        ({"keys": {"separator": "."}}, "pool-size", "pool-size", "rename the znode"),
+    ],
+)
+async def test_who_reads_why_a_variable_has_no_such_name_changes_what_is_to_blame(
+    world: World, spec: dict[str, Any], path: str, key: str, remedy: str
+) -> None:
+    world.tree()
+    world.node(path, "1")
+    follow(world, "Dotenv", direction=PULL, **spec)
+    await world.until_reason("KeyInvalid")
+    assert f"{key}: no name of a variable" in world.message() and remedy in world.message()
 
 
 async def test_a_value_that_was_forgotten_and_is_no_text_is_named_as_well(world: World) -> None:

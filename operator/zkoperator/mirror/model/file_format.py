@@ -15,11 +15,19 @@ _NO_TEXT: Final = "its value is no UTF-8 text"
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """The syntax of the file, the key of the ConfigMap that has it, and what stands between the names in a key."""
+    """How the file is written.
+
+    Args:
+        type: its syntax.
+        key: of the ConfigMap, that has it.
+        separator: what stands between the names in a key.
+        prefixes: what stands before the keys of the sources, where there are several.
+    """
 
     type: FormatType
     key: str
     separator: str
+    prefixes: tuple[str, ...] = ()
 
     def parse(self, text: str) -> dict[str, str]:
         """Return the values by key.
@@ -54,9 +62,8 @@ class FileFormat:
         """Return why the file cannot hold this key, "" if it can. `value` is None while it is not known."""
         problem = dotenv_text.problem_of_key(key) if self.type is FormatType.DOTENV else ""
         if problem or value is None:
-            return (
-                problem and f"{problem}: rename the znode, leave it out by spec.keys.exclude, or write another format"
-            )
+            other = "leave it out by spec.keys.exclude, or write another format"
+            return problem and f"{problem}: {self._remedy(key)}, {other}"
         try:
             text = value.decode()
         except UnicodeDecodeError:
@@ -64,6 +71,15 @@ class FileFormat:
         else:
             problem = dotenv_text.problem_of_value(text) if self.type is FormatType.DOTENV else ""
         return problem and f"{problem}, which {self.type.value} cannot hold; leave it out by spec.keys.exclude"
+
+    def _remedy(self, key: str) -> str:
+        """Return what makes the key the name of a variable. No name of a znode mends what the spec writes into it."""
+        for prefix in self.prefixes:
+            if key.startswith(prefix) and dotenv_text.problem_of_key(f"{prefix}a"):
+                return f"change the prefix {prefix} in spec.zookeeper.sources"
+        if self.separator in key and dotenv_text.problem_of_key(f"a{self.separator}a"):
+            return "change spec.keys.separator to __"
+        return "rename the znode"
 
 
 class FileView(NamedTuple):
