@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.fakes.kube_files import kube_with
-from tests.support.models.mirror_crash_points import differences
+from tests.support.models.mirror_crash_points import differences, tell
 from tests.support.models.mirror_episode import episode
 from tests.support.models.mirror_stories import STORIES
 from tests.support.worlds import mirror
@@ -163,6 +163,14 @@ def test_nobody_can_tell_from_a_file_at_which_write_the_operator_was_killed(
 ) -> None:
     monkeypatch.setattr(mirror, "FakeKube", kube_with(FormatType.YAML))
     assert list(differences(story, story.directions[0])) == []
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_story_can_be_told_about_a_file(kind: FormatType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None has keys or values that the format cannot hold: each ends InSync while the operator lives."""
+    monkeypatch.setattr(mirror, "FakeKube", kube_with(kind))
+    told = {(story.name, direction): tell(story, direction) for story in STORIES for direction in story.directions}
+    assert {what: one.violations for what, one in told.items() if one.violations} == {}
 
 
 @pytest.mark.exhaustive
