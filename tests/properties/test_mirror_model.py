@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.models.mirror_episode import episode
-from tests.support.models.mirror_walk import ACTIONS, TURNS, Action
+from tests.support.models.mirror_people import NARROW
+from tests.support.models.mirror_walk import ACTIONS, TURNS, Action, Model
 from tests.support.models.mirror_witness import Witness
+from zkoperator.mirror.model.deletions import DeletionLog
 
 STEPS = 120
 EPISODES, SHARE = 360, 60
@@ -47,6 +49,18 @@ def test_an_answer_that_is_held_up_and_then_lost_is_no_lie() -> None:
 def test_only_a_lost_answer_excuses_an_overwrite_that_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Witness, "_was_overwritten_unanswered", lambda *_: False)
     assert any("overwrote" in violation for violation in _violations_of_held_up_answers())
+
+
+def test_a_key_that_is_created_again_before_its_deletion_arrives_is_back_for_the_guard() -> None:
+    """A push of deletions waits for its connection while people create the keys again, and the next plan deletes."""
+    assert episode(1_000_249, STEPS).violations == []
+
+
+def test_an_operator_that_counts_no_earlier_deletions_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DeletionLog, "lately", lambda *_: frozenset())
+    monkeypatch.setattr(Model, "GUARDS", (NARROW,))
+    found = (one for seed in range(SHARE) for one in episode(seed, STEPS).violations)
+    assert any(one.startswith("guard: ") and "in five minutes" in one for one in found), "nothing was noticed"
 
 
 SCRIPTS = st.lists(st.tuples(st.sampled_from(ACTIONS[0]), st.sampled_from(TURNS)), max_size=80)

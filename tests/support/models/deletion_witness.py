@@ -1,6 +1,6 @@
 """Counts what a ConfigSync deletes, from docs/consistency.md ("How deletions are counted") and not from the code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 WINDOW_S = 300.0
 
@@ -31,10 +31,12 @@ class DeletionCount:
             if value is not None:
                 self._at_s.pop(key, None)
 
-    def deleted(self, keys: Iterable[str], now_s: float, *, is_approved: bool, left: int) -> str:
+    def deleted(self, keys: Iterable[str], now_s: float, *, is_approved: bool, left: Collection[str]) -> str:
         """Note the deletions of one write. Return what is wrong with them, "" when nothing is.
 
-        `left`: how many keys there are afterwards, on either side.
+        `left`: the keys that there are afterwards, on either side. A write is decided before it arrives: who creates a
+        key again on the other side meanwhile is seen before its deletion is. Such a key counts for this write, which
+        was decided without it, and for none after it, as it is there.
         """
         gone = set(keys)
         if not gone or self._max_keys is None:
@@ -44,8 +46,11 @@ class DeletionCount:
             return ""
         self._at_s = {key: at_s for key, at_s in self._at_s.items() if now_s - at_s <= WINDOW_S}
         self._at_s |= dict.fromkeys(gone, now_s)
-        if len(self._at_s) > self._max_keys:
-            return f"{sorted(gone)} deleted unasked, after {sorted(self._at_s.keys() - gone)} in five minutes"
-        if left == 0:
+        counted = set(self._at_s)
+        for key in gone.intersection(left):
+            del self._at_s[key]
+        if len(counted) > self._max_keys:
+            return f"{sorted(gone)} deleted unasked, after {sorted(counted - gone)} in five minutes"
+        if not left:
             return f"{sorted(gone)} deleted unasked, which were all that there were"
         return ""

@@ -96,7 +96,7 @@ class Witness:
         approval = (sync["metadata"].get("annotations") or {}).get("zkoperator.dev/approve-deletions")
         is_approved = approval is not None and approval in self._shown
         gone = [key for key, value in changed.items() if value is None and key not in PARENTS]
-        left = len(self.zk_state.keys() | self._cm_state.keys())
+        left = self.zk_state.keys() | self._cm_state.keys()
         wrong = self.deletions.deleted(gone, self.world.clock.now_s(), is_approved=is_approved, left=left)
         if wrong:
             self.record.violations.append(f"guard: {wrong}")

@@ -94,6 +94,30 @@ async def test_a_key_that_comes_back_counts_no_more(world: World) -> None:
     assert world.ready()[1] != "DeletionsHeld"
 
 
+async def test_a_key_that_comes_back_before_its_deletion_has_arrived_counts_no_more(world: World) -> None:
+    """With the push of two deletions under way, both keys are created again and a znode goes: that is one deletion."""
+    await _synced(world, 10, deletionGuard={"maxKeys": 2})
+    served, late, asked = world.zk.fault_for, [True], list[Any]()
+    world.kube.after = lambda _: asked.append(world.status().get("pending"))
+
+    def meanwhile(call: Any) -> Fault | None:
+        if call.name == "multi" and late and late.pop():
+            world.edit(k0="2", k1="2")
+            world.drop("k2")
+        return served(call)
+
+    world.zk.fault_for = meanwhile  # type: ignore[method-assign]
+    world.edit(k0=None, k1=None)
+    await world.until(lambda: (world.at("k0"), world.at("k1")) == (b"2", b"2"))
+    await world.until(lambda: "k2" not in (world.data() or {}))
+    await world.until_in_sync()
+    world.drop("k3")
+    await world.until(lambda: "k3" not in (world.data() or {}))
+    assert asked and not any(asked), "nobody was asked"
+    world.drop("k4")
+    await world.until_reason("DeletionsHeld")
+
+
 async def test_a_tree_that_is_deleted_from_its_leaves_up_loses_no_key() -> None:
     patient = dataclasses.replace(FAST, deletion_quiet_s=60.0, longest_deletion_s=600.0)
     async with running(patient) as world:
@@ -262,6 +286,11 @@ SEEDS = (
         "a key that came back is not counted",
         replaced(DeletionLog, "note", _never_back),
         (in_world(test_a_key_that_comes_back_counts_no_more),),
+    ),
+    Seed(
+        "a key that is there again is not counted before it is written",
+        rewritten(plan, "_Planner._is_held", " - present", ""),
+        (in_world(test_a_key_that_comes_back_before_its_deletion_has_arrived_counts_no_more),),
     ),
     Seed(
         "deletions in ZooKeeper wait a moment",
