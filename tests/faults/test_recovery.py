@@ -14,6 +14,8 @@ from tests.support.waiting import eventually
 from tests.support.worlds.cluster_workloads import Cluster
 from tests.support.worlds.numbered_znodes import PODS, connect, end, names, numbered, write
 from tests.support.worlds.site import Plot, Site
+from zkoperator.api.cluster import Member
+from zkoperator.cli.view.survivors import seed_among, survivors_of
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -50,19 +52,15 @@ async def test_an_ensemble_begins_again_from_a_survivor_whatever_the_other_disks
 
             for pod in newer:
                 await kubelets.hold(pod)
-                await asyncio.to_thread(_wipe, kubelets, pod)
+                await asyncio.to_thread(kubelets.wipe, pod)
                 kubelets.release(pod)
             await _approve(plot, survivor)
+            assert await _seed(plot, kubelets) == survivor, "not one of those with an empty disk"
             await _completed(plot, 2, cluster)
             kept = numbered("after", 20) + numbered("both", 20)
             assert await names(site, kubelets) == [kept] * 3, "nothing was lost that the survivor had"
             await asyncio.to_thread(write, client, "last", 1)
             await asyncio.to_thread(end, client)
-
-
-def _wipe(kubelets: Kubelets, pod: str) -> None:
-    for file in sorted((kubelets.disk(pod) / "data").rglob("*"), reverse=True):
-        file.unlink() if file.is_file() else file.rmdir()
 
 
 async def _approve(plot: Plot, pod: str) -> None:
@@ -79,6 +77,14 @@ async def _approve(plot: Plot, pod: str) -> None:
     zxid = next(member["zxid"] for member in status["members"] if member["name"] == pod)
     notes = {"annotations": {"zkoperator.dev/recover": f"{pod}@0x{zxid}"}}
     await plot.site.kube.merge(f"{plot.custom}/zookeeperclusters/main", {"metadata": notes})
+
+
+async def _seed(plot: Plot, kubelets: Kubelets) -> str:
+    """The member that `kubectl zk recover` proposes."""
+    members = (await _cluster(plot))["status"]["members"]
+    known = [Member(id=member["id"], name=member["name"], zxid=member.get("zxid", "")) for member in members]
+    seed = seed_among(survivors_of(known, {pod: kubelets.log(pod) for pod in PODS}))
+    return seed.pod if seed is not None else ""
 
 
 async def _completed(plot: Plot, number: int, cluster: Cluster) -> None:

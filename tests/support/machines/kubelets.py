@@ -26,7 +26,7 @@ from tests.support.machines.api_client import Manifest
 from tests.support.machines.namespaces import Network
 from tests.support.worlds.site import Plot, Site, site
 
-_JVM = "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dzookeeper.admin.enableServer=false"
+_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dzookeeper.admin.enableServer=false"
 _CLIENT_PORT = 2181
 _PLAINTEXT_PORTS = (_CLIENT_PORT, 2180)
 """Where a member serves plaintext on loopback: while others may use it, and once they may not."""
@@ -66,15 +66,17 @@ class Kubelets:
     Args:
         plot: Where the pods are.
         disk_mib: The size of each disk; none given: that of the machine's.
+        heap_mib: The heap of each server.
     """
 
-    def __init__(self, plot: Plot, disk_mib: int | None = None) -> None:
+    def __init__(self, plot: Plot, disk_mib: int | None = None, *, heap_mib: int = 128) -> None:
         assert plot.site.network is not None, "pods need hosts"
         self._plot = plot
         self._network = plot.site.network
         self._directory = plot.site.directory / plot.namespace
         self._directory.mkdir()
         self._disk_mib = disk_mib
+        self._jvm = f"-Xmx{heap_mib}m {_JVM}"
         self._mounts = contextlib.ExitStack()
         self._disks: dict[str, Path] = {}
         self._containers: dict[str, _Container] = {}
@@ -139,6 +141,11 @@ class Kubelets:
         """The directory that is the pod's volume."""
         return self._disks[pod]
 
+    def wipe(self, pod: str) -> None:
+        """Lose everything on the volume of a pod that is held."""
+        for file in sorted((self.disk(pod) / "data").rglob("*"), reverse=True):
+            file.unlink() if file.is_file() else file.rmdir()
+
     def log(self, pod: str) -> str:
         """What the pod's servers have logged so far."""
         return (self._directory / f"{pod}.log").read_text(errors="replace")
@@ -183,7 +190,7 @@ class Kubelets:
         env = _environment(name, pod, secret["data"]) | {"PATH": f"{root / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"}
         (root / "hosts").write_text(self._names(found["cluster"], env["ZK_DOMAIN"]))
         env["ZK_TLS"] = _moved(env.get("ZK_TLS", ""), root)
-        env["SERVER_JVMFLAGS"] = f"{_JVM} -Djdk.net.hosts.file={root}/hosts {_moved(env['SERVER_JVMFLAGS'], root)}"
+        env["SERVER_JVMFLAGS"] = f"{self._jvm} -Djdk.net.hosts.file={root}/hosts {_moved(env['SERVER_JVMFLAGS'], root)}"
         env |= slow_disk.settings(self._plot.site.directory, self._delay(name))
         host = f"{'observer' if found['observer'] else 'member'}-{int(found['ordinal']) + 1}"
         argv = self._network.command(host, ["sh", root / "config" / "start.sh"])

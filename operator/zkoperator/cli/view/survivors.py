@@ -11,6 +11,8 @@ from zkoperator.ensemble.model.names import RECOVER
 
 _ELECTION = re.compile(r"New election\. My id = +\d+, proposed zxid=0x(?P<zxid>[0-9a-fA-F]+)")
 """What FastLeaderElection of ZooKeeper 3.5 to 3.9 logs at INFO whenever a member begins to look for a leader."""
+_NEGATIVE = 1 << 63
+"""A member with an empty disk logs the least `long` while it has no vote, and -1 once it hears that it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,15 @@ class Survivor:
 
 
 def elected_zxid(log: str) -> int | None:
-    """Return the last transaction that the member had at its last election, None when its log has no election."""
+    """Return the last transaction that the member had at its last election, None when its log has no election.
+
+    It is 0 when the member had no data.
+    """
     found = _ELECTION.findall(log)
-    return int(found[-1], 16) if found else None
+    if not found:
+        return None
+    zxid = int(found[-1], 16)
+    return zxid if zxid < _NEGATIVE else 0
 
 
 def survivors_of(members: Iterable[Member], logs: Mapping[str, str]) -> tuple[Survivor, ...]:

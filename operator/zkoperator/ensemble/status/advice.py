@@ -22,9 +22,9 @@ def after_wiped_majority(cluster: ValidatedCluster, idle: list[int]) -> str:
     name, where = cluster.meta.name, f"-n {cluster.meta.namespace}"
     return (
         f"delete nothing. (1) Which members have data: kubectl zk recover {name} {where}, or of each pod: kubectl logs "
-        f"{where} {cluster.names.pod(idle[0])} | grep 'New election' (proposed zxid=0x0: none) (2) Bring back every "
-        f"member that may have more. (3) To go on from the one with the largest: kubectl annotate zk {name} {where} "
-        f"{RECOVER}=<pod>@<zxid> --overwrite; the others copy its data"
+        f"{where} {cluster.names.pod(idle[0])} | grep 'New election' (0x0, 0x8000..., 0xffff...: none) (2) Bring back "
+        f"every member that may have more. (3) To go on from the one with the largest: kubectl annotate zk {name} "
+        f"{where} {RECOVER}=<pod>@<zxid> --overwrite; the others copy its data"
     )
 
 

@@ -66,6 +66,18 @@ def test_a_member_without_data_is_no_seed(ensemble: KubeWithTexts, capsys: pytes
     assert approved(ensemble) == ""
 
 
+@pytest.mark.parametrize("logged", ["0x8000000000000000", "0xffffffffffffffff"])
+def test_a_member_that_came_back_with_an_empty_disk_is_no_seed(
+    ensemble: KubeWithTexts, capsys: pytest.CaptureFixture[str], logged: str
+) -> None:
+    """It logs a negative number, which reads as a large zxid."""
+    known(ensemble, main_zk_0="100000010", main_zk_1="100000010", main_zk_2="100000010")
+    ensemble.texts["main-zk-0 log"] = log(1, "0x100000010", logged)
+    ensemble.texts["main-zk-1 log"] = log(2, "0x100000010")
+    assert main(["recover", CLUSTER, "--approve", "-o", "json", *PLACE]) == 0
+    assert approved(ensemble) == said(capsys)["proposal"] == "main-zk-1@0x100000010"
+
+
 def test_what_others_had_and_would_be_lost_is_told(ensemble: KubeWithTexts, capsys: pytest.CaptureFixture[str]) -> None:
     known(ensemble, main_zk_0="100000030", main_zk_1="100000010", main_zk_2="100000020")
     ensemble.texts["main-zk-1 log"] = log(2, "0x100000010")
