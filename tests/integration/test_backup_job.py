@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-import os
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -18,29 +15,21 @@ from testbed import jars
 from testbed.buckets import ACCESS_KEY, REGION, SECRET_KEY, BucketServer
 from testbed.processes import free_ports
 from testbed.zookeepers import Ensemble
+from tests.support.machines.backup_jobs import DIRECTORY, Jobs, waiting_server
 from tests.support.machines.testbed import EnsembleFactory
 from tests.support.waiting import eventually
-from zkoperator.backup.build.drill import DRILL, Server, server_container
 from zkoperator.backup.drill import prepare, rehearse
 from zkoperator.backup.exact_export import ExactExport
 from zkoperator.backup.failure import BackupError
 from zkoperator.backup.order import (
     S3,
-    VARIABLE,
-    BackupOrder,
     Complete,
     DeleteOrder,
     DrillOrder,
     Facts,
     Folder,
-    LoginFiles,
-    Order,
-    Result,
-    Source,
     Store,
     VerifyOrder,
-    order_to_json,
-    result_from_json,
 )
 from zkoperator.backup.snapshot_writer import SnapshotWriter
 from zkoperator.backup.tree_store import TreeStore
@@ -51,7 +40,6 @@ from zkoperator.zk.session import SessionSettings, connect
 SETTINGS = SessionSettings(session_timeout_s=20, request_timeout_s=60)
 TOGETHER = [f"/app/t{number}" for number in range(10)]
 READER = Acl(1, "digest", "reader:" + "A" * 27 + "=")
-DIRECTORY = "demo/main/c-1"
 needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="the server of buckets is a Go module")
 
 
@@ -102,52 +90,6 @@ async def everything(zk: Zk) -> dict[str, Znode]:
         await ExactExport(zk, tree).run()
         found = {znode.path: znode for znode in tree.znodes() if not znode.path.startswith("/zookeeper")}
     return {path: znode for path, znode in found.items() if path != "/" and not path.startswith("/locks")}
-
-
-class Jobs:
-    """Backup Jobs as the operator starts them."""
-
-    def __init__(self, ensemble: Ensemble, store: Store, folder: Path) -> None:
-        self._source = Source(
-            tuple(ensemble.hosts.split(",")), login=LoginFiles(str(folder / "username"), str(folder / "password"))
-        )
-        (folder / "username").write_text("super")
-        (folder / "password").write_text(ensemble.password)
-        (folder / "key").write_bytes(bytes(range(32)))
-        self.store = store
-        self._folder = folder
-
-    def order(self, uid: str, *, is_encrypted: bool = False, previous: str | None = None) -> BackupOrder:
-        key = str(self._folder / "key") if is_encrypted else None
-        return BackupOrder(uid, self._source, self.store, DIRECTORY, previous=previous, key_file=key)
-
-    def start(self, order: Order) -> "subprocess.Popen[bytes]":
-        result = self._folder / f"result-{secrets.token_hex(4)}"
-        argv = [sys.executable, "-m", "zkoperator", "backup-job", "--result", str(result)]
-        env = {**os.environ, VARIABLE: order_to_json(order), "TMPDIR": str(self._folder), "RESULT": str(result)}
-        process = subprocess.Popen(argv, env=env, stderr=subprocess.PIPE)
-        process.args = result
-        return process
-
-    async def run(self, order: Order) -> Result:
-        process = self.start(order)
-        _, errors = await asyncio.to_thread(process.communicate)
-        assert isinstance(process.args, Path)
-        assert process.args.exists(), errors.decode()
-        result = result_from_json(process.args.read_text())
-        assert process.returncode == (0 if isinstance(result, Complete) else 1), errors.decode()
-        return result
-
-    async def facts(self, order: Order) -> Facts:
-        result = await self.run(order)
-        assert isinstance(result, Complete) and result.backup is not None, result
-        return result.backup
-
-    async def fetch(self, order: BackupOrder, location: str, target: Path) -> Path:
-        target.mkdir(parents=True)
-        await self.facts(VerifyOrder(self.store, location, target=str(target), key_file=order.key_file))
-        (file,) = target.iterdir()
-        return file
 
 
 def started_from(file: Path, make: EnsembleFactory) -> Ensemble:
@@ -259,27 +201,6 @@ async def test_a_job_that_is_killed_leaves_no_backup_or_a_whole_one(
     await jobs.facts(VerifyOrder(jobs.store, facts.location))
     manifests = [json.loads(path.read_text()) for path in folder.rglob("manifest.json")]
     assert [manifest["backup"]["location"] for manifest in manifests] == [facts.location]
-
-
-@contextmanager
-def waiting_server(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """The other container of a drill: its command with the folder of the test, and the script of the image in short."""
-    container, programs = server_container(Server("zookeeper"), 0), folder.parent / "bin"
-    programs.mkdir()
-    classes, main = f"{jars.release(jars.VERSIONS[-1])}/*", "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-    script = programs / "zkServer.sh"
-    script.write_text(f'#!/bin/sh\nexec java $SERVER_JVMFLAGS -cp "{classes}:$ZOOCFGDIR" {main} "$ZOOCFGDIR/zoo.cfg"\n')
-    script.chmod(0o755)
-    told = {each["name"]: each["value"].replace(DRILL, str(folder)) for each in container["env"]}
-    environment = {**os.environ, **told, "PATH": f"{programs}:{os.environ['PATH']}"}
-    command = [word.replace(DRILL, str(folder)) for word in container["command"]]
-    with (folder.parent / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        try:
-            yield process
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 @pytest.fixture
