@@ -67,7 +67,7 @@ class Reader(Shell):
         self.second = f"{namespace}-tutorial"
 
     def run(self, command: str) -> str:
-        command = re.sub(r"\btutorial\b", self.second, command)
+        command = re.sub(r"\b(tutorial|game-day)\b", self.second, command)
         command = re.sub(r"\bdemo\b", self.namespace, command)
         return super().run(re.sub(r"-n default\b", f"-n {self.namespace}", command))
 
@@ -106,6 +106,30 @@ def test_what_the_page_about_disks_shows_makes_volumes_larger_moves_and_replaces
         time.sleep(0.5)
     shell.run("kubectl wait pod main-zk-1 --for condition=Ready --timeout 5m")
     shell.run("kubectl wait zk main --for condition=Ready --timeout 5m")
+
+
+GAME_DAY = "docs/game-day.md"
+
+
+@pytest.mark.timeout(1800)
+def test_a_game_day_goes_as_its_page_says(shell: Shell) -> None:
+    told = [(command, shell.run(command)) for command in documented(GAME_DAY) if command != "make demo"]
+
+    def said(beginning: str) -> list[str]:
+        return [output for command, output in told if command.startswith(beginning)]
+
+    (compared, approved) = said("kubectl zk recover main")
+    assert "main-zk-1 has the latest data of those that run" in compared, compared
+    assert "zkoperator.dev/recover=main-zk-1@0x" in approved, approved
+    (late,) = said("kubectl zk cli main -- get /orders/late")
+    assert "second" in late, late
+    (audited,) = said("kubectl exec -n zkoperator-system")
+    assert "all members have the same znodes, values and ACLs" in audited, audited
+    assert said("kubectl get zk copy -o jsonpath") == ["1\n"]
+    assert ["first" in output for output in said("kubectl zk cli copy -- get /orders")] == [True, True]
+    assert ["[]" in output.splitlines() for output in said("kubectl zk cli copy -- ls /orders")] == [True, True]
+    first, last = said("kubectl get zkb")[0], said("kubectl get zkb")[-1]
+    assert ("copy-" in first, "copy-" in last) == (False, True), last
 
 
 def test_every_exception_is_a_command_that_is_shown() -> None:
