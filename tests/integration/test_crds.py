@@ -109,6 +109,13 @@ CHANGES: tuple[tuple[Resource, Manifest, dict[str, Any], str, str], ...] = (
     ),
     (
         ZOOKEEPER_CLUSTERS,
+        cluster(storage={"volumeAttributesClassName": "a"}),
+        {"storage": {"volumeAttributesClassName": None}},
+        "spec.storage.volumeAttributesClassName",
+        "write the name of a class",
+    ),
+    (
+        ZOOKEEPER_CLUSTERS,
         cluster(),
         {"bootstrap": {"fromBackup": {"name": "a"}}},
         "spec.bootstrap",

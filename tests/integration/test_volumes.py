@@ -81,5 +81,16 @@ async def test_another_class_replaces_each_claim_once_from_a_set_with_the_new_te
     assert not set(claims.values()) & {claim["metadata"]["uid"] for claim in after}
 
 
+async def test_attributes_are_asked_for_by_each_claim_and_by_those_to_come(played: PlayedCluster) -> None:
+    await played.make(storage={"size": "1Gi", "storageClassName": GROWING})
+    pods = {m: pod["metadata"]["uid"] for m, pod in (await played.pods()).items()}
+    await played.edit(storage={"volumeAttributesClassName": "gold"})
+    await played.ready()
+    claims = [await played.claim(member) for member in (1, 2, 3)]
+    template = (await played.stateful_set())["spec"]["volumeClaimTemplates"][0]
+    assert {each["spec"]["volumeAttributesClassName"] for each in (*claims, template)} == {"gold"}
+    assert {m: pod["metadata"]["uid"] for m, pod in (await played.pods()).items()} == pods
+
+
 async def uids(played: PlayedCluster) -> dict[int, str]:
     return {member: (await played.claim(member))["metadata"]["uid"] for member in (1, 2, 3)}

@@ -126,6 +126,7 @@ PLAIN: dict[str, Chapter] = {
     "another class": Chapter(
         3, (_asking(storage={"storageClassName": "fast"}),), {"storage": {"storageClassName": "a"}}
     ),
+    "other attributes": Chapter(3, (_asking(storage={"volumeAttributesClassName": "gold"}),)),
     "observers come": Chapter(3, (_asking(observers={"replicas": 2}),)),
     "observers go": Chapter(3, (_asking(observers={"replicas": 0}),), {"observers": {"replicas": 2}}),
     "roll with observers": Chapter(3, (_asking(config={"tickTime": "3000"}),), {"observers": {"replicas": 2}}),

@@ -77,6 +77,11 @@ class Storage(Model):
             field="storageClassName",
             cel="!has(oldSelf.storageClassName) || has(self.storageClassName)",
         ),
+        Rule(
+            "write the name of a class: without one, new volumes would be of a class that nobody has named",
+            field="volumeAttributesClassName",
+            cel="!has(oldSelf.volumeAttributesClassName) || has(self.volumeAttributesClassName)",
+        ),
     )
 
     type: Annotated[
@@ -89,6 +94,9 @@ class Storage(Model):
     storage_class_name: Annotated[str, Field(max_length=253)] | None = None
     """StorageClass of the claims. The default is the default class of the Kubernetes cluster. When it is changed, one
     member after another gets a new volume of the new class, which it fills from the others; that takes three voters."""
+    volume_attributes_class_name: Annotated[str, Field(max_length=253)] | None = None
+    """VolumeAttributesClass of the claims: what a volume has beside its size, such as IOPS. It may be changed while the
+    ensemble serves, where the storage can. It needs Kubernetes 1.34."""
     retention: Retention = Retention()
     """What happens to volume claims that no member needs any more."""
 

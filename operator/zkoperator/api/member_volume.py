@@ -23,6 +23,8 @@ class VolumeState(StrEnum):
     """The volume has grown, its file system has not: it does so while it is mounted, or when the member starts."""
     INFEASIBLE = "Infeasible"
     """The storage cannot make the volume as large as the claim asks for."""
+    MODIFYING = "Modifying"
+    """The volume has not the attributes yet that the claim asks for."""
     TERMINATING = "Terminating"
     """The deletion of the claim was asked for: the volume goes when the member's pod ends."""
     LOST = "Lost"
@@ -38,10 +40,12 @@ class MemberVolume(Model):
     """Size that the volume has; absent while there is none."""
     storage_class_name: Annotated[str, Field(max_length=253)] = ""
     """StorageClass of the claim."""
+    volume_attributes_class_name: Annotated[str, Field(max_length=253)] | None = None
+    """VolumeAttributesClass that the volume has; absent without one."""
     state: VolumeState = VolumeState.PENDING
     """How far the claim is. `Pending`: no volume yet. `Bound`: as asked for. `Expanding`: the volume grows.
     `FileSystemResizePending`: its file system has to follow. `Infeasible`: the storage cannot make it so large.
-    `Terminating`: it goes with the member's pod. `Lost`: it is gone."""
+    `Modifying`: its attributes change. `Terminating`: it goes with the member's pod. `Lost`: it is gone."""
 
 
 class VolumeReplacement(Model):

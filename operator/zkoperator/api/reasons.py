@@ -47,6 +47,7 @@ class ClusterReason(StrEnum):
     RESTORE_FAILED = "RestoreFailed"
     EXPANDING_VOLUMES = "ExpandingVolumes"
     REPLACING_VOLUMES = "ReplacingVolumes"
+    MODIFYING_VOLUMES = "ModifyingVolumes"
     REPLACEMENT_REFUSED = "ReplacementRefused"
     APPLYING = "Applying"
     BLOCKED = "Blocked"

@@ -13,7 +13,7 @@ from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.observer import Observer, Schedules, Store, unknown_schedules
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, REST_S, SOON_S, Plan, make_plan
-from zkoperator.ensemble.plan.refused_step import ExpansionRefusedError, plan_after_refusal, waiting_for_budget
+from zkoperator.ensemble.plan.refused_step import ClaimRefusedError, plan_after_refusal, waiting_for_budget
 from zkoperator.ensemble.plan.steps import (
     CertificateStep,
     RecordBootstrap,
@@ -174,8 +174,8 @@ class EnsembleReconciler:
             return waiting_for_budget(cluster, plan, error, state.budget_waited_s(self._now_s()))
         except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
             state.conflicts = 0
-            if isinstance(error, ExpansionRefusedError):
-                state.observer.expansions.refuse(error.uid, error.size, str(error), self._now_s())
+            if isinstance(error, ClaimRefusedError):
+                state.observer.expansions.refuse(error.uid, error.wish, str(error), self._now_s())
             return plan_after_refusal(plan, error)
         state.conflicts, state.budget_spent_at_s = 0, None
         return None if any(isinstance(step, _RECORDS) for step in plan.steps) else plan

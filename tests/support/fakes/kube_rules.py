@@ -186,9 +186,13 @@ def _claim_errors(stored: Manifest, before: Manifest) -> list[FieldError]:
     new, old = stored.get("spec") or {}, before.get("spec") or {}
     if new == old:
         return []
-    words = "Forbidden: spec is immutable after creation except resources.requests for bound claims"
-    kept = {key: value for key, value in old.items() if key != "resources"}
-    if {key: value for key, value in new.items() if key != "resources"} != kept or not is_bound(before):
+    words = (
+        "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
+        "claims"
+    )
+    mutable = ("resources", "volumeAttributesClassName")
+    kept = {key: value for key, value in old.items() if key not in mutable}
+    if {key: value for key, value in new.items() if key not in mutable} != kept or not is_bound(before):
         return [FieldError("spec", words)]
     capacity = before["status"].get("capacity", {}).get("storage", "0")
     if parse_quantity(requested(stored)) < parse_quantity(capacity):

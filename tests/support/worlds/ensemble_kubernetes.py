@@ -68,6 +68,7 @@ class PlayedKubernetes(Simulation):
         for claim in self.api.every(PERSISTENT_VOLUME_CLAIMS):
             name, asked = claim["metadata"]["name"], requested(claim)
             capacity = (claim.get("status") or {}).get("capacity", {}).get("storage")
+            self._modify(claim)
             if capacity == asked or not self._has_storage(claim):
                 continue
             member = NAMES.member_of_claim(name)
@@ -79,6 +80,14 @@ class PlayedKubernetes(Simulation):
                 status = {"phase": "Bound", "capacity": {"storage": capacity}, "conditions": [waits]}
             if status != claim.get("status"):
                 self.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", name, {"status": status}, subresource="status")
+
+    def _modify(self, claim: Manifest) -> None:
+        """Give a volume the attributes that are asked for."""
+        wanted, status = claim["spec"].get("volumeAttributesClassName"), claim.get("status") or {}
+        if wanted and status.get("phase") == "Bound" and status.get("currentVolumeAttributesClassName") != wanted:
+            current: Manifest = {"status": {"currentVolumeAttributesClassName": wanted}}
+            name = claim["metadata"]["name"]
+            self.api.edit(PERSISTENT_VOLUME_CLAIMS, "demo", name, current, subresource="status")
 
     def _has_storage(self, claim: Manifest) -> bool:
         """Whether the claim can get a volume at all."""

@@ -1,9 +1,8 @@
 """Carries out the steps for volumes. I/O."""
 
 from zkoperator.ensemble.observe.claim_view import ClaimView
-from zkoperator.ensemble.plan.expansion import refused_message
-from zkoperator.ensemble.plan.refused_step import ExpansionRefusedError
-from zkoperator.ensemble.plan.steps import ExpandClaim, LeavePods, RecordReplacement
+from zkoperator.ensemble.plan.refused_step import ClaimRefusedError
+from zkoperator.ensemble.plan.steps import ExpandClaim, LeavePods, ModifyClaim, RecordReplacement
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ConflictError, ForbiddenError, InvalidError
 from zkoperator.kube.port import PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
@@ -20,11 +19,13 @@ class VolumeWriter:
     def __init__(self, api: KubeApi) -> None:
         self._api = api
 
-    async def apply(self, cluster: ValidatedCluster, step: ExpandClaim | LeavePods | RecordReplacement) -> None:
+    async def apply(
+        self, cluster: ValidatedCluster, step: ExpandClaim | ModifyClaim | LeavePods | RecordReplacement
+    ) -> None:
         """Execute one step that stops no member."""
         match step:
-            case ExpandClaim():
-                await self._expand(cluster, step)
+            case ExpandClaim() | ModifyClaim():
+                await self._change(cluster, step)
             case LeavePods():
                 await self._leave_pods(cluster, step)
             case RecordReplacement():
@@ -43,15 +44,18 @@ class VolumeWriter:
             return
         await self._api.delete(*where, uid=claim.uid, resource_version=claim.resource_version)
 
-    async def _expand(self, cluster: ValidatedCluster, step: ExpandClaim) -> None:
-        claim, patch = step.claim, _with_size(step.size)
+    async def _change(self, cluster: ValidatedCluster, step: ExpandClaim | ModifyClaim) -> None:
+        claim, patch = step.claim, _patch(step)
         where = PERSISTENT_VOLUME_CLAIMS, cluster.names.namespace, claim.name
         try:
             patched = await self._api.patch(*where, patch, resource_version=claim.resource_version)
         except (ForbiddenError, InvalidError) as error:
-            raise ExpansionRefusedError(claim.uid, step.size, refused_message(claim, str(error))) from error
+            raise ClaimRefusedError(step, str(error)) from error
         if patched is None:
             raise ConflictError(f"claim {claim.name} has gone since it was observed")
+        if isinstance(step, ModifyClaim) and "volumeAttributesClassName" not in patched["spec"]:
+            # An API server that does not have the field drops it without a word.
+            raise ClaimRefusedError(step, "the API server has dropped the field")
 
     async def _leave_pods(self, cluster: ValidatedCluster, step: LeavePods) -> None:
         where = STATEFUL_SETS, cluster.names.namespace, step.name
@@ -69,5 +73,7 @@ class VolumeWriter:
         )
 
 
-def _with_size(size: str) -> Manifest:
-    return {"spec": {"resources": {"requests": {"storage": size}}}}
+def _patch(step: ExpandClaim | ModifyClaim) -> Manifest:
+    if isinstance(step, ExpandClaim):
+        return {"spec": {"resources": {"requests": {"storage": step.size}}}}
+    return {"spec": {"volumeAttributesClassName": step.attributes_class}}

@@ -311,6 +311,8 @@ def claim_template(cluster: ValidatedCluster) -> Manifest:
     }
     if storage.storage_class_name is not None:
         spec["storageClassName"] = storage.storage_class_name
+    if storage.volume_attributes_class_name:
+        spec["volumeAttributesClassName"] = storage.volume_attributes_class_name
     return {"metadata": {"name": "data", "labels": cluster.names.selector}, "spec": spec}
 
 

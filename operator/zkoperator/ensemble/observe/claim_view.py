@@ -19,6 +19,8 @@ class ClaimView:
 
     `requested` is the size that it asks for, `capacity` the size that its volume has, empty while there is none.
     `volume` is the name of the volume, `selected_node` the node for which the scheduler asked for it.
+    `attributes_class` is the VolumeAttributesClass that it asks for, `attributes` the one that its volume has, and
+    `cannot_modify` whether the storage has said that it cannot be given the former.
     `file_system_waits_since` is when the volume had grown and its file system had not (RFC 3339), empty otherwise.
     """
 
@@ -37,6 +39,9 @@ class ClaimView:
     file_system_waits_since: str = ""
     volume: str = ""
     selected_node: str = ""
+    attributes_class: str = ""
+    attributes: str = ""
+    cannot_modify: bool = False
 
 
 def claim_view(member: int, manifest: Manifest) -> ClaimView:
@@ -58,6 +63,9 @@ def claim_view(member: int, manifest: Manifest) -> ClaimView:
         file_system_waits_since=next((str(each.get("lastTransitionTime") or "") for each in _waits(status)), ""),
         volume=spec.get("volumeName") or "",
         selected_node=(meta.get("annotations") or {}).get(_SELECTED_NODE, ""),
+        attributes_class=spec.get("volumeAttributesClassName") or "",
+        attributes=status.get("currentVolumeAttributesClassName") or "",
+        cannot_modify=(status.get("modifyVolumeStatus") or {}).get("status") == _INFEASIBLE,
     )
 
 
@@ -81,7 +89,17 @@ def _state(manifest: Manifest) -> VolumeState:
         return VolumeState.INFEASIBLE
     if _waits(status):
         return VolumeState.FILE_SYSTEM_RESIZE_PENDING
-    return VolumeState.EXPANDING if _amount(requested) > _amount(capacity) else VolumeState.BOUND
+    if _amount(requested) > _amount(capacity):
+        return VolumeState.EXPANDING
+    return VolumeState.MODIFYING if _is_modified(manifest) else VolumeState.BOUND
+
+
+def _is_modified(manifest: Manifest) -> bool:
+    """Whether the volume has other attributes than the claim asks for. Some storages never say which it has."""
+    status = manifest.get("status") or {}
+    wanted = (manifest.get("spec") or {}).get("volumeAttributesClassName")
+    present = status.get("currentVolumeAttributesClassName")
+    return bool(status.get("modifyVolumeStatus") or (wanted and present and wanted != present))
 
 
 def _amount(text: str) -> Decimal:

@@ -36,7 +36,7 @@ class Observed:
     allows, None before they are read. `certificates` are those that a member would start with now, `binding` is the
     Secret for service bindings, `backups` are what schedules say of its backups, None while they are not
     known. `restore` is what is seen of a restore, None when none is asked for or under way.
-    `expansions` are claims that grow, or were refused to. `nodes` are those of members that have not served for a
+    `expansions` are claims that change, or were refused to. `nodes` are those of members that have not served for a
     while.
     """
 

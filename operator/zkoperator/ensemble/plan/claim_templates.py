@@ -9,17 +9,19 @@ from zkoperator.api.reasons import ClusterCondition, ClusterReason
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.build.statefulset import claim_templates
 from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.plan.claim_changes import has_another_class
 from zkoperator.ensemble.plan.drift import changed_fields
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.proposal import Proposal
 from zkoperator.ensemble.plan.steps import LeavePods
 from zkoperator.ensemble.validate import ValidatedCluster
+from zkoperator.kube.port import Manifest
 
-_MADE_AGAIN = (ClusterReason.EXPANDING_VOLUMES.value, ClusterReason.REPLACING_VOLUMES.value)
-"""Reasons of Progressing in the last status with which the StatefulSet may have been deleted to be made again."""
+MADE_AGAIN = (ClusterReason.EXPANDING_VOLUMES, ClusterReason.REPLACING_VOLUMES, ClusterReason.MODIFYING_VOLUMES)
+"""Reasons of Progressing with which the StatefulSet may have been deleted to be made again."""
 
 
-def remake_set(cluster: ValidatedCluster, observed: Observed, reason: ClusterReason) -> Proposal | None:
+def remake_set(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose to make the StatefulSet again, None when its claim templates are those of the spec.
 
     Until it is there again nobody makes a pod that ends, so the gate must be open. A member that waits for a volume, of
@@ -28,6 +30,7 @@ def remake_set(cluster: ValidatedCluster, observed: Observed, reason: ClusterRea
     live = observed.children.get(Child.STATEFUL_SET)
     if live is None or fits(cluster, observed):
         return None
+    reason = _reason(cluster, observed, live)
     name, meta = cluster.names.stateful_set, live["metadata"]
     if "deletionTimestamp" in meta:
         return Proposal(reason, f"waiting for the end of StatefulSet {name}, to make it again")
@@ -38,6 +41,15 @@ def remake_set(cluster: ValidatedCluster, observed: Observed, reason: ClusterRea
     return Proposal(reason, message, LeavePods(name, meta["uid"], meta["resourceVersion"]))
 
 
+def _reason(cluster: ValidatedCluster, observed: Observed, live: Manifest) -> ClusterReason:
+    """Return the reason of Progressing while the StatefulSet is made again."""
+    if any(has_another_class(cluster, claim) for claim in observed.claims.values()):
+        return ClusterReason.REPLACING_VOLUMES
+    sizes = [{"spec": {"resources": each["spec"]["resources"]}} for each in claim_templates(cluster)]
+    is_larger = bool(changed_fields(live, {"spec": {"volumeClaimTemplates": sizes}}))
+    return ClusterReason.EXPANDING_VOLUMES if is_larger else ClusterReason.MODIFYING_VOLUMES
+
+
 def await_adoption(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
     """Propose to wait until the StatefulSet that was made again has its pods, None while none is without an owner."""
     wanted = cluster.names.selector.items()
@@ -46,7 +58,7 @@ def await_adoption(cluster: ValidatedCluster, observed: Observed) -> Proposal | 
     if not names or not cluster.is_founded:
         return None
     last = next((c.reason for c in cluster.status.conditions if c.type == ClusterCondition.PROGRESSING.value), "")
-    reason = ClusterReason(last) if last in _MADE_AGAIN else ClusterReason.REPAIRING
+    reason = ClusterReason(last) if last in tuple(MADE_AGAIN) else ClusterReason.REPAIRING
     return Proposal(reason, f"waiting for StatefulSet {cluster.names.stateful_set} to have {names} as its own")
 
 

@@ -1,71 +1,59 @@
-"""Volumes that grow: first the claims, then file systems that need a start of the member, at last the template. Pure.
+"""Volumes that grow or get other attributes: claims, then file systems that need a start, at last the template. Pure.
 
-Claims are enlarged while their members serve, and also while they do not: a full disk may be why. Only a member whose
+Claims are changed while their members serve, and also while they do not: a full disk may be why. Only a member whose
 file system does not follow by itself is restarted, through the gate, once.
 """
 
 from zkoperator.api.cluster import StorageType
 from zkoperator.api.member_volume import VolumeState
-from zkoperator.api.reasons import ClusterReason
-from zkoperator.controller.quantity import parse_quantity
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.expansions import GROWING, Expansion
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import PodView
+from zkoperator.ensemble.plan.claim_changes import (
+    due_change,
+    has_another_class,
+    message_of_change,
+    reason_of_change,
+    wish_of,
+)
 from zkoperator.ensemble.plan.claim_templates import remake_set
 from zkoperator.ensemble.plan.proposal import Proposal
-from zkoperator.ensemble.plan.steps import ExpandClaim, Step
+from zkoperator.ensemble.plan.steps import Step
 from zkoperator.ensemble.validate import ValidatedCluster
 
 MOUNTED_S = 120.0
 """Seconds in which a kubelet lets a mounted file system grow, where it can: it looks at a pod about once a minute."""
 
 LATE_S = 600.0
-"""Seconds after which a volume that does not grow is told as something that a person should look at."""
+"""Seconds after which a volume that does not change is told as something that a person should look at."""
 
 _NOTHING = Expansion()
 
 
 def expansion_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ...]:
-    """Return the enlargements of claims that are due and were not refused a moment ago."""
-    size = cluster.spec.storage.size
+    """Return the changes of claims that are due and were not refused a moment ago."""
+    changes = ((claim, due_change(cluster, claim)) for claim in _claims(cluster, observed))
     return tuple(
-        ExpandClaim(claim, size)
-        for claim in _claims(cluster, observed)
-        if _is_due(claim, size) and _refusal(observed, claim, size) == ""
+        change for claim, change in changes if change is not None and _refusal(observed, claim, wish_of(change)) == ""
     )
 
 
 def grow_volumes(cluster: ValidatedCluster, observed: Observed) -> Proposal | None:
-    """Propose what is next for the volumes, None when all have their size and new ones will have it, too."""
-    size, reason = cluster.spec.storage.size, ClusterReason.EXPANDING_VOLUMES
+    """Propose what is next for the volumes, None when all are as asked for and new ones will be so, too."""
     if cluster.spec.storage.type is StorageType.EPHEMERAL:
         return None
     claims = _claims(cluster, observed)
-    open_claims = [claim for claim in claims if _is_due(claim, size) or claim.state in GROWING]
+    open_claims = [claim for claim in claims if due_change(cluster, claim) is not None or claim.state in GROWING]
     if not open_claims:
-        others = any(has_another_class(cluster, claim) for claim in observed.claims.values())
-        return remake_set(cluster, observed, ClusterReason.REPLACING_VOLUMES if others else reason)
-    message = growing_message(size)
+        return remake_set(cluster, observed)
     for claim in open_claims:
-        if blocked := _obstacle(observed, claim, size):
+        if blocked := _obstacle(cluster, observed, claim):
+            reason, message = reason_of_change(cluster, claim), message_of_change(cluster, claim)
             return Proposal(reason, message, blocked=blocked)
+    first = open_claims[0]
     waits = ", ".join(f"{claim.name} has {claim.capacity} ({claim.state.value})" for claim in open_claims)
-    return Proposal(reason, f"{message}: {waits}")
-
-
-def growing_message(size: str) -> str:
-    """Return what is being done."""
-    return f"growing the volumes to {size}"
-
-
-def refused_message(claim: ClaimView, why: str) -> str:
-    """Return what the API server has against the enlargement of a claim, and what to do about it."""
-    return (
-        f"claim {claim.name} of StorageClass {claim.storage_class or '(none)'} stays at {claim.capacity}: {why}; where "
-        f"the class cannot expand volumes (kubectl get storageclass: ALLOWVOLUMEEXPANSION), write spec.storage.size: "
-        f"{claim.capacity} again"
-    )
+    return Proposal(reason_of_change(cluster, first), f"{message_of_change(cluster, first)}: {waits}")
 
 
 def awaited_start(observed: Observed, pod: PodView) -> str:
@@ -95,36 +83,30 @@ def _claims(cluster: ValidatedCluster, observed: Observed) -> list[ClaimView]:
     return [claim for claim in found if not claim.deleting and not has_another_class(cluster, claim)]
 
 
-def has_another_class(cluster: ValidatedCluster, claim: ClaimView) -> bool:
-    """Whether the claim is of another StorageClass than the spec names."""
-    wanted = cluster.spec.storage.storage_class_name
-    return bool(wanted) and claim.storage_class != wanted
-
-
-def _is_due(claim: ClaimView, size: str) -> bool:
-    """Whether the claim must ask for another size: a larger one, or again for one that the storage can make."""
-    if claim.state in (VolumeState.PENDING, VolumeState.LOST) or not claim.requested:
-        return False
-    wanted, requested = parse_quantity(size), parse_quantity(claim.requested)
-    taken_back = claim.state is VolumeState.INFEASIBLE and parse_quantity(claim.capacity) <= wanted < requested
-    return requested < wanted or taken_back
-
-
-def _refusal(observed: Observed, claim: ClaimView, size: str) -> str:
+def _refusal(observed: Observed, claim: ClaimView, wish: str) -> str:
     known = observed.expansions.get(claim.member, _NOTHING)
-    return known.refused if known.refused_size == size else ""
+    return known.refused if known.refused_wish == wish else ""
 
 
-def _obstacle(observed: Observed, claim: ClaimView, size: str) -> str:
-    """Return what keeps the claim from growing, as far as only a person can end it."""
-    if refused := _refusal(observed, claim, size):
+def _obstacle(cluster: ValidatedCluster, observed: Observed, claim: ClaimView) -> str:
+    """Return what keeps the claim from changing, as far as only a person can end it."""
+    change = due_change(cluster, claim)
+    if change is not None and (refused := _refusal(observed, claim, wish_of(change))):
         return refused
     look = f"kubectl describe pvc {claim.name} has the words of the storage"
-    if claim.state is VolumeState.INFEASIBLE and not _is_due(claim, size):
+    if claim.state is VolumeState.INFEASIBLE and change is None:
         return (
             f"the storage cannot make {claim.name} as large as {claim.requested}: {look}; write a smaller "
             f"spec.storage.size, at least {claim.capacity}"
         )
-    if observed.expansions.get(claim.member, _NOTHING).waiting_s > LATE_S:
-        return f"{claim.name} has stayed at {claim.capacity} for more than {LATE_S / 60:.0f} minutes: {look}"
-    return ""
+    if claim.cannot_modify and change is None:
+        return (
+            f"the storage cannot give {claim.name} the attributes of {claim.attributes_class}: {look}; write another "
+            f"spec.storage.volumeAttributesClassName, such as {claim.attributes or 'one that it has'}"
+        )
+    if observed.expansions.get(claim.member, _NOTHING).waiting_s <= LATE_S:
+        return ""
+    late = f"for more than {LATE_S / 60:.0f} minutes: {look}"
+    if claim.state is VolumeState.MODIFYING:
+        return f"{claim.name} has not had the attributes of {claim.attributes_class} {late}"
+    return f"{claim.name} has stayed at {claim.capacity} {late}"

@@ -3,8 +3,9 @@
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.model.names import selector_text
 from zkoperator.ensemble.observe.downtime import RETURN_S
-from zkoperator.ensemble.plan.expansion import growing_message
+from zkoperator.ensemble.plan.claim_changes import describe_change, refused_message, wish_of
 from zkoperator.ensemble.plan.plan import BLOCKED_S, SOON_S, Plan
+from zkoperator.ensemble.plan.steps import ExpandClaim, ModifyClaim
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.errors import ForbiddenError, InvalidError, UnsafeError, ZkOperatorError
 from zkoperator.kube.port import BudgetSpentError
@@ -21,18 +22,20 @@ class ForeignObjectError(UnsafeError):
     """An object with the name of a child belongs to somebody else. The operator never adopts it."""
 
 
-class ExpansionRefusedError(UnsafeError):
-    """The API server does not let a claim grow: its class cannot, or a quota does not allow it.
+class ClaimRefusedError(UnsafeError):
+    """The API server does not let a claim ask for more: its class cannot have it, or a quota does not allow it.
 
     Attributes:
         uid: that of the claim.
-        size: the size that was asked for.
+        wish: the size or the VolumeAttributesClass that was asked for.
+        doing: what the change is part of.
     """
 
-    def __init__(self, uid: str, size: str, message: str) -> None:
-        super().__init__(message)
-        self.uid = uid
-        self.size = size
+    def __init__(self, change: ExpandClaim | ModifyClaim, why: str) -> None:
+        super().__init__(refused_message(change, why))
+        self.uid = change.claim.uid
+        self.wish = wish_of(change)
+        self.doing = describe_change(change)
 
 
 def waiting_for_budget(cluster: ValidatedCluster, plan: Plan, error: BudgetSpentError, waited_s: float) -> Plan:
@@ -53,9 +56,9 @@ def plan_after_refusal(plan: Plan, error: ZkOperatorError) -> Plan:
     match error:
         case ForeignObjectError():
             return Plan((), ClusterReason.FOREIGN_OBJECT, str(error), BLOCKED_S)
-        case ExpansionRefusedError():
+        case ClaimRefusedError():
             # The next pass finds it noted, says the same and goes on with what else is to be done.
-            return Plan((), ClusterReason.BLOCKED, f"{growing_message(error.size)}: {error}", SOON_S)
+            return Plan((), ClusterReason.BLOCKED, f"{error.doing}: {error}", SOON_S)
         case ForbiddenError():
             return Plan((), ClusterReason.FORBIDDEN, f"{plan.message}: {error}", _REFUSED_S)
         case InvalidError():

@@ -7,8 +7,8 @@ an operator which ends between the two finds a claim that is being deleted and g
 from zkoperator.api.reasons import ClusterReason
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import PodView
+from zkoperator.ensemble.plan.claim_changes import has_another_class
 from zkoperator.ensemble.plan.claim_templates import fits
-from zkoperator.ensemble.plan.expansion import has_another_class
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.lost_nodes import lost_node, lost_volumes
 from zkoperator.ensemble.plan.proposal import Proposal

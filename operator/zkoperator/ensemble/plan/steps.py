@@ -186,6 +186,14 @@ class ExpandClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class ModifyClaim:
+    """Let exactly the observed claim ask for the attributes of this VolumeAttributesClass."""
+
+    claim: ClaimView
+    attributes_class: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordReplacement:
     """Write into status that the volume is replaced which the annotation with this text names."""
 
@@ -263,7 +271,7 @@ RestoreStep = StartRestoreJob | RemoveRestoreJob | CreateSeedClaim | CreateSafet
 RecoveryStep = RecordIncarnation | StopMembers | StartSeed | RestoreStep
 """A step of an ensemble that begins again from the data of one member."""
 
-VolumeStep = ExpandClaim | LeavePods | RecordReplacement | ReplaceVolume
+VolumeStep = ExpandClaim | ModifyClaim | LeavePods | RecordReplacement | ReplaceVolume
 """A step about the volumes of members that stay members."""
 
 _Disturbing = Reconfigure | RemovePods | RestartPod

@@ -13,6 +13,7 @@ from zkoperator.ensemble.observe.answers import NotServing, Silent
 from zkoperator.ensemble.observe.downtime import ELECTION_S, RETURN_S
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.pod_view import Running
+from zkoperator.ensemble.plan.claim_templates import MADE_AGAIN
 from zkoperator.ensemble.plan.gate import Verdict
 from zkoperator.ensemble.plan.meeting import meeting_advice
 from zkoperator.ensemble.plan.plan import Plan
@@ -28,9 +29,6 @@ ConditionFields = tuple[ClusterCondition, Truth, ClusterReason, str]
 
 _REFUSED = (ClusterReason.FOREIGN_OBJECT, ClusterReason.FORBIDDEN, ClusterReason.INVALID_SPEC)
 """Reasons of a plan that only a person can resolve."""
-
-_MADE_AGAIN = (ClusterReason.EXPANDING_VOLUMES, ClusterReason.REPLACING_VOLUMES)
-"""Reasons of a plan with which the StatefulSet may have been made again, and may not have its pods yet."""
 
 WIPED_S = 30.0
 """Seconds without an elected leader after which a running majority is assumed to have lost its volumes."""
@@ -230,7 +228,7 @@ def _strays(facts: Facts) -> str:
     live = observed.children.get(Child.STATEFUL_SET)
     pods = [observed.pods[member] for member in sorted(observed.voters) if member in observed.pods]
     strays = [pod.name for pod in pods if live is not None and pod.owner_uid != live["metadata"]["uid"]]
-    if not strays or facts.plan.reason in _MADE_AGAIN:
+    if not strays or facts.plan.reason in MADE_AGAIN:
         return ""
     labels = " ".join(f"{key}={value}" for key, value in sorted(names.labels.items()))
     return (

@@ -4,7 +4,14 @@ from typing import assert_never
 
 from zkoperator.api.member_volume import MemberVolume
 from zkoperator.ensemble.observe.observed import Observed
-from zkoperator.ensemble.plan.steps import ExpandClaim, LeavePods, RecordReplacement, ReplaceVolume, VolumeStep
+from zkoperator.ensemble.plan.steps import (
+    ExpandClaim,
+    LeavePods,
+    ModifyClaim,
+    RecordReplacement,
+    ReplaceVolume,
+    VolumeStep,
+)
 
 
 def volume_of(observed: Observed, member: int) -> MemberVolume | None:
@@ -16,6 +23,7 @@ def volume_of(observed: Observed, member: int) -> MemberVolume | None:
         requested=claim.requested,
         capacity=claim.capacity or None,
         storage_class_name=claim.storage_class,
+        volume_attributes_class_name=claim.attributes or claim.attributes_class or None,
         state=claim.state,
     )
 
@@ -25,6 +33,8 @@ def describe_volume_step(step: VolumeStep) -> str:
     match step:
         case ExpandClaim(claim, size):
             return f"claim {claim.name} is to grow from {claim.requested} to {size}"
+        case ModifyClaim(claim, attributes_class):
+            return f"claim {claim.name} is to have the attributes of VolumeAttributesClass {attributes_class}"
         case LeavePods(name):
             return f"StatefulSet {name} is made again with the new claim template; its pods run on"
         case RecordReplacement(approved):

@@ -14,7 +14,7 @@ from zkoperator.ensemble.model.names import Names
 from zkoperator.ensemble.observe import claim_view
 from zkoperator.ensemble.observe.claim_view import ClaimView
 from zkoperator.ensemble.observe.expansions import ExpansionWatch
-from zkoperator.ensemble.plan import claim_templates, expansion, roll
+from zkoperator.ensemble.plan import claim_changes, claim_templates, expansion, roll
 from zkoperator.ensemble.plan.gate import Verdict, gate
 from zkoperator.ensemble.plan.steps import ExpandClaim, LeavePods
 from zkoperator.errors import ForbiddenError
@@ -227,7 +227,7 @@ def _refusals_stop_everything(patch: Patch) -> None:
     async def expand(self: writer.VolumeWriter, cluster: Any, step: ExpandClaim) -> None:
         raise ForbiddenError("must support resize")
 
-    patch.setattr(writer.VolumeWriter, "_expand", expand)
+    patch.setattr(writer.VolumeWriter, "_change", expand)
 
 
 def _refusals_are_for_ever(patch: Patch) -> None:
@@ -239,14 +239,16 @@ def _refusals_are_forgotten(patch: Patch) -> None:
 
 
 def _all_claims_are_made_equal(patch: Patch) -> None:
-    patch.setattr(expansion, "_is_due", lambda claim, size: claim.requested != size and bool(claim.capacity))
+    patch.setattr(
+        claim_changes, "_has_wrong_size", lambda claim, size: claim.requested != size and bool(claim.capacity)
+    )
 
 
 def _only_upwards(patch: Patch) -> None:
     def due(claim: ClaimView, size: str) -> bool:
         return parse_quantity(claim.requested) < parse_quantity(size)
 
-    patch.setattr(expansion, "_is_due", due)
+    patch.setattr(claim_changes, "_has_wrong_size", due)
 
 
 def _templates_are_left_alone(patch: Patch) -> None:
