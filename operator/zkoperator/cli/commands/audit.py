@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
+from zkoperator.api.cluster import MemberRole
 from zkoperator.backup.audit import audit
 from zkoperator.backup.comparison import Audit
 from zkoperator.cli.view.audit_text import page, to_json
@@ -76,6 +77,8 @@ def _show(found: Audit, arguments: argparse.Namespace) -> None:
 def members_of(raw: Manifest, hosts: str | None) -> dict[str, str]:
     """Return the address of each member, by its pod or, where `--hosts` is given, by the address itself.
 
+    Observers that serve are among them; one that does not has nothing that anybody could read.
+
     Raises:
         InvalidError: fewer than two members are known.
         UsageError: fewer than two addresses are given.
@@ -90,7 +93,15 @@ def members_of(raw: Manifest, hosts: str | None) -> dict[str, str]:
     if len(listed) < _FEWEST:
         message = f"has {len(listed)} member{'s' * (len(listed) != 1)} that could be compared; two are the fewest"
         raise InvalidError((FieldError(str(raw["metadata"]["name"]), message),))
-    return {host.partition(".")[0]: host for host in listed}
+    _, _, elsewhere = listed[0].partition(".")
+    observers = (f"{name}.{elsewhere}" for name in _observers(raw))
+    return {host.partition(".")[0]: host for host in (*listed, *observers)}
+
+
+def _observers(raw: Manifest) -> tuple[str, ...]:
+    """Return the names of the observers that serve."""
+    members = (raw.get("status") or {}).get("members") or ()
+    return tuple(str(member["name"]) for member in members if member.get("role") == MemberRole.OBSERVER.value)
 
 
 async def _superuser(api: KubeClient, raw: Manifest) -> Credential:

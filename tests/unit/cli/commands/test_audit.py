@@ -76,3 +76,24 @@ def test_members_are_dialled_at_their_tls_port_where_all_have_one() -> None:
     raw = cluster()
     raw["status"]["tls"]["client"]["hosts"] = f"{HOSTS},main-zk-1.main-zk-members.shop.svc:2281"
     assert members_of(raw, None)["main-zk-0"] == HOSTS
+
+
+def test_observers_that_serve_are_compared_too() -> None:
+    raw = cluster()
+    raw["status"]["tls"]["client"]["hosts"] = f"{HOSTS},main-zk-1.main-zk-members.shop.svc:2281"
+    raw["status"]["members"] = [
+        {"name": "main-zk-0", "id": 1, "role": "leader"},
+        {"name": "main-zk-1", "id": 2, "role": "follower"},
+        {"name": "main-zk-observers-0", "id": 101, "role": "observer"},
+        {"name": "main-zk-observers-1", "id": 102, "role": "unknown"},
+    ]
+    found = members_of(raw, None)
+    assert set(found) == {"main-zk-0", "main-zk-1", "main-zk-observers-0"}
+    assert found["main-zk-observers-0"] == "main-zk-observers-0.main-zk-members.shop.svc:2281"
+
+
+def test_one_voter_and_its_observer_are_no_ensemble_that_could_be_compared() -> None:
+    raw = cluster()
+    raw["status"]["members"] = [{"name": "main-zk-observers-0", "id": 101, "role": "observer"}]
+    with pytest.raises(InvalidError, match="two are the fewest"):
+        members_of(raw, None)
