@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from kazoo.client import KazooClient
+
 from tests.e2e.conftest import BOTH_WIRES, Space, cluster, kubectl
 from tests.support.waiting import eventually
 from tests.support.worlds.ensemble_story import Ensemble, Watchman, restart_order, roles
@@ -48,6 +50,7 @@ async def test_three_become_five_in_the_very_second_of_being_ready_roll_and_beco
     assert set(await main.pods()) == {"main-zk-0"}
     assert await main.configurations() == [{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}, {1}], "one reconfiguration each time"
     await reads_are_served_by_an_observer_that_comes_and_goes(main)
+    await a_client_from_outside_comes_by_a_port_of_a_node(main)
 
 
 @BOTH_WIRES
@@ -91,6 +94,27 @@ async def reads_are_served_by_an_observer_that_comes_and_goes(main: Ensemble) ->
     await main.edit(observers={"replicas": 0})
     await counted(main, 0)
     assert await main.uids() == voters, "no voter was started again"
+
+
+async def a_client_from_outside_comes_by_a_port_of_a_node(main: Ensemble) -> None:
+    """Needs a kube-proxy, and roles that let the operator delete a Service."""
+
+    async def address() -> str:
+        return str((await main.status()).get("externalHosts") or "")
+
+    async def is_gone() -> bool:
+        return await main.space.get("services", "main-zk-external") is None and not await address()
+
+    await main.edit(externalAccess={"type": "NodePort", "plaintext": "Allowed"})
+    client = KazooClient(hosts=await eventually(address, within_s=120))
+    await asyncio.to_thread(client.start, timeout=60)
+    try:
+        assert await asyncio.to_thread(client.exists, "/zookeeper")
+    finally:
+        await asyncio.to_thread(client.stop)
+        client.close()
+    await main.edit(externalAccess=None)
+    await eventually(is_gone, within_s=120)
 
 
 async def counted(main: Ensemble, observers: int) -> None:

@@ -1,9 +1,9 @@
 """Every sample is applied as it is, and becomes what its first lines say.
 
-`cluster-full` needs five large nodes and stays a dry run, in tests/integration/test_crds.py; `backup`,
-`backup-schedule` and `restore` are what tests/e2e/test_backup.py tries with the ensemble that is there, and `tenant`
-what tests/e2e/test_tenant.py does. `cluster` is the first ensemble of the README, which tests/e2e/test_documents.py
-waits for.
+`cluster-full` needs five large nodes and `cluster-external` a load balancer, so they stay dry runs, in
+tests/integration/test_crds.py. `backup`, `backup-schedule` and `restore` are what tests/e2e/test_backup.py tries with
+the ensemble that is there, and `tenant` what tests/e2e/test_tenant.py does. `cluster` is the first ensemble of the
+README, which tests/e2e/test_documents.py waits for.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ SYNCS = {
     "sync-two-way": ("checkout", "InSync"),
 }
 """The ConfigSync of each sample, and the reason of its Ready."""
-ELSEWHERE = ("backup", "backup-schedule", "cluster", "cluster-full", "restore", "tenant")
+ELSEWHERE = ("backup", "backup-schedule", "cluster", "cluster-external", "cluster-full", "restore", "tenant")
 """What is tried by other tests."""
 
 

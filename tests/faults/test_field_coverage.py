@@ -28,6 +28,7 @@ SEEN_ELSEWHERE: dict[tuple[str, ...], str] = {
         "tests/unit/ensemble/build/test_build.py, test_a_single_member_lets_its_node_go_only_where_the_spec_says_so"
     ),
     ("observers", "storage", "type"): "tests/unit/ensemble/build/test_observers.py: there is one type only",
+    ("externalAccess", "nodePorts", "tls"): "tests/unit/ensemble/build/test_external_services.py",
     ("tls", "client", "additionalNames"): "tests/unit/ensemble/test_certificates.py",
     ("tls", "client", "trustedCASecretName"): "tests/unit/ensemble/test_certificates.py",
     **{
@@ -63,9 +64,19 @@ SEEN_ELSEWHERE |= {
     if field[0] == "grants"
 }
 
+OUTSIDE: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("type",), {"type": "NodePort"}),
+    (("perMember",), {"type": "NodePort", "perMember": True}),
+    (("annotations",), {"type": "NodePort", "annotations": {"example.com/a": "b"}}),
+    (("sourceRanges",), {"type": "LoadBalancer", "sourceRanges": ["203.0.113.0/24"]}),
+    (("hostnames",), {"type": "NodePort", "hostnames": "zk.example.com"}),
+    (("plaintext",), {"type": "NodePort"}),
+    (("nodePorts", "plaintext"), {"type": "NodePort", "nodePorts": {"plaintext": 32181}}),
+)
 # Values that a generator does not find by itself.
 EXAMPLES = {
     ("jvm", "flags"): {"flags": ["-XX:MaxGCPauseMillis=50"]},
+    **{("externalAccess", *field): {"plaintext": "Allowed", **value} for field, value in OUTSIDE},
     **{field: FULL for field in fields() if field[0] == "pod" and field[1] in FULL},
 }
 _BASE: dict[str, Any] = {"storage": {"type": "Persistent", "size": "1Gi"}}

@@ -74,6 +74,14 @@ class Chapter:
     half: Callable[[EnsembleWorld], bool] | None = None
 
 
+OUTSIDE: dict[str, Any] = {
+    "type": "LoadBalancer",
+    "perMember": False,
+    "plaintext": "Allowed",
+    "hostnames": "zk-{ordinal}.example.com",
+}
+
+
 def _policy(when: str) -> dict[str, Any]:
     return {"storage": {"retention": {when: "Delete"}}}
 
@@ -130,6 +138,14 @@ PLAIN: dict[str, Chapter] = {
     "observers come": Chapter(3, (_asking(observers={"replicas": 2}),)),
     "observers go": Chapter(3, (_asking(observers={"replicas": 0}),), {"observers": {"replicas": 2}}),
     "roll with observers": Chapter(3, (_asking(config={"tickTime": "3000"}),), {"observers": {"replicas": 2}}),
+    "external access comes": Chapter(3, (_asking(externalAccess=OUTSIDE),)),
+    "external access goes": Chapter(3, (_asking(externalAccess=None),), {"externalAccess": OUTSIDE}),
+    "external access for each": Chapter(
+        3, (_asking(externalAccess={**OUTSIDE, "perMember": True}),), {"externalAccess": OUTSIDE}
+    ),
+    "shrink with external access": Chapter(
+        3, (_asking(replicas=1),), {"externalAccess": {**OUTSIDE, "perMember": True}}
+    ),
     "delete": Chapter(3, (lambda world: world.api.remove(ZOOKEEPER_CLUSTERS, *KEY),), _policy("whenDeleted")),
 }
 CHANGE_OF_MIND = "TLS on and a change of mind"
@@ -204,7 +220,7 @@ def _plain(manifest: Manifest) -> Manifest:
         plain["data"] = manifest["data"][BUNDLE_KEY].count("BEGIN CERTIFICATE")
     if "status" in plain:
         # Which member leads, when a condition changed and how many writes there were is not the operator's doing.
-        kept = ("replicas", "readyReplicas", "bootstrap", "observedGeneration", "hosts", "endpoint")
+        kept = ("replicas", "readyReplicas", "bootstrap", "observedGeneration", "hosts", "endpoint", "externalHosts")
         status = plain["status"]
         plain["status"] = {key: status[key] for key in kept if key in status}
         plain["status"]["conditions"] = sorted((c["type"], c["status"]) for c in status.get("conditions", ()))

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from zkoperator.api.external_access import EXTERNAL_RULES, ExternalAccess
 from zkoperator.api.founding import Beginning
 from zkoperator.api.grant import Grant
 from zkoperator.api.incarnation import Incarnation
@@ -159,6 +160,7 @@ class ZooKeeperClusterSpec(Model):
             " || self.storage.type != 'Ephemeral'",
             holds=lambda spec: spec.bootstrap is None or spec.storage.type is not StorageType.EPHEMERAL,
         ),
+        *EXTERNAL_RULES,
     )
 
     replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 3
@@ -202,6 +204,8 @@ class ZooKeeperClusterSpec(Model):
     """TLS for clients and between members. It can be turned on and off while the ensemble serves."""
     observers: Observers | None = None
     """Members without a vote, for reads. They can be added, scaled and taken away while the ensemble serves."""
+    external_access: ExternalAccess | None = None
+    """Services for clients outside the Kubernetes cluster. They come and go while the ensemble serves."""
     common_labels: Labels = Field(default_factory=dict)
     """Labels for every object that the operator creates, except pods (see `spec.pod.labels`) and volume claims."""
     common_annotations: Annotations = Field(default_factory=dict)
@@ -311,6 +315,9 @@ class ZooKeeperClusterStatus(Model):
     """Address of the client Service, `host:port`."""
     hosts: Annotated[str, Field(max_length=4096)] = ""
     """Connect string with the address of each voter."""
+    external_hosts: Annotated[str, Field(max_length=4096)] | None = None
+    """Connect string for clients outside the Kubernetes cluster: of those without TLS while they are let in, else of
+    those with TLS. Empty until an address is known; absent without `spec.externalAccess`."""
     tls: TlsStatus | None = None
     """TLS of the ensemble; absent without TLS."""
     binding: Binding | None = None

@@ -86,6 +86,7 @@ CLUSTER = Kind(
         Column("Message", _condition("Ready", "message"), description="What is the case, and what to do about it"),
         Column("Endpoint", ".status.endpoint", description="Address of the client Service", priority=1),
         Column("Observers", ".status.readyObservers", "integer", "Observers that are ready", 1),
+        Column("External", ".status.externalHosts", description="Addresses for clients from outside", priority=1),
     ),
     scale={
         "specReplicasPath": ".spec.replicas",

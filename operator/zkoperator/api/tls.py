@@ -137,6 +137,9 @@ class ClientTlsStatus(Model):
     """Address of the client Service for TLS, `host:port`; empty until all members have the port."""
     hosts: Annotated[str, Field(max_length=4096)] = ""
     """Connect string for TLS with the address of each voter; empty until all members have the port."""
+    external_hosts: Annotated[str, Field(max_length=4096)] | None = None
+    """Connect string for TLS for clients outside the Kubernetes cluster; absent without `spec.externalAccess`, and
+    until all members have the port."""
 
 
 class QuorumTlsStatus(Model):

@@ -13,7 +13,13 @@ from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.observe.observer import Observer, Schedules, Store, unknown_schedules
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.plan import IDLE_S, REST_S, SOON_S, Plan, make_plan
-from zkoperator.ensemble.plan.refused_step import ClaimRefusedError, plan_after_refusal, waiting_for_budget
+from zkoperator.ensemble.plan.refused_step import (
+    ClaimRefusedError,
+    plan_after_refusal,
+    plan_after_refused_child,
+    refused_child,
+    waiting_for_budget,
+)
 from zkoperator.ensemble.plan.steps import (
     CertificateStep,
     RecordBootstrap,
@@ -154,6 +160,7 @@ class EnsembleReconciler:
     ) -> Plan | None:
         """Apply the steps. Return the plan to report, None when the observation is out of date."""
         state.is_settled = plan.settled
+        step: Step | None = None
         try:
             for step in plan.steps:
                 state.repairs.check(cluster.meta.generation, step, self._now_s())
@@ -174,11 +181,21 @@ class EnsembleReconciler:
             return waiting_for_budget(cluster, plan, error, state.budget_waited_s(self._now_s()))
         except (UnsafeError, TransientError, ForbiddenError, InvalidError) as error:
             state.conflicts = 0
-            if isinstance(error, ClaimRefusedError):
-                state.observer.expansions.refuse(error.uid, error.wish, str(error), self._now_s())
-            return plan_after_refusal(plan, error)
+            return self._refused(cluster, plan, step, error, state)
         state.conflicts, state.budget_spent_at_s = 0, None
         return None if any(isinstance(step, _RECORDS) for step in plan.steps) else plan
+
+    def _refused(
+        self, cluster: ValidatedCluster, plan: Plan, step: Step | None, error: ZkOperatorError, state: ClusterState
+    ) -> Plan:
+        """Return the plan to report after this step has failed. What must hold nothing else up is noted."""
+        if isinstance(error, ClaimRefusedError):
+            state.observer.expansions.refuse(error.uid, error.wish, str(error), self._now_s())
+        child = refused_child(step, error)
+        if child is None:
+            return plan_after_refusal(plan, error)
+        state.observer.refusals.note(child, cluster.meta.generation, str(error), self._now_s())
+        return plan_after_refused_child(plan, error)
 
     async def _step(self, cluster: ValidatedCluster, observed: Observed, step: Step) -> str:
         began_s, result = self._now_s(), Outcome.SUCCESS

@@ -226,6 +226,8 @@ class Kubelets:
             "phase": "Running",
             "podIP": address,
             "podIPs": [{"ip": address}],
+            "hostIP": self._network.hub_address,
+            "hostIPs": [{"ip": self._network.hub_address}],
             "conditions": [{"type": kind, "status": truth} for kind in ("Ready", "ContainersReady")],
             "containerStatuses": [
                 {

@@ -29,7 +29,7 @@ class Network:
         packages.install()
         for name in self._namespaces():
             run("ip", "netns", "add", name)
-        self._ip(self.hub, "link set lo up", "link add br0 type bridge", f"addr add {_SUBNET}.254/24 dev br0")
+        self._ip(self.hub, "link set lo up", "link add br0 type bridge", f"addr add {self.hub_address}/24 dev br0")
         self._ip(self.hub, "link set br0 up")
         for host, number in self._numbers.items():
             link, netns = f"h{number}", self.netns(host)
@@ -44,6 +44,11 @@ class Network:
     ) -> None:
         for name in self._namespaces():
             run("ip", "netns", "del", name)
+
+    @property
+    def hub_address(self) -> str:
+        """The address of the hub, which all hosts reach."""
+        return f"{_SUBNET}.254"
 
     def hosts(self, prefix: str = "") -> list[str]:
         """The hosts whose names begin so, in their order."""

@@ -24,6 +24,13 @@ def _origin(claim: str, where: str, says: str, server_says: str = "", **origin: 
     return bad_cluster(claim, spec, f"spec.bootstrap.fromBackup{where}", says, server_says)
 
 
+def _outside(claim: str, where: str, says: str, server_says: str = "", **access: Any) -> Bad:
+    spec = {"externalAccess": {"type": "LoadBalancer", "plaintext": "Allowed", **access}}
+    return bad_cluster(claim, spec, f"spec.externalAccess.{where}", says, server_says)
+
+
+_ON_NODES = {"type": "NodePort"}
+_REFUSING = {"client": {"certificate": {"selfSigned": {}}, "plaintext": "Refused"}}
 _BACKUPS = {"persistentVolumeClaim": {"claimName": "backups"}}
 _PATH = "demo/main/uid/20261129T120000Z-50000002a"
 
@@ -266,5 +273,51 @@ CLUSTERS = (
     ),
     bad_cluster(
         "another family", {"service": {"ipFamilies": ["IPv5"]}}, "spec.service.ipFamilies[0]", "'IPv4'", '"IPv4"'
+    ),
+    bad_cluster(
+        "the open door without a word",
+        {"externalAccess": {"type": "LoadBalancer"}},
+        "spec.externalAccess.plaintext",
+        "write Allowed, or write spec.tls.client",
+    ),
+    bad_cluster(
+        "outside what nobody may have inside",
+        {"externalAccess": {"type": "LoadBalancer", "plaintext": "Allowed"}, "tls": _REFUSING},
+        "spec.externalAccess.plaintext",
+        "spec.tls.client.plaintext refuses it to everybody",
+    ),
+    _outside("external access from inside", "type", "'LoadBalancer'", '"LoadBalancer"', type="ClusterIP"),
+    _outside(
+        "a filter that nobody applies", "sourceRanges", "load balancers alone", sourceRanges=["10.0.0.0/8"], **_ON_NODES
+    ),
+    _outside("an address for a range", "sourceRanges[0]", "203.0.113.7/32", sourceRanges=["203.0.113.7"]),
+    _outside("a range of too many bits", "sourceRanges[0]", "203.0.113.7/32", sourceRanges=["203.0.113.7/33"]),
+    _outside("ports on nodes of a load balancer", "nodePorts", "write type: NodePort", nodePorts={"tls": 32281}),
+    _outside("one port for two", "nodePorts", "that differ", nodePorts={"tls": 32281, "plaintext": 32281}, **_ON_NODES),
+    _outside(
+        "ports of members that meet",
+        "nodePorts",
+        "by at least 9",
+        nodePorts={"tls": 32181, "plaintext": 32189},
+        perMember=True,
+        **_ON_NODES,
+    ),
+    _outside(
+        "a port with none after it",
+        "nodePorts.tls",
+        "at most 65527",
+        "equal to 65527",
+        nodePorts={"tls": 65530},
+        **_ON_NODES,
+    ),
+    _outside("one name for each", "hostnames", "write {ordinal} in it", hostnames="zk.example.com", perMember=True),
+    _outside("a name with its port", "hostnames", "write a DNS name", hostnames="zk.example.com:2181"),
+    _outside("another placeholder", "hostnames", "write a DNS name", hostnames="zk-{name}.example.com"),
+    _outside(
+        "a name twice",
+        "annotations",
+        "hostnames writes it",
+        hostnames="zk.example.com",
+        annotations={"external-dns.alpha.kubernetes.io/hostname": "zk.example.com"},
     ),
 )

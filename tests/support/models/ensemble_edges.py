@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from tests.support.fakes.kube import Operation
 from tests.support.models.ensemble_simulation import NAMES, valid
-from tests.support.worlds.ensemble import KEY, EnsembleWorld, ensemble_world
+from tests.support.worlds.ensemble import KEY, EnsembleWorld, Peeking, ensemble_world
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.steps import RestartPod, Step
 from zkoperator.ensemble.validate import ValidatedCluster
@@ -83,6 +83,16 @@ def meanwhile(
         hook(operation)
 
     world.api.before = before
+
+
+class Selecting(Peeking):
+    """Shows what informers show: children that bear the labels by which they are followed."""
+
+    async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
+        found = await super().fetch(resource, namespace, name)
+        labels = ((found or {}).get("metadata") or {}).get("labels") or {}
+        followed = resource is ZOOKEEPER_CLUSTERS or labels.get("app.kubernetes.io/managed-by") == "zkoperator"
+        return found if followed else None
 
 
 class Held:

@@ -38,6 +38,7 @@ from zkoperator.ensemble.plan.steps import (
     Reconfigure,
     RecordBootstrap,
     RecoveryStep,
+    RemoveChild,
     RemovePods,
     RestartPod,
     Step,
@@ -275,6 +276,7 @@ class Simulation(Members):
         assert not isinstance(step, RecoveryStep), "nobody approves a recovery in the model"
         assert not isinstance(step, VolumeStep), "nobody asks for other volumes in the model"
         assert not isinstance(step, WriteBinding), "nobody has read a binding Secret in the model"
+        assert not isinstance(step, RemoveChild), "nobody comes from outside in the model"
         match step:
             case RecordBootstrap(members, complete, ensemble):
                 self.raw["status"].setdefault("bootstrap", {}).update(members=members, complete=complete)

@@ -155,7 +155,7 @@ class PlayedKubernetes(Simulation):
 
     def _tell_kubernetes(self) -> None:
         for member, pod in self.pods.items():
-            told = self._pod_manifest(pod)["status"] | {"podIP": f"10.0.0.{member}"}
+            told = self._pod_manifest(pod)["status"] | {"podIP": f"10.0.0.{member}", "hostIP": f"10.9.0.{member}"}
             found = self.api.peek(PODS, "demo", NAMES.pod(member))
             if found is not None and found.get("status") != told:
                 self.api.edit(PODS, "demo", NAMES.pod(member), {"status": told}, subresource="status")

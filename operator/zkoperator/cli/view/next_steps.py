@@ -23,6 +23,7 @@ from zkoperator.ensemble.plan.steps import (
     Reconfigure,
     RecordBootstrap,
     RecoveryStep,
+    RemoveChild,
     RemovePods,
     RestartPod,
     Step,
@@ -100,6 +101,8 @@ def describe(step: Step, names: Names) -> str:
         return describe_volume_step(step)
     if isinstance(step, WriteBinding):
         return f"{'create' if step.live is None else 'change'} Secret {names.binding} for service bindings"
+    if isinstance(step, RemoveChild):
+        return f"delete {step.child.title} {step.child.name_of(names)}"
     return _describe(step, names)
 
 

@@ -34,6 +34,7 @@ from zkoperator.ensemble.plan.steps import (
     Reconfigure,
     RecordBootstrap,
     RecoveryStep,
+    RemoveChild,
     RemovePods,
     ReplaceVolume,
     RestartPod,
@@ -91,6 +92,9 @@ class Applier:
             return ""
         if isinstance(step, WriteBinding):
             await self._write_binding(cluster, step)
+            return ""
+        if isinstance(step, RemoveChild):
+            await self._remove_child(cluster, step)
             return ""
         if isinstance(step, ReplaceVolume):
             return await self._replace_volume(cluster, observed, step)
@@ -224,6 +228,16 @@ class Applier:
             patch, version = repair_patch(applied, manifest), applied["metadata"]["resourceVersion"]
             await self._api.patch(resource, namespace, name, patch, resource_version=version)
         return edit
+
+    async def _remove_child(self, cluster: ValidatedCluster, step: RemoveChild) -> None:
+        """Delete the child, unless it is somebody else's or the cluster has changed its mind."""
+        resource, namespace, name = step.child.resource, cluster.names.namespace, step.child.name_of(cluster.names)
+        await self._require_unchanged_cluster(cluster)
+        live = await self._api.get(resource, namespace, name)
+        if live is None or live["metadata"]["uid"] != step.uid:
+            raise ConflictError(f"{step.child.title} {name} has gone since it was observed")
+        _refuse_unless_ours(cluster, step.child.title, live)
+        await self._api.delete(resource, namespace, name, uid=step.uid, resource_version=step.resource_version)
 
     async def _restore_labels(self, resource: Resource, live: Manifest, manifest: Manifest) -> None:
         """Restore the labels of a child that was not observed because informers select by them."""

@@ -1,7 +1,7 @@
 """The table of a cluster's children.
 
-Each entry of `Child` is one kind of object of which every cluster has one, or every cluster with observers. A new entry
-is all that a new kind needs: the operator then builds, observes, applies and renders it, and a change of the object
+Each entry of `Child` is one object that every cluster has, or every cluster whose spec asks for it. A new entry
+is all that a new one needs: the operator then builds, observes, applies and renders it, and a change of the object
 wakes its cluster. Secrets have no entry, because the operator may not list them.
 """
 
@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from zkoperator.api.external_access import MAX_MEMBERS
 from zkoperator.ensemble.build.configmap import config_map
 from zkoperator.ensemble.build.discovery import discovery
 from zkoperator.ensemble.build.disruption_budget import disruption_budget, observers_budget
+from zkoperator.ensemble.build.external_services import external_service
 from zkoperator.ensemble.build.networkpolicy import network_policy
 from zkoperator.ensemble.build.services import client_service, members_service, read_service
 from zkoperator.ensemble.build.statefulset import stateful_set
@@ -72,15 +74,46 @@ class Desired:
 class _Entry:
     """One kind of child: what messages call it, where it is in the API, its name, and how it is built.
 
-    The name is the name of the cluster and a suffix, so that the cluster follows from it. `of_observers`: it is there
-    once the cluster has asked for observers, and is built of the cluster with their spec.
+    The name is the name of the cluster and a suffix, so that the cluster follows from it. `is_asked`: whether the
+    cluster asks for it. `of_observers`: it is built of the cluster with the spec of observers. `is_optional`: no member
+    needs it, so it is deleted when nobody asks for it any more, and holds nothing else up when it is refused.
     """
 
     title: str
     resource: Resource
     name: Callable[[Names], str]
     build: Callable[[ValidatedCluster, Desired], Manifest]
+    is_asked: Callable[[ValidatedCluster, Desired], bool] = lambda *_: True
     of_observers: bool = False
+    is_optional: bool = False
+
+
+def _has_observers(cluster: ValidatedCluster, _: Desired) -> bool:
+    return cluster.spec.observers is not None
+
+
+def _voters(cluster: ValidatedCluster, desired: Desired) -> int:
+    """Return how many voters clients from outside know: in a recovery too those that come back after it."""
+    return max(cluster.spec.replicas, desired.pods)
+
+
+def _external(member: int = 0) -> _Entry:
+    """Return the Service for clients from outside that leads to this voter, or to all of them."""
+
+    def is_asked(cluster: ValidatedCluster, desired: Desired) -> bool:
+        access = cluster.spec.external_access
+        return access is not None and access.per_member is (member > 0) and member <= _voters(cluster, desired)
+
+    return _Entry(
+        "Service for clients from outside",
+        SERVICES,
+        lambda names: names.external_service_of(member) if member else names.external_service,
+        lambda cluster, desired: external_service(
+            cluster, tls_served=desired.tls_served, voters=_voters(cluster, desired), member=member
+        ),
+        is_asked,
+        is_optional=True,
+    )
 
 
 class Child(Enum):
@@ -135,6 +168,7 @@ class Child(Enum):
         SERVICES,
         lambda names: names.read_service,
         lambda cluster, _: read_service(cluster),
+        _has_observers,
         of_observers=True,
     )
     OBSERVERS_BUDGET = _Entry(
@@ -142,6 +176,7 @@ class Child(Enum):
         POD_DISRUPTION_BUDGETS,
         lambda names: names.observers,
         lambda cluster, desired: observers_budget(cluster, desired.observers),
+        _has_observers,
         of_observers=True,
     )
     OBSERVERS = _Entry(
@@ -155,6 +190,7 @@ class Child(Enum):
             secret_id=desired.secret_id,
             certificates=desired.certificates,
         ),
+        _has_observers,
         of_observers=True,
     )
     DISCOVERY = _Entry(
@@ -163,6 +199,16 @@ class Child(Enum):
         lambda names: names.discovery,
         lambda cluster, desired: discovery(cluster, desired.voters, tls_served=desired.tls_served),
     )
+    EXTERNAL = _external()
+    EXTERNAL_1 = _external(1)
+    EXTERNAL_2 = _external(2)
+    EXTERNAL_3 = _external(3)
+    EXTERNAL_4 = _external(4)
+    EXTERNAL_5 = _external(5)
+    EXTERNAL_6 = _external(6)
+    EXTERNAL_7 = _external(7)
+    EXTERNAL_8 = _external(8)
+    EXTERNAL_9 = _external(9)
 
     @property
     def title(self) -> str:
@@ -182,10 +228,23 @@ class Child(Enum):
         """Return the manifest of this child."""
         return self.value.build(cluster.of_observers() if self.of_observers else cluster, desired)
 
+    def is_asked(self, cluster: ValidatedCluster, desired: Desired) -> bool:
+        """Whether the cluster asks for this child."""
+        return self.value.is_asked(cluster, desired)
+
     @property
     def of_observers(self) -> bool:
-        """Whether the child is there only once the cluster has asked for observers."""
+        """Whether the child is for observers, and is there only once there was an ensemble to observe."""
         return self.value.of_observers
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether no member needs the child: it is deleted when the cluster does not ask for it any more."""
+        return self.value.is_optional
+
+
+EXTERNAL_OF: Final = {member: Child[f"EXTERNAL_{member}"] for member in range(1, MAX_MEMBERS + 1)}
+"""The Services that lead clients from outside to one voter each."""
 
 
 FOLLOWED: Final = (*dict.fromkeys(child.resource for child in Child), PODS, PERSISTENT_VOLUME_CLAIMS)

@@ -2,16 +2,30 @@
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from zkoperator.api.service import ClientService
 from zkoperator.ensemble.model.names import USER_METADATA
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import Manifest
 
 
+class OwnMetadata(Protocol):
+    """Labels and annotations for one child alone."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels for it."""
+        ...
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Annotations for it."""
+        ...
+
+
 def manifest(
-    cluster: ValidatedCluster, api_version: str, kind: str, name: str, *, own: ClientService | None = None, **parts: Any
+    cluster: ValidatedCluster, api_version: str, kind: str, name: str, *, own: OwnMetadata | None = None, **parts: Any
 ) -> Manifest:
     """Return a child's manifest.
 

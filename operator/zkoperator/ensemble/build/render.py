@@ -9,5 +9,4 @@ def render(cluster: ValidatedCluster) -> list[Manifest]:
     """Return the manifests of a new ensemble, without the Secret, whose password is made at random."""
     servers = tuple(cluster.server(member) for member in sorted(cluster.members))
     desired = Desired(servers, cluster.spec.replicas, observers=len(cluster.observers))
-    has_observers = cluster.spec.observers is not None
-    return [child.build(cluster, desired) for child in Child if has_observers or not child.of_observers]
+    return [child.build(cluster, desired) for child in Child if child.is_asked(cluster, desired)]

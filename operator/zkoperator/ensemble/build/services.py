@@ -12,15 +12,21 @@ from zkoperator.kube.port import Manifest
 
 def client_service(cluster: ValidatedCluster) -> Manifest:
     """Return the Service that routes clients to ready members."""
-    service, observers = cluster.spec.service, cluster.spec.observers
-    is_shared = observers is not None and observers.service is ObserverService.SHARED
+    service = cluster.spec.service
     spec = {
         "type": service.type.value,
-        "selector": cluster.names.selector if is_shared else cluster.names.labels,
+        "selector": client_selector(cluster),
         "ports": _client_ports(cluster),
         **_ip_families(service),
     }
     return manifest(cluster, "v1", "Service", cluster.names.client_service, own=service, spec=spec)
+
+
+def client_selector(cluster: ValidatedCluster) -> dict[str, str]:
+    """Return the labels of the members to which clients are led that choose none themselves."""
+    observers = cluster.spec.observers
+    is_shared = observers is not None and observers.service is ObserverService.SHARED
+    return cluster.names.selector if is_shared else cluster.names.labels
 
 
 def read_service(cluster: ValidatedCluster) -> Manifest:

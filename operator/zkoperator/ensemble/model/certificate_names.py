@@ -11,18 +11,21 @@ OPERATOR: Final = "zkoperator"
 _MARK_LENGTH: Final = 8
 
 
-def client_names(names: Names, additional: tuple[str, ...] = (), *, observers: bool = False) -> tuple[str, ...]:
+def client_names(
+    names: Names, additional: tuple[str, ...] = (), *, observers: bool = False, outside: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Return the names of the port for clients: the Services, by all their names, and every member.
 
     Args:
         names: of the cluster.
         additional: further names.
         observers: whether there is a Service for observers.
+        outside: names by which clients come from outside the Kubernetes cluster.
     """
     services = (names.client_service, *((names.read_service,) if observers else ()))
     spaces = ("", f".{names.namespace}", f".{names.namespace}.svc", f".{names.namespace}.svc.{names.domain}")
     own = (f"{service}{space}" for service in services for space in spaces)
-    return (*own, *quorum_names(names), *additional)
+    return tuple(dict.fromkeys((*own, *quorum_names(names), *additional, *outside)))
 
 
 def quorum_names(names: Names) -> tuple[str, ...]:

@@ -108,6 +108,15 @@ class Names:
         return f"{self.read_service}.{self.namespace}.svc.{self.domain}"
 
     @property
+    def external_service(self) -> str:
+        """The Service that leads clients from outside to all voters."""
+        return f"{self.stateful_set}-external"
+
+    def external_service_of(self, member: int) -> str:
+        """Return the Service that leads clients from outside to this voter."""
+        return f"{self.external_service}-{member - 1}"
+
+    @property
     def client_service(self) -> str:
         """The Service for clients."""
         return self.stateful_set

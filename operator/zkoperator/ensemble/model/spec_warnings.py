@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from zkoperator.api.cluster import SingleMember, StorageType, ZooKeeperClusterSpec
 from zkoperator.api.service import ServiceType
+from zkoperator.api.tls import Plaintext
 
 _VERSION = re.compile(r":v?(?P<version>[0-9]+\.[0-9]+\.[0-9]+)(?:[-@].*)?$")
 Version = tuple[int, int, int]
@@ -63,9 +64,26 @@ def warnings_of(spec: ZooKeeperClusterSpec, image: str) -> tuple[str, ...]:
             f"spec.service.type is {spec.service.type.value}: whoever reaches it from outside may read and write "
             "every znode that has no ACL; admit known addresses only"
         )
+    found += _outside_warnings(spec)
     if spec.storage.type is StorageType.EPHEMERAL:
         found.append("Ephemeral storage is gone with the pod: the data is lost when a majority of the pods is")
     return tuple(found)
+
+
+def _outside_warnings(spec: ZooKeeperClusterSpec) -> tuple[str, ...]:
+    """Return what people should know whose clients come from outside."""
+    access = spec.external_access
+    if access is None:
+        return ()
+    tracker = (
+        "spec.externalAccess: Curator clients outside the cluster need ensembleTracker(false), or they go to names of "
+        "members that lead there inside the cluster alone"
+    )
+    open_door = (
+        "spec.externalAccess.plaintext is Allowed: whoever reaches it from outside may read and write every znode that "
+        "has no ACL; admit known addresses only"
+    )
+    return (tracker, *((open_door,) if access.plaintext is Plaintext.ALLOWED else ()))
 
 
 def held_nodes(spec: ZooKeeperClusterSpec) -> str:

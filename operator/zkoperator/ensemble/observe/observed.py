@@ -37,7 +37,7 @@ class Observed:
     Secret for service bindings, `backups` are what schedules say of its backups, None while they are not
     known. `restore` is what is seen of a restore, None when none is asked for or under way.
     `expansions` are claims that change, or were refused to. `nodes` are those of members that have not served for a
-    while.
+    while. `refused_children` are optional children that could not be written or deleted a moment ago, and why.
     """
 
     children: Mapping[Child, Manifest] = field(default_factory=dict)
@@ -61,6 +61,7 @@ class Observed:
     restore: RestoreView | None = None
     expansions: Mapping[int, Expansion] = field(default_factory=dict)
     nodes: Mapping[int, MemberNode] = field(default_factory=dict)
+    refused_children: Mapping[Child, str] = field(default_factory=dict)
 
     def answer(self, member: int) -> Answer:
         """Return the answer of the member; `Silent` when it was not asked."""

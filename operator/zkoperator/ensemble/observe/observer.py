@@ -21,6 +21,7 @@ from zkoperator.ensemble.observe.answers import Answer, Serving, Silent, is_as_b
 from zkoperator.ensemble.observe.backups import backups_of
 from zkoperator.ensemble.observe.binding import BindingReader, BindingState
 from zkoperator.ensemble.observe.certificates import CertificateReader, CertificateState
+from zkoperator.ensemble.observe.child_refusals import ChildRefusals
 from zkoperator.ensemble.observe.claim_view import ClaimView, claim_view
 from zkoperator.ensemble.observe.creation_failure import AbsenceState, CreationFailureReader
 from zkoperator.ensemble.observe.divergence import Divergence, MismatchGrowth, groups_of
@@ -125,6 +126,8 @@ class ObserverState:
     """Since when claims grow, and which were refused to."""
     nodes: NodesState = field(default_factory=NodesState)
     """The nodes of members that do not serve."""
+    refusals: ChildRefusals = field(default_factory=ChildRefusals)
+    """Which optional children were refused."""
 
 
 class Observer:
@@ -218,6 +221,7 @@ class Observer:
             divergence=await self._divergence(pods, answers, state, ask),
             creation_failure=await self._creation_failure(children, pods, state),
             restore=await self._restores.read(cluster),
+            refused_children=state.refusals.read(cluster.meta.generation, self._now_s()),
         )
         timed = state.downtime.timed(observed, self._now_s())
         policies = await self._egress.read(cluster.names, children, timed.leaderless_s, state.egress)

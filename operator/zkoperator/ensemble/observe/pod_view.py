@@ -61,7 +61,7 @@ class PodView:
     without one; `out_of_memory_at` is when it was killed for lack of memory last (RFC 3339), empty when it was not.
     `tls` is what the pod was made with, `certificates` the life of the certificate that it started with, `created` the
     time at which it was made, `incarnation` the epoch of the incarnation for which it was made, `node` the
-    node that it is bound to.
+    node that it is bound to, `node_ip` the address of that node.
     """
 
     name: str
@@ -90,6 +90,7 @@ class PodView:
     created: str = ""
     incarnation: int = 0
     node: str = ""
+    node_ip: str = ""
 
 
 def pod_view(member: int, manifest: Manifest) -> PodView:
@@ -125,6 +126,7 @@ def pod_view(member: int, manifest: Manifest) -> PodView:
         created=meta.get("creationTimestamp", ""),
         incarnation=incarnation_of(annotations),
         node=spec.get("nodeName") or "",
+        node_ip=status.get("hostIP") or "",
     )
 
 

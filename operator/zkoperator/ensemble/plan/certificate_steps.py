@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from zkoperator.api.external_access import MAX_MEMBERS
 from zkoperator.api.tls import CertificateSource, ClientTls, Tls
 from zkoperator.ensemble.build.certificates import certificate_request
 from zkoperator.ensemble.model.certificate_names import client_names, life_of, quorum_names
@@ -79,8 +80,10 @@ def _ports(cluster: ValidatedCluster, observed: Observed, sources: CertificateSo
 
 
 def _client_names(cluster: ValidatedCluster, client: ClientTls) -> tuple[str, ...]:
-    has_observers = cluster.spec.observers is not None
-    return client_names(cluster.names, client.additional_names, observers=has_observers)
+    has_observers, access = cluster.spec.observers is not None, cluster.spec.external_access
+    # Those of all members that there may be, so that a new member needs no new certificate.
+    outside = access.hostnames_of(range(MAX_MEMBERS)) if access is not None else ()
+    return client_names(cluster.names, client.additional_names, observers=has_observers, outside=outside)
 
 
 def _source(given: CertificateSource, file: File, names: frozenset[str], sources: CertificateSources) -> Source:

@@ -13,7 +13,7 @@ from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.binding import serves_tls
 from zkoperator.ensemble.plan.drift import changed_fields, covers
 from zkoperator.ensemble.plan.restart_request import rollout_baseline
-from zkoperator.ensemble.plan.steps import ApplyChild, CreateSecret, LabelPod, Step
+from zkoperator.ensemble.plan.steps import ApplyChild, CreateSecret, LabelPod, RemoveChild, Step
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.kube.port import STATEFUL_SETS, Manifest
 
@@ -120,19 +120,42 @@ def child_steps(cluster: ValidatedCluster, observed: Observed) -> tuple[Step, ..
     """Return the steps that create or repair children, in the order in which the members need them."""
     secret: tuple[Step, ...] = () if observed.secret_id is not None else (CreateSecret(),)
     # The pod template contains a digest of the password, so no child is written before the password exists.
-    children = [child for child in Child if _may_exist(cluster, observed, child)] if observed.secret_id else []
     desired = _desired(cluster, observed)
+    children = [child for child in Child if _may_exist(cluster, observed, desired, child)] if observed.secret_id else []
     built = {child: child.build(cluster, desired) for child in children}
     if Child.STATEFUL_SET in built:
         built[Child.STATEFUL_SET] = _with_present_templates(observed, built[Child.STATEFUL_SET])
-    return (*secret, *(step for child, manifest in built.items() for step in _step(observed, child, manifest)))
+    steps = [step for child, manifest in built.items() for step in _step(observed, child, manifest)]
+    # What others would take the place of goes first: two Services cannot have one port of the nodes.
+    needed = [step for step in steps if not step.child.is_optional]
+    return (*secret, *needed, *_removals(cluster, observed, desired), *(step for step in steps if step not in needed))
 
 
-def _may_exist(cluster: ValidatedCluster, observed: Observed, child: Child) -> bool:
-    """Whether the child may be made: no pod before its certificates, and nothing that nobody asked for."""
+def _removals(cluster: ValidatedCluster, observed: Observed, desired: Desired) -> tuple[RemoveChild, ...]:
+    """Return the steps that delete children for which nobody asks any more."""
+    idle = [
+        (child, live["metadata"])
+        for child, live in observed.children.items()
+        if child.is_optional and child not in observed.refused_children and not child.is_asked(cluster, desired)
+    ]
+    return tuple(
+        RemoveChild(child, meta["uid"], meta["resourceVersion"])
+        for child, meta in idle
+        if "deletionTimestamp" not in meta
+    )
+
+
+def _may_exist(cluster: ValidatedCluster, observed: Observed, desired: Desired, child: Child) -> bool:
+    """Whether the child may be made: no pod before its certificates, and nothing that nobody asked for.
+
+    An optional one that was refused a moment ago is not asked for again at once.
+    """
+    is_asked = child.is_asked(cluster, desired)
+    if child.is_optional:
+        return is_asked and child not in observed.refused_children
     if child in observed.children:
         return True
-    if child.of_observers and (cluster.spec.observers is None or not cluster.is_founded):
+    if not is_asked or (child.of_observers and not cluster.is_founded):
         return False
     has_certificates = observed.certificates.suffice(cluster.tls)
     return child.resource is not STATEFUL_SETS or has_certificates
@@ -162,7 +185,7 @@ def _needs_egress(observed: Observed) -> bool:
     return bool(observed.egress_policies)
 
 
-def _step(observed: Observed, child: Child, manifest: Manifest) -> tuple[Step, ...]:
+def _step(observed: Observed, child: Child, manifest: Manifest) -> tuple[ApplyChild, ...]:
     live = observed.children.get(child)
     if live is None:
         return (ApplyChild(child, manifest),)

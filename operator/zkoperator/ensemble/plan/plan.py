@@ -12,6 +12,7 @@ from zkoperator.ensemble.plan.child_steps import child_steps, label_steps
 from zkoperator.ensemble.plan.claim_steps import claim_steps
 from zkoperator.ensemble.plan.claim_templates import await_adoption
 from zkoperator.ensemble.plan.expansion import expansion_steps, grow_volumes
+from zkoperator.ensemble.plan.external_access import refused_services
 from zkoperator.ensemble.plan.founding import bootstrap_steps, founding_obstacle, lacks_founder
 from zkoperator.ensemble.plan.gate import gate
 from zkoperator.ensemble.plan.lost_nodes import release_pods
@@ -120,6 +121,7 @@ def _usual(wanted: ValidatedCluster, cluster: ValidatedCluster, observed: Observ
         await_adoption(cluster, observed) or replace_volumes(cluster, observed),
         release_pods(observed) if cluster.is_founded else None,
         grow_volumes(cluster, observed),
+        refused_services(cluster, observed),
     )
     if proposal is None:
         return _calm(calm, REST_S if gate(observed).open else IDLE_S)

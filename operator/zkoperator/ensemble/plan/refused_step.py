@@ -1,13 +1,15 @@
 """The plan to report after one of its steps was refused. Pure."""
 
 from zkoperator.api.reasons import ClusterReason
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import selector_text
 from zkoperator.ensemble.observe.downtime import RETURN_S
 from zkoperator.ensemble.plan.claim_changes import describe_change, refused_message, wish_of
+from zkoperator.ensemble.plan.external_access import refusal_message
 from zkoperator.ensemble.plan.plan import BLOCKED_S, SOON_S, Plan
-from zkoperator.ensemble.plan.steps import ExpandClaim, ModifyClaim
+from zkoperator.ensemble.plan.steps import ApplyChild, ExpandClaim, ModifyClaim, RemoveChild, Step
 from zkoperator.ensemble.validate import ValidatedCluster
-from zkoperator.errors import ForbiddenError, InvalidError, UnsafeError, ZkOperatorError
+from zkoperator.errors import ForbiddenError, InvalidError, TransientError, UnsafeError, ZkOperatorError
 from zkoperator.kube.port import BudgetSpentError
 
 BUDGET_S = 0.5
@@ -49,6 +51,18 @@ def waiting_for_budget(cluster: ValidatedCluster, plan: Plan, error: BudgetSpent
     pods = f"kubectl get pods -l {selector_text(cluster.names.selector)}"
     advice = f"kubectl get pdb {cluster.names.disruption_budget} has the numbers, {pods} who is away"
     return Plan((), ClusterReason.BLOCKED, f"{message}; {advice}", BLOCKED_S)
+
+
+def refused_child(step: Step | None, error: ZkOperatorError) -> Child | None:
+    """Return the child of the step if no member needs it and it was refused, None for all other failures."""
+    if isinstance(error, TransientError) or not isinstance(step, ApplyChild | RemoveChild):
+        return None
+    return step.child if step.child.is_optional else None
+
+
+def plan_after_refused_child(plan: Plan, error: ZkOperatorError) -> Plan:
+    """Return a plan that has the error, after which the next pass finds it noted and goes on with all else."""
+    return Plan((), ClusterReason.BLOCKED, f"{plan.message}: {refusal_message(str(error))}", SOON_S)
 
 
 def plan_after_refusal(plan: Plan, error: ZkOperatorError) -> Plan:

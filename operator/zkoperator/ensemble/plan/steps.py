@@ -42,6 +42,15 @@ class ApplyChild:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveChild:
+    """Delete exactly the observed child, for which nobody asks any more."""
+
+    child: Child
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoteOnClaim:
     """Annotate a claim with its member's membership and ensemble, and set whether the cluster owns the claim."""
 
@@ -278,4 +287,4 @@ _Disturbing = Reconfigure | RemovePods | RestartPod
 PlainStep = RecordBootstrap | CreateSecret | ApplyChild | LabelPod | NoteOnClaim | DeleteClaim | _Disturbing
 """A step about members and what they need, and not about certificates, volumes or a recovery."""
 
-Step = PlainStep | VolumeStep | RecoveryStep | CertificateStep | WriteBinding
+Step = PlainStep | VolumeStep | RecoveryStep | CertificateStep | WriteBinding | RemoveChild

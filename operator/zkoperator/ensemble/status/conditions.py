@@ -21,6 +21,7 @@ from zkoperator.ensemble.plan.replacement import due_volumes
 from zkoperator.ensemble.plan.terminating_claims import claims_message, terminating_claims
 from zkoperator.ensemble.status.advice import after_divergence, after_lost_quorum, after_wiped_majority
 from zkoperator.ensemble.status.certificates import wrong_certificate
+from zkoperator.ensemble.status.external_hosts import pending_message
 from zkoperator.ensemble.status.lost_nodes import on_lost_node
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.pki.rotation import Rotation
@@ -128,6 +129,8 @@ def ready(facts: Facts) -> ConditionFields:
     if held := held_nodes(facts.cluster.spec):
         # The column Message of `kubectl get zk` is this one: a drain that waits for ever is not understood otherwise.
         message += f"; {WARNING}{held}"
+    if pending := pending_message(facts.cluster, facts.observed):
+        message += f"; {pending}"
     return ClusterCondition.READY, Truth.TRUE, ClusterReason.IN_SYNC, message
 
 

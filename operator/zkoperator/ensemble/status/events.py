@@ -15,6 +15,7 @@ from zkoperator.ensemble.plan.steps import (
     Reconfigure,
     RecordBootstrap,
     RecoveryStep,
+    RemoveChild,
     RemovePods,
     RestartPod,
     RestoreStep,
@@ -106,14 +107,11 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
         return _recovery_notice(step)
     if isinstance(step, VolumeStep):
         return Notice("Normal", "VolumeChanged", describe_volume_step(step) + (f"; {how}" if how else ""), "Change")
+    if isinstance(step, ApplyChild | RemoveChild):
+        return _child_notice(names, step, how)
     match step:
         case FoundAuthority() | WriteCertificate():
             return Notice("Normal", "CertificateChanged", describe_certificate_step(names, step), "Renew")
-        case ApplyChild(child) if how:
-            message = (
-                f"{child.title} {child.name_of(names)}: {how}; it is taken back: change the ZooKeeperCluster instead"
-            )
-            return Notice("Warning", "EditTakenBack", message, "Repair")
         case RecordBootstrap():
             return Notice("Normal", "Bootstrap", _describe_bootstrap(step), "Bootstrap")
         case Reconfigure(joining, leaving, _, voters):
@@ -130,6 +128,16 @@ def step_notice(names: Names, step: Step, how: str = "") -> Notice | None:
             return Notice("Normal", "MemberRestarted", message, "Restart")
         case _:
             return None
+
+
+def _child_notice(names: Names, step: ApplyChild | RemoveChild, how: str) -> Notice | None:
+    what = f"{step.child.title} {step.child.name_of(names)}"
+    if isinstance(step, RemoveChild):
+        return Notice("Normal", "ChildRemoved", f"removed {what}: the spec does not ask for it any more", "Remove")
+    if not how:
+        return None
+    note = f"{what}: {how}; it is taken back: change the ZooKeeperCluster instead"
+    return Notice("Warning", "EditTakenBack", note, "Repair")
 
 
 def _recovery_notice(step: RecoveryStep) -> Notice:

@@ -22,6 +22,7 @@ from zkoperator.ensemble.plan.plan import Plan
 from zkoperator.ensemble.plan.tls import tls_now
 from zkoperator.ensemble.status.certificates import rotation_now
 from zkoperator.ensemble.status.conditions import Facts, available, degraded, progressing, ready
+from zkoperator.ensemble.status.external_hosts import external_hosts, late_message
 from zkoperator.ensemble.status.memory_warnings import memory_warnings
 from zkoperator.ensemble.status.recovery import idle_approval
 from zkoperator.ensemble.status.tls import tls_status
@@ -66,7 +67,7 @@ def facts_of(cluster: ValidatedCluster, observed: Observed, plan: Plan, now: str
             *left_secrets(cluster, observed),
             *filter(None, [stale_binding(tls_now(cluster, observed), observed)]),
             *rotation.held_up,
-            *filter(None, [idle_approval(cluster, observed)]),
+            *filter(None, [idle_approval(cluster, observed), late_message(cluster, observed, now)]),
         ),
         rotation=rotation,
     )
@@ -129,6 +130,7 @@ def _summary(cluster: ValidatedCluster, observed: Observed) -> Status:
         "version": next(iter(versions)) if len(versions) == 1 and observed.leader is not None else "",
         "endpoint": f"{names.service_host}:{port}",
         "hosts": hosts,
+        "externalHosts": external_hosts(cluster, observed),
         "tls": tls.manifest() if tls is not None else None,
         "binding": _binding(cluster, observed),
     }

@@ -1,9 +1,11 @@
 """The part of the status about TLS. Pure."""
 
 from zkoperator.api.tls import ClientTlsStatus, QuorumTlsStatus, TlsStatus
+from zkoperator.ensemble.build.external_services import TLS
 from zkoperator.ensemble.model.names import TLS_PORT
 from zkoperator.ensemble.model.tls import Leaf, QuorumPhase, lowest
 from zkoperator.ensemble.observe.observed import Observed
+from zkoperator.ensemble.status.external_hosts import external_hosts
 from zkoperator.ensemble.validate import ValidatedCluster
 from zkoperator.pki.certificates import time_text
 
@@ -28,14 +30,15 @@ def tls_status(cluster: ValidatedCluster, observed: Observed) -> TlsStatus | Non
 def _client(cluster: ValidatedCluster, observed: Observed) -> ClientTlsStatus:
     names = cluster.names
     plain = (answer.plaintext_connections for m in observed.pods if (answer := observed.serving(m)) is not None)
-    addresses = {}
-    if _is_everywhere(cluster, observed):
+    addresses, is_everywhere = {}, _is_everywhere(cluster, observed)
+    if is_everywhere:
         hosts = ",".join(f"{names.host(member)}:{TLS_PORT}" for member in sorted(observed.voters))
         addresses = {"endpoint": f"{names.service_host}:{TLS_PORT}", "hosts": hosts}
     return ClientTlsStatus(
         **_leaf(observed.certificates.client),
         members=sum(pod.tls.client for pod in observed.pods.values()),
         plaintext_clients=sum(count or 0 for count in plain),
+        external_hosts=external_hosts(cluster, observed, [TLS]) if is_everywhere else None,
         **addresses,
     )
 

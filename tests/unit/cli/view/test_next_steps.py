@@ -7,13 +7,22 @@ from zkoperator.api.meta import Condition, Truth
 from zkoperator.cli.commands.plan import is_out_of_reach
 from zkoperator.cli.view.next_steps import describe, forecast, reported, text
 from zkoperator.cli.view.terminal import Style
+from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.certificate_sources import Version
 from zkoperator.ensemble.model.configuration import server_of
 from zkoperator.ensemble.model.names import Names
 from zkoperator.ensemble.observe.answers import NotServing, Silent
 from zkoperator.ensemble.observe.observed import Observed
 from zkoperator.ensemble.plan.plan import make_plan
-from zkoperator.ensemble.plan.steps import CreateSecret, Reconfigure, RecordBootstrap, RestartPod, Step, WriteBinding
+from zkoperator.ensemble.plan.steps import (
+    CreateSecret,
+    Reconfigure,
+    RecordBootstrap,
+    RemoveChild,
+    RestartPod,
+    Step,
+    WriteBinding,
+)
 from zkoperator.ensemble.validate import Defaults, validate
 
 NAMES = Names("demo", "main", "cluster.local")
@@ -47,6 +56,7 @@ def test_an_image_that_had_to_be_guessed_is_named() -> None:
     [
         (RecordBootstrap(3, complete=True), "record that 3 members have founded the ensemble"),
         (CreateSecret(), "create Secret main-zk-admin with the superuser's password"),
+        (RemoveChild(Child.EXTERNAL, "u", "1"), "delete Service for clients from outside main-zk-external"),
         (WriteBinding({}, frozenset(), None), "create Secret main-zk-binding for service bindings"),
         (WriteBinding({}, frozenset(), Version("u", "1")), "change Secret main-zk-binding for service bindings"),
         (

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from tests.support.fakes.kube import Operation
+from tests.support.models.children import ONE_OF_EACH, asking_for, exist_with
 from tests.support.models.ensemble_edges import (
     Held,
+    Selecting,
     about_to,
     alive,
     made_again,
@@ -21,7 +23,7 @@ from tests.support.models.ensemble_edges import (
 )
 from tests.support.models.ensemble_simulation import BETTER, NAMES
 from tests.support.models.seeds import Seed, claim_with, request_without, rewritten
-from tests.support.worlds.ensemble import KEY, Peeking, ensemble_world
+from tests.support.worlds.ensemble import KEY, ensemble_world
 from zkoperator.ensemble.apply import applier
 from zkoperator.ensemble.build.children import Child
 from zkoperator.ensemble.model.names import MEMBERSHIP, Component
@@ -41,8 +43,6 @@ from zkoperator.kube.port import (
     SERVICES,
     STATEFUL_SETS,
     ZOOKEEPER_CLUSTERS,
-    Manifest,
-    Resource,
 )
 
 
@@ -69,16 +69,13 @@ async def test_a_child_that_is_deleted_meanwhile_is_not_made_from_an_old_look() 
     assert world.api.peek(STATEFUL_SETS, "demo", "main-zk") is None
 
 
-OBSERVERS = {"replicas": 1}
-
-
 def own_labels(child: Child) -> dict[str, str]:
     return NAMES.labels_of(Component.OBSERVER if child.of_observers else Component.SERVER)
 
 
-@pytest.mark.parametrize("child", Child)
+@pytest.mark.parametrize("child", ONE_OF_EACH)
 async def test_a_child_that_somebody_edits_meanwhile_is_looked_at_again(child: Child) -> None:
-    world, resource, name = ensemble_world(3, observers=OBSERVERS), child.resource, child.name_of(NAMES)
+    world, resource, name = ensemble_world(3, **asking_for(child)), child.resource, child.name_of(NAMES)
     await world.rest()
     world.api.edit(resource, "demo", name, {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}})
     edge, step = await until(world, ApplyChild, lambda step: step.child is child)
@@ -132,24 +129,14 @@ async def test_a_stateful_set_whose_status_never_rests_is_written_all_the_same()
     assert {pod["spec"]["containers"][0]["image"] for pod in world.api.every(PODS)} == {BETTER}
 
 
-class Selecting(Peeking):
-    """Shows what informers show: children that bear the labels by which they are followed."""
-
-    async def fetch(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
-        found = await super().fetch(resource, namespace, name)
-        labels = ((found or {}).get("metadata") or {}).get("labels") or {}
-        followed = resource is ZOOKEEPER_CLUSTERS or labels.get("app.kubernetes.io/managed-by") == "zkoperator"
-        return found if followed else None
-
-
 async def test_children_that_lost_their_labels_get_them_back_and_no_pod_is_lost_by_it() -> None:
-    world = ensemble_world(1, observers=OBSERVERS)
+    world = ensemble_world(1, **asking_for(Child.EXTERNAL))
     await world.rest()
     world.ask_for(replicas=3)
     await world.rest()
     before = alive(world)
     world.dark = frozenset({1, 2, 3})
-    for child in Child:
+    for child in exist_with(Child.EXTERNAL):
         world.api.edit(child.resource, "demo", child.name_of(NAMES), {"metadata": {"labels": None}})
     world.store = Selecting(world.api)
     world.start_operator()
@@ -159,7 +146,7 @@ async def test_children_that_lost_their_labels_get_them_back_and_no_pod_is_lost_
     world.dark = frozenset()
     await world.rest()
     assert alive(world) == before
-    for child in Child:
+    for child in exist_with(Child.EXTERNAL):
         found = world.api.peek(child.resource, "demo", child.name_of(NAMES)) or {}
         assert found["metadata"]["labels"] == own_labels(child)
 

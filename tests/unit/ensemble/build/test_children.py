@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.models.children import ONE_OF_EACH, asking_for
 from tests.support.models.ensemble_edges import seen
 from tests.support.models.ensemble_simulation import NAMES, raw_cluster, valid
 from tests.support.worlds.ensemble import ensemble_world
+from zkoperator.api.cluster import MAX_REPLICAS
 from zkoperator.ensemble.build import children, render
-from zkoperator.ensemble.build.children import FOLLOWED, Child, Desired, cluster_of
+from zkoperator.ensemble.build.children import EXTERNAL_OF, FOLLOWED, Child, Desired, cluster_of
 from zkoperator.ensemble.model.configuration import server_of
 from zkoperator.ensemble.model.names import CHILD_LABELS, Names
 from zkoperator.ensemble.observe import observer
@@ -18,11 +20,9 @@ from zkoperator.kube.port import Resource
 
 Claim = Callable[[Child], Awaitable[None]]
 
-OBSERVERS = {"replicas": 1}
-
 
 async def is_built_as_the_table_says(child: Child) -> None:
-    cluster = valid(raw_cluster(observers=OBSERVERS))
+    cluster = valid(raw_cluster(**asking_for(child)))
     manifest = child.build(cluster, Desired((server_of(NAMES, 1),), 1))
     meta = manifest["metadata"]
     assert (manifest["apiVersion"], manifest["kind"]) == (child.resource.api_version, child.resource.kind)
@@ -33,13 +33,13 @@ async def is_built_as_the_table_says(child: Child) -> None:
 
 async def is_rendered(child: Child) -> None:
     found = {
-        (each["kind"], each["metadata"]["name"]) for each in render.render(valid(raw_cluster(observers=OBSERVERS)))
+        (each["kind"], each["metadata"]["name"]) for each in render.render(valid(raw_cluster(**asking_for(child))))
     }
     assert (child.resource.kind, child.name_of(NAMES)) in found
 
 
 async def is_applied(child: Child) -> None:
-    world = ensemble_world(1, observers=OBSERVERS)
+    world = ensemble_world(1, **asking_for(child))
     await world.rest()
     world.api.remove(child.resource, NAMES.namespace, child.name_of(NAMES))
     await world.rest()
@@ -47,7 +47,7 @@ async def is_applied(child: Child) -> None:
 
 
 async def is_observed(child: Child) -> None:
-    world = ensemble_world(1, observers=OBSERVERS)
+    world = ensemble_world(1, **asking_for(child))
     await world.rest()
     found = (await seen(world)).observed.children[child]
     assert found == world.api.peek(child.resource, NAMES.namespace, child.name_of(NAMES))
@@ -62,7 +62,7 @@ async def wakes_its_cluster(child: Child) -> None:
 CLAIMS: tuple[Claim, ...] = (is_built_as_the_table_says, is_rendered, is_applied, is_observed, wakes_its_cluster)
 
 
-@pytest.mark.parametrize("child", Child)
+@pytest.mark.parametrize("child", ONE_OF_EACH)
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
 async def test_every_kind_in_the_table(claim: Claim, child: Child) -> None:
     await claim(child)
@@ -98,7 +98,7 @@ SEEDS: dict[str, tuple[Callable[[pytest.MonkeyPatch, Child], None], Claim]] = {
 }
 
 
-@pytest.mark.parametrize("child", Child)
+@pytest.mark.parametrize("child", ONE_OF_EACH)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_stage_that_leaves_a_kind_out_is_noticed(
     seed: str, child: Child, monkeypatch: pytest.MonkeyPatch
@@ -107,6 +107,14 @@ async def test_a_stage_that_leaves_a_kind_out_is_noticed(
     bug(monkeypatch, child)
     with pytest.raises((AssertionError, KeyError)):
         await claim(child)
+
+
+def test_there_is_a_service_for_each_member_that_there_may_be() -> None:
+    assert list(EXTERNAL_OF) == list(range(1, MAX_REPLICAS + 1))
+    raw = raw_cluster(MAX_REPLICAS, **asking_for(EXTERNAL_OF[1]))
+    named = {each["metadata"]["name"] for each in render.render(valid(raw))}
+    assert {f"main-zk-external-{ordinal}" for ordinal in range(MAX_REPLICAS)} < named
+    assert "main-zk-external" not in named
 
 
 def test_the_names_of_other_kinds_lead_nowhere() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.models.children import asking_for, exist_with
 from tests.support.models.ensemble_simulation import raw_cluster, valid
 from tests.support.worlds.ensemble import ensemble_world
 from zkoperator.ensemble.build.children import Child
@@ -16,7 +17,6 @@ from zkoperator.errors import InvalidError
 from zkoperator.kube.port import PODS, Manifest
 
 COMMON: dict[str, Any] = {"commonLabels": {"team": "shop"}, "commonAnnotations": {"example.com/cost": "42"}}
-TWO = {"replicas": 2}
 SERVICE = {"type": "LoadBalancer", "labels": {"edge": "yes"}, "annotations": {"lb.example.com/internal": "true"}}
 
 
@@ -25,8 +25,9 @@ def rendered(**spec: Any) -> dict[tuple[str, str], Manifest]:
 
 
 def test_every_child_has_the_common_labels_and_annotations_beside_our_own() -> None:
-    bare, found = rendered(observers=TWO), rendered(**COMMON, observers=TWO)
-    assert len(found) == len(Child)
+    whole = asking_for(Child.EXTERNAL)
+    bare, found = rendered(**whole), rendered(**COMMON, **whole)
+    assert len(found) == len(exist_with(Child.EXTERNAL))
     for key, manifest in found.items():
         assert manifest["metadata"]["labels"] == {**bare[key]["metadata"]["labels"], "team": "shop"}
         assert manifest["metadata"]["annotations"]["example.com/cost"] == "42"

@@ -134,7 +134,7 @@ def _planted(module: Any, name: str, old: str, new: str) -> Any:
 SEEDS = (
     Seed(
         "the client Service leads to voters",
-        _planted(services, "client_service", "else cluster.names.labels,", "else cluster.names.selector,"),
+        _planted(services, "client_selector", "else cluster.names.labels", "else cluster.names.selector"),
         (each_service_leads_where_it_says,),
     ),
     Seed(
