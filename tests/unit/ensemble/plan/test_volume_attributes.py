@@ -11,6 +11,7 @@ from zkoperator.api.member_volume import VolumeState
 from zkoperator.ensemble.apply import volumes as writer
 from zkoperator.ensemble.observe import claim_view
 from zkoperator.ensemble.plan import claim_changes, expansion
+from zkoperator.ensemble.plan.steps import ModifyClaim
 from zkoperator.kube.port import PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS, Manifest
 
 Story = Callable[[], Awaitable[None]]
@@ -75,7 +76,7 @@ async def a_server_that_drops_the_field_is_told_and_nothing_is_made_again() -> N
             body = {**body, "spec": {k: v for k, v in body.get("spec", {}).items() if k == "resources"}}
         return await patch(resource, namespace, name, body, **more)
 
-    world.api.patch = old  # type: ignore[method-assign]
+    world.api.patch = old  # type: ignore[method-assign, assignment]
     world.ask_for(**GOLD)
     await world.wait(15)
     told = world.condition("Progressing")
@@ -89,7 +90,7 @@ async def a_server_that_drops_the_field_is_told_and_nothing_is_made_again() -> N
 
 async def attributes_that_the_storage_cannot_give_are_told_with_those_that_it_has() -> None:
     world = await settled(**GOLD)
-    world._modify = lambda _: None  # type: ignore[method-assign]
+    world._modify = lambda claim: None  # type: ignore[method-assign]
     world.ask_for(storage={"volumeAttributesClassName": "iron"})
     await world.wait(5)
     assert {world.claim(member).state for member in world.pods} == {VolumeState.MODIFYING}
@@ -107,7 +108,7 @@ async def attributes_that_the_storage_cannot_give_are_told_with_those_that_it_ha
 
 async def a_storage_that_never_says_what_it_gave_is_not_waited_for() -> None:
     world = await settled()
-    world._modify = lambda _: None  # type: ignore[method-assign]
+    world._modify = lambda claim: None  # type: ignore[method-assign]
     world.ask_for(**GOLD)
     await world.rest()
     assert attributes(world) == {("gold", "")}
@@ -115,7 +116,7 @@ async def a_storage_that_never_says_what_it_gave_is_not_waited_for() -> None:
 
 async def attributes_that_are_late_are_told() -> None:
     world = await settled(**GOLD)
-    world._modify = lambda _: None  # type: ignore[method-assign]
+    world._modify = lambda claim: None  # type: ignore[method-assign]
     world.ask_for(storage={"volumeAttributesClassName": "silver"})
     await world.wait(5)
     assert world.condition("Progressing")["reason"] == "ModifyingVolumes"
@@ -129,7 +130,7 @@ def _attributes_are_never_due(patch: Patch) -> None:
 
     def due(cluster: Any, claim: Any) -> Any:
         found = whole(cluster, claim)
-        return None if isinstance(found, claim_changes.ModifyClaim) else found
+        return None if isinstance(found, ModifyClaim) else found
 
     patch.setattr(expansion, "due_change", due)
 
