@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from testbed.errors import TestbedError
+
+
+# An API server closes a connection that has been idle for 90 s, and a request that meets this is lost.
+_IDLE_S = 30.0
 
 
 class ApiError(TestbedError):
@@ -38,6 +43,7 @@ class Rest:
         else:
             _present(context, user)
         self._line = http.client.HTTPSConnection(url.hostname or "", url.port, context=context, timeout=limit_s)
+        self._used_s = time.monotonic()
 
     def __call__(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
         """Return the decoded answer, or its text when it is not JSON.
@@ -46,6 +52,7 @@ class Rest:
             ApiError: The server refused, or did not answer.
         """
         payload = None if body is None else json.dumps(body)
+        self._renew()
         try:
             self._line.request(method, path, payload, {**self._headers, "Content-Type": content_type})
             answer = self._line.getresponse()
@@ -56,6 +63,13 @@ class Rest:
         if status >= 400:
             raise ApiError(status, f"{method} {path}: HTTP {status}: {text[:500]}")
         return json.loads(text) if text.startswith(("{", "[")) else text
+
+    def _renew(self) -> None:
+        """Have the next request open a connection where the last one is long ago."""
+        now = time.monotonic()
+        if now - self._used_s > _IDLE_S:
+            self._line.close()
+        self._used_s = now
 
     def apply(self, path: str, manifest: object) -> None:
         """Server-side apply as the field manager `testbed`."""

@@ -22,30 +22,31 @@ def first_role(events: list[dict[str, Any]], member: int) -> str:
 async def test_three_become_five_in_the_very_second_of_being_ready_roll_and_become_one(space: Space) -> None:
     main = Ensemble(space)
     await space.apply(cluster(3))
-    await main.ready(3)
-    await asyncio.to_thread(kubectl, "-n", space.name, "scale", "zk/main", "--replicas=5")
     fewest: list[int] = [5]
 
     def see(pods: dict[str, Any]) -> None:
         fewest[0] = min(fewest[0], len(pods))
 
-    async with main.written(), main.recorded() as seen:
-        leader = (await main.ready(5))["leader"]
-        for joiner in (4, 5):
-            assert first_role(seen.events, joiner) == "joining"
-        async with Watchman(main, see):
-            order = await restart_order(main, lambda: main.edit(jvm={"heapPercent": 40}))
-        assert (len(order), order[-1]) == (5, leader)
-        assert fewest == [4], "more than one member was away, or none"
-        await main.edit(replicas=3)
+    async with main.recorded() as seen:
         await main.ready(3)
-        claims = await main.uids("persistentvolumeclaims")
-        assert {"data-main-zk-3", "data-main-zk-4"} <= set(claims), (
-            "claims are retained unless the policy says otherwise"
-        )
-        await main.lead_from(lambda ordinal: ordinal > 0)
-        await main.edit(replicas=1)
-        status = await main.ready(1)
+        await asyncio.to_thread(kubectl, "-n", space.name, "scale", "zk/main", "--replicas=5")
+        async with main.written():
+            leader = (await main.ready(5))["leader"]
+            for joiner in (4, 5):
+                assert first_role(seen.events, joiner) == "joining"
+            async with Watchman(main, see):
+                order = await restart_order(main, lambda: main.edit(jvm={"heapPercent": 40}))
+            assert (len(order), order[-1]) == (5, leader)
+            assert fewest == [4], "more than one member was away, or none"
+            await main.edit(replicas=3)
+            await main.ready(3)
+            claims = await main.uids("persistentvolumeclaims")
+            assert {"data-main-zk-3", "data-main-zk-4"} <= set(claims), (
+                "claims are retained unless the policy says otherwise"
+            )
+            await main.lead_from(lambda ordinal: ordinal > 0)
+            await main.edit(replicas=1)
+            status = await main.ready(1)
     assert status["leader"] == "main-zk-0"
     assert set(await main.pods()) == {"main-zk-0"}
     assert await main.configurations() == [{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}, {1}], "one reconfiguration each time"

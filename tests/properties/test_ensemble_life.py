@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ def happen(world: Simulation, what: str, value: Any) -> None:
             world.edit(storage={"retention": {"whenScaled": value}})
 
 
+@pytest.mark.timeout(1500)
 @LONG
 @given(st.integers(1, 5), LIVES)
 def test_any_life_comes_to_rest_without_losing_a_write(first: int, life: list[tuple[tuple[str, Any], int]]) -> None:

@@ -83,7 +83,8 @@ class PlayedKubernetes(Simulation):
 
     def _modify(self, claim: Manifest) -> None:
         """Give a volume the attributes that are asked for."""
-        wanted, status = claim["spec"].get("volumeAttributesClassName"), claim.get("status") or {}
+        wanted = claim.get("spec", {}).get("volumeAttributesClassName")
+        status = claim.get("status") or {}
         if wanted and status.get("phase") == "Bound" and status.get("currentVolumeAttributesClassName") != wanted:
             current: Manifest = {"status": {"currentVolumeAttributesClassName": wanted}}
             name = claim["metadata"]["name"]

@@ -66,6 +66,8 @@ class Rivals:
         await asyncio.gather(*tasks)
 
     def _draw(self) -> None:
+        # A request that failed ends those that were made beside it.
+        self._parked = [turn for turn in self._parked if not turn.done()]
         chosen = self._lot.randrange(len(self._parked) + 1)
         if chosen == len(self._parked):
             self.world.move()

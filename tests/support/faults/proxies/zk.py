@@ -25,6 +25,8 @@ from tests.support.faults.proxies.rules import (
 )
 from tests.support.faults.proxies.zk_frames import Reply, Session, ZkNotification, ZkRequest
 
+_PING_S = 2.0  # as often as a client with the shortest session that a server grants by default, 4 s
+
 
 class CutError(Exception):
     """This connection ends now, on both sides."""
@@ -227,10 +229,19 @@ class _Connection:
             case Delay(seconds, reply=False):
                 await asyncio.sleep(seconds)
             case Hold(key, reply=False):
-                await self._proxy.gates.wait(key)
+                await self._held(key)
             case KillSession():
                 await self._proxy.kill_session(self._session)
         return False
+
+    async def _held(self, key: str) -> None:
+        """Wait at the gate with a session that lives: the request is late, and whoever sent it may be dead by now."""
+        opened = asyncio.ensure_future(self._proxy.gates.wait(key))
+        try:
+            while not (await asyncio.wait([opened], timeout=_PING_S))[0]:
+                await self._forward(zk_frames.PING)
+        finally:
+            opened.cancel()
 
     async def _server_to_client(self) -> None:
         answer = await zk_frames.read_frame(self._from_server)

@@ -46,6 +46,7 @@ _REPLY = struct.Struct("!iqi")
 _CONNECT = struct.Struct("!iqiq")
 _CONNECTED = struct.Struct("!iiq")
 _MULTI = struct.Struct("!i?i")
+PING = struct.pack("!iii", 8, PING_XID, 11)
 
 
 @dataclass(frozen=True, slots=True)
