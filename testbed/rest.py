@@ -15,7 +15,6 @@ import yaml
 
 from testbed.errors import TestbedError
 
-
 # An API server closes a connection that has been idle for 90 s, and a request that meets this is lost.
 _IDLE_S = 30.0
 

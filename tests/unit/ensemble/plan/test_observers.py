@@ -278,7 +278,7 @@ def as_claim(story: Callable[[], None]) -> Callable[[], Awaitable[None]]:
 
 
 def without_founding(patch: pytest.MonkeyPatch) -> None:
-    rewritten(child_steps, "_may_exist", " or not cluster.is_founded", "")(patch)
+    rewritten(child_steps, "_may_exist", " or (child.of_observers and not cluster.is_founded)", "")(patch)
     rewritten(child_steps, "wanted_observers", " or not cluster.is_founded", "")(patch)
     patch.setattr(observers, "wanted_observers", child_steps.wanted_observers)
 
