@@ -39,16 +39,17 @@ def _begin(site: Site, hosts: str) -> Writer:
 
 
 def lost(site: Site, report: Report, members: Sequence[str]) -> list[str]:
-    """Which acknowledged writes these members lack."""
+    """Which writes that are acknowledged by now these members lack; the writer may go on."""
     assert site.network is not None
-    assert report.created, "the writer wrote nothing"
+    created = tuple(report.created)
+    assert created, "the writer wrote nothing"
     missing = []
     with site.network.on_hub():
         for member in members:
             client = connected(member)
             client.sync(ROOT)
             names = set(client.get_children(ROOT))
-            missing += [f"{member}: {number}" for number in report.created if f"n{number:08}" not in names]
+            missing += [f"{member}: {number}" for number in created if f"n{number:08}" not in names]
             client.stop()
             client.close()
     return missing

@@ -264,6 +264,8 @@ class _Connection:
             return
         self._zxid = max(self._zxid, reply.zxid)
         request, rule, handle = self._match(reply)
+        if request is None and reply.xid == zk_frames.PING_XID:
+            return  # the client did not ask: see _held
         if request is not None and handle is not None:
             self._proxy.journal.end(handle, reply.error or zk_frames.multi_error(frame, request), f"{reply.zxid:x}")
         match rule and rule.action:
