@@ -30,7 +30,7 @@ QUICK = {"flags": ["-XX:TieredStopAtLevel=1"]}
 FIGURE = "figure"
 
 
-LIMIT_S = 900
+LIMIT_S = 1800
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -111,6 +111,7 @@ def test_what_the_page_about_disks_shows_makes_volumes_larger_moves_and_replaces
 GAME_DAY = "docs/game-day.md"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 def test_a_game_day_goes_as_its_page_says(shell: Shell) -> None:
     told = [(command, shell.run(command)) for command in documented(GAME_DAY) if command != "make demo"]

@@ -5,7 +5,7 @@ import pytest
 from bench import backup, restore
 from bench.figures import Figure
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.exhaustive]
 SMALL = backup.Size(znodes=400, value_bytes=100, heap_mib=128, rounds=1, runs=2, rate=100)
 
 

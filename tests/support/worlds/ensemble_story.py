@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from tests.support.machines.api_client import ApiClient, Recorder
+from tests.support.machines.api_client import ApiClient
 from tests.support.waiting import eventually
 from tests.support.worlds.doors import PLAIN, PLAIN_PORT, TLS_PORT, Door, tls_door
 from tests.support.worlds.ensemble_writer import PATIENCE_S, Writer, lost_writes
@@ -59,7 +59,7 @@ class Ensemble:
         patch = {"metadata": {"annotations": {f"zkoperator.dev/{key}": text for key, text in annotations.items()}}}
         await self.space.api.merge(self.space.path(CLUSTERS, self.name), patch)
 
-    async def ready(self, replicas: int | None = None, *, within_s: float = 300) -> Manifest:
+    async def ready(self, replicas: int | None = None, *, within_s: float = 900) -> Manifest:
         """Wait until the newest generation is Ready; returns the status."""
 
         async def holds() -> Manifest:
@@ -209,10 +209,6 @@ class Ensemble:
             await self.says("Ready", status="False")
         raise AssertionError("the wanted members never lead")
 
-    def recorded(self) -> Recorder:
-        """Every version of the object and its status from now on."""
-        return Recorder(self.space.api, self.space.path(CLUSTERS))
-
     @asynccontextmanager
     async def written(self, *, patience_s: float = PATIENCE_S, secure: bool | None = None) -> AsyncIterator[Writer]:
         """Write all the while; at the end every acknowledged write is read back from every member.
@@ -247,17 +243,6 @@ class Ensemble:
 
         lost = await asyncio.to_thread(lost_writes, writer, await eventually(members, within_s=180))
         assert lost == []
-
-
-def roles(events: list[Manifest]) -> dict[int, list[str]]:
-    """What the recorded versions of a status say of each member's role, in order, repetitions left out."""
-    found: dict[int, list[str]] = {}
-    for event in events:
-        for member in event["object"].get("status", {}).get("members", ()):
-            known = found.setdefault(member["id"], [])
-            if known[-1:] != [member["role"]]:
-                known.append(member["role"])
-    return found
 
 
 class Watchman:
