@@ -86,11 +86,12 @@ PANELS: tuple[Row | Panel, ...] = (
         ),
     ),
     Panel(
-        "Refused conditional writes and flaps",
+        "Refused conditional writes, flaps, renderings",
         "ops",
         (
             ("sum by (side) (rate(zkoperator_sync_cas_failures_total[$__rate_interval]))", "{{side}}"),
             ("sum(rate(zkoperator_sync_flaps_total[$__rate_interval]))", "flaps"),
+            ("sum by (result) (rate(zkoperator_sync_renderings_total[$__rate_interval]))", "renderings: {{result}}"),
         ),
     ),
     Panel(

@@ -47,6 +47,7 @@ from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
 from zkoperator.runtime.outcome import WHEN_WOKEN, LookAgain, Pass
 from zkoperator.settings import Settings
+from zkoperator.templates.pool import WorkerPool
 from zkoperator.tenant.reconcile import ZNodeReconciler
 from zkoperator.zk.admin import SocketProbe
 from zkoperator.zk.pool import SessionConnector, SessionPool
@@ -101,13 +102,10 @@ class ActiveReplica:
         self._schedules_seen = lean(ZOOKEEPER_BACKUP_SCHEDULES, on_change=lambda _: None)
         self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
         self._ensemble = self._ensemble_reconciler(api, connector, settings)
+        self._renderer = WorkerPool(clock=clock)
+        mirror = _mirror_settings(settings)
         self._mirror = MirrorReconciler(
-            api,
-            self._sessions,
-            self._targets,
-            _mirror_settings(settings),
-            clock,
-            meter=metrics.syncs,
+            api, self._sessions, self._targets, mirror, clock, metrics.syncs, self._renderer
         )
         self._clusters = self._loop(CLUSTERS, self._reconcile_cluster, settings)
         self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)
@@ -137,6 +135,7 @@ class ActiveReplica:
                     group.create_task(part)
         finally:
             await self._mirror.close()
+            await self._renderer.close()
             await self._sessions.close()
 
     def stuck(self) -> str | None:

@@ -143,6 +143,9 @@ class SyncMetrics(SyncMeter):
         self._resyncs = counter(registry, f"{prefix}_resyncs_total", "Whole subtrees read, by reason", "reason")
         self._events = counter(registry, f"{prefix}_watch_events_total", "Notifications of watched subtrees")
         self._flaps = counter(registry, f"{prefix}_flaps_total", "Keys held because both sides kept reverting them")
+        self._renderings = counter(
+            registry, f"{prefix}_renderings_total", "Renderings of templates, by what came of them", "result"
+        )
         self._noop = counter(registry, f"{prefix}_noop_total", "Passes that found nothing to write")
         self._requests = counter(
             registry, f"{prefix}_api_writes_total", "Writes to the Kubernetes API by what was written", "object"
@@ -210,6 +213,10 @@ class SyncMetrics(SyncMeter):
     def flapped(self, keys: int) -> None:
         """So many keys are held from now on."""
         self._flaps.inc(keys)
+
+    def rendered(self, result: str) -> None:
+        """A rendering has ended."""
+        self._renderings.labels(result).inc()
 
     def idled(self) -> None:
         """A pass found nothing to write."""

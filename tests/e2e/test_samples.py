@@ -31,6 +31,7 @@ SYNCS = {
     "sync-push": ("from-git", "InSync"),
     "sync-registry": ("services", "SourceMissing"),
     "sync-sources": ("till", "SourceMissing"),
+    "sync-template": ("web", "SourceMissing"),
     "sync-two-way": ("checkout", "InSync"),
 }
 """The ConfigSync of each sample, and the reason of its Ready."""

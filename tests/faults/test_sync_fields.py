@@ -24,6 +24,7 @@ _SOURCE: Spec = {"clusterRef": {"name": "main"}}
 _OUTSIDE: Spec = {"hosts": "main:2181"}
 _WORKLOAD: Spec = {"rollout": [{"kind": "Deployment", "name": "shop"}]}
 _FILE: Spec = {"format": {"type": "Json", "key": "settings"}}
+_TEMPLATE: Spec = {"template": {"data": {"both": "{{ getv('/own') }}"}}}
 _MANY = {f"many{number}": "1" for number in range(6)}
 _NOT_ADMIN = 15
 """Every permission of an ACL but that to change it."""
@@ -71,6 +72,7 @@ PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("keys", "stripPrefix"): ({}, {"keys": {"stripPrefix": "many"}}),
     ("format", "type"): (_FILE, {"format": {"type": "Yaml", "key": "settings"}}),
     ("format", "key"): (_FILE, {"format": {"type": "Json", "key": "other"}}),
+    ("template", "data"): ({**PULL, **_TEMPLATE}, {**PULL, "template": {"data": {"both": "{{ ls() | join }}"}}}),
     ("rollout", "kind"): (_WORKLOAD, {"rollout": [{"kind": "StatefulSet", "name": "shop"}]}),
     ("rollout", "name"): (_WORKLOAD, {"rollout": [{"kind": "Deployment", "name": "other"}]}),
     ("mode",): ({}, {"mode": "DryRun"}),

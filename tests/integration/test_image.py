@@ -20,6 +20,17 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 MB = 1_000_000
+RENDER = """
+import asyncio
+from zkoperator.templates.pool import WorkerPool
+from zkoperator.templates.port import Job, Pace, Rendered
+async def main():
+    pool = WorkerPool()
+    found = await pool.render(Job({"f": "{{ getv('/a') }}"}, {"a": b"b"}))
+    await pool.close()
+    assert found == (Rendered({"f": b"b"}), Pace.QUICK), found
+asyncio.run(main())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +109,8 @@ def test_it_starts_with_nothing_but_what_is_in_it(image: Image, manifest: dict[s
     environ = dict(setting.split("=", 1) for setting in settings)
     imports = "import zkoperator.app, zkoperator.backup.stores.s3, ssl, zoneinfo"
     imports += "; assert ssl.create_default_context().cert_store_stats()['x509_ca']"
-    for words in (["-m", "zkoperator", "version"], ["-c", f"{imports}; zoneinfo.ZoneInfo('Europe/Berlin')"]):
+    started = ["-m", "zkoperator", "version"], ["-c", f"{imports}; zoneinfo.ZoneInfo('Europe/Berlin')"], ["-c", RENDER]
+    for words in started:
         command = ["/usr/sbin/chroot", "--userspec=65532:65532", str(tmp_path), "/opt/zkoperator/bin/python", *words]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr

@@ -26,6 +26,7 @@ SEEDS = {
         "aiohttp",
         "cronsim",
         "cryptography",
+        "jinja2",
         "kazoo",
         "kopf",
         "kubernetes",

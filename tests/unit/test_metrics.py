@@ -45,6 +45,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "zkoperator_sync_resyncs_total": ("reason",),
     "zkoperator_sync_watch_events_total": (),
     "zkoperator_sync_flaps_total": (),
+    "zkoperator_sync_renderings_total": ("result",),
     "zkoperator_sync_noop_total": (),
     "zkoperator_sync_api_writes_total": ("object",),
     "zkoperator_sync_conditions": ("condition", "status", "reason"),
@@ -221,6 +222,14 @@ async def test_rivals_that_revert_one_another_are_counted(world: World, metrics:
         world.kube.edit(CONFIG_MAPS, NAMESPACE, "shop", {"data": {"a": "cm"}}, manager="rival")
         await world.quiet(6)
     await world.until(lambda: value(metrics, "zkoperator_sync_flaps_total") >= 1)
+
+
+async def test_renderings_are_counted_by_what_came_of_them(world: World, metrics: Metrics) -> None:
+    world.tree(a="1")
+    world.sync(direction="ZooKeeperToConfigMap", template={"data": {"f": "{{ getv('/a') | int }}"}})
+    await world.until(lambda: value(metrics, "zkoperator_sync_renderings_total", result="rendered") == 1)
+    world.spec(template={"data": {"f": "{{ nope }}"}})
+    await world.until(lambda: value(metrics, "zkoperator_sync_renderings_total", result="template") == 1)
 
 
 async def test_a_reconnect_reads_the_subtree_again_and_says_why(world: World, metrics: Metrics) -> None:

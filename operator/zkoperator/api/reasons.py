@@ -113,6 +113,7 @@ class SyncReason(StrEnum):
     TARGET_OWNED = "TargetOwned"
     TARGET_NOT_ADOPTED = "TargetNotAdopted"
     TARGET_INVALID = "TargetInvalid"
+    TEMPLATE_FAILED = "TemplateFailed"
     SOURCE_CLAIMED = "SourceClaimed"
     SOURCE_MISSING = "SourceMissing"
     KEY_INVALID = "KeyInvalid"
@@ -139,7 +140,7 @@ SYNC_STALLED = frozenset(
         *(SyncReason.CONFLICT, SyncReason.DELETIONS_HELD, SyncReason.BASE_LOST, SyncReason.SOURCE_REGRESSED),
         *(SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.TARGET_INVALID, SyncReason.SOURCE_CLAIMED),
         *(SyncReason.KEY_INVALID, SyncReason.TOO_LARGE, SyncReason.FORBIDDEN, SyncReason.HOST_NOT_ALLOWED),
-        SyncReason.INVALID_SPEC,
+        *(SyncReason.INVALID_SPEC, SyncReason.TEMPLATE_FAILED),
     }
 )
 """Reasons of Ready that only a person can end. What another object of the same apply may end is not one."""

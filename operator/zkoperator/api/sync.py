@@ -10,6 +10,7 @@ from zkoperator.api.rules import Rule, Rules
 from zkoperator.api.sync_fields import NOT_OURS, Glob, KeyPrefix, ShortText
 from zkoperator.api.sync_format import Format
 from zkoperator.api.sync_source import ZooKeeperSide
+from zkoperator.api.sync_template import TEMPLATE_RULES, Template
 from zkoperator.api.types import LabelValue, ObjectName, annotation_keys, label_keys
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
@@ -209,6 +210,7 @@ class ConfigSyncSpec(Model):
             field="format",
             cel="self.format == oldSelf.format",
         ),
+        *TEMPLATE_RULES,
     )
 
     zookeeper: ZooKeeperSide
@@ -229,6 +231,8 @@ class ConfigSyncSpec(Model):
     """Which znodes of the subtree are keys, and how the keys are named."""
     format: Format = Format()
     """Whether each znode is a key of the ConfigMap, or all of them are one file in it."""
+    template: Template | None = None
+    """Files that are rendered from the znodes. Only with direction `ZooKeeperToConfigMap`."""
     rollout: Annotated[
         tuple[Workload, ...],
         Field(

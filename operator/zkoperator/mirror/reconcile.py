@@ -45,6 +45,7 @@ from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import NOW, WHEN_WOKEN, LookAgain
 from zkoperator.runtime.wall_clock import time_text
+from zkoperator.templates.port import Renderer
 
 _RESOURCE_AGE_S = 300.0
 
@@ -59,6 +60,7 @@ class MirrorReconciler:
         settings: settings for all ConfigSyncs.
         clock: monotonic time.
         meter: receives the measurements.
+        renderer: renders templates; None: nothing does.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class MirrorReconciler:
         settings: MirrorSettings | None = None,
         clock: Clock = MONOTONIC,
         meter: Meter = UNMETERED,
+        renderer: Renderer | None = None,
     ) -> None:
         settings = settings or MirrorSettings()
         self._api = api
@@ -80,7 +83,9 @@ class MirrorReconciler:
         self._forget: Callable[[Key], None] = lambda _: None
         self._states: KeyedState[SyncState] = KeyedState(lambda: new_state(settings))
         self._index = SyncIndex()
-        self._observer = Observer(api, sessions, config_maps, settings, clock, lambda key: self._wake(key), meter)
+        self._observer = Observer(
+            api, sessions, config_maps, settings, clock, lambda key: self._wake(key), meter, renderer
+        )
         self._applier = Applier(api, settings, clock, meter)
         self._reporter = Reporter(api, settings, clock, meter)
         restarter = Restarter(api, settings, clock, self._reporter.emit_event, meter)

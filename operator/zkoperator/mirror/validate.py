@@ -31,6 +31,7 @@ from zkoperator.mirror.model.naming import Naming
 from zkoperator.mirror.model.parts import Part, Parts
 from zkoperator.mirror.model.rules import DeletionLimits, Rules
 from zkoperator.mirror.model.selection import Selection
+from zkoperator.mirror.model.template import FileTemplates, file_templates, selection_of_files
 from zkoperator.runtime.keys import Key
 
 
@@ -89,7 +90,7 @@ class ValidatedSync:
     """A ConfigSync with a valid spec. `rules` have no adoption policy: the planner adds it at a first synchronisation.
 
     `resolve` and `approved` are annotations with a user's decisions; `status` is the one last written. `format` is None
-    where each znode is a key of the ConfigMap.
+    where each znode is a key of the ConfigMap. With `template`, `selection` is that of the files.
     """
 
     namespace: str
@@ -114,6 +115,7 @@ class ValidatedSync:
     has_finalizer: bool
     status: ConfigSyncStatus
     format: FileFormat | None = None
+    template: FileTemplates | None = None
 
     @property
     def cluster(self) -> Key | None:
@@ -195,6 +197,8 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
     spec, meta = parsed.spec, parsed.metadata
     zookeeper = spec.zookeeper
     root, parts = zookeeper.path or "/", tuple(Part(item.path[1:], item.prefix) for item in zookeeper.sources)
+    selection = Selection(root, spec.keys.include, spec.keys.exclude, _naming(spec, parts))
+    template = _template(spec, selection)
     return ValidatedSync(
         namespace=meta.namespace,
         name=meta.name,
@@ -215,7 +219,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         acl=zookeeper.acl,
         decoration=Decoration(spec.config_map.labels, spec.config_map.annotations),
         limits=DeletionLimits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
-        selection=Selection(root, spec.keys.include, spec.keys.exclude, _naming(spec, parts)),
+        selection=selection if template is None else selection_of_files(template.files),
         ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE,
         rollout=spec.rollout,
         mode=spec.mode,
@@ -226,6 +230,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         has_finalizer=FINALIZER in finalizers_of(raw),
         status=parsed.status,
         format=_format(spec),
+        template=template,
     )
 
 
@@ -246,6 +251,12 @@ def _format(spec: ConfigSyncSpec) -> FileFormat | None:
         return None
     prefixes = tuple(source.prefix for source in spec.zookeeper.sources if source.prefix)
     return FileFormat(given.type, given.key, str(spec.keys.separator), prefixes)
+
+
+def _template(spec: ConfigSyncSpec, selection: Selection) -> FileTemplates | None:
+    if spec.template is None:
+        return None
+    return file_templates(spec.template.data, selection, ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE)
 
 
 def _tls(asked: ZooKeeperTls) -> SourceTls:

@@ -5,6 +5,7 @@ from tests.support.models.bad import Bad, Spec
 _CLUSTER = {"clusterRef": {"name": "main"}}
 _SOURCE = {**_CLUSTER, "path": "/apps/shop"}
 _PULL = {"direction": "ZooKeeperToConfigMap"}
+_TEMPLATE = {"template": {"data": {"f": ""}}}
 
 
 def _sync(claim: str, spec: Spec, where: str, says: str, server_says: str = "", **more: str) -> Bad:
@@ -190,6 +191,48 @@ SYNCS = (
         "listed twice",
         "Duplicate value",
         server_field="spec.rollout[1]",
+    ),
+    _sync("no templates", {**_PULL, "template": {"data": {}}}, "spec.template.data", "at least 1", "at least 1"),
+    _sync(
+        "too many templates",
+        {**_PULL, "template": {"data": {f"f{number}": "" for number in range(17)}}},
+        "spec.template.data",
+        "at most 16",
+        "at most 16",
+    ),
+    _sync("a file with a slash", {**_PULL, "template": {"data": {"a/b": ""}}}, "spec.template.data", "letters, digits"),
+    _sync(
+        "a long template",
+        {**_PULL, "template": {"data": {"f": "x" * 65_537}}},
+        "spec.template.data.f",
+        "at most 65536",
+        "more than 65536",
+    ),
+    _sync("a template both ways", {"template": {"data": {"f": ""}}}, "spec.direction", "ZooKeeperToConfigMap"),
+    _sync(
+        "a template and a format",
+        {**_PULL, **_TEMPLATE, "format": {"type": "Json", "key": "f"}},
+        "spec.format",
+        "or template",
+    ),
+    _sync(
+        "a template and a separator", {**_PULL, **_TEMPLATE, "keys": {"separator": "."}}, "spec.keys", "by their paths"
+    ),
+    _sync(
+        "a template and prefixes",
+        {
+            **_PULL,
+            **_TEMPLATE,
+            "zookeeper": {"clusterRef": {"name": "main"}, "sources": [{"path": "/a", "prefix": "x"}]},
+        },
+        "spec.zookeeper.sources",
+        "whole paths",
+    ),
+    _sync(
+        "a template that deletes znodes",
+        {**_PULL, **_TEMPLATE, "onDelete": "DeleteZnodes"},
+        "spec.onDelete",
+        "with template",
     ),
     _sync("another mode", {"mode": "Off"}, "spec.mode", "'Active'", '"Active"'),
     _sync("another end", {"onDelete": "DeleteAll"}, "spec.onDelete", "'Retain'", '"Retain"'),

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.support.fakes.kube import FakeKube
+from tests.support.fakes.renderer import InlineRenderer
 from tests.support.fakes.zk import FakeZkConnector, FakeZkServer
 from tests.support.fakes.zk_tree import Principal
 from tests.support.waiting import eventually
@@ -22,6 +23,7 @@ from zkoperator.runtime.backoff import Backoff
 from zkoperator.runtime.clock import MONOTONIC, Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.loop import KeyedLoop
+from zkoperator.templates.port import Renderer
 from zkoperator.zk.pool import SessionPool
 from zkoperator.zk.port import Create, Delete, Operation, Set, ZkConnector
 
@@ -52,6 +54,7 @@ class World:
         self.reconciler: MirrorReconciler
         self.clock: Clock = MONOTONIC
         self.meter: Meter = UNMETERED
+        self.renderer: Renderer = InlineRenderer()
         self.kube.put(ZOOKEEPER_CLUSTERS, cluster())
         self.zk.write(Create("/apps", b""))
 
@@ -66,7 +69,9 @@ class World:
             backoff=QUICK_RETRY,
             clock=self.clock,
         )
-        self.reconciler = MirrorReconciler(self.kube, self.pool, self.store, self.settings, self.clock, self.meter)
+        self.reconciler = MirrorReconciler(
+            self.kube, self.pool, self.store, self.settings, self.clock, self.meter, self.renderer
+        )
         self.loop = KeyedLoop(
             "ConfigSync",
             self.reconciler.reconcile,

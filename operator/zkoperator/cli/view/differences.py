@@ -141,8 +141,11 @@ def text(shown: Differences, style: Style) -> str:
 
 
 def znodes_of(plan: Plan, sync: ValidatedSync) -> tuple[tuple[str, str], ...]:
-    """Return the key and the absolute path of the znode of everything that both sides have in common."""
-    base, found = plan.base, []
+    """Return the key and the absolute path of the znode of everything that both sides have in common.
+
+    A file of a template has no znode of its own.
+    """
+    base, found = plan.base if sync.template is None else None, []
     for key in sorted(base.digests) if base is not None else ():
         path = base.paths.get(key) or sync.selection.naming.path_of(key) if base is not None else ""
         if isinstance(path, str):

@@ -161,8 +161,20 @@ def _cluster_warnings(raw: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _sync_warnings(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    validate_sync(raw)
+    templates = validate_sync(raw).template
+    if templates is not None and (errors := tuple(_template_errors(templates.files))):
+        raise InvalidError(errors)
     return ()
+
+
+def _template_errors(files: Mapping[str, str]) -> Iterator[FieldError]:
+    """What the operator would find before it reads any znode."""
+    from zkoperator.templates.sandbox import syntax_failure  # the operator's own process never imports Jinja2
+
+    for name, text in sorted(files.items()):
+        if (failure := syntax_failure(name, text)) is not None:
+            line = f"line {failure.line}: " if failure.line else ""
+            yield FieldError(f"spec.template.data[{name}]", f"{line}{failure.message}")
 
 
 def _backup_warnings(raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from zkoperator.mirror.state import new_state
 from zkoperator.mirror.validate import ValidatedSync, validate
 from zkoperator.runtime.clock import MONOTONIC
 from zkoperator.runtime.keys import Key
+from zkoperator.templates.pool import WorkerPool
 from zkoperator.zk.pool import SessionConnector, SessionPool
 from zkoperator.zk.port import Zk, ZkConnector
 from zkoperator.zk.session import SessionSettings
@@ -91,7 +92,16 @@ class _Look:
         self._changed = asyncio.Event()
         self.hosts: tuple[str, ...] = ()
         """The members of the ensemble, once they are known."""
-        self._observer = Observer(api, sessions, _NoStore(), settings, MONOTONIC, lambda _: self._changed.set())
+        self._renderer = WorkerPool()
+        self._observer = Observer(
+            api,
+            sessions,
+            _NoStore(),
+            settings,
+            MONOTONIC,
+            lambda _: self._changed.set(),
+            renderer=self._renderer,
+        )
 
     async def observe(self) -> Observed:
         """Return both sides once the subtree is read, as a pass of the operator would have them."""
@@ -99,6 +109,7 @@ class _Look:
             observed = await self._first()
         finally:
             await self._observer.detach(self._sides)
+            await self._renderer.close()
         sync = self._sync
         return replace(
             observed,

@@ -21,6 +21,7 @@ Keeps = Callable[[ConfigSync, ConfigSync], bool]
 _UNCHANGEABLE: Final[tuple[tuple[str, Keeps], ...]] = (
     ("spec.zookeeper.path", lambda old, new: old.spec.zookeeper.path == new.spec.zookeeper.path),
     ("spec.configMap.name", lambda old, new: _pushes(new) or old.config_map_name == new.config_map_name),
+    ("spec.template", lambda old, new: (old.spec.template is None) is (new.spec.template is None)),
     ("spec.format", lambda old, new: old.spec.format == new.spec.format),
     (
         "spec.keys.separator",

@@ -16,7 +16,7 @@ def wait_s(plan: Plan, zxid: int, backlog: Backlog, now_s: float) -> float:
 
     One that puts labels or annotations back waits for a pause of the writer that changes them. Other plans do not wait.
     """
-    taken = (item for item in plan.carried if item.takes_away and item.action is Action.TO_CONFIG_MAP)
+    taken = (item for item in (*plan.carried, *plan.gone) if item.takes_away and item.action is Action.TO_CONFIG_MAP)
     deleted = frozenset(item.counted for item in taken if item.key not in plan.ended)
     if (deleting_s := backlog.deletions.wait_s(deleted, now_s)) > 0:
         return deleting_s
@@ -39,7 +39,9 @@ def note_writes(plan: Plan, backlog: Backlog, now_s: float) -> int:
     if plan.stop is None:
         if plan.is_approved:
             backlog.deletions.approve()
-        deleted = [item.counted for item in plan.carried if item.takes_away and item.key not in plan.ended]
+        deleted = [
+            item.counted for item in (*plan.carried, *plan.gone) if item.takes_away and item.key not in plan.ended
+        ]
         written = [name for item in plan.carried if not item.takes_away for name in (item.key, f"/{item.path}")]
         counted = [] if plan.is_approved else deleted
         backlog.deletions.note(counted, written, now_s, held=bool(plan.held))
@@ -51,8 +53,9 @@ def note_doubt(plan: Plan, written: Collection[Step], backlog: Backlog, now_s: f
     if plan.is_approved or not (left := plan.steps[len(written) :]):
         return
     action = Action.TO_ZOOKEEPER if isinstance(left[0], PushMulti) else Action.TO_CONFIG_MAP
-    keys = {*left[0].keys} if isinstance(left[0], PushMulti) else {item.key for item in plan.carried}
-    deleted = [item for item in plan.carried if item.takes_away and item.action is action and item.key in keys]
+    carried = (*plan.carried, *plan.gone)
+    keys = {*left[0].keys} if isinstance(left[0], PushMulti) else {item.key for item in carried}
+    deleted = [item for item in carried if item.takes_away and item.action is action and item.key in keys]
     lost = [item.counted for item in deleted if item.key not in plan.ended]
     backlog.deletions.note(lost, (), now_s, held=bool(plan.held))
 

@@ -10,7 +10,7 @@ from zkoperator.kube.port import Manifest
 from zkoperator.mirror.model.decoration import marks_of
 from zkoperator.mirror.model.file_format import FileView
 from zkoperator.mirror.model.keys import decode_binary, decode_text
-from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION
+from zkoperator.mirror.model.names import BASE_ANNOTATION, INPUTS_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION
 from zkoperator.zk.snapshot import digest_of
 
 _DATA_FIELDS: Final = frozenset({"f:data", "f:binaryData"})
@@ -26,7 +26,7 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none, and so is `zxid_text`.
+    """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none; so are the other texts.
 
     `marks`: see `marks_of`. `flaw`: why the file that has the keys cannot be read, "" if it can or if there is none.
     `beside_bytes`: bytes of values that are no keys of the operator, beside a file.
@@ -45,6 +45,7 @@ class Content:
     zxid_text: str = ""
     flaw: str = ""
     beside_bytes: int = 0
+    inputs_text: str = ""
 
     @property
     def number(self) -> int:
@@ -56,14 +57,15 @@ def content_of(config_map: Mapping[str, Any], view: FileView | None = None) -> C
     """Read a ConfigMap's manifest. `view`: what it has in a file, where its keys are in one."""
     meta = config_map["metadata"]
     annotations: Mapping[str, str] = meta.get("annotations") or {}
-    base_text = annotations.get(BASE_ANNOTATION, "")
+    base_text, inputs_text = annotations.get(BASE_ANNOTATION, ""), annotations.get(INPUTS_ANNOTATION, "")
+    all_bytes = sum(len(key) + len(value) for key, value in annotations.items())
     return Content(
         name=meta["name"],
         uid=meta.get("uid", ""),
         resource_version=meta.get("resourceVersion", ""),
         keys=_keys_of(config_map) if view is None else _keys_in(view),
         base_text=base_text,
-        annotation_bytes=sum(len(key) + len(value) for key, value in annotations.items()) - len(base_text),
+        annotation_bytes=all_bytes - len(base_text) - len(inputs_text),
         label=(meta.get("labels") or {}).get(SYNC_LABEL),
         controller=_controller(meta),
         immutable=config_map.get("immutable") is True,
@@ -71,6 +73,7 @@ def content_of(config_map: Mapping[str, Any], view: FileView | None = None) -> C
         zxid_text=annotations.get(ZXID_ANNOTATION, ""),
         flaw=view.flaw if view is not None else "",
         beside_bytes=view.beside_bytes if view is not None else 0,
+        inputs_text=inputs_text,
     )
 
 

@@ -5,15 +5,17 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from zkoperator.mirror.model.names import BASE_ANNOTATION, ZXID_ANNOTATION
+from zkoperator.mirror.model.names import BASE_ANNOTATION, INPUTS_ANNOTATION, ZXID_ANNOTATION
 from zkoperator.zk.snapshot import digest_of
 
-_OWN = frozenset({BASE_ANNOTATION, ZXID_ANNOTATION})
+_OWN = frozenset({BASE_ANNOTATION, INPUTS_ANNOTATION, ZXID_ANNOTATION})
 _LABEL, _ANNOTATION = "label ", "annotation "
 BASE_MARK: Final = _ANNOTATION + BASE_ANNOTATION
 """The name of the merge base among those of labels and annotations."""
 ZXID_MARK: Final = _ANNOTATION + ZXID_ANNOTATION
 """The name of the zxid among them."""
+INPUTS_MARK: Final = _ANNOTATION + INPUTS_ANNOTATION
+"""The name of the inputs of rendered files among them."""
 
 
 @dataclass(frozen=True, slots=True)

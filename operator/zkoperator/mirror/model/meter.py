@@ -32,6 +32,9 @@ class Meter(StatusMeter):
     def flapped(self, keys: int) -> None:
         """This many keys are held from now on, because both sides keep reverting one another."""
 
+    def rendered(self, result: str) -> None:
+        """One rendering of templates has ended: `rendered`, or with the cause of its failure."""
+
     def idled(self) -> None:
         """A pass found nothing to write."""
 

@@ -6,6 +6,7 @@ from zkoperator.mirror.model.backlog import Backlog
 from zkoperator.mirror.model.common import NOTHING_COMMON, Common
 from zkoperator.mirror.observe.config_map_cache import ConfigMapCache
 from zkoperator.mirror.observe.ledger_cache import LedgerCache
+from zkoperator.mirror.observe.rendering_state import RenderingState
 from zkoperator.mirror.observe.subscription_state import SubscriptionState
 
 
@@ -21,5 +22,7 @@ class BothSides:
     """The newest known version of the ConfigMap."""
     ledger: LedgerCache = field(default_factory=LedgerCache)
     """The ledger and the claim on the ensemble."""
+    rendering: RenderingState | None = None
+    """The files that templates make, None without templates."""
     common: Common = NOTHING_COMMON
     """The keys that were common at the end of the last pass, as a status keeps them."""

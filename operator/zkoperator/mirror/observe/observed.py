@@ -9,6 +9,7 @@ from zkoperator.mirror.model.decision import Problem
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.push_limits import PushLimits
+from zkoperator.mirror.model.template import Rendering
 from zkoperator.zk.snapshot import Snapshot
 
 
@@ -33,6 +34,7 @@ class Observed:
         limits: size limits of the ensemble for a push.
         flapping: keys that are held because they are flapping.
         contested: labels and annotations of the ConfigMap that are held for the same reason.
+        rendering: the files that templates make of the snapshot, None without templates or where none can be made.
         common: what the pass before has made of the keys that are common.
     """
 
@@ -53,3 +55,4 @@ class Observed:
     unfit: Mapping[str, Problem] = field(default_factory=dict)
     limits: PushLimits = field(default_factory=PushLimits)
     common: Common = NOTHING_COMMON
+    rendering: Rendering | None = None

@@ -15,11 +15,13 @@ from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.meter import UNMETERED, Meter
 from zkoperator.mirror.model.names import zxid_of
 from zkoperator.mirror.model.push_limits import limits_after
+from zkoperator.mirror.model.template import Rendering
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.both_sides import BothSides
 from zkoperator.mirror.observe.config_map_cache import ConfigMapCache, value_of, version_of
 from zkoperator.mirror.observe.ledger_cache import LedgerCache, needs_ledger, read_ledger
 from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.observe.renderings import Renderings
 from zkoperator.mirror.observe.subscription import Subscriptions
 from zkoperator.mirror.observe.subtree import Sessions, Subtree
 from zkoperator.mirror.settings import MirrorSettings
@@ -28,6 +30,7 @@ from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import LookAgain
 from zkoperator.runtime.wall_clock import seconds_since
+from zkoperator.templates.port import NoRenderer, Renderer
 from zkoperator.zk.paths import parent_of
 from zkoperator.zk.port import Zk
 from zkoperator.zk.snapshot import Snapshot
@@ -58,11 +61,14 @@ class Observer:
         clock: Clock,
         wake: Callable[[Key], None],
         meter: Meter = UNMETERED,
+        renderer: Renderer | None = None,
     ) -> None:
         self._api = api
         self._config_maps = config_maps
         self._settings = settings
         self._clock = clock
+        self._wake = wake
+        self._renderings = Renderings(renderer or NoRenderer(), settings, clock, meter)
         self._subscriptions = Subscriptions(api, sessions, settings, clock, wake, meter)
 
     async def observe(self, sync: ValidatedSync, sides: BothSides) -> Observed | Waiting:
@@ -89,13 +95,29 @@ class Observer:
             manifest = await self._read_config_map(sync, sides.config_map, self._stored(sync))
             if _is_older_than_the_push(manifest, sides):
                 _void_entries(manifest, ledger)
-        snapshot = await self._recent(subtree, _least_zxid(sync, manifest, sides.config_map), ledger)
+        least_zxid = _least_zxid(sync, manifest, sides.config_map)
+        snapshot = await self._recent(subtree, least_zxid, ledger)
         if snapshot is None:
             message = "catching up with the ensemble"
             return Waiting(SyncReason.SYNCING, message, LookAgain(_CATCH_UP_S), silent=True)
+        rendering = await self._rendering(sync, sides, subtree, snapshot, least_zxid)
+        if isinstance(rendering, Waiting):
+            return rendering
         self._restore_deletions(sync, sides.backlog)
-        observed = await self._observed(subtree, snapshot, manifest, sides)
-        return replace(observed, owner_is_gone=await self._owner_is_gone(sync, observed.content))
+        of = rendering.snapshot if rendering is not None else snapshot
+        observed = await self._observed(subtree, of, manifest, sides)
+        is_gone = await self._owner_is_gone(sync, observed.content)
+        return replace(observed, owner_is_gone=is_gone, rendering=rendering)
+
+    async def _rendering(
+        self, sync: ValidatedSync, sides: BothSides, subtree: Subtree, snapshot: Snapshot, least_zxid: int
+    ) -> Rendering | Waiting | None:
+        """Return what the templates make of the subtree; None without any, or while a part of it is missing."""
+        templates = sync.template
+        if templates is None or not snapshot.root_exists or templates.hides(snapshot):
+            return None
+        wake = partial(self._wake, Key(sync.namespace, sync.name))
+        return await self._renderings.current(sync, templates, sides, subtree, snapshot, least_zxid, wake)
 
     def _creation_wait_s(self, manifest: Mapping[str, Any] | None, sync: ValidatedSync, cache: ConfigMapCache) -> float:
         """Return how long to wait before a deleted ConfigMap is created again, so that its owner can create it."""
@@ -168,6 +190,8 @@ class Observer:
 
     async def detach(self, sides: BothSides) -> None:
         """Stop following the subtree and release the session."""
+        if sides.rendering is not None:
+            sides.rendering.give_up()
         await self._subscriptions.detach(sides)
 
     def _not_consistent(self, sides: BothSides) -> Waiting:

@@ -9,11 +9,10 @@ from zkoperator.mirror.model.common import NOTHING_COMMON, Common
 from zkoperator.mirror.model.decision import Action, Decision, Problem
 from zkoperator.mirror.model.ledger import effective_digests
 from zkoperator.mirror.model.merge_base import Base, Side, value_digest
-from zkoperator.mirror.model.names import SYNC_LABEL
 from zkoperator.mirror.model.roots import missing_roots
 from zkoperator.mirror.model.rules import Rules
-from zkoperator.mirror.model.selected_znodes import select_znodes
 from zkoperator.mirror.observe.observed import Observed
+from zkoperator.mirror.plan.absences import missing_source, unknown_part
 from zkoperator.mirror.plan.base_of_pass import base_of_pass, detached_in_effect
 from zkoperator.mirror.plan.decisions import Decisions, MergeInput, decide_all
 from zkoperator.mirror.plan.guard import (
@@ -25,11 +24,13 @@ from zkoperator.mirror.plan.guard import (
     must_hold,
     plan_hash,
 )
+from zkoperator.mirror.plan.inputs import gone_inputs, is_older_tree, must_hold_rendering, selected_of
+from zkoperator.mirror.plan.marks import contested_marks
 from zkoperator.mirror.plan.pending import PendingPlan, history_id, pending_plan
 from zkoperator.mirror.plan.recall import common_of
-from zkoperator.mirror.plan.refusal import refusal_of
+from zkoperator.mirror.plan.refusal import Refusal, refusal_of
 from zkoperator.mirror.plan.renaming import renaming_of, renaming_step
-from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps, contested_marks
+from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps
 from zkoperator.mirror.validate import ValidatedSync
 
 
@@ -48,6 +49,7 @@ class Plan:
         pending: what waits for approval, or all of a dry run.
         more: there is work left for the next pass, at once.
         carried: decisions that the steps carry out.
+        gone: deletions of znodes that files follow which the steps write.
         held: deletions, or all of another history's changes, that wait for approval.
         resolved: keys that a resolution has decided and the steps carry out.
         is_approved: the deletions are those that somebody has approved.
@@ -70,6 +72,7 @@ class Plan:
     base: Base | None = None
     more: bool = False
     carried: tuple[Decision, ...] = ()
+    gone: tuple[Decision, ...] = ()
     held: tuple[Decision, ...] = ()
     resolved: frozenset[str] = frozenset()
     ended: frozenset[str] = frozenset()
@@ -109,7 +112,7 @@ class _Planner:
     def __init__(self, sync: ValidatedSync, observed: Observed) -> None:
         self._sync = sync
         self._observed = observed
-        self._selected = select_znodes(observed.snapshot, sync.selection, ephemerals=sync.ephemerals)
+        self._selected = selected_of(sync, observed)
         self._state, self._base = base_of_pass(sync, observed, self._selected)
         self._history = history_of(self._base, observed.snapshot, observed.ledger, sync.source.ensemble)
         self._rules = self._rules_of_pass()
@@ -118,7 +121,8 @@ class _Planner:
 
     def plan(self) -> Plan:
         """Guards first, then the merge."""
-        if (stop := self._missing_source() or self._missing_root() or self._unknown_part()) is not None:
+        stop = self._stopped(missing_source(self._sync, self._observed)) or self._missing_root()
+        if (stop := stop or self._stopped(unknown_part(self._sync, self._observed))) is not None:
             return stop
         if (renaming := self._renaming()) is not None:
             return renaming
@@ -159,16 +163,10 @@ class _Planner:
         is_adopting = self._state is BaseState.FIRST or (self._base is not None and len(self._base.adopting) > 0)
         return self._sync.adoption if is_adopting else None
 
-    def _missing_source(self) -> Plan | None:
-        """The operator does not create a ConfigMap that is the source: it does not know the content."""
-        if self._observed.content is not None or self._sync.rules.pulls:
+    def _stopped(self, refused: Refusal | None) -> Plan | None:
+        if refused is None:
             return None
-        name, label = self._sync.config_map, f"{SYNC_LABEL}={self._sync.name}"
-        message = (
-            f"ConfigMap {name} does not exist, and is the source; nothing is deleted or written until somebody creates "
-            f"it, with the label {label}"
-        )
-        return Plan(stop=SyncReason.SOURCE_MISSING, message=message, base_state=self._state, base=self._base)
+        return Plan(stop=refused[0], message=refused[1], base_state=self._state, base=self._base)
 
     def _missing_root(self) -> Plan | None:
         """Only a first push creates a missing root. Later, the reason for its absence is unknown."""
@@ -181,20 +179,6 @@ class _Planner:
         missing = ", ".join(missing_roots(self._observed.snapshot))
         message = f"znode {missing} does not exist; nothing is deleted or written until it does"
         return Plan(stop=SyncReason.SOURCE_MISSING, message=message, base_state=self._state, base=self._base)
-
-    def _unknown_part(self) -> Plan | None:
-        """Of several subtrees, a znode that may not be read could have any key: nothing is known to win over it."""
-        if not self._sync.source.parts:
-            return None
-        hidden = [path for path in sorted(self._observed.snapshot.unreadable) if self._sync.selection.may_reach(path)]
-        if not hidden:
-            return None
-        message = (
-            f"the ensemble refuses to show znode /{hidden[0]}, which could have a key that wins over another source; "
-            "nothing is written until its ACL admits spec.zookeeper.credentialsSecret, spec.keys.exclude names it and "
-            "all below it, or it is in none of spec.zookeeper.sources"
-        )
-        return Plan(stop=SyncReason.FORBIDDEN, message=message, base_state=self._state, base=self._base)
 
     def _renaming(self) -> Plan | None:
         """Give the keys the names that the spec asks for, before anything else is compared."""
@@ -276,6 +260,8 @@ class _Planner:
         base, ledger, snapshot = self._base, self._observed.ledger, self._observed.snapshot
         if base is None or self._history is not History.SAME:
             return False
+        if self._sync.template is not None:
+            return bool(decisions.open) and is_older_tree(self._sync, self._observed)
         return any(is_reverted(item, base, ledger, snapshot) for item in decisions.open)
 
     def _needs_ledger(self) -> bool:
@@ -315,6 +301,9 @@ class _Planner:
         return result
 
     def _hold_deletions(self, result: Sorted, decisions: Decisions) -> None:
+        if self._sync.template is not None:
+            self._hold_rendering(result, decisions)
+            return
         changes = [*result.pulls, *result.pushes]
         exempt = decisions.only_emptied | self._ended()
         deletions = [item for item in changes if item.takes_away and item.key not in exempt]
@@ -329,6 +318,16 @@ class _Planner:
         held = {item.key for item in deletions}
         result.pulls = [item for item in result.pulls if item.key not in held]
         result.pushes = [item for item in result.pushes if item.key not in held]
+
+    def _hold_rendering(self, result: Sorted, decisions: Decisions) -> None:
+        """Files are written or held together, as all of them are of one state."""
+        result.gone = gone_inputs(self._sync, self._observed) if result.pulls else ()
+        if must_hold_rendering(result.gone, self._sync, self._observed, self._history):
+            waiting = [*result.gone, *result.pulls]
+            hashes = self._pending(waiting).hash, self._pending(decisions.open).hash
+            result.is_approved = self._sync.approved in hashes
+            if not result.is_approved:
+                result.held, result.pulls, result.gone = waiting, [], ()
 
     def _is_held(self, deletions: list[Decision], decisions: Decisions) -> bool:
         """Whether deletions wait for approval: of a replaced root, of every key, or of many within the window."""
@@ -382,6 +381,7 @@ class _Planner:
             common=self._common(steps.base),
             more=steps.more,
             carried=steps.carried,
+            gone=sorted_.gone if steps.carried else (),
             held=tuple(sorted_.held),
             resolved=frozenset(decisions.resolved & carried),
             ended=(self._ended() | decisions.only_emptied) & carried,

@@ -10,7 +10,7 @@ from zkoperator.mirror.model.decoration import NO_DECORATION, Decoration
 from zkoperator.mirror.model.file_format import FileFormat, FileView
 from zkoperator.mirror.model.keys import encode_binary, encode_text
 from zkoperator.mirror.model.merge_base import ANNOTATIONS_LIMIT, DIGEST_BYTES, Base, encode_base, short
-from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION, zxid_text
+from zkoperator.mirror.model.names import BASE_ANNOTATION, INPUTS_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION, zxid_text
 from zkoperator.zk.snapshot import Znode
 
 VALUES_LIMIT: Final = 1_048_576
@@ -28,7 +28,8 @@ class WriteConfigMap:
     """Write these keys, zxid and base over exactly this version. Without keys, only zxid and base are written.
 
     `paths`: key -> path at which its value is read if it is no longer in memory. `decoration` are labels and
-    annotations that it does not have yet. `values`: key -> value that comes from no znode.
+    annotations that it does not have yet. `values`: key -> value that comes from no znode. `inputs`: the annotation
+    that says what files were rendered from, "" where there are none.
     """
 
     puts: Mapping[str, Znode]
@@ -38,6 +39,7 @@ class WriteConfigMap:
     resource_version: str
     decoration: Decoration = NO_DECORATION
     values: Mapping[str, bytes] = field(default_factory=dict)
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class CreateConfigMap:
     base: Base
     decoration: Decoration = NO_DECORATION
     values: Mapping[str, bytes] = field(default_factory=dict)
+    inputs: str = ""
 
 
 def fit_values(
@@ -123,7 +126,7 @@ def merge_patch(step: WriteConfigMap, values: Mapping[str, bytes], binary_now: M
     for key in (*step.puts, *step.values):
         text = encode_text(values[key])
         _place(key, text is None, text if text is not None else encode_binary(values[key]), binary_now, data, binary)
-    meta: dict[str, Any] = {"annotations": {**step.decoration.annotations, **_annotations(step.base)}}
+    meta: dict[str, Any] = {"annotations": {**step.decoration.annotations, **_annotations(step)}}
     if step.decoration.labels:
         meta["labels"] = dict(step.decoration.labels)
     patch: dict[str, Any] = {"metadata": meta}
@@ -153,7 +156,7 @@ def manifest(step: CreateConfigMap, values: Mapping[str, bytes], sync: str) -> d
     meta = {
         "name": step.name,
         "labels": {**step.decoration.labels, SYNC_LABEL: sync},
-        "annotations": {**step.decoration.annotations, **_annotations(step.base)},
+        "annotations": {**step.decoration.annotations, **_annotations(step)},
     }
     document: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
     return document | ({"data": data} if data else {}) | ({"binaryData": binary} if binary else {})
@@ -182,5 +185,6 @@ def pulled_digest(znode: Znode) -> bytes:
     return short(znode.digest)
 
 
-def _annotations(base: Base) -> dict[str, str]:
-    return {ZXID_ANNOTATION: zxid_text(base.zxid), BASE_ANNOTATION: encode_base(base)}
+def _annotations(step: CreateConfigMap | WriteConfigMap) -> dict[str, str]:
+    inputs = {INPUTS_ANNOTATION: step.inputs} if step.inputs else {}
+    return {ZXID_ANNOTATION: zxid_text(step.base.zxid), BASE_ANNOTATION: encode_base(step.base), **inputs}

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from zkoperator.api.reasons import SyncReason
 from zkoperator.mirror.model.acls import acl_of
 from zkoperator.mirror.model.decision import Action, Decision, Problem
-from zkoperator.mirror.model.decoration import BASE_MARK, ZXID_MARK, Decoration
 from zkoperator.mirror.model.ledger import FOLD_BYTES, Ledger
 from zkoperator.mirror.model.merge_base import Base, Detached, Side, short, value_digest
 from zkoperator.mirror.model.names import zxid_of
@@ -17,6 +16,7 @@ from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.plan.decisions import Decisions
 from zkoperator.mirror.plan.guard import BaseState
 from zkoperator.mirror.plan.index import index_bytes, index_change
+from zkoperator.mirror.plan.marks import lost_marks, missing_decoration
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap, fit_base, fit_values, fits_annotation
 from zkoperator.mirror.plan.push import Edit, PushInput, PushMulti, plan_push
 from zkoperator.mirror.validate import ValidatedSync
@@ -44,6 +44,8 @@ class Sorted:
     flapping: list[Decision] = field(default_factory=list)
     held: list[Decision] = field(default_factory=list)
     is_approved: bool = False
+    gone: tuple[Decision, ...] = ()
+    """Deletions of znodes that rendered files follow: they are carried out with the files, by no write of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,9 @@ def build_steps(context: StepContext, sorted_: Sorted, decisions: Decisions) -> 
         carried=tuple(carried),
         carried_bytes=sum(_bytes_of(context, item) for item in carried),
         more=push is not None and push.rest > 0,
-        restored=_lost_marks(context) if isinstance(write, WriteConfigMap) and not carried else frozenset(),
+        restored=lost_marks(context.sync, context.observed)
+        if isinstance(write, WriteConfigMap) and not carried
+        else frozenset(),
     )
 
 
@@ -269,43 +273,19 @@ def _is_rebuilt(context: StepContext, sorted_: Sorted) -> bool:
 
 def _other_annotations(context: StepContext) -> int:
     present = context.observed.content.annotation_bytes if context.observed.content is not None else 0
-    return present + _missing_decoration(context).annotation_bytes
+    return present + missing_decoration(context.sync, context.observed).annotation_bytes + len(_inputs_text(context))
 
 
-def _missing_decoration(context: StepContext) -> Decoration:
-    """Return the labels and annotations to write: those that differ, unless another writer keeps changing them."""
-    return _differing_decoration(context.sync, context.observed).without(context.observed.contested)
-
-
-def _differing_decoration(sync: ValidatedSync, observed: Observed) -> Decoration:
-    return sync.decoration.missing(observed.content.marks if observed.content is not None else {})
-
-
-def _lost_own_marks(observed: Observed) -> frozenset[str]:
-    """Return which of the operator's own annotations the ConfigMap has lost: the base, or the zxid that it names."""
-    if observed.content is None:
-        return frozenset()
-    if observed.base is None:
-        return frozenset({BASE_MARK})
-    is_right = zxid_of(observed.content.zxid_text) == observed.base.zxid
-    return frozenset() if is_right else frozenset({ZXID_MARK})
-
-
-def _lost_marks(context: StepContext) -> frozenset[str]:
-    own = _lost_own_marks(context.observed) - context.observed.contested
-    return _missing_decoration(context).names() | own
-
-
-def contested_marks(sync: ValidatedSync, observed: Observed) -> tuple[str, ...]:
-    """Return the labels and annotations that are not as they should be, because another writer keeps changing them."""
-    lost = _differing_decoration(sync, observed).names() | _lost_own_marks(observed)
-    return tuple(sorted(lost & observed.contested))
+def _inputs_text(context: StepContext) -> str:
+    """Return what is remembered of the znodes that files are rendered from, "" where there are no templates."""
+    rendering = context.observed.rendering
+    return rendering.inputs_text(context.sync.uid) if rendering is not None else ""
 
 
 def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:
     """Whether the base must be written though no value changes, as when a key is no longer selected."""
     old = context.base
-    must_be_written = bool(_lost_marks(context))
+    must_be_written = bool(lost_marks(context.sync, context.observed))
     if old is None or must_be_written or sorted_.records or decisions.dropped:
         return True
     if _identity(old) != _identity(base):
@@ -348,10 +328,12 @@ def _write(
     paths = {key: context.selected.paths[key] for key in puts}
     values = {key: value for key, value in index.items() if value is not None}
     if context.observed.content is None:
-        return CreateConfigMap(context.sync.config_map, puts, paths, base, context.sync.decoration, values)
+        step = CreateConfigMap(context.sync.config_map, puts, paths, base, context.sync.decoration, values)
+        return replace(step, inputs=_inputs_text(context))
     version = context.observed.content.resource_version
     removes |= index.keys() - values.keys()
-    return WriteConfigMap(puts, paths, removes, base, version, _missing_decoration(context), values)
+    decoration = missing_decoration(context.sync, context.observed)
+    return WriteConfigMap(puts, paths, removes, base, version, decoration, values, _inputs_text(context))
 
 
 def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tuple[PushMulti | None, list[Problem]]:

@@ -87,6 +87,24 @@ def test_a_new_config_sync_is_compared_before_it_exists_and_nothing_is_written(
     assert {operation.verb for operation in world.kube.operations} == {"get"}
 
 
+@pytest.mark.parametrize(
+    ("text", "action", "says"),
+    [
+        ("{{ getv('/a') }}", "create in the ConfigMap", ""),
+        ("x\n{{ getv('/b') }}", "", "data[nginx.conf] line 2: znode '/b'"),
+    ],
+)
+def test_templates_are_rendered_before_they_are_applied(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, action: str, says: str
+) -> None:
+    world.tree(a="1")
+    pulled = sync(direction="ZooKeeperToConfigMap", template={"data": {"nginx.conf": text}})
+    ended = run(tmp_path, capsys, pulled, words=("-o", "json"))
+    (found,) = json.loads(ended.out)["configSyncs"]
+    assert ended.status == 1 and says in found["failure"]
+    assert [item["action"] for item in found.get("differences", ())] == ([action] if action else [])
+
+
 def test_nothing_to_write_ends_with_0(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world.tree(a="1")
     world.config_map(a="1")
