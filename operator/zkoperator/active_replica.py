@@ -28,6 +28,7 @@ from zkoperator.kube.informer import Informer
 from zkoperator.kube.port import (
     CONFIG_MAPS,
     CONFIG_SYNCS,
+    SECRETS,
     ZNODES,
     ZOOKEEPER_BACKUP_SCHEDULES,
     ZOOKEEPER_BACKUPS,
@@ -40,6 +41,8 @@ from zkoperator.kube.port import (
 from zkoperator.metrics import Metrics
 from zkoperator.mirror.model.config_map import fold_managers
 from zkoperator.mirror.model.names import SYNC_LABEL
+from zkoperator.mirror.observe.hash_key import HashKey, hash_key_name
+from zkoperator.mirror.observe.targets import GrantedSecrets
 from zkoperator.mirror.reconcile import MirrorReconciler
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.runtime.clock import MONOTONIC, Clock
@@ -100,13 +103,13 @@ class ActiveReplica:
         self._children[ZOOKEEPER_CLUSTERS] = lean(ZOOKEEPER_CLUSTERS, on_change=self._cluster_changed)
         # Nothing waits for them: where their definition is not installed yet, nothing is known of schedules.
         self._schedules_seen = lean(ZOOKEEPER_BACKUP_SCHEDULES, on_change=lambda _: None)
-        self._targets = follow(CONFIG_MAPS, labels=SYNC_LABEL, reduce=fold_managers, on_change=self._target_changed)
+        target = partial(follow, labels=SYNC_LABEL, reduce=fold_managers)
+        self._targets = target(CONFIG_MAPS, on_change=self._config_map_changed)
+        # Nothing waits for them either: where they may not be listed, only ConfigSyncs that keep Secrets are told.
+        self._secrets = target(SECRETS, on_change=self._secret_changed) if settings.sync_secrets else None
         self._ensemble = self._ensemble_reconciler(api, connector, settings)
         self._renderer = WorkerPool(clock=clock)
-        mirror = _mirror_settings(settings)
-        self._mirror = MirrorReconciler(
-            api, self._sessions, self._targets, mirror, clock, metrics.syncs, self._renderer
-        )
+        self._mirror = self._mirror_reconciler(api, settings)
         self._clusters = self._loop(CLUSTERS, self._reconcile_cluster, settings)
         self._syncs = self._loop(SYNCS, self._mirror.reconcile, settings)
         self._mirror.bind(self._syncs.wake, self._syncs.forget)
@@ -127,7 +130,7 @@ class ActiveReplica:
         informers = self._informers
         try:
             async with asyncio.TaskGroup() as group:
-                for informer in (*informers.values(), self._schedules_seen):
+                for informer in (*informers.values(), *self._others.values()):
                     group.create_task(informer.run())
                 # Before the first list, a pass would take objects that are not listed yet for absent ones.
                 await asyncio.gather(*(informer.wait_synced() for informer in informers.values()))
@@ -146,8 +149,8 @@ class ActiveReplica:
     def loops(self) -> dict[str, Callable[[], float]]:
         """Return for how many seconds each loop has not moved although it should have, by its name."""
         kinds = {f"the loop of {kind}": loop.stalled_s for kind, loop in self._loops.items()}
-        informers = {f"the informer of {name}": informer.stalled_s for name, informer in self._informers.items()}
-        informers["the informer of zookeeperbackupschedules"] = self._schedules_seen.stalled_s
+        followed = {**self._informers, **self._others}
+        informers = {f"the informer of {name}": informer.stalled_s for name, informer in followed.items()}
         others = {"the watch for other operators": self._others_reporter.stalled_s}
         return kinds | informers | self._event_sources.loops() | others
 
@@ -179,6 +182,12 @@ class ActiveReplica:
             "mirrored configmaps": self._targets
         }
 
+    @property
+    def _others(self) -> dict[str, Informer]:
+        """Informers for which nothing waits, neither the first pass nor readiness."""
+        mirrored = {"mirrored secrets": self._secrets} if self._secrets is not None else {}
+        return {"zookeeperbackupschedules": self._schedules_seen, **mirrored}
+
     def _parts(self) -> tuple[Coroutine[Any, Any, None], ...]:
         loops = (loop.run() for loop in self._loops.values())
         return *loops, self._event_sources.run(), self._others_reporter.run()
@@ -194,6 +203,19 @@ class ActiveReplica:
             meter=self._metrics.clusters,
             schedules=self._schedules_in,
             images=ImageFinder(api, settings.backup_image, settings.namespace, settings.identity),
+        )
+
+    def _mirror_reconciler(self, api: KubeApi, settings: Settings) -> MirrorReconciler:
+        key = HashKey(api, settings.namespace, hash_key_name(settings.lease_name))
+        return MirrorReconciler(
+            api,
+            self._sessions,
+            self._targets,
+            _mirror_settings(settings),
+            self._clock,
+            meter=self._metrics.syncs,
+            renderer=self._renderer,
+            secrets=GrantedSecrets(self._secrets, key) if self._secrets is not None else None,
         )
 
     def _loop(
@@ -222,8 +244,12 @@ class ActiveReplica:
         if (cluster := cluster_of(kind, key.name)) is not None:
             self._clusters.wake(Key(key.namespace, cluster))
 
-    def _target_changed(self, key: Key) -> None:
-        self._mirror.config_map_changed(key)
+    def _config_map_changed(self, key: Key) -> None:
+        self._mirror.target_changed(CONFIG_MAPS, key, is_gone=self._targets.get(key) is None)
+
+    def _secret_changed(self, key: Key) -> None:
+        is_gone = self._secrets is not None and self._secrets.get(key) is None
+        self._mirror.target_changed(SECRETS, key, is_gone=is_gone)
 
     def _schedules_in(self, namespace: str) -> list[Manifest] | None:
         """Return the schedules of a namespace as last seen, None while none have been listed."""

@@ -102,6 +102,9 @@ class Settings:
         _yes_no,
         "read the nodes of members that do not serve, so that members on lost nodes are replaced; needs the right to",
     )
+    sync_secrets: bool = _option(
+        False, _yes_no, "let ConfigSyncs keep Secrets (spec.secret); needs the rights of the component secrets"
+    )
     lease: bool = _option(True, _yes_no, "act only while holding the Lease; false for a single process")
     lease_name: str = _option("zkoperator", str, "name of the Lease")
     namespace: str = _option("zkoperator-system", _NAMESPACE, "namespace of the operator itself, where the Lease is")

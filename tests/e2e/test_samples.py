@@ -29,6 +29,7 @@ SYNCS = {
     "sync-on-delete": ("preview", "InSync"),
     "sync-pull": ("shop", "SourceMissing"),
     "sync-push": ("from-git", "InSync"),
+    "sync-secret": ("payments", "InSync"),
     "sync-registry": ("services", "SourceMissing"),
     "sync-sources": ("till", "SourceMissing"),
     "sync-template": ("web", "SourceMissing"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.models.schema_objects import leaves, spec_schema
-from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, World, running
+from tests.support.worlds.mirror import FAST, NAMESPACE, ROOT, SUPER, SecretWorld, World, running
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, DEPLOYMENTS, SECRETS, STATEFUL_SETS
 from zkoperator.zk.port import Acl, Create
 
@@ -25,6 +25,7 @@ _OUTSIDE: Spec = {"hosts": "main:2181"}
 _WORKLOAD: Spec = {"rollout": [{"kind": "Deployment", "name": "shop"}]}
 _FILE: Spec = {"format": {"type": "Json", "key": "settings"}}
 _TEMPLATE: Spec = {"template": {"data": {"both": "{{ getv('/own') }}"}}}
+_SECRET: Spec = {"secret": {}}
 _MANY = {f"many{number}": "1" for number in range(6)}
 _NOT_ADMIN = 15
 """Every permission of an ACL but that to change it."""
@@ -59,6 +60,10 @@ PAIRS: dict[Field, tuple[Spec, Spec]] = {
     ("configMap", "name"): ({}, {"configMap": {"name": "renamed"}}),
     ("configMap", "labels"): ({}, {"configMap": {"labels": {"team": "shop"}}}),
     ("configMap", "annotations"): ({}, {"configMap": {"annotations": {"team": "shop"}}}),
+    ("secret", "name"): (_SECRET, {"secret": {"name": "renamed"}}),
+    ("secret", "type"): (_SECRET, {"secret": {"type": "example.com/settings"}}),
+    ("secret", "labels"): (_SECRET, {"secret": {"labels": {"team": "shop"}}}),
+    ("secret", "annotations"): (_SECRET, {"secret": {"annotations": {"team": "shop"}}}),
     ("direction",): ({}, PULL),
     ("conflictPolicy",): ({}, {"conflictPolicy": "PreferConfigMap"}),
     ("adoptionPolicy",): ({}, {"adoptionPolicy": "PreferConfigMap"}),
@@ -107,7 +112,8 @@ def story(spec: str) -> tuple[Any, ...]:
 
 
 async def _live(spec: Spec) -> tuple[Any, ...]:
-    async with running(replace(FAST, allowed_hosts=("main:2181",))) as world:
+    kind = SecretWorld if "secret" in spec else World
+    async with running(replace(FAST, allowed_hosts=("main:2181",)), kind=kind) as world:
         _prepare(world)
         client = world.zk.session()
         await client.create(Create(f"{ROOT}/live", b"here", ephemeral=True))

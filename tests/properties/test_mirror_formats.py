@@ -16,6 +16,7 @@ from tests.support.models.mirror_episode import episode
 from tests.support.models.mirror_stories import STORIES
 from tests.support.worlds import mirror
 from zkoperator.api.sync_format import FormatType
+from zkoperator.mirror.model.ends.config_map import CONFIG_MAP_END
 from zkoperator.mirror.model.file_format import FileFormat, view_of
 from zkoperator.mirror.model.formats.text import BadTextError
 from zkoperator.mirror.model.keys import ROOT_KEY, encode_text, key_of
@@ -67,7 +68,7 @@ def test_what_is_written_comes_back_byte_for_byte(kind: FormatType, values: dict
     kept = held(form, values)
     text = form.render(kept)
     assert encode_text(text.encode()) == text, "kubectl can show and edit it"
-    view = view_of({"data": {"file": text, "other": "x"}}, form)
+    view = view_of({"data": {"file": text, "other": "x"}}, CONFIG_MAP_END, form)
     assert (view.values, view.flaw, view.beside_bytes) == (kept, "", 1)
     assert form.render(view.values) == text, "one content has one file"
 

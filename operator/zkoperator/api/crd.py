@@ -106,10 +106,11 @@ SYNC = Kind(
         Column("Ready", _condition("Ready", "status"), description="Whether every selected key is equal on both sides"),
         Column("Reason", _condition("Ready", "reason"), description="Why it is ready or not"),
         Column("Keys", ".status.keys", "integer", "Keys that are equal on both sides"),
-        Column("Zxid", ".status.zxid", description="The state of the subtree that the ConfigMap has"),
+        Column("Zxid", ".status.zxid", description="The state of the subtree that the ConfigMap or Secret has"),
         _AGE,
         Column("Message", _condition("Ready", "message"), description="What is the case, and what to do about it"),
         Column("Conflicts", ".status.conflictCount", "integer", "Keys that wait for a decision", 1),
+        Column("Secret", ".status.secret", description="The Secret in place of a ConfigMap", priority=1),
     ),
 )
 

@@ -125,6 +125,7 @@ class SyncReason(StrEnum):
     CLUSTER_NOT_FOUND = "ClusterNotFound"
     HOST_NOT_ALLOWED = "HostNotAllowed"
     NOT_GRANTED = "NotGranted"
+    SECRETS_NOT_GRANTED = "SecretsNotGranted"
     CREDENTIALS_NOT_FOUND = "CredentialsNotFound"
     INVALID_SPEC = "InvalidSpec"
     PAUSED = "Paused"
@@ -140,7 +141,7 @@ SYNC_STALLED = frozenset(
         *(SyncReason.CONFLICT, SyncReason.DELETIONS_HELD, SyncReason.BASE_LOST, SyncReason.SOURCE_REGRESSED),
         *(SyncReason.TARGET_OWNED, SyncReason.TARGET_NOT_ADOPTED, SyncReason.TARGET_INVALID, SyncReason.SOURCE_CLAIMED),
         *(SyncReason.KEY_INVALID, SyncReason.TOO_LARGE, SyncReason.FORBIDDEN, SyncReason.HOST_NOT_ALLOWED),
-        *(SyncReason.INVALID_SPEC, SyncReason.TEMPLATE_FAILED),
+        *(SyncReason.INVALID_SPEC, SyncReason.TEMPLATE_FAILED, SyncReason.SECRETS_NOT_GRANTED),
     }
 )
 """Reasons of Ready that only a person can end. What another object of the same apply may end is not one."""

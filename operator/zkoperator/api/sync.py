@@ -1,4 +1,4 @@
-"""ConfigSync: keeps a subtree of znodes and a ConfigMap equal. Its spec and its status."""
+"""ConfigSync: keeps a subtree of znodes and a ConfigMap or Secret equal. Its spec and its status."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -7,11 +7,11 @@ from pydantic import Field
 
 from zkoperator.api.meta import Conditions, Model, ObjectMeta
 from zkoperator.api.rules import Rule, Rules
-from zkoperator.api.sync_fields import NOT_OURS, Glob, KeyPrefix, ShortText
 from zkoperator.api.sync_format import Format
+from zkoperator.api.sync_keys import Ephemerals, Keys
 from zkoperator.api.sync_source import ZooKeeperSide
+from zkoperator.api.sync_target import ConfigMapSide, SecretSide
 from zkoperator.api.sync_template import TEMPLATE_RULES, Template
-from zkoperator.api.types import LabelValue, ObjectName, annotation_keys, label_keys
 from zkoperator.api.workloads import MAX_WORKLOADS, RolledContent, Workload, WorkloadRollout
 
 MAX_CONFLICTS = 20
@@ -20,23 +20,6 @@ MAX_COMMON = 98_304
 """Longest `status.common`, in characters."""
 MAX_NAME_LENGTH = 63
 """Longest name of a ConfigSync, in characters: the name is the value of a label on the ConfigMap."""
-
-
-class ConfigMapSide(Model):
-    """The ConfigMap."""
-
-    name: ObjectName | None = None
-    """Name of the ConfigMap, in the same namespace. The default is the name of the ConfigSync. The operator creates a
-    missing ConfigMap, except with direction `ConfigMapToZooKeeper`. With that direction only, the name can be changed
-    and the ConfigMap can be immutable."""
-    labels: Annotated[dict[str, LabelValue], Field(max_length=16), Rules(NOT_OURS, label_keys())] = Field(
-        default_factory=dict
-    )
-    """Labels that the operator keeps on the ConfigMap. It never removes a label, even when it is removed here."""
-    annotations: Annotated[dict[str, ShortText], Field(max_length=16), Rules(NOT_OURS, annotation_keys())] = Field(
-        default_factory=dict
-    )
-    """Annotations that the operator keeps on the ConfigMap, in the same way as labels."""
 
 
 class Direction(StrEnum):
@@ -83,38 +66,6 @@ class DeletionGuard(Model):
     session never waits."""
 
 
-class Ephemerals(StrEnum):
-    """Whether ephemeral znodes are keys."""
-
-    EXCLUDE = "Exclude"
-    INCLUDE = "Include"
-
-
-class Separator(StrEnum):
-    """What stands between the names of a path in a key."""
-
-    UNDERSCORES = "__"
-    DOT = "."
-
-
-class Keys(Model):
-    """Which znodes of the subtree are keys, and how the keys are named."""
-
-    include: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=32)] = ("**",)
-    """Patterns for paths below the root: `*` matches within a name, `**` across names. A key of the ConfigMap that
-    encodes no path is matched as it is written."""
-    exclude: Annotated[tuple[Glob, ...], Field(max_length=32)] = ()
-    """Patterns for paths that are not keys although `include` matches them."""
-    ephemerals: Ephemerals = Ephemerals.EXCLUDE
-    """`Include`: ephemeral znodes are keys too, such as a registry of services. Only with `ZooKeeperToConfigMap`."""
-    separator: Separator = Separator.UNDERSCORES
-    """What stands between the names of a path in a key. With `.`, a dot in a name stands for itself, so that `a/b` and
-    `a.b` have the same key: both are left out then (`KeyInvalid`). Where keys are pushed, `a.b` is always left out."""
-    strip_prefix: KeyPrefix = ""
-    """Text that keys do not begin with: with `config/`, `config/db` is `db`. A text that ends in a letter or digit is a
-    whole name. Keys that do not begin with it stay as they are; where keys are pushed, they are left out."""
-
-
 class Mode(StrEnum):
     """What the operator does with a difference."""
 
@@ -129,6 +80,10 @@ class OnDelete(StrEnum):
     RETAIN = "Retain"
     DELETE_CONFIG_MAP = "DeleteConfigMap"
     DELETE_ZNODES = "DeleteZnodes"
+
+
+def _target_is_one(spec: "ConfigSyncSpec") -> bool:
+    return spec.secret is None or spec.config_map == ConfigMapSide()
 
 
 def _tree_is_pulled(spec: "ConfigSyncSpec") -> bool:
@@ -155,6 +110,18 @@ class ConfigSyncSpec(Model):
     """What to synchronise, and how."""
 
     rules: ClassVar = (
+        Rule(
+            "remove it, or remove secret: the keys are kept in a ConfigMap or in a Secret, not in both",
+            field="configMap",
+            cel="!has(self.secret)"
+            " || !(has(self.configMap.name) || has(self.configMap.labels) || has(self.configMap.annotations))",
+            holds=_target_is_one,
+        ),
+        Rule(
+            "cannot be added or removed: a ConfigSync keeps its ConfigMap or its Secret; create another ConfigSync",
+            field="secret",
+            cel="has(self.secret) == has(oldSelf.secret)",
+        ),
         Rule(
             "write Exclude, or direction: ZooKeeperToConfigMap: a ConfigMap cannot keep an ephemeral znode alive",
             field="keys.ephemerals",
@@ -216,7 +183,10 @@ class ConfigSyncSpec(Model):
     zookeeper: ZooKeeperSide
     """The subtree of znodes, or several of them."""
     config_map: ConfigMapSide = ConfigMapSide()
-    """The ConfigMap."""
+    """The ConfigMap. It is the target unless `secret` is written."""
+    secret: SecretSide | None = None
+    """A Secret in place of the ConfigMap; `secret: {}` for one with the name of the ConfigSync. The installation must
+    grant it. In the names of directions and policies, `ConfigMap` stands for the Secret too."""
     direction: Direction = Direction.TWO_WAY
     """Which side follows the other. `TwoWay`: each follows the other."""
     conflict_policy: ConflictPolicy = ConflictPolicy.HOLD
@@ -315,7 +285,9 @@ class ConfigSyncStatus(Model):
     operator: Annotated[str, Field(max_length=512)] | None = None
     """The operator that wrote this status last, named by its Lease: `namespace/name`."""
     config_map: _Word = ""
-    """Name of the ConfigMap."""
+    """Name of the ConfigMap; empty with `spec.secret`."""
+    secret: _Word = ""
+    """Name of the Secret; empty without `spec.secret`."""
     zxid: _Word = ""
     """zxid of the state of the subtree that the ConfigMap has, hexadecimal with 0x."""
     keys: _Count = 0
@@ -370,8 +342,16 @@ class ConfigSync(Model):
         Rule(
             "choose another ConfigMap: those whose names start with kube- belong to Kubernetes",
             field="spec.configMap.name",
-            cel="!(has(self.spec.configMap.name) ? self.spec.configMap.name : self.metadata.name).startsWith('kube-')",
-            holds=lambda sync: not sync.config_map_name.startswith("kube-"),
+            cel="has(self.spec.secret) ||"
+            " !(has(self.spec.configMap.name) ? self.spec.configMap.name : self.metadata.name).startsWith('kube-')",
+            holds=lambda sync: sync.spec.secret is not None or not sync.target_name.startswith("kube-"),
+        ),
+        Rule(
+            "choose another Secret: those whose names start with kube- belong to Kubernetes",
+            field="spec.secret.name",
+            cel="!has(self.spec.secret) ||"
+            " !(has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name).startsWith('kube-')",
+            holds=lambda sync: sync.spec.secret is None or not sync.target_name.startswith("kube-"),
         ),
         Rule(
             "cannot be changed, except with direction: ConfigMapToZooKeeper: the ConfigMap holds the state of this "
@@ -380,6 +360,14 @@ class ConfigSync(Model):
             cel="self.spec.direction == 'ConfigMapToZooKeeper' ||"
             " (has(self.spec.configMap.name) ? self.spec.configMap.name : self.metadata.name)"
             " == (has(oldSelf.spec.configMap.name) ? oldSelf.spec.configMap.name : self.metadata.name)",
+        ),
+        Rule(
+            "cannot be changed, except with direction: ConfigMapToZooKeeper: the Secret holds the state of this "
+            "ConfigSync; create another ConfigSync",
+            field="spec.secret.name",
+            cel="self.spec.direction == 'ConfigMapToZooKeeper' || !has(self.spec.secret) || !has(oldSelf.spec.secret)"
+            " || (has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name)"
+            " == (has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : self.metadata.name)",
         ),
     )
 
@@ -390,6 +378,6 @@ class ConfigSync(Model):
     """The state of the synchronisation, as the operator observed it."""
 
     @property
-    def config_map_name(self) -> str:
-        """Name of the ConfigMap."""
-        return self.spec.config_map.name or self.metadata.name
+    def target_name(self) -> str:
+        """Name of the ConfigMap or Secret."""
+        return (self.spec.secret or self.spec.config_map).name or self.metadata.name

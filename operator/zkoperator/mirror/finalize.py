@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from zkoperator.api.reasons import SyncReason
 from zkoperator.api.sync import OnDelete
 from zkoperator.controller.cluster_access import shell_port
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi
+from zkoperator.errors import ForbiddenError
+from zkoperator.kube.port import CONFIG_SYNCS, ZOOKEEPER_CLUSTERS, KubeApi
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.model.config_map import content_of
 from zkoperator.mirror.model.ledger import Ledger, effective_digests
 from zkoperator.mirror.model.merge_base import Base, value_digest
 from zkoperator.mirror.model.names import FINALIZER
+from zkoperator.mirror.model.seal import PLAIN_SEAL
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, select_znodes
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.observed import Observed
@@ -33,12 +35,12 @@ from zkoperator.runtime.outcome import LookAgain
 
 _GONE_FOR_GOOD = (
     *(SyncReason.CREDENTIALS_NOT_FOUND, SyncReason.HOST_NOT_ALLOWED, SyncReason.NOT_GRANTED),
-    SyncReason.INVALID_SPEC,
+    *(SyncReason.SECRETS_NOT_GRANTED, SyncReason.INVALID_SPEC),
 )
 """Reasons that probably last: nobody repairs them for a ConfigSync, or a namespace, that is being deleted."""
 
 _DELETING = Waiting(SyncReason.SYNCING, "deleting znodes", LookAgain(0.1))
-_BASE_LOST = "the ConfigMap and the status have lost which of them were synchronised"
+_BASE_LOST = "the target and the status have lost which of them were synchronised"
 _ANOTHER_HISTORY = "the root or the ensemble was restored, wiped or replaced: these may not be what was synchronised"
 
 
@@ -72,7 +74,7 @@ class Finalizer:
         if not sync.has_finalizer:
             return None
         if sync.on_delete is OnDelete.DELETE_CONFIG_MAP:
-            await self._delete_config_map(sync)
+            await self._delete_config_map(sync, state.resource)
         if sync.on_delete is OnDelete.DELETE_ZNODES:
             waiting = await self._delete_znodes(sync, state)
             if waiting is not None and not self._gives_up(waiting, state.sides.subscription):
@@ -116,12 +118,20 @@ class Finalizer:
         key = sync.cluster
         return shell_port(await self._api.get(ZOOKEEPER_CLUSTERS, *key) if key is not None else None)
 
-    async def _delete_config_map(self, sync: ValidatedSync) -> None:
-        found = await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
-        content = content_of(found) if found is not None else None
+    async def _delete_config_map(self, sync: ValidatedSync, resource: ResourceState) -> None:
+        """Delete the ConfigMap or Secret. A Secret that the installation does not grant any more stays."""
+        end, name = sync.target.end, sync.target.name
+        found = await self._api.get(end.resource, sync.namespace, name)
+        content = content_of(found, end, PLAIN_SEAL.digest) if found is not None else None
         if found is None or content is None or content.label != sync.name or content.controller is not None:
             return
-        await self._api.delete(CONFIG_MAPS, sync.namespace, sync.config_map, uid=found["metadata"]["uid"])
+        try:
+            await self._api.delete(end.resource, sync.namespace, name, uid=found["metadata"]["uid"])
+        except ForbiddenError:
+            if not end.is_secret:
+                raise
+            note = f"the operator may not delete Secrets any more: kubectl delete secret -n {sync.namespace} {name}"
+            await self._reporter.emit_event(resource, "SecretLeft", note, "Delete")
 
     async def _delete_znodes(self, sync: ValidatedSync, state: SyncState) -> Waiting | None:
         """Delete the znodes that were synchronised and have not changed since. An Event names what stays.
@@ -203,4 +213,5 @@ def _input(selected: SelectedZnodes, sync: ValidatedSync, observed: Observed, le
         resource_version=observed.content.resource_version if observed.content is not None else "",
         config_map=observed.content.uid if observed.content is not None else "",
         limits=observed.limits,
+        digest=observed.seal.digest,
     )

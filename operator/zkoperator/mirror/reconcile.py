@@ -14,7 +14,7 @@ from zkoperator.errors import (
     ZkOperatorError,
     brief_of,
 )
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, FIELD_MANAGER, ZOOKEEPER_CLUSTERS, KubeApi, Manifest
+from zkoperator.kube.port import CONFIG_SYNCS, FIELD_MANAGER, ZOOKEEPER_CLUSTERS, KubeApi, Manifest, Resource
 from zkoperator.mirror.apply import pacing
 from zkoperator.mirror.apply.applier import Applier
 from zkoperator.mirror.apply.rollout import Restarter
@@ -26,9 +26,10 @@ from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.ledger_cache import LedgerCache, needs_ledger
 from zkoperator.mirror.observe.observed import Observed
-from zkoperator.mirror.observe.observer import ConfigMaps, Observer
+from zkoperator.mirror.observe.observer import Observer
 from zkoperator.mirror.observe.resource import ResourceState
 from zkoperator.mirror.observe.subtree import Sessions
+from zkoperator.mirror.observe.targets import GrantedSecrets, Store, Targets
 from zkoperator.mirror.plan.plan import Plan, make_plan
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 from zkoperator.mirror.plan.push import PushMulti
@@ -61,21 +62,22 @@ class MirrorReconciler:
         clock: monotonic time.
         meter: receives the measurements.
         renderer: renders templates; None: nothing does.
+        secrets: None where the installation does not grant Secrets to ConfigSyncs.
     """
 
     def __init__(
         self,
         api: KubeApi,
         sessions: Sessions,
-        config_maps: ConfigMaps,
+        config_maps: Store,
         settings: MirrorSettings | None = None,
         clock: Clock = MONOTONIC,
         meter: Meter = UNMETERED,
         renderer: Renderer | None = None,
+        secrets: GrantedSecrets | None = None,
     ) -> None:
         settings = settings or MirrorSettings()
         self._api = api
-        self._config_maps = config_maps
         self._settings = settings
         self._clock = clock
         self._meter = meter
@@ -83,9 +85,8 @@ class MirrorReconciler:
         self._forget: Callable[[Key], None] = lambda _: None
         self._states: KeyedState[SyncState] = KeyedState(lambda: new_state(settings))
         self._index = SyncIndex()
-        self._observer = Observer(
-            api, sessions, config_maps, settings, clock, lambda key: self._wake(key), meter, renderer
-        )
+        targets = Targets(config_maps, secrets, settings.retry_s)
+        self._observer = Observer(api, sessions, targets, settings, clock, lambda key: self._wake(key), meter, renderer)
         self._applier = Applier(api, settings, clock, meter)
         self._reporter = Reporter(api, settings, clock, meter)
         restarter = Restarter(api, settings, clock, self._reporter.emit_event, meter)
@@ -106,13 +107,12 @@ class MirrorReconciler:
             state.resource.is_stale = True
         self._wake(key)
 
-    def config_map_changed(self, key: Key) -> None:
-        """Note that a ConfigMap with our label appeared, changed or vanished (it, or its label, was deleted)."""
-        vanished = self._config_maps.get(key) is None
-        for sync in self._index.naming(CONFIG_MAPS, key):
+    def target_changed(self, resource: Resource, key: Key, *, is_gone: bool) -> None:
+        """Note that a ConfigMap or Secret with our label appeared, changed or vanished (it, or its label)."""
+        for sync in self._index.naming(resource, key):
             if (state := self._states.find(sync)) is not None:
                 state.edits.heard(self._clock.now_s())
-                if vanished:
+                if is_gone:
                     state.sides.config_map.doubt()
             self._wake(sync)
 
@@ -285,7 +285,7 @@ class MirrorReconciler:
                 clock.settled(began_s)
 
     async def _report(self, plan: Plan, sync: ValidatedSync, state: SyncState) -> LookAgain:
-        manifest = await self._observer.config_map(sync, state.sides.config_map)
+        manifest = await self._observer.config_map(sync, state.sides)
         content = state.sides.config_map.content(manifest) if manifest is not None else None
         given = _status_input(plan, sync, state, content)
         if manifest is not None and (plan.conflicts or plan.flapping or plan.contested):
@@ -328,7 +328,7 @@ class MirrorReconciler:
             resource.saw(written)
 
     async def _report_waiting(self, waiting: Waiting, sync: ValidatedSync, state: SyncState) -> LookAgain:
-        given = StatusInput(sync.generation, sync.config_map, time_text())
+        given = StatusInput(sync.generation, sync.target, time_text())
         previous = state.resource.status()
         if waiting.silent and previous.conditions:
             return waiting.again
@@ -346,7 +346,7 @@ class MirrorReconciler:
 
     async def _report_errors(self, error: InvalidError, state: SyncState) -> None:
         resource = state.resource
-        given = StatusInput(int(resource.raw["metadata"].get("generation", 0)), "", time_text())
+        given = StatusInput(int(resource.raw["metadata"].get("generation", 0)), None, time_text())
         status = status_of_errors(error.errors, resource.status(), given)
         await self._reporter.write_status(resource, state.report, status)
 
@@ -366,7 +366,7 @@ def _status_input(plan: Plan, sync: ValidatedSync, state: SyncState, content: Co
     snapshot, parts = state.sides.subscription.snapshot, state.sides.backlog.parts
     return StatusInput(
         generation=sync.generation,
-        config_map=sync.config_map,
+        target=sync.target,
         now=time_text(),
         wrote=bool(plan.steps),
         config_map_uid=content.uid if content is not None else "",

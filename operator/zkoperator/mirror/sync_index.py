@@ -1,10 +1,10 @@
-"""Which ConfigSyncs name a ConfigMap or a ZooKeeperCluster, by their last valid spec. Pure."""
+"""Which ConfigSyncs name a ConfigMap, Secret or ZooKeeperCluster, by their last valid spec. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from zkoperator.api.sync import ConfigSyncStatus
-from zkoperator.kube.port import CONFIG_MAPS, ZOOKEEPER_CLUSTERS, Resource
+from zkoperator.kube.port import ZOOKEEPER_CLUSTERS, Resource
 from zkoperator.mirror.validate import ValidatedSync
 from zkoperator.runtime.keys import Key
 
@@ -38,7 +38,7 @@ class SyncIndex:
         return sync
 
     def naming(self, resource: Resource, target: Key) -> Iterable[Key]:
-        """Return the keys of the ConfigSyncs that name this ConfigMap or ZooKeeperCluster."""
+        """Return the keys of the ConfigSyncs that name this ConfigMap, Secret or ZooKeeperCluster."""
         return self._keys.get((resource, target), ())
 
 
@@ -47,6 +47,6 @@ def _version(sync: ValidatedSync) -> tuple[str, int, bool]:
 
 
 def _targets(sync: ValidatedSync) -> Iterator[tuple[Resource, Key]]:
-    yield CONFIG_MAPS, Key(sync.namespace, sync.config_map)
+    yield sync.target.end.resource, Key(sync.namespace, sync.target.name)
     if sync.cluster is not None:
         yield ZOOKEEPER_CLUSTERS, sync.cluster

@@ -14,16 +14,20 @@ from zkoperator.api.sync import (
     ConfigSyncStatus,
     DeletionPolicy,
     Direction,
-    Ephemerals,
     Mode,
     OnDelete,
 )
 from zkoperator.api.sync_format import FormatType
+from zkoperator.api.sync_keys import Ephemerals
 from zkoperator.api.sync_source import GrantedClusterRef, ZnodeAcl
 from zkoperator.api.tls import ZooKeeperTls
 from zkoperator.api.workloads import Workload
 from zkoperator.errors import FieldError, InvalidError
+from zkoperator.kube.port import CONFIG_MAPS, SECRETS, Resource
 from zkoperator.mirror.model.decoration import Decoration
+from zkoperator.mirror.model.ends.config_map import CONFIG_MAP_END
+from zkoperator.mirror.model.ends.end import End
+from zkoperator.mirror.model.ends.secret import SecretEnd
 from zkoperator.mirror.model.file_format import FileFormat
 from zkoperator.mirror.model.merge_base import Side
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION
@@ -86,18 +90,35 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """The object whose keys are kept equal with the znodes: its kind, and its name in the ConfigSync's namespace."""
+
+    end: End
+    name: str
+
+    @property
+    def kind(self) -> str:
+        """The kind as messages name it."""
+        return self.end.resource.kind
+
+    def __str__(self) -> str:
+        """Return the object as messages name it."""
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class ValidatedSync:
     """A ConfigSync with a valid spec. `rules` have no adoption policy: the planner adds it at a first synchronisation.
 
     `resolve` and `approved` are annotations with a user's decisions; `status` is the one last written. `format` is None
-    where each znode is a key of the ConfigMap. With `template`, `selection` is that of the files.
+    where each znode is a key of the target. With `template`, `selection` is that of the files.
     """
 
     namespace: str
     name: str
     uid: str
     generation: int
-    config_map: str
+    target: Target
     source: Source
     rules: Rules
     adoption: AdoptionPolicy
@@ -172,15 +193,18 @@ def _needed_at_the_end(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {"metadata": raw["metadata"], "spec": needed}
 
 
-_END_FIELDS = ("zookeeper", "configMap", "keys", "onDelete")
+_END_FIELDS = ("zookeeper", "configMap", "secret", "keys", "onDelete")
 
 
-def config_map_name_of(raw: Mapping[str, Any]) -> str:
-    """Return the name of the ConfigMap of a raw ConfigSync, "" when its spec cannot be read."""
+def target_of(raw: Mapping[str, Any]) -> tuple[Resource, str] | None:
+    """Return kind and name of the target of a raw ConfigSync, None when its spec cannot be read."""
     try:
-        return str((raw["spec"].get("configMap") or {}).get("name") or raw["metadata"]["name"])
+        spec = raw["spec"]
+        is_secret = spec.get("secret") is not None
+        named = (spec["secret"] if is_secret else spec.get("configMap") or {}).get("name")
+        return SECRETS if is_secret else CONFIG_MAPS, str(named or raw["metadata"]["name"])
     except (KeyError, TypeError, AttributeError):
-        return ""
+        return None
 
 
 def is_deleting(raw: Mapping[str, Any]) -> bool:
@@ -204,7 +228,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         name=meta.name,
         uid=meta.uid,
         generation=meta.generation,
-        config_map=parsed.config_map_name,
+        target=_target(parsed),
         source=Source(
             root=root,
             cluster=zookeeper.cluster_ref.name if zookeeper.cluster_ref is not None else None,
@@ -217,7 +241,7 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         rules=Rules(spec.direction, spec.conflict_policy, retain=spec.deletion_policy is DeletionPolicy.RETAIN),
         adoption=spec.adoption_policy,
         acl=zookeeper.acl,
-        decoration=Decoration(spec.config_map.labels, spec.config_map.annotations),
+        decoration=_decoration(spec),
         limits=DeletionLimits(spec.deletion_guard.max_keys, spec.deletion_guard.max_percent),
         selection=selection if template is None else selection_of_files(template.files),
         ephemerals=spec.keys.ephemerals is Ephemerals.INCLUDE,
@@ -232,6 +256,16 @@ def _validated(parsed: ConfigSync, raw: Mapping[str, Any], resolve: Mapping[str,
         format=_format(spec),
         template=template,
     )
+
+
+def _target(parsed: ConfigSync) -> Target:
+    asked = parsed.spec.secret
+    return Target(CONFIG_MAP_END if asked is None else SecretEnd(asked.type or ""), parsed.target_name)
+
+
+def _decoration(spec: ConfigSyncSpec) -> Decoration:
+    side = spec.secret or spec.config_map
+    return Decoration(side.labels, side.annotations)
 
 
 def _writes(spec: ConfigSyncSpec) -> bool:

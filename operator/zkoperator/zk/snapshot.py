@@ -3,12 +3,15 @@
 `subtree_feed.py` builds it from the ensemble; the planners of `mirror/` read it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
 DIGEST_BYTES = 16
+
+Digest = Callable[[bytes], bytes]
+"""Returns what stands for a value in decisions and records, in `DIGEST_BYTES` bytes."""
 
 
 def digest_of(data: bytes) -> bytes:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from zkoperator.errors import ForbiddenError
 from zkoperator.zk.port import Node, Stat
-from zkoperator.zk.snapshot import Snapshot, Znode, digest_of, is_at_or_below
+from zkoperator.zk.snapshot import Digest, Snapshot, Znode, digest_of, is_at_or_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,18 @@ class SubtreeLimits:
 class SnapshotBuilder:
     """Znodes by relative path ("" is the root), and the paths that may not be read.
 
-    `left_out` are names below the root that count as hidden, with everything below them.
+    `left_out` are names below the root that count as hidden, with everything below them. `digest`: of values.
     """
 
-    __slots__ = ("_has_new_hidden", "_is_shared", "_left_out", "_nodes", "_root", "_unreadable", "_valued", "bytes")
+    __slots__ = (
+        *("_digest", "_has_new_hidden", "_is_shared", "_left_out", "_nodes", "_root", "_unreadable", "_valued"),
+        "bytes",
+    )
 
-    def __init__(self, root: str, left_out: frozenset[str] = frozenset()) -> None:
+    def __init__(self, root: str, left_out: frozenset[str] = frozenset(), digest: Digest = digest_of) -> None:
         self._root = root
         self._left_out = left_out
+        self._digest = digest
         self._nodes: dict[str, Znode] = {}
         self._unreadable: set[str] = set()
         self._valued: set[str] = set()
@@ -98,7 +102,7 @@ class SnapshotBuilder:
     def store(self, relative: str, node: Node) -> None:
         """Store the result of one read. A value that was dropped and has not changed stays dropped."""
         old = self._nodes.get(relative)
-        new = _znode(node, old)
+        new = _znode(node, old, self._digest)
         self._unreadable.discard(relative)
         if new != old:
             self._put(relative, new)
@@ -192,10 +196,10 @@ class SnapshotBuilder:
             self._is_shared = False
 
 
-def _znode(node: Node, old: Znode | None) -> Znode:
+def _znode(node: Node, old: Znode | None, make_digest: Digest) -> Znode:
     stat = node.stat
     # The zxids of the write do not tell: an ensemble that was set up again may use the same ones for other values.
-    digest, is_forgotten = digest_of(node.data), False
+    digest, is_forgotten = make_digest(node.data), False
     if old is not None and old.digest == digest:
         # One object for both, because earlier snapshots hold the old one.
         digest, is_forgotten = old.digest, old.data is None

@@ -21,7 +21,7 @@ from zkoperator.errors import FieldError, ForbiddenError, InvalidError, TooLarge
 from zkoperator.zk.pending_reads import PendingReads, zxid_of
 from zkoperator.zk.port import Children, ConnectionState, EventType, Node, NoNodeError, Stat, Zk, ZnodeEvent
 from zkoperator.zk.read_permits import ReadAttempts, ReadPermits
-from zkoperator.zk.snapshot import Snapshot
+from zkoperator.zk.snapshot import Digest, Snapshot, digest_of
 from zkoperator.zk.snapshot_builder import SnapshotBuilder, SubtreeLimits
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,8 @@ class SubtreeFeed:
 
     `on_change` must not raise. It is called when a new snapshot is ready and when the snapshot was lost with its
     connection, but not while a change is being read. At most `window` reads are under way at once, and fewer after a
-    read has timed out, because all of them share one connection. Names in `left_out` below the root are not followed.
+    read has timed out, because all of them share one connection. Names in `left_out` below the root are not followed;
+    `digest` stands for values in snapshots.
     """
 
     def __init__(
@@ -48,15 +49,15 @@ class SubtreeFeed:
         permits: ReadPermits | None = None,
         limits: SubtreeLimits = _ANY_SIZE,
         left_out: frozenset[str] = frozenset(),
+        digest: Digest = digest_of,
     ) -> None:
-        self._zk = zk
-        self._root = root
+        self._zk, self._root = zk, root
         self._prefix = root if root == "/" else f"{root}/"
         self._on_change = on_change
         self._window = self._reads_allowed = window
         self._attempts = ReadAttempts(zk, permits or ReadPermits(1))
         self._limits = limits
-        self._builder = SnapshotBuilder(root, left_out)
+        self._builder = SnapshotBuilder(root, left_out, digest)
         self._snapshot: Snapshot | None = None
         self._is_consistent = False
         self._is_live = False

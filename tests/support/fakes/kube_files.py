@@ -9,6 +9,7 @@ from typing import Any
 from tests.support.fakes.kube import FakeKube, Operation
 from zkoperator.api.sync_format import FormatType
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, Manifest, Resource
+from zkoperator.mirror.model.ends.config_map import CONFIG_MAP_END
 from zkoperator.mirror.model.file_format import FileFormat, view_of
 
 
@@ -31,7 +32,7 @@ class KubeWithFiles(FakeKube):
         found = super().peek(resource, namespace, name)
         if found is None or resource is not CONFIG_MAPS or not _has_owner(found):
             return found
-        view = view_of(found, self.format)
+        view = view_of(found, CONFIG_MAP_END, self.format)
         assert not view.flaw, view.flaw
         return {**found, "data": {key: value.decode() for key, value in view.values.items()}, "binaryData": {}}
 
@@ -57,7 +58,7 @@ class KubeWithFiles(FakeKube):
         """Merge-patch an object, the keys of a ConfigMap within its file."""
         if resource is CONFIG_MAPS and "data" in patch:
             found = super().peek(resource, namespace, name) or {}
-            known = {key: value.decode() for key, value in view_of(found, self.format).values.items()}
+            known = {key: value.decode() for key, value in view_of(found, CONFIG_MAP_END, self.format).values.items()}
             patch = {**patch, "data": self._file(known, patch["data"])}
         return super().edit(resource, namespace, name, patch, subresource=subresource, manager=manager)
 

@@ -1,6 +1,7 @@
 """What the fake API server knows about kinds: subresources, generations, limits, and the owners of fields."""
 
 import base64
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -142,6 +143,7 @@ def admit(resource: Resource, desired: Manifest, before: Manifest | None, subres
             stored["metadata"].pop(name, None)
     if resource.plural == "secrets":
         _encode_strings(stored)
+        stored.setdefault("type", "Opaque")
     _validate(resource, stored, before)
     return stored
 
@@ -163,6 +165,8 @@ def _validate(resource: Resource, stored: Manifest, before: Manifest | None) -> 
         errors.append(FieldError("metadata.annotations", f"Too long: may not be more than {_ANNOTATION_LIMIT} bytes"))
     if resource.plural in {"configmaps", "secrets"}:
         errors += _data_errors(resource, stored, before)
+    if resource.plural == "secrets":
+        errors += _secret_errors(stored, before)
     if resource.plural in {"statefulsets", "persistentvolumeclaims"} and before is not None:
         errors += (
             _template_errors(stored, before) if resource.plural == "statefulsets" else _claim_errors(stored, before)
@@ -232,6 +236,35 @@ def _data_errors(resource: Resource, stored: Manifest, before: Manifest | None) 
         changed = [part for part in ("data", "binaryData", "immutable") if before.get(part) != stored.get(part)]
         errors += [FieldError(part, "Forbidden: field is immutable when `immutable` is set") for part in changed]
     return errors
+
+
+def _secret_errors(stored: Manifest, before: Manifest | None) -> list[FieldError]:
+    """Return what is wrong with the type: it never changes, and asks for keys."""
+    type_, data = stored["type"], stored.get("data") or {}
+    if before is not None and before.get("type") != type_:
+        return [FieldError("type", "Invalid value: field is immutable")]
+    if type_ == "kubernetes.io/basic-auth":
+        return [] if {"username", "password"} & data.keys() else [FieldError("data[username]", "Required value")]
+    needed = {
+        "kubernetes.io/tls": ("tls.crt", "tls.key"),
+        "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+        "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+        "kubernetes.io/dockercfg": (".dockercfg",),
+    }
+    missing = [FieldError(f"data[{key}]", "Required value") for key in needed.get(type_, ()) if key not in data]
+    return missing + [
+        FieldError(f"data[{key}]", 'Invalid value: "<secret contents redacted>": invalid character')
+        for key in (".dockerconfigjson", ".dockercfg")
+        if key in data and key in needed.get(type_, ()) and not _is_json(data[key])
+    ]
+
+
+def _is_json(encoded: str) -> bool:
+    try:
+        json.loads(base64.b64decode(encoded))
+    except ValueError:
+        return False
+    return True
 
 
 def _without_fields(manifest: Manifest) -> Manifest:

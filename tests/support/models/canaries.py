@@ -28,6 +28,17 @@ class Canaries:
         made = base64.b64encode(hashlib.sha1(f"{username}:{password}".encode()).digest())
         return self.take(place, made.decode())
 
+    def guesses(self, texts: Mapping[str, str], beginning: str) -> list[str]:
+        """Every place of `texts` that shows a digest without a key of one whose place begins so."""
+        return [
+            f"{where} shows the {name} of the {place}"
+            for where, text in texts.items()
+            for place, canary in self.planted.items()
+            if place.startswith(beginning)
+            for name, digest in digests(canary)
+            if digest in text
+        ]
+
     def leaks(self, texts: Mapping[str, str]) -> list[str]:
         """Every place of `texts` that shows one, with the writing it is shown in."""
         return [
@@ -37,6 +48,16 @@ class Canaries:
             for writing, written in writings(canary)
             if written in text
         ]
+
+
+def digests(canary: str) -> Iterator[tuple[str, str]]:
+    """What tells whether a value was guessed: the beginning of each digest without a key, as text."""
+    data = canary.encode()
+    made = {"BLAKE2b": hashlib.blake2b(data, digest_size=16).digest()}
+    made |= {name: hashlib.new(name, data).digest() for name in ("md5", "sha1", "sha256", "sha512")}
+    for name, digest in made.items():
+        yield f"{name} digest", digest.hex()[:12]
+        yield f"{name} digest in base64", base64.b64encode(digest[:9]).decode()
 
 
 def writings(canary: str) -> Iterator[tuple[str, str]]:

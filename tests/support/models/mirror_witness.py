@@ -1,5 +1,6 @@
 """What the crash model sees of both sides while it goes on, and its judgement at the end."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,10 @@ from tests.support.fakes.zk_tree import Change
 from tests.support.models.checkers import ONE_WAY, TWO_WAY, Run, Violation, check
 from tests.support.models.deletion_witness import DeletionCount
 from tests.support.models.histories import OPERATOR, Commit
-from tests.support.worlds.mirror import NAMESPACE, ROOT, SUPER, World
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS
+from tests.support.worlds.mirror import HASH_KEY, NAMESPACE, ROOT, SUPER, World
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, SECRETS
+from zkoperator.mirror.model.decision import short_hash
+from zkoperator.mirror.model.seal import seal_of
 from zkoperator.zk.port import EventType
 
 PATHS = ("z0", "zdir/z1", "zdir/z2", "c0", "cdir/c1", "cdir/c2", "s0", "s1")
@@ -149,9 +152,18 @@ class Witness:
             if item["key"].rpartition("__")[2][0] != "s":
                 self.record.violations.append(f"invented conflict: {item['key']}")
             for side in ("zookeeper", "configMap"):
-                token = self._tokens.get(item.get(side, ""))
+                token = self._token_of(item.get(side, ""))
                 if token is not None:
                     self.record.losers.add((item["key"], token))
+
+    def _token_of(self, shown: str) -> bytes | None:
+        """Return the token that a status shows by its hash, which is keyed for a Secret."""
+        key = self.world.kube.peek(SECRETS, *HASH_KEY)
+        if key is None:
+            return self._tokens.get(shown)
+        sync = self.world.kube.peek(CONFIG_SYNCS, NAMESPACE, self.name) or {"metadata": {}}
+        seal = seal_of(base64.b64decode(key["data"]["key"]), sync["metadata"].get("uid", ""))
+        return next((token for token in self._tokens.values() if short_hash(seal.digest(token)) == shown), None)
 
     def _see_event(self) -> None:
         """An Overwrote event names a foreign re-creation that was overwritten unseen: it lost openly."""

@@ -1,6 +1,7 @@
 """One ConfigSync on a real API server and a real ensemble, with other clients' hands on both sides."""
 
 import asyncio
+import base64
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -33,6 +34,8 @@ class LiveWorld:
         self.root = f"/m-{secrets.token_hex(4)}"
         self._kubeconfig = kubeconfig
         self._operator: RealOperator | None = None
+        self.targets: dict[str, dict[str, Any]] = {}
+        """ConfigSync -> what its spec says of the Secret, where that is not just its name."""
 
     async def start(self) -> None:
         self._operator = await RealOperator(self._kubeconfig, self.namespace, self.hosts, retry_s=1.0).start()
@@ -54,8 +57,13 @@ class LiveWorld:
     def syncs(self, name: str = "") -> str:
         return f"{API}/namespaces/{self.namespace}/configsyncs{'/' + name if name else ''}"
 
+    def target_of(self, name: str) -> dict[str, Any]:
+        """Return what the spec of a ConfigSync says of its target beside what the test says."""
+        return {}
+
     async def sync(self, name: str = "shop", *, path: str = "", secret: str | None = None, **spec: Any) -> None:
         manifest = config_sync(self.namespace, self.hosts, path or self.root, name, **spec)
+        manifest["spec"] |= self.target_of(name)
         if secret is not None:
             manifest["spec"]["zookeeper"]["credentialsSecret"] = secret
         await self.kube.create(self.syncs(), manifest)
@@ -144,14 +152,49 @@ class LiveWorld:
         await asyncio.sleep(1.0)
 
 
+class LiveSecrets(LiveWorld):
+    """The same with a Secret in place of the ConfigMap, beside the Secret with the key of the installation."""
+
+    def maps(self, name: str = "") -> str:
+        return f"/api/v1/namespaces/{self.namespace}/secrets{'/' + name if name else ''}"
+
+    def target_of(self, name: str) -> dict[str, Any]:
+        return {"secret": self.targets.get(name, {})}
+
+    async def config_map(
+        self, data: dict[str, str], name: str = "shop", label: str | None = "shop", **fields: Any
+    ) -> None:
+        await self.kube.create(self.maps(), self.whole(data, name, label, **fields))
+
+    def whole(
+        self, data: dict[str, str], name: str = "shop", label: str | None = "shop", **fields: Any
+    ) -> dict[str, Any]:
+        """Return the Secret as somebody writes it who knows nothing of annotations."""
+        labels = {"zkoperator.dev/sync": label} if label is not None else {}
+        meta = {"name": name, "namespace": self.namespace, "labels": labels}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data, **fields}
+
+    async def edit(self, name: str = "shop", /, **data: str | None) -> None:
+        encoded = {key: base64.b64encode(text.encode()).decode() if text else text for key, text in data.items()}
+        await self.kube.request("PATCH", self.maps(name), {"data": encoded}, MERGE)
+
+    async def data(self, name: str = "shop") -> dict[str, bytes] | None:
+        found = await self.kube.find(self.maps(name))
+        if found is None:
+            return None
+        return {key: base64.b64decode(text) for key, text in (found.get("data") or {}).items()}
+
+
 @asynccontextmanager
-async def live_world(kubeconfig: Path, hosts: str, namespace: str) -> AsyncIterator[LiveWorld]:
+async def live_world(
+    kubeconfig: Path, hosts: str, namespace: str, kind: type[LiveWorld] = LiveWorld
+) -> AsyncIterator[LiveWorld]:
     zk = KazooClient(hosts=hosts)
     zk.start(timeout=60)
     try:
         async with ApiClient(kubeconfig) as kube:
             await install(kube)
-            world = LiveWorld(kubeconfig, hosts, namespace, kube, zk)
+            world = kind(kubeconfig, hosts, namespace, kube, zk)
             try:
                 yield world
             finally:

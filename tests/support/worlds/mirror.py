@@ -6,17 +6,28 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.support.fakes.kube import FakeKube
+from tests.support.fakes.kube_secrets import KubeWithSecrets
 from tests.support.fakes.renderer import InlineRenderer
 from tests.support.fakes.zk import FakeZkConnector, FakeZkServer
 from tests.support.fakes.zk_tree import Principal
 from tests.support.waiting import eventually
 from zkoperator.errors import ZkOperatorError
 from zkoperator.kube.informer import Informer
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, EVENTS, ZOOKEEPER_CLUSTERS, Manifest
+from zkoperator.kube.port import (
+    CONFIG_MAPS,
+    CONFIG_SYNCS,
+    EVENTS,
+    SECRETS,
+    ZOOKEEPER_CLUSTERS,
+    Manifest,
+    Resource,
+)
 from zkoperator.mirror.model.config_map import fold_managers
 from zkoperator.mirror.model.keys import decode_binary
 from zkoperator.mirror.model.meter import UNMETERED, Meter
 from zkoperator.mirror.model.names import SYNC_LABEL
+from zkoperator.mirror.observe.hash_key import HashKey
+from zkoperator.mirror.observe.targets import GrantedSecrets
 from zkoperator.mirror.reconcile import MirrorReconciler
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.runtime.backoff import Backoff
@@ -29,6 +40,8 @@ from zkoperator.zk.port import Create, Delete, Operation, Set, ZkConnector
 
 NAMESPACE = "demo"
 ROOT = "/apps/shop"
+HASH_KEY = "zkoperator-system", "zkoperator-hash-key"
+"""The Secret with the key of the installation."""
 FAST = MirrorSettings(
     quiet_s=0.005,
     longest_burst_s=0.05,
@@ -51,6 +64,8 @@ class World:
         self.zk = FakeZkServer(request_timeout_s=1.0)
         self.settings = settings
         self._tasks: list[asyncio.Task[None]] = []
+        self.grants_secrets = isinstance(self.kube, KubeWithSecrets)
+        """Whether the installation lets ConfigSyncs keep Secrets."""
         self.reconciler: MirrorReconciler
         self.clock: Clock = MONOTONIC
         self.meter: Meter = UNMETERED
@@ -60,17 +75,11 @@ class World:
 
     async def start(self) -> None:
         self.pool = SessionPool(self.connector())
-        self.store = Informer(
-            self.kube,
-            CONFIG_MAPS,
-            labels=SYNC_LABEL,
-            on_change=lambda key: self.reconciler.config_map_changed(key),
-            reduce=fold_managers,
-            backoff=QUICK_RETRY,
-            clock=self.clock,
-        )
+        self.store = self._follow_targets(CONFIG_MAPS)
+        secrets = self._follow_targets(SECRETS) if self.grants_secrets else None
+        granted = GrantedSecrets(secrets, HashKey(self.kube, *HASH_KEY)) if secrets is not None else None
         self.reconciler = MirrorReconciler(
-            self.kube, self.pool, self.store, self.settings, self.clock, self.meter, self.renderer
+            self.kube, self.pool, self.store, self.settings, self.clock, self.meter, self.renderer, granted
         )
         self.loop = KeyedLoop(
             "ConfigSync",
@@ -81,8 +90,22 @@ class World:
         )
         self.reconciler.bind(self.loop.wake, self.loop.forget)
         self._tasks = [asyncio.create_task(self.store.run()), asyncio.create_task(self._follow_syncs())]
+        self._tasks += [asyncio.create_task(secrets.run())] if secrets is not None else []
         await self.store.wait_synced()
         self._tasks.append(asyncio.create_task(self.loop.run()))
+
+    def _follow_targets(self, resource: Resource) -> Informer:
+        informer = Informer(
+            self.kube,
+            resource,
+            labels=SYNC_LABEL,
+            on_change=lambda key: self.reconciler.target_changed(resource, key, is_gone=informer.get(key) is None),
+            reduce=fold_managers,
+            backoff=QUICK_RETRY,
+            slow_backoff=QUICK_RETRY,
+            clock=self.clock,
+        )
+        return informer
 
     def connector(self) -> ZkConnector:
         """Return what opens sessions: all of them lead to the one ensemble."""
@@ -214,6 +237,20 @@ class World:
         """Let everything that is under way finish: many turns of the loop and a few of its short timers."""
         for _ in range(passes):
             await asyncio.sleep(0.004)
+
+
+class SecretWorld(World):
+    """A world whose ConfigSyncs keep Secrets; people act as on ConfigMaps."""
+
+    def __init__(self, settings: MirrorSettings = FAST) -> None:
+        super().__init__(settings)
+        self.kube = KubeWithSecrets()
+        self.kube.put(ZOOKEEPER_CLUSTERS, cluster())
+        self.grants_secrets = True
+
+    def secret(self, name: str = "shop") -> Manifest:
+        """Return the Secret as it is."""
+        return self.kube.peek(SECRETS, NAMESPACE, name) or {}
 
 
 SUPER = Principal(is_super=True)

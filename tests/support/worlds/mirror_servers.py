@@ -10,9 +10,11 @@ from tests.support.worlds.mirror import version_of
 from zkoperator.kube.client import KubeClient
 from zkoperator.kube.credentials import CredentialSource
 from zkoperator.kube.informer import Informer
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi, Manifest
+from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, SECRETS, KubeApi, Manifest, Resource
 from zkoperator.kube.transport import Transport
 from zkoperator.mirror.model.names import SYNC_LABEL
+from zkoperator.mirror.observe.hash_key import HashKey
+from zkoperator.mirror.observe.targets import GrantedSecrets
 from zkoperator.mirror.reconcile import MirrorReconciler
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.runtime.loop import KeyedLoop
@@ -38,16 +40,14 @@ class RealOperator:
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def start(self) -> "RealOperator":
-        self.store = Informer(
-            self.api,
-            CONFIG_MAPS,
-            (self.namespace,),
-            labels=SYNC_LABEL,
-            on_change=lambda key: self.reconciler.config_map_changed(key),
-        )
+        self.store, secrets = self._follow_targets(CONFIG_MAPS), self._follow_targets(SECRETS)
         allowed = tuple(host.rpartition(":")[0] for host in self._hosts)
         self.reconciler = MirrorReconciler(
-            self.api, self.pool, self.store, MirrorSettings(allowed_hosts=allowed, **self._tuning)
+            self.api,
+            self.pool,
+            self.store,
+            MirrorSettings(allowed_hosts=allowed, **self._tuning),
+            secrets=GrantedSecrets(secrets, HashKey(self.api, self.namespace, "zkoperator-hash-key")),
         )
         self.loop = KeyedLoop("ConfigSync", self._pass)
         self.reconciler.bind(self.loop.wake, self.loop.forget)
@@ -57,10 +57,20 @@ class RealOperator:
             (self.namespace,),
             on_change=lambda key: self.reconciler.resource_changed(key, version_of(syncs.get(key))),
         )
-        self._tasks = [asyncio.create_task(self.store.run())]
+        self._tasks = [asyncio.create_task(self.store.run()), asyncio.create_task(secrets.run())]
         await self.store.wait_synced()
         self._tasks += [asyncio.create_task(self.loop.run()), asyncio.create_task(syncs.run())]
         return self
+
+    def _follow_targets(self, resource: Resource) -> Informer:
+        informer = Informer(
+            self.api,
+            resource,
+            (self.namespace,),
+            labels=SYNC_LABEL,
+            on_change=lambda key: self.reconciler.target_changed(resource, key, is_gone=informer.get(key) is None),
+        )
+        return informer
 
     async def _pass(self, key: Any) -> LookAgain:
         self.sessions |= {shared.zk.session_id for shared in self.pool._shared.values()}

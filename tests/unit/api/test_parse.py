@@ -75,7 +75,7 @@ def test_the_config_map_has_the_name_of_its_sync_unless_it_has_its_own() -> None
     unnamed = parse(ConfigSync, {"metadata": {"name": "s"}, "spec": {"zookeeper": source}})
     assert isinstance(named, ConfigSync)
     assert isinstance(unnamed, ConfigSync)
-    assert (named.config_map_name, unnamed.config_map_name) == ("c", "s")
+    assert (named.target_name, unnamed.target_name) == ("c", "s")
     assert unnamed.spec.direction is Direction.TWO_WAY
 
 

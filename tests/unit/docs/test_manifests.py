@@ -11,6 +11,7 @@ import yaml
 
 from zkoperator import __version__
 from zkoperator.ensemble.build.children import FOLLOWED, Child
+from zkoperator.mirror.observe.hash_key import hash_key_name
 from zkoperator.settings import Settings, variable_of
 
 ROOT = Path(__file__).parents[3]
@@ -59,14 +60,36 @@ def test_secrets_are_read_by_name_and_never_listed_or_changed() -> None:
     assert {verb for resource, verb in rights() if resource == "secrets"} == {"get", "create"}
 
 
-def test_only_the_component_for_tls_lets_secrets_be_changed_and_none_lets_them_be_listed_or_deleted() -> None:
-    (patch,) = yaml.safe_load((MANIFESTS / "tls" / "rules.yaml").read_text())
-    assert patch["value"]["resources"] == ["secrets"] and patch["value"]["verbs"] == ["patch"]
-    for component in ("tls", "cert-manager", "backup", "nodes"):
+COMPONENTS = ("tls", "cert-manager", "backup", "nodes", "secrets")
+
+
+def test_two_components_let_secrets_be_changed_and_one_of_them_lets_them_be_listed_and_deleted() -> None:
+    granted = {}
+    for component in COMPONENTS:
+        patches = yaml.safe_load((MANIFESTS / component / "rules.yaml").read_text())
+        granted[component] = [patch["value"]["verbs"] for patch in patches if "secrets" in patch["value"]["resources"]]
+    assert {component: verbs for component, verbs in granted.items() if verbs} == {
+        "tls": [["patch"]],
+        "secrets": [["list", "watch", "patch", "delete"]],
+    }
+
+
+def test_the_key_of_hashes_may_be_made_and_read_by_its_name_in_the_operator_s_namespace_alone() -> None:
+    kustomization = yaml.safe_load((MANIFESTS / "secrets" / "kustomization.yaml").read_text())
+    (role,) = (each["target"]["name"] for each in kustomization["patches"] if each["target"]["kind"] == "Role")
+    assert role in {each["metadata"]["name"] for each in documents("operator/rbac.yaml") if each["kind"] == "Role"}
+    create, read = (patch["value"] for patch in yaml.safe_load((MANIFESTS / "secrets" / "hash-key.yaml").read_text()))
+    assert (create["verbs"], read["verbs"]) == (["create"], ["get"])
+    assert read["resourceNames"] == [hash_key_name(Settings().lease_name)]
+
+
+def test_components_change_nothing_but_the_roles_and_settings_of_the_operator() -> None:
+    for component in COMPONENTS:
         kustomization = yaml.safe_load((MANIFESTS / component / "kustomization.yaml").read_text())
         targets = {each["target"]["kind"]: each["target"]["name"] for each in kustomization["patches"]}
         assert kustomization["kind"] == "Component"
         assert targets.pop("ClusterRole") in {each["metadata"]["name"] for each in documents("operator/rbac.yaml")}
+        assert targets.pop("Role", "zkoperator-lease") == "zkoperator-lease"
         assert targets in ({}, {"Deployment": "zkoperator"})
 
 

@@ -68,6 +68,7 @@ def test_the_security_model_explains_exactly_the_rules_that_are_granted() -> Non
         ("What TLS adds", ("tls", "cert-manager")),
         ("What backups add", ("backup",)),
         ("What lost nodes add", ("nodes",)),
+        ("What Secrets add", ("secrets",)),
     ],
 )
 def test_the_security_model_explains_exactly_what_components_add(section: str, components: tuple[str, ...]) -> None:

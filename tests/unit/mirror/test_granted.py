@@ -175,7 +175,7 @@ async def _nothing_refused(*_: Any) -> None:
 
 
 def _own_namespace_alone(sync: ValidatedSync) -> Iterator[tuple[Resource, Key]]:
-    yield CONFIG_MAPS, Key(sync.namespace, sync.config_map)
+    yield CONFIG_MAPS, Key(sync.namespace, sync.target.name)
     yield ZOOKEEPER_CLUSTERS, Key(sync.namespace, str(sync.source.cluster))
 
 

@@ -1,6 +1,7 @@
 """The search for values and credentials finds them in every writing that a program might print."""
 
 import base64
+import hashlib
 import json
 import logging
 from urllib.parse import quote
@@ -9,6 +10,8 @@ import pytest
 
 from tests.support.models.canaries import Canaries
 from zkoperator.logs import JsonFormatter, TextFormatter, about
+from zkoperator.mirror.model.seal import seal_of
+from zkoperator.zk.snapshot import digest_of
 
 
 def planted() -> tuple[Canaries, str]:
@@ -51,3 +54,18 @@ def test_hashes_names_and_other_values_are_no_leaks() -> None:
     canaries, _ = planted()
     other = Canaries().plant("value")
     assert canaries.leaks({"log": f"shop {other} {base64.b64encode(other.encode()).decode()} 3f2a"}) == []
+
+
+@pytest.mark.parametrize("name", ["sha256", "sha1", "md5", "sha512"])
+def test_a_digest_that_lets_a_value_be_guessed_is_found(name: str) -> None:
+    canaries, canary = planted()
+    digest = hashlib.new(name, canary.encode()).digest()
+    for shown in (digest.hex(), digest.hex()[:12], base64.b64encode(digest).decode()):
+        assert canaries.guesses({"status": f"hash: {shown}"}, "value")
+    assert canaries.guesses({"status": digest.hex()}, "other") == []
+
+
+def test_the_digest_of_the_merge_base_is_found_and_a_keyed_one_is_not() -> None:
+    canaries, canary = planted()
+    assert canaries.guesses({"base": digest_of(canary.encode()).hex()}, "value")
+    assert canaries.guesses({"base": seal_of(b"k" * 32, "uid").digest(canary.encode()).hex()}, "value") == []

@@ -66,7 +66,7 @@ async def _act(
         return None
     sync, plan = await make_fresh_plan(api, raw, arguments)
     check_plan(sync, plan, pending)
-    return held(plan)
+    return held(plan, sync.target)
 
 
 async def _look(api: KubeClient, raw: Manifest) -> Progress:
@@ -99,6 +99,8 @@ def check_plan(sync: ValidatedSync, plan: Plan, pending: Pending) -> None:
     """Refuse to show another plan than the one that an approval would let run; a dry run's is more than what waits."""
     if sync.mode is Mode.ACTIVE and (plan.pending is None or plan.pending.hash != pending.hash):
         message = f"both sides are not as they were when the operator reported plan {pending.hash}; try again"
+        if sync.target.end.is_secret:
+            message += ", as somebody who may read the operator's Secret with the key of its hashes (...-hash-key)"
         raise InvalidError((FieldError(sync.name, message),))
 
 

@@ -64,7 +64,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     async with connect(arguments) as api:
         raw = await fetch(api, CONFIG_SYNCS, namespace_of(arguments), arguments.sync)
         sync, plan = await make_fresh_plan(api, raw, arguments)
-    found = differences(plan, sync.mode, sync.status)
+    found = differences(plan, sync.mode, sync.status, sync.target)
     znodes = znodes_of(plan, sync) if arguments.keys else ()
     if wants_json(arguments):
         keys = {"keys": [{"key": key, "znode": znode} for key, znode in znodes]} if arguments.keys else {}

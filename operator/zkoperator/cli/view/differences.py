@@ -12,19 +12,24 @@ from zkoperator.api.sync import ConfigSyncStatus, Mode
 from zkoperator.cli.view.summary import condition_of
 from zkoperator.cli.view.terminal import Colour, Style, printable, table
 from zkoperator.mirror.model.decision import Action, Decision, short_hash
+from zkoperator.mirror.model.ends.config_map import CONFIG_MAP_END
 from zkoperator.mirror.model.names import zxid_text
 from zkoperator.mirror.plan.plan import Plan
-from zkoperator.mirror.validate import ValidatedSync
+from zkoperator.mirror.validate import Target, ValidatedSync
 from zkoperator.zk.paths import join
 
 _CONFLICT: Final = "conflict"
+_SOME_CONFIG_MAP: Final = Target(CONFIG_MAP_END, "")
 _FLAPPING: Final = "held for a while: both sides keep reverting one another"
 _NOTHING_TO_ADD: Final = (SyncReason.SYNCING, SyncReason.PAUSED, SyncReason.DRY_RUN)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One key that differs. The hash of a side without the key is ""; `held` means that it waits for an approval."""
+    """One key that differs. The hash of a side without the key is ""; `held` means that it waits for an approval.
+
+    Nothing is shown of the values of a Secret, not even hashes.
+    """
 
     key: str
     path: str
@@ -70,15 +75,15 @@ class Differences:
         return {**whole, "differences": items, "problems": list(self.problems), "notes": list(self.notes)}
 
 
-def differences(plan: Plan, mode: Mode, status: ConfigSyncStatus) -> Differences:
+def differences(plan: Plan, mode: Mode, status: ConfigSyncStatus, target: Target = _SOME_CONFIG_MAP) -> Differences:
     """Return what the plan of a pass in mode Active would change."""
     carried = [item for item in plan.carried if item.action in _ARROWS]
     pending, is_known = plan.pending, plan.zxid > 0
-    waits = f"{_count(plan)} wait for approval (plan {pending.hash})" if pending is not None else ""
+    waits = f"{_count(plan)} wait for approval{_named(pending.hash, target)}" if pending is not None else ""
     return Differences(
         zxid=zxid_text(plan.zxid) if is_known else "",
         equal=plan.keys - sum(not item.is_deletion for item in carried) if is_known else None,
-        differences=tuple(sorted(_found(plan), key=lambda item: item.key)),
+        differences=tuple(sorted(_found(plan, target), key=lambda item: item.key)),
         problems=tuple(f"{problem.name}: {problem.message}" for problem in plan.problems),
         held=waits,
         stopped=f"{plan.stop}: {plan.message}" if plan.stop is not None else "",
@@ -86,19 +91,26 @@ def differences(plan: Plan, mode: Mode, status: ConfigSyncStatus) -> Differences
     )
 
 
-def held(plan: Plan) -> tuple[Difference, ...]:
+def held(plan: Plan, target: Target = _SOME_CONFIG_MAP) -> tuple[Difference, ...]:
     """Return the changes that wait for an approval."""
     return tuple(
-        _difference(item, f"{_verb(item)}, once approved", held=True) for item in plan.held if item.action in _ARROWS
+        _difference(item, f"{_verb(item, target)}, once approved", target, held=True)
+        for item in plan.held
+        if item.action in _ARROWS
     )
 
 
-def _found(plan: Plan) -> Iterator[Difference]:
-    yield from (_difference(item, _verb(item)) for item in plan.carried if item.action in _ARROWS)
-    yield from held(plan)
+def _found(plan: Plan, target: Target) -> Iterator[Difference]:
+    yield from (_difference(item, _verb(item, target), target) for item in plan.carried if item.action in _ARROWS)
+    yield from held(plan, target)
     conflicts = {*plan.conflicts, *(item for item in plan.held if item.action is Action.CONFLICT)}
-    yield from (_difference(item, _CONFLICT) for item in conflicts)
-    yield from (_difference(item, _FLAPPING) for item in plan.flapping)
+    yield from (_difference(item, _CONFLICT, target) for item in conflicts)
+    yield from (_difference(item, _FLAPPING, target) for item in plan.flapping)
+
+
+def _named(plan_hash: str, target: Target) -> str:
+    """Return the name of the plan; that of a Secret is made with the installation's key, which may be unknown here."""
+    return "" if target.end.is_secret else f" (plan {plan_hash})"
 
 
 def _count(plan: Plan) -> str:
@@ -182,9 +194,9 @@ def _colour(item: Difference) -> Colour | None:
     return Colour.WAITING if item.held or item.action == _FLAPPING else None
 
 
-def _verb(item: Decision) -> str:
+def _verb(item: Decision, target: Target) -> str:
     if item.action is Action.TO_CONFIG_MAP:
-        return f"{_change(item.zookeeper, item.config_map)} in the ConfigMap"
+        return f"{_change(item.zookeeper, item.config_map)} in the {target.kind}"
     return f"{_change(item.config_map, item.zookeeper)} in ZooKeeper"
 
 
@@ -194,5 +206,10 @@ def _change(source: bytes | None, target: bytes | None) -> str:
     return "create" if target is None else "change"
 
 
-def _difference(item: Decision, action: str, *, held: bool = False) -> Difference:
-    return Difference(item.key, item.path, action, short_hash(item.zookeeper), short_hash(item.config_map), held)
+def _difference(item: Decision, action: str, target: Target, *, held: bool = False) -> Difference:
+    zookeeper, config_map = (_shown(digest, target) for digest in (item.zookeeper, item.config_map))
+    return Difference(item.key, item.path, action, zookeeper, config_map, held)
+
+
+def _shown(digest: bytes | None, target: Target) -> str:
+    return "(secret)" if target.end.is_secret and digest is not None else short_hash(digest)

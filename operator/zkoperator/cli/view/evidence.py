@@ -23,6 +23,7 @@ from zkoperator.kube.port import (
     Manifest,
     Resource,
 )
+from zkoperator.mirror.validate import target_of
 
 _CHILDREN = (*dict.fromkeys(child.resource for child in Child), PODS, PERSISTENT_VOLUME_CLAIMS)
 T = TypeVar("T")
@@ -116,10 +117,13 @@ class Collector:
             self._found.files[f"{folder}{pod}.log"] = scrubbed(text)
 
     async def _targets(self) -> None:
-        """Add the ConfigMaps of the ConfigSyncs: the names and sizes of their keys."""
+        """Add the ConfigMaps of the ConfigSyncs: the names and sizes of their keys. No Secret is read."""
         for raw in self._found.syncs:
-            named = (raw.get("status") or {}).get("configMap") or (raw["spec"].get("configMap") or {}).get("name")
-            read = self._api.get(CONFIG_MAPS, self._namespace, named or raw["metadata"]["name"])
+            resource, name = target_of(raw) or (CONFIG_MAPS, raw["metadata"]["name"])
+            if resource is not CONFIG_MAPS:
+                continue
+            named = (raw.get("status") or {}).get("configMap")
+            read = self._api.get(CONFIG_MAPS, self._namespace, named or name)
             if (target := await self._try(read)) is not None:
                 self._found.add("", CONFIG_MAPS, [target])
 

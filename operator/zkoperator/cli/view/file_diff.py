@@ -15,7 +15,7 @@ from zkoperator.cli.view.usage import FINDINGS, exit_status
 from zkoperator.errors import FieldError, InvalidError, ZkOperatorError
 from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi, Manifest, Resource
 from zkoperator.mirror.plan.plan import Plan
-from zkoperator.mirror.validate import ValidatedSync, config_map_name_of
+from zkoperator.mirror.validate import ValidatedSync, target_of
 
 FreshPlan = Callable[[KubeApi, Manifest], Awaitable[tuple[ValidatedSync, Plan]]]
 """Returns a ConfigSync, and what a pass would do with it now."""
@@ -100,7 +100,8 @@ class FileDiff:
     async def _compared(self, place: Place) -> Compared:
         _, namespace, name = place
         whole = Compared(namespace, name, is_new=place in self._new)
-        target = CONFIG_MAPS, namespace, config_map_name_of(self._proposed.get(place, {}))
+        resource, target_name = target_of(self._proposed.get(place, {})) or (CONFIG_MAPS, "")
+        target = resource, namespace, target_name
         findings = (*self._refused[place], *self._refused.get(target, ()))
         if findings:
             return replace(whole, findings=findings, status=FINDINGS)
@@ -108,9 +109,9 @@ class FileDiff:
             sync, plan = await self._make_plan(ProposedKube(self._api, self._proposed), self._proposed[place])
         except ZkOperatorError as error:
             return replace(whole, failure=_failure(error), status=exit_status(error))
-        found = differences(plan, sync.mode, sync.status)
+        found = differences(plan, sync.mode, sync.status, sync.target)
         if target in self._proposed:
-            note = f"ConfigMap {sync.config_map} is compared as {self._files[target]} would leave it"
+            note = f"{sync.target} is compared as {self._files[target]} would leave it"
             found = replace(found, notes=(*found.notes, note))
         return replace(whole, found=found, status=0 if found.is_equal else FINDINGS)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import Mode
+from zkoperator.cli.view.borrowed_key import BorrowedKey
 from zkoperator.cli.view.command_line import in_cluster, in_cluster_with_input
 from zkoperator.cli.view.connection import assumed_settings
 from zkoperator.cli.view.summary import condition_of
@@ -20,6 +21,7 @@ from zkoperator.mirror.observe.claimants import Claimants
 from zkoperator.mirror.observe.claims import rival_of
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.observer import Observer
+from zkoperator.mirror.observe.targets import GrantedSecrets, Targets
 from zkoperator.mirror.plan.plan import Plan, make_plan
 from zkoperator.mirror.settings import MirrorSettings
 from zkoperator.mirror.state import new_state
@@ -92,11 +94,13 @@ class _Look:
         self._changed = asyncio.Event()
         self.hosts: tuple[str, ...] = ()
         """The members of the ensemble, once they are known."""
+        secrets = GrantedSecrets(_NoStore(), BorrowedKey(api, sync.status.operator))
+        targets = Targets(_NoStore(), secrets, settings.retry_s)
         self._renderer = WorkerPool()
         self._observer = Observer(
             api,
             sessions,
-            _NoStore(),
+            targets,
             settings,
             MONOTONIC,
             lambda _: self._changed.set(),
@@ -151,7 +155,9 @@ class _Look:
 
 
 class _NoStore:
-    """A store that knows no ConfigMap, so that the observer reads it."""
+    """A store that knows no object, so that the observer reads it."""
+
+    synced = True
 
     def get(self, key: Key) -> Manifest | None:
         """Return None."""

@@ -48,7 +48,7 @@ def shared_findings(documents: Iterable[Document], namespace: str = "") -> tuple
     return (
         *_written_twice(ours, namespace),
         *_clusters_elsewhere(ours, namespace),
-        *_shared_config_maps(syncs),
+        *_shared_targets(syncs),
         *_shared_trees(syncs),
         *_shared_paths(ours, namespace),
     )
@@ -114,15 +114,16 @@ def _text_at(document: Document, path: Iterable[str]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _shared_config_maps(syncs: Iterable[_Sync]) -> Iterator[Finding]:
-    """A ConfigMap belongs to the one ConfigSync that its label names."""
+def _shared_targets(syncs: Iterable[_Sync]) -> Iterator[Finding]:
+    """A ConfigMap or Secret belongs to the one ConfigSync that its label names."""
     owners: dict[tuple[str, str], _Sync] = {}
     for item in syncs:
-        target = item.sync.namespace, item.sync.config_map
+        target = item.sync.namespace, str(item.sync.target)
         owner = owners.setdefault(target, item)
         if not _is_same_object(owner, item):
-            message = f"{owner.shown} has ConfigMap {item.sync.config_map} already; name another one"
-            yield finding(item.document, FieldError("spec.configMap.name", message))
+            message = f"{owner.shown} has {item.sync.target} already; name another one"
+            side = "secret" if item.sync.target.end.is_secret else "configMap"
+            yield finding(item.document, FieldError(f"spec.{side}.name", message))
 
 
 def _shared_trees(syncs: Iterable[_Sync]) -> Iterator[Finding]:

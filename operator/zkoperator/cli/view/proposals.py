@@ -20,7 +20,9 @@ _PARTS: Final = ("data", "binaryData")
 Keeps = Callable[[ConfigSync, ConfigSync], bool]
 _UNCHANGEABLE: Final[tuple[tuple[str, Keeps], ...]] = (
     ("spec.zookeeper.path", lambda old, new: old.spec.zookeeper.path == new.spec.zookeeper.path),
-    ("spec.configMap.name", lambda old, new: _pushes(new) or old.config_map_name == new.config_map_name),
+    ("spec.configMap.name", lambda old, new: _has_secret(new) or _keeps_target(old, new)),
+    ("spec.secret.name", lambda old, new: not _has_secret(new) or _keeps_target(old, new)),
+    ("spec.secret", lambda old, new: _has_secret(old) is _has_secret(new)),
     ("spec.template", lambda old, new: (old.spec.template is None) is (new.spec.template is None)),
     ("spec.format", lambda old, new: old.spec.format == new.spec.format),
     (
@@ -37,6 +39,14 @@ _UNCHANGEABLE: Final[tuple[tuple[str, Keeps], ...]] = (
 
 def _pushes(sync: ConfigSync) -> bool:
     return sync.spec.direction is Direction.CONFIG_MAP_TO_ZOOKEEPER
+
+
+def _has_secret(sync: ConfigSync) -> bool:
+    return sync.spec.secret is not None
+
+
+def _keeps_target(old: ConfigSync, new: ConfigSync) -> bool:
+    return _pushes(new) or _has_secret(old) is not _has_secret(new) or old.target_name == new.target_name
 
 
 def _nests(sync: ConfigSync) -> bool:

@@ -12,6 +12,8 @@ from zkoperator.api.parse import parse
 from zkoperator.api.reasons import ClusterCondition, SyncCondition
 from zkoperator.api.sync import ConfigSyncStatus, Conflict, Pending
 from zkoperator.api.tls import TlsStatus
+from zkoperator.kube.port import CONFIG_MAPS
+from zkoperator.mirror.validate import target_of
 
 S = TypeVar("S", bound=Model)
 
@@ -54,6 +56,7 @@ class SyncSummary(Summary):
 
     path: str
     config_map: str
+    secret: str
     direction: str
     keys: int
     zxid: str
@@ -99,10 +102,12 @@ def sync_summary(raw: Mapping[str, Any]) -> SyncSummary:
     """Return the summary of a ConfigSync."""
     status = _status(ConfigSyncStatus, raw)
     spec = raw.get("spec") or {}
+    resource, name = target_of(raw) or (CONFIG_MAPS, "")
     return SyncSummary(
         **_common(raw, condition_of(status.conditions, SyncCondition.READY), status.observed_generation),
         path=_paths(spec.get("zookeeper") or {}),
-        config_map=status.config_map or str((spec.get("configMap") or {}).get("name") or raw["metadata"]["name"]),
+        config_map=status.config_map or name if resource is CONFIG_MAPS else "",
+        secret=status.secret or name if resource is not CONFIG_MAPS else "",
         direction=str(spec.get("direction", "")),
         keys=status.keys,
         zxid=status.zxid,

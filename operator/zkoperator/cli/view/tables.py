@@ -38,7 +38,7 @@ def sync_table(summaries: Iterable[SyncSummary], style: Style, *, namespaced: bo
             _state(summary, style),
             printable(summary.path),
             _ARROWS.get(summary.direction, "?"),
-            summary.config_map,
+            summary.config_map or f"secret {summary.secret}",
             str(summary.keys),
             summary.reason,
             printable(summary.message) if summary.healthy is not True else "",
@@ -95,7 +95,7 @@ def sync_detail(summary: SyncSummary, style: Style, now: datetime) -> str:
     head = f"{title}  {_state(summary, style)}"
     facts = [
         ("znodes", printable(summary.path)),
-        ("configmap", summary.config_map),
+        ("secret", summary.secret) if summary.secret else ("configmap", summary.config_map),
         ("direction", summary.direction),
         ("state", f"{summary.keys} keys equal at zxid {summary.zxid or '-'}"),
     ]

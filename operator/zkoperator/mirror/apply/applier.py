@@ -14,7 +14,7 @@ from zkoperator.errors import (
     UnknownOutcomeError,
     ZkOperatorError,
 )
-from zkoperator.kube.port import CONFIG_MAPS, KubeApi, Manifest
+from zkoperator.kube.port import KubeApi, Manifest
 from zkoperator.mirror.apply.claims import release, release_claim, take_ledger
 from zkoperator.mirror.apply.inheritance import AclHiddenError, ParentGoneError, with_inherited_acls
 from zkoperator.mirror.model.decision import Problem
@@ -147,8 +147,8 @@ class Applier:
             written = await self._send(step, values, sync, sides)
         except TooLargeError as error:
             sides.config_map.not_written(carried)
-            self._leave_largest_out(step, sides, error)
-            raise ConflictError("the ConfigMap would be too large") from error
+            self._leave_largest_out(step, sync, sides, error)
+            raise ConflictError(f"the {sync.target.kind} would be too large") from error
         except ConflictError:
             sides.config_map.not_written(carried)
             sides.config_map.doubt()
@@ -159,7 +159,7 @@ class Applier:
         if written is None:
             sides.config_map.not_written(carried)
             sides.config_map.doubt()
-            raise ConflictError("the ConfigMap is gone")
+            raise ConflictError(f"the {sync.target.kind} is gone")
         over = step.resource_version if isinstance(step, WriteConfigMap) else ""
         sides.config_map.wrote(over, written, self._clock.now_s())
 
@@ -173,13 +173,12 @@ class Applier:
         binary = sides.config_map.binary_keys()
         if sync.format is not None:
             step, values, binary = self._in_file(step, values, sync.format, sides)
-        self._meter.requested("configmap")
+        end, name = sync.target.end, sync.target.name
+        self._meter.requested(end.resource.kind.lower())
         if isinstance(step, CreateConfigMap):
-            return await self._api.create(CONFIG_MAPS, sync.namespace, manifest(step, values, sync.name))
-        patch = merge_patch(step, values, binary)
-        return await self._api.patch(
-            CONFIG_MAPS, sync.namespace, sync.config_map, patch, resource_version=step.resource_version
-        )
+            return await self._api.create(end.resource, sync.namespace, manifest(step, values, end, sync.name))
+        patch = merge_patch(step, values, end, binary)
+        return await self._api.patch(end.resource, sync.namespace, name, patch, resource_version=step.resource_version)
 
     def _in_file(
         self, step: ConfigMapStep, values: Mapping[str, bytes], given: FileFormat, sides: BothSides
@@ -187,7 +186,7 @@ class Applier:
         """Return the step that writes the whole file, over the very version that was merged."""
         view = sides.config_map.view(step.resource_version) if isinstance(step, WriteConfigMap) else FileView({})
         if view is None:
-            raise ConflictError("the ConfigMap changed meanwhile")
+            raise ConflictError("the file changed meanwhile")
         unfit = {key: why for key in step.puts if (why := given.problem_of(key, values[key]))}
         for key, why in unfit.items():
             until_s = self._clock.now_s() + self._settings.reread_s
@@ -199,12 +198,15 @@ class Applier:
             raise TooLargeError((FieldError(given.key, f"has more than {VALUES_LIMIT} bytes with what is beside it"),))
         return whole, written, {given.key: view.is_binary}
 
-    def _leave_largest_out(self, step: ConfigMapStep, sides: BothSides, error: TooLargeError) -> None:
+    def _leave_largest_out(
+        self, step: ConfigMapStep, sync: ValidatedSync, sides: BothSides, error: TooLargeError
+    ) -> None:
         """Leave out the largest key. The exact limit is not known, so each pass leaves out one more key."""
         if not step.puts:
             raise error
         key = max(step.puts, key=lambda key: (step.puts[key].data_length, key))
-        message = "the API server refuses a ConfigMap that has it: too large; make it smaller or exclude it"
+        kind = sync.target.kind
+        message = f"the API server refuses a {kind} that has it: too large; make it smaller or exclude it"
         sides.backlog.unfit.note(
             Problem(SyncReason.TOO_LARGE, key, message), self._clock.now_s() + self._settings.reread_s
         )

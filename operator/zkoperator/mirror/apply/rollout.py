@@ -129,7 +129,7 @@ class Restarter:
                 if await self._api.patch(kind, sync.namespace, workload.name, patch) is None:
                     return failed(SyncReason.WORKLOAD_NOT_FOUND)
                 reason = SyncReason.ROLLED_OUT
-                note = f"{workload.kind} {workload.name} restarts with the content of ConfigMap {sync.config_map}"
+                note = f"{workload.kind} {workload.name} restarts with the content of {sync.target}"
                 await self._emit_event(resource, "RolledOut", note, "Rollout")
         except NoSuchKindError:
             return failed(SyncReason.KIND_NOT_SERVED)

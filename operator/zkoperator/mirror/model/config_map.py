@@ -1,4 +1,4 @@
-"""The content of a ConfigMap for the merge: digests instead of values, and its owner. Pure."""
+"""The content of a ConfigMap or Secret for the merge: digests instead of values, and its owner. Pure."""
 
 import json
 import sys
@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from zkoperator.kube.port import Manifest
 from zkoperator.mirror.model.decoration import marks_of
+from zkoperator.mirror.model.ends.end import End
 from zkoperator.mirror.model.file_format import FileView
-from zkoperator.mirror.model.keys import decode_binary, decode_text
 from zkoperator.mirror.model.names import BASE_ANNOTATION, INPUTS_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION
-from zkoperator.zk.snapshot import digest_of
+from zkoperator.zk.snapshot import Digest
 
 _DATA_FIELDS: Final = frozenset({"f:data", "f:binaryData"})
 
@@ -29,7 +29,8 @@ class Content:
     """One version of a ConfigMap. `base_text` is the raw annotation, "" when there is none; so are the other texts.
 
     `marks`: see `marks_of`. `flaw`: why the file that has the keys cannot be read, "" if it can or if there is none.
-    `beside_bytes`: bytes of values that are no keys of the operator, beside a file.
+    `beside_bytes`: bytes of values that are no keys of the operator, beside a file. `type`: that of a Secret.
+    `misfit`: see `End`.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Content:
     flaw: str = ""
     beside_bytes: int = 0
     inputs_text: str = ""
+    type: str = ""
+    misfit: str = ""
 
     @property
     def number(self) -> int:
@@ -53,8 +56,8 @@ class Content:
         return int(self.resource_version) if self.resource_version.isdecimal() else 0
 
 
-def content_of(config_map: Mapping[str, Any], view: FileView | None = None) -> Content:
-    """Read a ConfigMap's manifest. `view`: what it has in a file, where its keys are in one."""
+def content_of(config_map: Mapping[str, Any], end: End, digest: Digest, view: FileView | None = None) -> Content:
+    """Read a manifest. `digest` stands for its values; `view`: what it has in a file, where its keys are in one."""
     meta = config_map["metadata"]
     annotations: Mapping[str, str] = meta.get("annotations") or {}
     base_text, inputs_text = annotations.get(BASE_ANNOTATION, ""), annotations.get(INPUTS_ANNOTATION, "")
@@ -63,7 +66,7 @@ def content_of(config_map: Mapping[str, Any], view: FileView | None = None) -> C
         name=meta["name"],
         uid=meta.get("uid", ""),
         resource_version=meta.get("resourceVersion", ""),
-        keys=_keys_of(config_map) if view is None else _keys_in(view),
+        keys=_keys_of(config_map, end, digest) if view is None else _keys_in(view, digest),
         base_text=base_text,
         annotation_bytes=all_bytes - len(base_text) - len(inputs_text),
         label=(meta.get("labels") or {}).get(SYNC_LABEL),
@@ -74,6 +77,8 @@ def content_of(config_map: Mapping[str, Any], view: FileView | None = None) -> C
         flaw=view.flaw if view is not None else "",
         beside_bytes=view.beside_bytes if view is not None else 0,
         inputs_text=inputs_text,
+        type=end.type_of(config_map),
+        misfit=end.misfit(config_map),
     )
 
 
@@ -139,19 +144,12 @@ def _managed_fields(config_map: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(entries, key=lambda item: str(item.get("time", "")))
 
 
-def _keys_of(config_map: Mapping[str, Any]) -> dict[str, Held]:
-    keys: dict[str, Held] = {}
-    for key, text in (config_map.get("data") or {}).items():
-        value = decode_text(text)
-        keys[key] = Held(digest_of(value), len(value), binary=False)
-    for key, text in (config_map.get("binaryData") or {}).items():
-        value = decode_binary(text)
-        keys[key] = Held(digest_of(value), len(value), binary=True)
-    return keys
+def _keys_of(config_map: Mapping[str, Any], end: End, digest: Digest) -> dict[str, Held]:
+    return {key: Held(digest(value), len(value), is_binary) for key, value, is_binary in end.entries(config_map)}
 
 
-def _keys_in(view: FileView) -> dict[str, Held]:
-    return {key: Held(digest_of(value), len(value), binary=False) for key, value in view.values.items()}
+def _keys_in(view: FileView, digest: Digest) -> dict[str, Held]:
+    return {key: Held(digest(value), len(value), binary=False) for key, value in view.values.items()}
 
 
 def _controller(meta: Mapping[str, Any]) -> str | None:

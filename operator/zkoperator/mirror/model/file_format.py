@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from zkoperator.api.sync_format import FormatType
+from zkoperator.mirror.model.ends.end import End
 from zkoperator.mirror.model.formats import dotenv_text, json_text, properties_text, yaml_text
 from zkoperator.mirror.model.formats.text import BadTextError, refuse
-from zkoperator.mirror.model.keys import decode_binary
 
 _LONGEST_FLAW: Final = 300
 _NO_TEXT: Final = "its value is no UTF-8 text"
@@ -98,15 +98,13 @@ class FileView(NamedTuple):
     beside_bytes: int = 0
 
 
-def view_of(config_map: Mapping[str, Any], given: FileFormat) -> FileView:
-    """Return what the ConfigMap has in the file. Other keys of the ConfigMap are not the operator's."""
-    data, binary = config_map.get("data") or {}, config_map.get("binaryData") or {}
-    beside = sum(len(text.encode()) for key, text in data.items() if key != given.key)
-    beside += sum(len(text) * 3 // 4 for key, text in binary.items() if key != given.key)
-    is_binary = given.key in binary
+def view_of(config_map: Mapping[str, Any], end: End, given: FileFormat) -> FileView:
+    """Return what the ConfigMap or Secret has in the file. Other keys are not the operator's."""
+    entries = {entry.key: entry for entry in end.entries(config_map)}
+    file = entries.pop(given.key, None)
+    beside, is_binary = sum(len(entry.value) for entry in entries.values()), file is not None and file.is_binary
     try:
-        text = _text(decode_binary(binary[given.key])) if is_binary else data.get(given.key, "")
-        values = given.parse(text)
+        values = given.parse(_text(file.value) if file is not None else "")
     except BadTextError as error:
         return FileView({}, str(error)[:_LONGEST_FLAW], is_binary, beside)
     return FileView({key: value.encode() for key, value in values.items()}, "", is_binary, beside)

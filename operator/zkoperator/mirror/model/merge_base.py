@@ -64,6 +64,7 @@ class Base:
             several subtrees, `path` has all paths, one a line.
         naming: how the keys are named.
         paths: key -> its path, for keys from which the path does not follow.
+        seal: names the key with which the digests were made, "" for plain ones; see `Seal`.
     """
 
     sync_uid: str
@@ -81,6 +82,7 @@ class Base:
     ephemeral: frozenset[str] = frozenset()
     naming: Naming = PLAIN
     paths: Mapping[str, str] = field(default_factory=dict)
+    seal: str = ""
 
     @property
     def root_czxid(self) -> int:
@@ -135,6 +137,8 @@ def _further_head(base: Base) -> dict[str, Any]:
     head: dict[str, Any] = {}
     if base.roots not in ({}, {base.path: frozenset({base.root_czxid})}):
         head["roots"] = {path: sorted(proofs) for path, proofs in sorted(base.roots.items())}
+    if base.seal:
+        head["seal"] = base.seal
     if len(base.held_roots) > 1:
         head["held_roots"] = sorted(base.held_roots)
     if not base.naming.is_plain:
@@ -210,6 +214,7 @@ def _unpack(packed: bytes) -> Base | None:
         ephemeral=frozenset(head.get("ephemeral", ())) or _NONE,
         naming=naming,
         paths=_paths(head, naming, keys),
+        seal=str(head.get("seal", "")),
     )
 
 

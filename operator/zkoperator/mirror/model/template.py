@@ -14,7 +14,7 @@ from zkoperator.mirror.model.merge_base import Base, encode_base, short
 from zkoperator.mirror.model.naming import PLAIN
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes, is_empty_parent, is_session_owned
 from zkoperator.mirror.model.selection import Selection
-from zkoperator.zk.snapshot import Snapshot, Znode, digest_of
+from zkoperator.zk.snapshot import Digest, Snapshot, Znode
 
 FILES_ROOT: Final = "/files"
 """Stands for the root of the files: their names are those of no znodes."""
@@ -79,12 +79,15 @@ class Rendering:
     inputs: Mapping[str, Znode]
     files: Mapping[str, bytes]
 
-    def selected(self) -> SelectedZnodes:
-        """Return the files as the planner sees znodes. Nothing of the subtree is a file, so none of it is unknown."""
+    def selected(self, digest: Digest) -> SelectedZnodes:
+        """Return the files as the planner sees znodes, with digests of their contents.
+
+        Nothing of the subtree is a file, so none of it is unknown.
+        """
         newest = max((znode.mzxid for znode in self.inputs.values()), default=0)
         return SelectedZnodes(
             replace(self.snapshot, unreadable=frozenset()),
-            {name: _znode_of(data, newest) for name, data in self.files.items()},
+            {name: _znode_of(data, newest, digest) for name, data in self.files.items()},
             dict.fromkeys(self.files, ""),
         )
 
@@ -100,8 +103,8 @@ class Rendering:
         )
 
 
-def _znode_of(data: bytes, mzxid: int) -> Znode:
-    return Znode(digest_of(data), data, mzxid, mzxid, mzxid, 0, 0, 0, len(data))
+def _znode_of(data: bytes, mzxid: int, digest: Digest) -> Znode:
+    return Znode(digest(data), data, mzxid, mzxid, mzxid, 0, 0, 0, len(data))
 
 
 def _path_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The newest known version of a ConfigMap: the informer's, unless this process has read or written a later one. Pure.
+"""The newest known version of a ConfigMap or Secret: the informer's, or a later one that this process knows. Pure.
 
 Every write is conditional, so it replaces exactly one known version. An informer that still has a replaced version is
 late. When versions are numbers, a lower number is late too. This is only a hint that avoids conflicts; no write relies
@@ -11,12 +11,15 @@ from functools import partial
 from typing import Any
 
 from zkoperator.mirror.model.config_map import Content, content_of
+from zkoperator.mirror.model.ends.config_map import CONFIG_MAP_END
 from zkoperator.mirror.model.file_format import FileFormat, FileView, view_of
-from zkoperator.mirror.model.keys import decode_binary, decode_text
 from zkoperator.mirror.model.merge_base import Base, decode_base
 from zkoperator.mirror.model.names import BASE_ANNOTATION
+from zkoperator.mirror.model.seal import PLAIN_SEAL, Seal
+from zkoperator.mirror.validate import Target
 
 _MAX_AGE_S = 60.0
+_NO_TARGET = Target(CONFIG_MAP_END, "")
 
 
 @dataclass(slots=True)
@@ -30,21 +33,23 @@ class ConfigMapCache:
     _base: tuple[str, Base | None] = ("", None)
     _view: FileView | None = None
     """What the version of `_content` has in the file, where there is one."""
-    _name: str = ""
+    _target: Target = _NO_TARGET
     _format: FileFormat | None = None
+    _seal: Seal = PLAIN_SEAL
     _carried: str = ""
     must_read: bool = False
     deleted_s: float | None = None
     """Since when the ConfigMap has been gone, None while it exists."""
 
-    def is_named(self, name: str, given: FileFormat | None = None) -> None:
-        """Set the name of the ConfigMap and its format. A new one clears the versions. The last merge base stays valid.
+    def is_named(self, target: Target, given: FileFormat | None, seal: Seal) -> None:
+        """Set the target and its format. A new one clears the versions. The last merge base stays valid.
 
         The first version is read from the API server, because the first list of an informer may be late.
         """
-        if (name, given) != (self._name, self._format):
+        if (target, given, seal.id) != (self._target, self._format, self._seal.id):
             self.forget()
-            self._name, self._format, self._content, self.must_read = name, given, None, True
+            self._target, self._format, self._seal = target, given, seal
+            self._content, self.must_read = None, True
 
     def newest(self, stored: Mapping[str, Any] | None, now_s: float) -> Mapping[str, Any] | None:
         """Return the newest known manifest, None when no ConfigMap is known."""
@@ -87,14 +92,14 @@ class ConfigMapCache:
         version = manifest["metadata"].get("resourceVersion", "")
         known = self._content
         if known is None or known.resource_version != version or known.uid != manifest["metadata"].get("uid", ""):
-            self._view = view_of(manifest, self._format) if self._format is not None else None
-            known = self._content = content_of(manifest, self._view)
+            self._view = view_of(manifest, self._target.end, self._format) if self._format is not None else None
+            known = self._content = content_of(manifest, self._target.end, self._seal.digest, self._view)
         return known
 
     def reader(self, manifest: Mapping[str, Any]) -> Callable[[str], bytes]:
         """Return what returns the value of a key of this manifest."""
         self.content(manifest)
-        return partial(value_of, manifest) if self._view is None else self._view.values.__getitem__
+        return partial(self._target.end.value_of, manifest) if self._view is None else self._view.values.__getitem__
 
     def view(self, version: str) -> FileView | None:
         """Return what this version has in the file, None when another version was read last."""
@@ -131,16 +136,6 @@ class ConfigMapCache:
         if self._base[0] != text:
             self._base = (text, decode_base(text))
         return self._base[1]
-
-
-def value_of(manifest: Mapping[str, Any], key: str) -> bytes:
-    """Return one value of a ConfigMap.
-
-    Raises:
-        KeyError: the ConfigMap has no such key.
-    """
-    data = manifest.get("data") or {}
-    return decode_text(data[key]) if key in data else decode_binary((manifest.get("binaryData") or {})[key])
 
 
 def base_text_of(manifest: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from zkoperator.mirror.model.decision import Problem
 from zkoperator.mirror.model.ledger import Ledger
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.push_limits import PushLimits
+from zkoperator.mirror.model.seal import PLAIN_SEAL, Seal
 from zkoperator.mirror.model.template import Rendering
 from zkoperator.zk.snapshot import Snapshot
 
@@ -36,6 +37,7 @@ class Observed:
         contested: labels and annotations of the ConfigMap that are held for the same reason.
         rendering: the files that templates make of the snapshot, None without templates or where none can be made.
         common: what the pass before has made of the keys that are common.
+        seal: how the digests of values are made.
     """
 
     snapshot: Snapshot
@@ -56,3 +58,4 @@ class Observed:
     limits: PushLimits = field(default_factory=PushLimits)
     common: Common = NOTHING_COMMON
     rendering: Rendering | None = None
+    seal: Seal = PLAIN_SEAL

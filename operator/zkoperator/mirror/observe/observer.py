@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any
 
 from zkoperator.api.meta import Truth
 from zkoperator.api.reasons import SyncCondition, SyncReason
 from zkoperator.api.sync import Direction
-from zkoperator.kube.port import CONFIG_MAPS, CONFIG_SYNCS, KubeApi
+from zkoperator.kube.port import CONFIG_SYNCS, KubeApi
 from zkoperator.mirror.model.backlog import Backlog
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.merge_base import Base
@@ -18,14 +19,15 @@ from zkoperator.mirror.model.push_limits import limits_after
 from zkoperator.mirror.model.template import Rendering
 from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.observe.both_sides import BothSides
-from zkoperator.mirror.observe.config_map_cache import ConfigMapCache, value_of, version_of
+from zkoperator.mirror.observe.config_map_cache import ConfigMapCache, version_of
 from zkoperator.mirror.observe.ledger_cache import LedgerCache, needs_ledger, read_ledger
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.renderings import Renderings
 from zkoperator.mirror.observe.subscription import Subscriptions
 from zkoperator.mirror.observe.subtree import Sessions, Subtree
+from zkoperator.mirror.observe.targets import Targets
 from zkoperator.mirror.settings import MirrorSettings
-from zkoperator.mirror.validate import ValidatedSync, config_map_name_of
+from zkoperator.mirror.validate import ValidatedSync, target_of
 from zkoperator.runtime.clock import Clock
 from zkoperator.runtime.keys import Key
 from zkoperator.runtime.outcome import LookAgain
@@ -39,14 +41,8 @@ _GRACE_S = 3.0
 """The status does not show a lost connection that comes back within this time, in seconds."""
 _CATCH_UP_S = 1.0
 _BOTH = Direction.TWO_WAY
+_NO_VALUES: Mapping[str, bytes] = MappingProxyType({})
 _HELD = SyncCondition.DELETIONS_HELD
-
-
-class ConfigMaps(Protocol):
-    """The ConfigMaps with our label, as the informer has them."""
-
-    def get(self, key: Key) -> dict[str, Any] | None:
-        """Return the manifest, None when there is none."""
 
 
 class Observer:
@@ -56,7 +52,7 @@ class Observer:
         self,
         api: KubeApi,
         sessions: Sessions,
-        config_maps: ConfigMaps,
+        targets: Targets,
         settings: MirrorSettings,
         clock: Clock,
         wake: Callable[[Key], None],
@@ -64,7 +60,7 @@ class Observer:
         renderer: Renderer | None = None,
     ) -> None:
         self._api = api
-        self._config_maps = config_maps
+        self._targets = targets
         self._settings = settings
         self._clock = clock
         self._wake = wake
@@ -73,6 +69,10 @@ class Observer:
 
     async def observe(self, sync: ValidatedSync, sides: BothSides) -> Observed | Waiting:
         """Return both sides, or the reason why they are not known."""
+        seal = await self._targets.seal(sync)
+        if isinstance(seal, Waiting):
+            return seal
+        sides.seal = seal
         if (waiting := await self._subscriptions.follow(sync, sides)) is not None:
             return waiting
         subscription, ledger = sides.subscription, sides.ledger
@@ -85,14 +85,15 @@ class Observer:
             # Another process may have written the ledger while there was no connection.
             ledger.forget()
             ledger.losses = subtree.losses
-        manifest = await self.config_map(sync, sides.config_map)
+        manifest = await self.config_map(sync, sides)
         if (wait_s := self._creation_wait_s(manifest, sync, sides.config_map)) > 0:
-            message = "the ConfigMap was deleted; it is created again from the znodes unless somebody else does so now"
+            kind = sync.target.kind
+            message = f"the {kind} was deleted; it is created again from the znodes unless somebody else does so now"
             return Waiting(SyncReason.SYNCING, message, LookAgain(wait_s))
         base = _base_of(manifest, sides.config_map) or sides.config_map.carried()
         await _read_ledger(sync, ledger, subtree.zk, base)
         if _is_older_than_the_push(manifest, sides):
-            manifest = await self._read_config_map(sync, sides.config_map, self._stored(sync))
+            manifest = await self._read_config_map(sync, sides.config_map, self._targets.stored(sync))
             if _is_older_than_the_push(manifest, sides):
                 _void_entries(manifest, ledger)
         least_zxid = _least_zxid(sync, manifest, sides.config_map)
@@ -141,7 +142,9 @@ class Observer:
         if content is None or content.label in (None, "", sync.name):
             return False
         owner = await self._api.get(CONFIG_SYNCS, sync.namespace, str(content.label))
-        return owner is None or config_map_name_of(owner) not in ("", sync.config_map)
+        if owner is None:
+            return True
+        return target_of(owner) not in (None, (sync.target.end.resource, sync.target.name))
 
     async def _observed(
         self, subtree: Subtree, snapshot: Snapshot, manifest: Mapping[str, Any] | None, sides: BothSides
@@ -152,7 +155,7 @@ class Observer:
             content=sides.config_map.content(manifest) if manifest is not None else None,
             base=_base_of(manifest, sides.config_map),
             carried=sides.config_map.carried(),
-            value_of=sides.config_map.reader(manifest) if manifest is not None else partial(value_of, {}),
+            value_of=sides.config_map.reader(manifest) if manifest is not None else _NO_VALUES.__getitem__,
             ledger=ledger.ledger,
             ledger_is_mine=ledger.is_mine,
             claimed_by=ledger.claimed_by if ledger.claimed_until_s > now_s else "",
@@ -161,27 +164,25 @@ class Observer:
             flapping=backlog.flaps.held(now_s),
             contested=backlog.restored.held(now_s),
             common=sides.common,
+            seal=sides.seal,
             refused=backlog.refused.at(now_s),
             unfit=backlog.unfit.at(now_s),
             limits=limits_after(backlog.push_failures, kept=frozenset(backlog.kept.at(now_s))),
         )
 
-    async def config_map(self, sync: ValidatedSync, cache: ConfigMapCache) -> Mapping[str, Any] | None:
-        """Return the newest known ConfigMap. One without our label is not in the store and is read."""
-        cache.is_named(sync.config_map, sync.format)
-        stored = self._stored(sync)
+    async def config_map(self, sync: ValidatedSync, sides: BothSides) -> Mapping[str, Any] | None:
+        """Return the newest known ConfigMap or Secret. One without our label is not in the store and is read."""
+        cache, stored = sides.config_map, self._targets.stored(sync)
+        cache.is_named(sync.target, sync.format, sides.seal)
         known = cache.newest(stored, self._clock.now_s())
         if known is not None and not cache.must_read:
             return known
         return await self._read_config_map(sync, cache, stored)
 
-    def _stored(self, sync: ValidatedSync) -> Mapping[str, Any] | None:
-        return self._config_maps.get(Key(sync.namespace, sync.config_map))
-
     async def _read_config_map(
         self, sync: ValidatedSync, cache: ConfigMapCache, stored: Mapping[str, Any] | None
     ) -> Mapping[str, Any] | None:
-        read = await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
+        read = await self._api.get(sync.target.end.resource, sync.namespace, sync.target.name)
         if read is not None and stored is not None:
             cache.wrote(version_of(stored), read, self._clock.now_s())
         else:

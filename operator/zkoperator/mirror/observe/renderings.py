@@ -27,7 +27,7 @@ from zkoperator.zk.snapshot import Snapshot, Znode
 
 INPUT_BYTES: Final = 4 * 1024 * 1024
 """Most bytes of values that a template sees."""
-_KEEPS: Final = "nothing is written until it renders; the ConfigMap keeps what was rendered last"
+_KEEPS: Final = "nothing is written until it renders; what was rendered last stays"
 
 
 class Renderings:

@@ -122,7 +122,7 @@ class Subscriptions:
         permits = self._permits.setdefault(zk, ReadPermits(self._settings.tree_reads))
         wake = partial(self._wake, Key(sync.namespace, sync.name))
         state = sides.subscription
-        state.subtree = Subtree(endpoint, zk, permits, self._limits, wake, timer)
+        state.subtree = Subtree(endpoint, zk, permits, self._limits, wake, timer, sides.seal.digest)
         state.source = sync.source
         state.endpoint_s = state.verified_s = state.unreadable_verified_s = self._clock.now_s()
         state.is_refused = False

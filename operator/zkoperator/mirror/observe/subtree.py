@@ -16,7 +16,7 @@ from zkoperator.mirror.model.names import RESERVED_NAMES
 from zkoperator.mirror.observe.read_timer import ReadTimer
 from zkoperator.zk.port import ClientTls, ConnectionState, Credential, Zk
 from zkoperator.zk.read_permits import ReadPermits
-from zkoperator.zk.snapshot import Snapshot, composed, is_at_or_below
+from zkoperator.zk.snapshot import Digest, Snapshot, composed, digest_of, is_at_or_below
 from zkoperator.zk.snapshot_builder import SubtreeLimits
 from zkoperator.zk.subtree_feed import SubtreeFeed
 from zkoperator.zk.verification import verify, verify_at
@@ -56,6 +56,7 @@ class Subtree:
         limits: a larger subtree is not followed, nor are several that are larger together.
         on_change: called when there is a new snapshot, when the snapshot is lost, and when there will never be one.
         timer: measures how long reads take and how long changes wait.
+        digest: stands for the values.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Subtree:
         limits: SubtreeLimits,
         on_change: Callable[[], None],
         timer: ReadTimer,
+        digest: Digest = digest_of,
     ) -> None:
         self.endpoint = endpoint
         self.zk = zk
@@ -75,7 +77,7 @@ class Subtree:
         self.losses = 0
         """How often the snapshot was lost with the connection."""
         self._on_change = on_change
-        self._limits = limits
+        self._limits, self._digest = limits, digest
         self._parts: tuple[Snapshot, ...] = ()
         self._whole: Snapshot | None = None
         self._feeds = {root: self._feed(root, permits) for root in endpoint.roots}
@@ -85,8 +87,15 @@ class Subtree:
 
     def _feed(self, root: str, permits: ReadPermits) -> SubtreeFeed:
         left_out = RESERVED_NAMES if root == "/" else frozenset[str]()
-        changed = partial(self._changed, root)
-        return SubtreeFeed(self.zk, root, on_change=changed, permits=permits, limits=self._limits, left_out=left_out)
+        return SubtreeFeed(
+            self.zk,
+            root,
+            on_change=partial(self._changed, root),
+            permits=permits,
+            limits=self._limits,
+            left_out=left_out,
+            digest=self._digest,
+        )
 
     @property
     def is_connected(self) -> bool:

@@ -9,13 +9,13 @@ from zkoperator.mirror.validate import ValidatedSync
 
 
 def missing_source(sync: ValidatedSync, observed: Observed) -> Refusal | None:
-    """The operator does not create a ConfigMap that is the source: it does not know the content."""
+    """The operator does not create a target that is the source: it does not know the content."""
     if observed.content is not None or sync.rules.pulls:
         return None
-    name, label = sync.config_map, f"{SYNC_LABEL}={sync.name}"
+    label = f"{SYNC_LABEL}={sync.name}"
     message = (
-        f"ConfigMap {name} does not exist, and is the source; nothing is deleted or written until somebody creates "
-        f"it, with the label {label}"
+        f"{sync.target} does not exist, and is the source; nothing is deleted or written until somebody creates it, "
+        f"with the label {label}"
     )
     return SyncReason.SOURCE_MISSING, message
 

@@ -7,7 +7,6 @@ from zkoperator.mirror.model.naming import INDEX_KEY, is_short
 from zkoperator.mirror.model.selected_znodes import SelectedZnodes
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.zk.paths import join
-from zkoperator.zk.snapshot import digest_of
 
 
 def index_change(
@@ -30,7 +29,7 @@ def index_change(
         was_ours = before is not None and any(map(is_short, before.paths))
         return {INDEX_KEY: None} if held is not None and was_ours else {}
     text = "".join(_line(key, path, selected.snapshot.root) for key, path in paths.items()).encode()
-    return {} if held is not None and held.digest == digest_of(text) else {INDEX_KEY: text}
+    return {} if held is not None and held.digest == observed.seal.digest(text) else {INDEX_KEY: text}
 
 
 def index_bytes(key: str, selected: SelectedZnodes) -> int:

@@ -25,7 +25,7 @@ def selected_of(sync: ValidatedSync, observed: Observed) -> SelectedZnodes:
         return select_znodes(observed.snapshot, sync.selection, ephemerals=sync.ephemerals)
     if observed.rendering is None:
         return SelectedZnodes(observed.snapshot, {}, {})
-    return observed.rendering.selected()
+    return observed.rendering.selected(observed.seal.digest)
 
 
 def inputs_before(sync: ValidatedSync, observed: Observed) -> Base | None:

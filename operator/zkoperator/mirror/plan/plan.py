@@ -30,6 +30,7 @@ from zkoperator.mirror.plan.pending import PendingPlan, history_id, pending_plan
 from zkoperator.mirror.plan.recall import common_of
 from zkoperator.mirror.plan.refusal import Refusal, refusal_of
 from zkoperator.mirror.plan.renaming import renaming_of, renaming_step
+from zkoperator.mirror.plan.required_keys import lacking_keys
 from zkoperator.mirror.plan.steps import ClaimLedger, Sorted, Step, StepContext, build_steps
 from zkoperator.mirror.validate import ValidatedSync
 
@@ -366,6 +367,8 @@ class _Planner:
             self._sync, self._observed, self._selected, self._base, self._state, self._digests, self._detached
         )
         steps = build_steps(context, sorted_, decisions)
+        if message := lacking_keys(self._sync, self._observed, steps.all):
+            return Plan(stop=SyncReason.TARGET_INVALID, message=message, base_state=self._state, base=self._base)
         carried = {item.key for item in steps.carried}
         # A key with a resolution stays a conflict until it is written: a split push must not lose the resolution.
         undone = [item for item in sorted_.pushes if item.key in decisions.resolved - carried]

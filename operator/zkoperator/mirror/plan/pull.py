@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from zkoperator.mirror.model.config_map import Content
 from zkoperator.mirror.model.decoration import NO_DECORATION, Decoration
+from zkoperator.mirror.model.ends.end import End
 from zkoperator.mirror.model.file_format import FileFormat, FileView
-from zkoperator.mirror.model.keys import encode_binary, encode_text
 from zkoperator.mirror.model.merge_base import ANNOTATIONS_LIMIT, DIGEST_BYTES, Base, encode_base, short
 from zkoperator.mirror.model.names import BASE_ANNOTATION, INPUTS_ANNOTATION, SYNC_LABEL, ZXID_ANNOTATION, zxid_text
 from zkoperator.zk.snapshot import Znode
@@ -117,49 +117,28 @@ def _without(base: Base, keys: list[str] | frozenset[str]) -> Base:
     )
 
 
-def merge_patch(step: WriteConfigMap, values: Mapping[str, bytes], binary_now: Mapping[str, bool]) -> dict[str, Any]:
-    """Return the JSON merge patch of the step. `binary_now`: key -> whether it stands in `binaryData` today."""
-    data: dict[str, str | None] = {}
-    binary: dict[str, str | None] = {}
-    for key in step.removes:
-        (binary if binary_now.get(key, False) else data)[key] = None
-    for key in (*step.puts, *step.values):
-        text = encode_text(values[key])
-        _place(key, text is None, text if text is not None else encode_binary(values[key]), binary_now, data, binary)
+def merge_patch(
+    step: WriteConfigMap, values: Mapping[str, bytes], end: End, binary_now: Mapping[str, bool]
+) -> dict[str, Any]:
+    """Return the JSON merge patch of the step. `binary_now`: see `End.fields`."""
+    changed: dict[str, bytes | None] = dict.fromkeys(step.removes)
+    changed |= {key: values[key] for key in (*step.puts, *step.values)}
     meta: dict[str, Any] = {"annotations": {**step.decoration.annotations, **_annotations(step)}}
     if step.decoration.labels:
         meta["labels"] = dict(step.decoration.labels)
-    patch: dict[str, Any] = {"metadata": meta}
-    return patch | ({"data": data} if data else {}) | ({"binaryData": binary} if binary else {})
+    return {"metadata": meta, **end.fields(changed, binary_now)}
 
 
-def _place(
-    key: str,
-    is_binary: bool,
-    text: str,
-    binary_now: Mapping[str, bool],
-    data: dict[str, str | None],
-    binary: dict[str, str | None],
-) -> None:
-    """Return the value for one map and its removal from the other: a key may be in only one of both maps."""
-    here, there = (binary, data) if is_binary else (data, binary)
-    here[key] = text
-    if key in binary_now and binary_now[key] is not is_binary:
-        there[key] = None
-
-
-def manifest(step: CreateConfigMap, values: Mapping[str, bytes], sync: str) -> dict[str, Any]:
-    """Return the ConfigMap to create for the ConfigSync of this name."""
-    texts = {key: encode_text(values[key]) for key in (*step.puts, *step.values)}
-    data = {key: text for key, text in texts.items() if text is not None}
-    binary = {key: encode_binary(values[key]) for key, text in texts.items() if text is None}
+def manifest(step: CreateConfigMap, values: Mapping[str, bytes], end: End, sync: str) -> dict[str, Any]:
+    """Return the object to create for the ConfigSync of this name."""
+    content = end.fields({key: values[key] for key in (*step.puts, *step.values)}, {})
     meta = {
         "name": step.name,
         "labels": {**step.decoration.labels, SYNC_LABEL: sync},
         "annotations": {**step.decoration.annotations, **_annotations(step)},
     }
-    document: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
-    return document | ({"data": data} if data else {}) | ({"binaryData": binary} if binary else {})
+    kind = {"apiVersion": end.resource.api_version, "kind": end.resource.kind}
+    return {**kind, "metadata": meta, **end.other_fields(), **content}
 
 
 def in_file(

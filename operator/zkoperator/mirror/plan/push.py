@@ -18,7 +18,7 @@ from zkoperator.mirror.model.selected_znodes import SelectedZnodes, holds_childr
 from zkoperator.zk.paths import join
 from zkoperator.zk.port import OPEN_ACL, Acl, Check, Create, Delete, Operation, Set
 from zkoperator.zk.request_sizes import multi_bytes
-from zkoperator.zk.snapshot import Znode, digest_of
+from zkoperator.zk.snapshot import Digest, Znode, digest_of
 
 MAX_VALUE_BYTES: Final = 900_000
 """The largest value that is sent to ZooKeeper at all."""
@@ -77,6 +77,7 @@ class PushInput:
         digests: the base of every key.
         naming: how keys are named.
         held: keys of the ConfigMap; their znodes stay when their last children go.
+        digest: stands for the values in the ledger.
     """
 
     selected: SelectedZnodes
@@ -91,6 +92,7 @@ class PushInput:
     digests: Mapping[str, bytes] = field(default_factory=dict)
     naming: Naming = PLAIN
     held: Collection[str] = ()
+    digest: Digest = digest_of
 
 
 def blocked_by(path: str, selected: SelectedZnodes) -> str | None:
@@ -243,7 +245,7 @@ class _Builder:
         if edit.value is None:
             return None
         if edit.value != b"":
-            return short(digest_of(edit.value))
+            return short(self._given.digest(edit.value))
         return EMPTY_PARENT if self._is_empty_parent_after(edit.path) else EMPTY_PUSHED
 
     def _new_empty_parents(self) -> dict[str, bytes]:

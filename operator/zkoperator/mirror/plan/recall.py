@@ -52,12 +52,14 @@ def _mark(key: str, digest: bytes, selected: SelectedZnodes) -> bytes:
 def base_in_effect(sync: ValidatedSync, observed: Observed, selected: SelectedZnodes) -> Base | None:
     """Return the base of this ConfigSync: of the annotation, else the last one that this process wrote, else recalled.
 
-    An annotation that another ConfigSync wrote does not count, and nothing is recalled beside it.
+    An annotation that another ConfigSync wrote does not count, and nothing is recalled beside it. Digests that were
+    made with another key tell nothing about values: they count as lost.
     """
-    if observed.base is not None:
-        return observed.base if observed.base.sync_uid == sync.uid else None
-    if observed.carried is not None and observed.carried.sync_uid == sync.uid:
-        return observed.carried
+    if observed.base is not None and observed.base.sync_uid != sync.uid:
+        return None
+    for base in (observed.base, observed.carried):
+        if base is not None and base.sync_uid == sync.uid and base.seal == observed.seal.id:
+            return base
     return recalled_base(sync.status, sync.uid, observed.ledger, selected)
 
 

@@ -1,4 +1,4 @@
-"""Why the ConfigSync may not write a ConfigMap or push to a subtree, and who can change that. Pure."""
+"""Why the ConfigSync may not write a ConfigMap or Secret, or push to a subtree, and who can change that. Pure."""
 
 from typing import Final
 
@@ -15,6 +15,7 @@ from zkoperator.zk.snapshot import Snapshot
 Refusal = tuple[SyncReason, str]
 """The reason of Ready, and its message, which names the way out."""
 
+_NAME_FIELD: Final = {False: "spec.configMap.name", True: "spec.secret.name"}
 _ROOTS_LIMIT: Final = 200
 """Characters of the paths of several roots, so that there is room for the command."""
 
@@ -44,26 +45,28 @@ def refusal_of(sync: ValidatedSync, observed: Observed) -> Refusal | None:
 
 def _refused_target(sync: ValidatedSync, observed: Observed, content: Content) -> Refusal | None:
     if content.controller is not None:
-        return SyncReason.TARGET_OWNED, f"ConfigMap {content.name} is controlled by {content.controller}"
+        return SyncReason.TARGET_OWNED, f"{sync.target} is controlled by {content.controller}"
     if content.label is None:
-        message = "the ConfigMap exists and does not say that it may be written; to hand it over: "
+        message = f"the {sync.target.kind} exists and does not say that it may be written; to hand it over: "
         return SyncReason.TARGET_NOT_ADOPTED, message + _label_command(sync)
     if content.label != sync.name:
         return SyncReason.TARGET_OWNED, _owned_message(sync, content.label, observed.owner_is_gone)
     if content.immutable and sync.rules.pulls:
-        message = f"ConfigMap {content.name} is immutable; delete it, and it is created again"
+        message = f"{sync.target} is immutable; delete it, and it is created again"
         return SyncReason.TARGET_OWNED, message
     if sync.rules.pulls and observed.base is not None and _is_of_another_tree(sync, observed.base, observed.snapshot):
         return SyncReason.TARGET_NOT_ADOPTED, _other_tree_message(sync, observed.base)
+    if content.misfit:
+        return SyncReason.TARGET_INVALID, f"{sync.target} {content.misfit}"
     return (SyncReason.TARGET_INVALID, _flaw_message(sync, content)) if content.flaw else None
 
 
 def _label_command(sync: ValidatedSync) -> str:
-    return f"kubectl label configmap -n {sync.namespace} {sync.config_map} {SYNC_LABEL}={sync.name}"
+    return f"kubectl label {sync.target.kind.lower()} -n {sync.namespace} {sync.target.name} {SYNC_LABEL}={sync.name}"
 
 
 def _owned_message(sync: ValidatedSync, owner: str, is_gone: bool) -> str:
-    message = f"ConfigMap {sync.config_map} belongs to ConfigSync {owner}, by its label"
+    message = f"{sync.target} belongs to ConfigSync {owner}, by its label"
     if not is_gone:
         return message
     return f"{message}, which does not exist or uses another; to hand it over: {_label_command(sync)} --overwrite"
@@ -81,16 +84,17 @@ def _is_of_another_tree(sync: ValidatedSync, base: Base, snapshot: Snapshot) -> 
 
 def _other_tree_message(sync: ValidatedSync, base: Base) -> str:
     ensemble = "" if base.ensemble == sync.source.ensemble else " of another ensemble"
-    merge = f"kubectl annotate configmap -n {sync.namespace} {sync.config_map} {BASE_ANNOTATION}-"
+    target = sync.target
+    merge = f"kubectl annotate {target.kind.lower()} -n {sync.namespace} {target.name} {BASE_ANNOTATION}-"
     return (
-        f"ConfigMap {sync.config_map} holds the keys of znode {_in_one_line(base.path)}{ensemble}, from an "
+        f"{target} holds the keys of znode {_in_one_line(base.path)}{ensemble}, from an "
         f"earlier ConfigSync; to merge them with {_in_one_line(sync.source.path)}: {merge}; "
-        "else delete the ConfigMap, or choose another spec.configMap.name"
+        f"else delete the {target.kind}, or choose another {_NAME_FIELD[target.end.is_secret]}"
     )
 
 
 def _flaw_message(sync: ValidatedSync, content: Content) -> str:
-    named = f"key {sync.format.key} of ConfigMap {content.name}" if sync.format is not None else content.name
+    named = f"key {sync.format.key} of {sync.target}" if sync.format is not None else content.name
     syntax = sync.format.type.value if sync.format is not None else ""
     message = f"{named} is no {syntax} file at {content.flaw}; nothing is written on either side until it is corrected"
     if sync.rules.pushes:

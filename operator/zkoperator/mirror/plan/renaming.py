@@ -105,14 +105,14 @@ def _moves(changed: Mapping[str, str], observed: Observed) -> dict[str, bytes]:
 def _blocked(changed: Mapping[str, str], content: Content, sync: ValidatedSync, known: Collection[str]) -> str:
     """Return why these keys cannot be renamed: it would take away a value, or edit what is somebody else's."""
     if changed and not sync.rules.pulls:
-        message = "with direction: ConfigMapToZooKeeper the keys are named by whoever writes the ConfigMap"
+        message = f"with direction: ConfigMapToZooKeeper the keys are named by whoever writes the {sync.target.kind}"
         return f"{message}; {_UNDO}, or the ConfigSync is deleted and created again"
     for key, new in changed.items():
         if sync.format is not None and (why := sync.format.problem_of(new, None)):
             return f"{shown_name(key)} would become {shown_name(new)}: {why}; {_UNDO}"
         held = content.keys.get(new) if new not in known else None
         if held is not None and held.digest != content.keys[key].digest:
-            return f"{shown_name(key)} would become {shown_name(new)}, which the ConfigMap has already; {_UNDO}"
+            return f"{shown_name(key)} would become {shown_name(new)}, which {sync.target} has already; {_UNDO}"
     return ""
 
 

@@ -123,7 +123,7 @@ def _fitting_puts(context: StepContext, sorted_: Sorted) -> tuple[dict[str, Znod
     removes = frozenset(item.key for item in sorted_.pulls if item.zookeeper is None)
     lines = {key: index_bytes(key, context.selected) for key in wanted if is_short(key)}
     puts, refused = fit_values(wanted, removes, context.observed.content, lines)
-    message = "the values of a ConfigMap may have 1048576 bytes together and this one does not fit any more"
+    message = f"the values of a {context.sync.target.kind} may have 1048576 bytes together and this one does not fit"
     found = [Problem(SyncReason.TOO_LARGE, key, message) for key in sorted(refused)]
     return puts, [*found, *(unfit[key] for key in pulled if key in unfit)]
 
@@ -177,6 +177,7 @@ def _next_base(
         path=context.sync.source.path,
         ephemeral=_ephemeral(context, digests),
         naming=context.sync.selection.naming.without_short_keys,
+        seal=context.observed.seal.id,
         paths=_paths(context, {*digests, *detached}, unsettled),
     )
     fitting, left_out = fit_base(base, sorted(puts.keys() - context.digests.keys()), _other_annotations(context))
@@ -296,7 +297,7 @@ def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions,
 def _identity(base: Base) -> tuple[object, ...]:
     history = base.roots, base.held_roots, base.ledger_czxid
     sources = base.paths if base.naming.parts else None
-    return *history, base.rebuilt, base.ensemble, base.path, base.ephemeral, base.naming, sources
+    return *history, base.rebuilt, base.ensemble, base.path, base.ephemeral, base.naming, sources, base.seal
 
 
 def _must_fold(ledger: Ledger | None, base: Base) -> bool:
@@ -328,7 +329,7 @@ def _write(
     paths = {key: context.selected.paths[key] for key in puts}
     values = {key: value for key, value in index.items() if value is not None}
     if context.observed.content is None:
-        step = CreateConfigMap(context.sync.config_map, puts, paths, base, context.sync.decoration, values)
+        step = CreateConfigMap(context.sync.target.name, puts, paths, base, context.sync.decoration, values)
         return replace(step, inputs=_inputs_text(context))
     version = context.observed.content.resource_version
     removes |= index.keys() - values.keys()
@@ -361,6 +362,7 @@ def _push(context: StepContext, sorted_: Sorted, annotated: Base | None) -> tupl
         digests=context.digests,
         naming=context.sync.selection.naming,
         held=content.keys,
+        digest=context.observed.seal.digest,
     )
     push, oversized = plan_push(edits, given)
     return push, [*(_no_room(key) for key in sorted(refused)), *(oversized_problem(key) for key in sorted(oversized))]

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from zkoperator.api.meta import Condition, Truth
 from zkoperator.api.reasons import SYNC_RESTING, SYNC_STALLED, StandardCondition, SyncCondition, SyncReason
@@ -12,6 +12,7 @@ from zkoperator.api.workloads import RolledContent, Workload, WorkloadRollout
 from zkoperator.controller.conditions import ConditionBuilder, clip
 from zkoperator.controller.kstatus import standard_conditions
 from zkoperator.errors import FieldError
+from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.mirror.model.decision import Decision, Problem, short_hash, shown_name
 from zkoperator.mirror.model.merge_base import Base
 from zkoperator.mirror.model.names import APPROVE_ANNOTATION, RESOLVE_ANNOTATION, zxid_of, zxid_text
@@ -19,6 +20,7 @@ from zkoperator.mirror.model.waiting import Waiting
 from zkoperator.mirror.plan.guard import BaseState
 from zkoperator.mirror.plan.plan import Plan
 from zkoperator.mirror.status.rollouts import known_rollouts, rolled_out, rollouts_now
+from zkoperator.mirror.validate import Target
 
 _NAMED: Final = 5
 _MESSAGE_LIMIT: Final = 1024
@@ -36,7 +38,7 @@ class StatusInput:
 
     Args:
         generation: generation of the ConfigSync that the pass has read.
-        config_map: name of the ConfigMap, "" when it is not known.
+        target: the ConfigMap or Secret, None when it is not known.
         now: the wall clock, RFC 3339.
         wrote: whether the pass has written to either side.
         managers: key -> field manager that last wrote it in the ConfigMap.
@@ -52,7 +54,7 @@ class StatusInput:
     """
 
     generation: int
-    config_map: str
+    target: Target | None
     now: str
     wrote: bool = False
     managers: Mapping[str, str] = field(default_factory=dict)
@@ -86,10 +88,11 @@ def status_of_plan(plan: Plan, previous: ConfigSyncStatus, given: StatusInput) -
         _deletions_held(plan if held is not None else Plan(), previous, given),
     )
     known = plan.zxid > 0
-    rollouts = _rollouts(previous, {}, given)
+    rollouts, names = _rollouts(previous, {}, given), _names_of_target(previous, given)
     status = ConfigSyncStatus(
         observed_generation=given.generation,
-        config_map=given.config_map,
+        config_map=names.config_map,
+        secret=names.secret,
         zxid=_zxid(plan, previous, given),
         keys=plan.keys if known else previous.keys,
         bytes=plan.bytes if known else previous.bytes,
@@ -138,6 +141,24 @@ def differs_now(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return _without_lagging(old) != _without_lagging(new)
 
 
+class _TargetNames(NamedTuple):
+    """The fields of a status that name the target: one of them is "", both while it is not known."""
+
+    config_map: str
+    secret: str
+
+
+def _names_of_target(previous: ConfigSyncStatus, given: StatusInput) -> _TargetNames:
+    if given.target is None:
+        return _TargetNames(previous.config_map, previous.secret)
+    name = given.target.name
+    return _TargetNames("", name) if given.target.end.is_secret else _TargetNames(name, "")
+
+
+def _kind(given: StatusInput) -> str:
+    return given.target.kind if given.target is not None else CONFIG_MAPS.kind
+
+
 def _ready(plan: Plan, given: StatusInput) -> _Ready:
     if plan.stop is not None:
         return _Ready(Truth.FALSE, plan.stop, plan.message)
@@ -167,16 +188,17 @@ def _open_reason(plan: Plan, given: StatusInput) -> tuple[SyncReason | None, str
         if found:
             return reason, _problem_message(found)
     if plan.contested:
-        return SyncReason.FLAPPING, _contested_message(plan.contested, given.rivals)
+        return SyncReason.FLAPPING, _contested_message(plan.contested, given)
     return None, ""
 
 
-def _contested_message(marks: tuple[str, ...], rivals: tuple[str, ...]) -> str:
+def _contested_message(marks: tuple[str, ...], given: StatusInput) -> str:
     which = ", ".join(marks[:_NAMED]) + (f" and {len(marks) - _NAMED} more" if len(marks) > _NAMED else "")
-    by = f" ({', '.join(rivals[:_NAMED])})" if rivals else ""
+    by = f" ({', '.join(given.rivals[:_NAMED])})" if given.rivals else ""
+    field_ = "secret" if given.target is not None and given.target.end.is_secret else "configMap"
     return (
-        f"another writer{by} keeps changing or removing what the operator sets on the ConfigMap: {which}; left alone "
-        "for a while, all keys go on. Let that writer leave it alone, or take it off spec.configMap"
+        f"another writer{by} keeps changing or removing what the operator sets on the {_kind(given)}: {which}; left "
+        f"alone for a while, all keys go on. Let that writer leave it alone, or take it off spec.{field_}"
     )
 
 
@@ -210,7 +232,9 @@ def _conflicted(conflicts: tuple[Decision, ...], previous: ConfigSyncStatus, giv
     if not conflicts:
         return _condition(SyncCondition.CONFLICTED, Truth.FALSE, SyncReason.NO_CONFLICT, "", previous, given)
     managers = sorted({given.managers[item.key] for item in conflicts if item.key in given.managers})
-    message = _names(conflicts) + (f"; the ConfigMap was written by {', '.join(managers[:_NAMED])}" if managers else "")
+    message = _names(conflicts) + (
+        f"; the {_kind(given)} was written by {', '.join(managers[:_NAMED])}" if managers else ""
+    )
     return _condition(SyncCondition.CONFLICTED, Truth.TRUE, SyncReason.CONFLICT, _clip(message), previous, given)
 
 
@@ -307,7 +331,7 @@ def _with_conditions(previous: ConfigSyncStatus, changed: list[Condition], given
     conditions = sorted(known.values(), key=lambda item: order.index(item.type) if item.type in order else 99)
     update = {
         "observed_generation": given.generation,
-        "config_map": given.config_map or previous.config_map,
+        **_names_of_target(previous, given)._asdict(),
         "conditions": tuple(conditions),
     }
     return previous.model_copy(update=update).manifest()

@@ -9,8 +9,10 @@ from zkoperator.cli.view.differences import Differences, text
 from zkoperator.cli.view.differences import differences as of_plan
 from zkoperator.cli.view.terminal import Style
 from zkoperator.mirror.model.decision import Action, Decision, Problem
+from zkoperator.mirror.model.ends.secret import SecretEnd
 from zkoperator.mirror.plan.pending import PendingPlan
 from zkoperator.mirror.plan.plan import Plan
+from zkoperator.mirror.validate import Target
 
 PLAIN = Style(colours=False)
 OLD, NEW = bytes.fromhex("aa" * 12), bytes.fromhex("bb" * 12)
@@ -142,3 +144,24 @@ def test_json_has_hashes_and_no_values() -> None:
         "configMap": "",
         "held": False,
     }
+
+
+def test_of_a_secret_neither_values_nor_hashes_are_shown() -> None:
+    plan = Plan(
+        carried=(decision("a", Action.TO_CONFIG_MAP, NEW, OLD), decision("b", Action.TO_CONFIG_MAP, NEW, None)),
+        conflicts=(decision("c", Action.CONFLICT, NEW, OLD),),
+        held=(decision("d", Action.TO_CONFIG_MAP, None, OLD),),
+        pending=PendingPlan(0, 0, 1, "h1"),
+        keys=5,
+        zxid=1,
+    )
+    found = of_plan(plan, Mode.ACTIVE, ConfigSyncStatus(), Target(SecretEnd(), "shop"))
+    shown = f"{text(found, PLAIN)}{found.to_json()}"
+    assert "change in the Secret" in shown and "delete in the Secret, once approved" in shown
+    assert not [word for word in ("aaaa", "bbbb", "h1") if word in shown]
+    assert [(item.zookeeper, item.config_map) for item in found.differences] == [
+        ("(secret)", "(secret)"),
+        ("(secret)", ""),
+        ("(secret)", "(secret)"),
+        ("", "(secret)"),
+    ]

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.worlds.mirror import NAMESPACE, ROOT, World, config_sync
+from tests.support.fakes.kube import Operation
+from tests.support.worlds.mirror import HASH_KEY, NAMESPACE, ROOT, SecretWorld, World, config_sync, running
 from zkoperator.cli.view.differences import differences, znodes_of
 from zkoperator.cli.view.live_plan import make_fresh_plan, refuse_writes
-from zkoperator.errors import InvalidError, TransientError, UnsafeError
+from zkoperator.errors import ForbiddenError, InvalidError, TransientError, UnsafeError
 from zkoperator.kube.port import CONFIG_SYNCS
 from zkoperator.zk.port import Create
 
@@ -110,3 +111,28 @@ async def test_each_key_is_shown_with_its_znode(world: World) -> None:
         sync, plan = await make_fresh_plan(world.kube, raw(world), arguments(), world.connector())
         assert list(znodes_of(plan, sync)) == expected
         world.kube.remove(CONFIG_SYNCS, NAMESPACE, "shop")
+
+
+@pytest.mark.parametrize("may_read", [True, False], ids=["with the key", "without it"])
+async def test_a_secret_is_compared_also_by_those_who_may_not_read_the_key(may_read: bool) -> None:
+    async with running(kind=SecretWorld) as world:
+        world.tree(a="1", b="1", c="1")
+        world.sync(secret={})
+        await world.until_in_sync()
+        await world.until(lambda: world.status().get("common", "") != "")
+        await world.stop()
+        world.edit(a="2", b=None)
+
+        def refuse(operation: Operation) -> None:
+            if operation.name == HASH_KEY[1] and not may_read:
+                raise ForbiddenError("may not get secrets")
+
+        world.kube.before = refuse
+        before = len(world.kube.operations)
+        sync, plan = await make_fresh_plan(world.kube, raw(world), arguments(), world.connector())
+        found = differences(plan, sync.mode, sync.status, sync.target)
+        assert {item.key: item.action for item in found.differences} == {
+            "a": "change in ZooKeeper",
+            "b": "delete in ZooKeeper",
+        }
+        assert {operation.verb for operation in world.kube.operations[before:]} == {"get"}

@@ -87,6 +87,14 @@ def test_the_details_of_a_cluster_name_every_member_and_condition() -> None:
     assert "Ready      True    InSync  24h  fine" in shown
 
 
+def test_a_sync_that_keeps_a_secret_says_so() -> None:
+    raw = sync(condition("Ready", "True", "InSync"), keys=7, secret="credentials")
+    raw["spec"]["secret"] = {}
+    _, row = sync_table([sync_summary(raw)], PLAIN, namespaced=False).splitlines()
+    assert row.split() == ["shop", "ready", "/apps/shop", "<->", "secret", "credentials", "7", "InSync"]
+    assert "secret     credentials" in sync_detail(sync_summary(raw), PLAIN, NOW)
+
+
 def test_a_sync_shows_its_direction_and_what_is_wrong() -> None:
     raw = sync(condition("Ready", "False", "Conflict", "db__pool_size"), keys=7, configMap="shop-config")
     _, row = sync_table([sync_summary(raw)], PLAIN, namespaced=False).splitlines()

@@ -143,7 +143,7 @@ SEEDS = (
     ),
     Seed(
         "the ConfigMap that an owner has left is offered",
-        replaced(observer, "config_map_name_of", lambda _: ""),
+        replaced(observer, "target_of", lambda _: None),
         (in_world(test_a_living_owner_that_has_left_is_one_that_can_be_taken_over),),
     ),
     Seed(

@@ -1,0 +1,1 @@
+"""The kinds of objects in Kubernetes whose keys a ConfigSync keeps equal with znodes, one module a kind."""

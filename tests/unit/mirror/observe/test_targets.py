@@ -1,0 +1,149 @@
+"""Secrets as targets: what the installation grants, and the key of its digests."""
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.fakes.kube import Operation
+from tests.support.models.mirror_seeds import in_secret_world
+from tests.support.models.seeds import Seed, replaced, rewritten
+from tests.support.worlds.mirror import HASH_KEY, SecretWorld, running
+from zkoperator.errors import ForbiddenError
+from zkoperator.kube.port import SECRETS
+from zkoperator.mirror.model.merge_base import Base, decode_base
+from zkoperator.mirror.model.names import BASE_ANNOTATION
+from zkoperator.mirror.observe import hash_key as _hash_key
+from zkoperator.mirror.plan import base_of_pass, recall
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[SecretWorld]:
+    async with running(kind=SecretWorld) as running_world:
+        assert isinstance(running_world, SecretWorld)
+        yield running_world
+
+
+def base_of(world: SecretWorld, name: str = "shop") -> Base:
+    found = decode_base(world.secret(name)["metadata"]["annotations"][BASE_ANNOTATION])
+    assert found is not None
+    return found
+
+
+# What the installation grants.
+
+
+async def test_an_installation_that_does_not_grant_secrets_says_so_and_asks_for_none() -> None:
+    async with running(kind=_Ungranted) as world:
+        world.tree(a="1")
+        world.sync(secret={})
+        await world.until_reason("SecretsNotGranted")
+        assert "component manifests/secrets" in world.message() and "secrets.enabled" in world.message()
+        assert world.zk._clients == []
+        assert not [each for each in world.kube.operations if each.resource is SECRETS]
+
+
+class _Ungranted(SecretWorld):
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.grants_secrets = False
+
+
+@pytest.mark.parametrize("verb", ["list", "create"])
+async def test_a_right_that_is_missing_is_named_and_comes_later(world: SecretWorld, verb: str) -> None:
+    await world.stop()
+    world.kube.remove(SECRETS, *HASH_KEY) if world.kube.peek(SECRETS, *HASH_KEY) else None
+
+    def refuse(operation: Operation) -> None:
+        if operation.resource is SECRETS and operation.verb == verb:
+            raise ForbiddenError(f"may not {verb} secrets")
+
+    world.kube.before = refuse
+    await world.start()
+    world.tree(a="1")
+    world.sync(secret={})
+    await world.until_reason("SecretsNotGranted")
+    assert f"may not {verb} secrets" in world.message() and "secrets.enabled" in world.message()
+    world.kube.before = lambda _: None
+    await world.until_in_sync()
+    assert world.data() == {"a": b"1"}
+
+
+# The key of the installation.
+
+
+def hash_key(world: SecretWorld) -> dict[str, Any]:
+    return world.kube.peek(SECRETS, *HASH_KEY) or {}
+
+
+async def test_the_key_is_made_once_and_a_restart_writes_nothing(world: SecretWorld) -> None:
+    world.tree(a="1")
+    world.sync(secret={})
+    await world.until_in_sync()
+    before, version = hash_key(world), world.secret()["metadata"]["resourceVersion"]
+    assert before["immutable"] is True and len(base64.b64decode(before["data"]["key"])) == 32
+    await world.restart()
+    world.node("b", "2")
+    await world.until(lambda: world.data() == {"a": b"1", "b": b"2"})
+    assert hash_key(world) == before
+    written = [each for each in world.kube.operations if each.resource is SECRETS and each.is_write]
+    assert [each.verb for each in written] == ["create", "create", "patch"]
+    assert world.secret()["metadata"]["resourceVersion"] != version
+
+
+async def test_a_key_that_was_lost_costs_no_value_and_no_decision(world: SecretWorld) -> None:
+    """What was common is recalled from the status, as after the loss of the annotation."""
+    world.tree(a="1", b="1", c="1")
+    world.sync(secret={})
+    await world.until_in_sync()
+    await world.until(lambda: world.status().get("common", "") != "")
+    await world.stop()
+    seal = base_of(world).seal
+    world.kube.remove(SECRETS, *HASH_KEY)
+    world.edit(b="mine", c=None)
+    await world.start()
+    await world.until(lambda: (world.at("b"), world.at("c")) == (b"mine", None))
+    await world.until_in_sync()
+    assert world.data() == {"a": b"1", "b": b"mine"}
+    await world.until(lambda: base_of(world).seal != seal)
+    world.node("a", "2")
+    await world.until(lambda: world.data() == {"a": b"2", "b": b"mine"})
+    await world.until_in_sync()
+
+
+async def test_a_key_that_is_none_is_named(world: SecretWorld) -> None:
+    namespace, name = HASH_KEY
+    meta = {"name": name, "namespace": namespace}
+    world.kube.put(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": {"key": "c2hvcnQ="}})
+    world.tree(a="1")
+    world.sync(secret={})
+    await world.until_reason("SecretsNotGranted")
+    assert f"Secret {namespace}/{name}: has no key of 32 bytes; delete it" in world.message()
+    world.kube.remove(SECRETS, namespace, name)
+    await world.until_in_sync()
+
+
+def _of_any_key(sync: Any, observed: Any, selected: Any) -> Base | None:
+    found = observed.base.seal if observed.base is not None else ""
+    return recall.base_in_effect(sync, replace(observed, seal=replace(observed.seal, id=found)), selected)
+
+
+SEEDS = (
+    Seed(
+        "digests of a lost key count as lost",
+        replaced(base_of_pass, "base_in_effect", _of_any_key),
+        (in_secret_world(test_a_key_that_was_lost_costs_no_value_and_no_decision),),
+    ),
+    Seed(
+        "an existing key of the installation is used",
+        rewritten(_hash_key, "HashKey.read", "found or await", "await"),
+        (in_secret_world(test_the_key_is_made_once_and_a_restart_writes_nothing),),
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.guard)
+async def test_an_operator_without_this_guard_is_noticed(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed.is_noticed(monkeypatch)
