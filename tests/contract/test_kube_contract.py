@@ -122,6 +122,39 @@ class TestCreating:
         assert "stringData" not in found
 
     @pytest.mark.parametrize(
+        ("type_", "data", "field"),
+        [
+            ("kubernetes.io/tls", {"tls.crt": SECRET}, "data[tls.key]"),
+            ("kubernetes.io/basic-auth", {"other": SECRET}, "data[username]"),
+            ("kubernetes.io/ssh-auth", {}, "data[ssh-privatekey]"),
+            ("kubernetes.io/dockerconfigjson", {}, "data[.dockerconfigjson]"),
+            ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": SECRET}, "data[.dockerconfigjson]"),
+            ("kubernetes.io/dockercfg", {}, "data[.dockercfg]"),
+        ],
+    )
+    async def test_a_type_of_secrets_asks_for_its_keys(
+        self, world: KubeWorld, type_: str, data: dict[str, str], field: str
+    ) -> None:
+        manifest = {"metadata": {"name": "shop"}, "type": type_, "stringData": data}
+        with pytest.raises(InvalidError) as refused:
+            await world.api.create(SECRETS, world.namespace, manifest)
+        assert field in {error.path for error in refused.value.errors}
+        assert SECRET not in str(refused.value)
+
+    async def test_a_secret_is_opaque_by_default_and_its_type_never_changes(self, world: KubeWorld) -> None:
+        made = await world.api.create(SECRETS, world.namespace, {"metadata": {"name": "shop"}})
+        assert made["type"] == "Opaque"
+        with pytest.raises(InvalidError):
+            await world.api.patch(SECRETS, world.namespace, "shop", {"type": "example.com/other"})
+
+    async def test_a_key_that_the_type_needs_cannot_be_taken_away(self, world: KubeWorld) -> None:
+        pair = {"tls.crt": "a", "tls.key": "b"}
+        manifest = {"metadata": {"name": "shop"}, "type": "kubernetes.io/tls", "stringData": pair}
+        await world.api.create(SECRETS, world.namespace, manifest)
+        with pytest.raises(InvalidError):
+            await world.api.patch(SECRETS, world.namespace, "shop", {"data": {"tls.key": None}})
+
+    @pytest.mark.parametrize(
         ("manifest", "field"),
         [
             (config_map(data={"no spaces": SECRET}), "data[no spaces]"),

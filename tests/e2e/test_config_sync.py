@@ -1,6 +1,7 @@
 """ConfigSyncs against the installed operator: an independent client on one side, kubectl and pods on the other."""
 
 import asyncio
+import base64
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ async def shop(shared: Space) -> AsyncIterator[Shop]:
     try:
         yield made
     finally:
-        kinds = "zksync,deployment,daemonset,statefulset,configmap"
+        kinds = "zksync,deployment,daemonset,statefulset,configmap,secret"
         await asyncio.to_thread(
             kubectl, "-n", shared.name, "delete", kinds, made.name, "--ignore-not-found", "--wait=false"
         )
@@ -69,6 +70,28 @@ async def shop(shared: Space) -> AsyncIterator[Shop]:
 def put(client: KazooClient, path: str, data: bytes) -> None:
     client.ensure_path(path.rpartition("/")[0])
     client.create(path, data)
+
+
+async def test_a_secret_follows_its_znodes_is_followed_and_goes_with_its_config_sync(shop: Shop) -> None:
+    """With the rights of the component alone."""
+    secret = shop.space.path("secrets", shop.name)
+
+    async def has(**values: bytes) -> bool:
+        found = await shop.space.get("secrets", shop.name) or {}
+        assert {key: base64.b64decode(text) for key, text in (found.get("data") or {}).items()} == values
+        return True
+
+    async with Client(shop.space) as zk:
+        await asyncio.to_thread(put, zk, f"{shop.root}/password", b"\xff1")
+        await shop.space.apply(shop.sync(secret={}, onDelete="DeleteConfigMap"))
+        await eventually(partial(has, password=b"\xff1"), within_s=60)
+        await asyncio.to_thread(zk.set, f"{shop.root}/password", b"2")
+        await eventually(partial(has, password=b"2"), within_s=60)
+        await shop.space.api.merge(secret, {"data": {"more": base64.b64encode(b"3").decode()}})
+        await eventually(lambda: asyncio.to_thread(zk.exists, f"{shop.root}/more"), within_s=60)
+        await shop.is_ready()
+        await asyncio.to_thread(kubectl, "-n", shop.space.name, "delete", "zksync", shop.name)
+        assert await shop.space.get("secrets", shop.name) is None
 
 
 async def test_znodes_that_are_set_created_and_deleted_appear_in_the_config_map(shop: Shop) -> None:

@@ -8,7 +8,9 @@ import asyncio
 import base64
 import functools
 import json
+import tarfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,9 @@ from tests.support.models.canaries import Canaries
 from tests.support.waiting import eventually
 from tests.support.worlds.cluster_workloads import Cluster
 from tests.support.worlds.site import Plot, Site
+from zkoperator.cli import main
+from zkoperator.mirror.model.merge_base import decode_base
+from zkoperator.mirror.model.names import BASE_ANNOTATION
 
 WRITES = "create|patch|apply"
 BIG = 600_000
@@ -32,6 +37,8 @@ class Cage:
         self.plot = plot
         self.operator = operator
         self.canaries = Canaries()
+        self.moments: list[dict[str, str]] = []
+        """What was shown at times when more is shown than at the end."""
 
     async def prepare(self) -> None:
         await self.plot.put(shop="", shop__pulled=self.canaries.plant("znode"), closed="")
@@ -44,6 +51,15 @@ class Cage:
         await self._create("secrets", {"metadata": {"name": "shop-zk"}, "stringData": secret})
         await self.sync("shop", "shop", direction="TwoWay", conflictPolicy="Hold")
         await self.sync("closed", "closed/door")
+        await self.plot.put(vault="", vault__pulled=self.canaries.plant("secret znode"))
+        await self.sync(
+            "vault",
+            "vault",
+            secret={},
+            direction="TwoWay",
+            deletionGuard={"maxKeys": 0},
+            rollout=[{"kind": "Deployment", "name": "absent"}],
+        )
         await Cluster(serves=False).create(self.plot)
 
     async def sync(self, name: str, path: str, **spec: Any) -> None:
@@ -58,6 +74,36 @@ class Cage:
         await self._edit({"data": {"pushed": text}, "binaryData": {"bytes": base64.b64encode(data).decode()}})
         await eventually(lambda: self._at("shop/pushed", text.encode()), within_s=60)
         await eventually(lambda: self._at("shop/bytes", data), within_s=60)
+
+    async def kept_in_a_secret(self) -> None:
+        """Both directions, a conflict and a held deletion; what is shown meanwhile is kept."""
+        await eventually(lambda: self._in_vault("pulled", self.canaries.planted["secret znode"]), within_s=90)
+        text = self.canaries.plant("secret key")
+        await self._edit_vault(pushed=text, gone=self.canaries.plant("secret key that goes"))
+        await eventually(lambda: self._at("vault/pushed", text.encode()), within_s=60)
+        self.operator.kill()
+        await self.plot.put(vault__pulled=self.canaries.plant("secret znode in conflict"))
+        await self._edit_vault(pulled=self.canaries.plant("secret key in conflict"))
+        self.operator.start()
+        await self.tells("vault", "Conflict")
+        self.moments.append(await self.shown())
+        await self._decide("resolve", "pulled=zookeeper")
+        await self.tells("vault", "InSync")
+        await self._edit_vault(gone=None)
+        await self.tells("vault", "DeletionsHeld")
+        self.moments.append(await self.shown())
+        status = (await self.plot.site.kube.get(f"{self.plot.custom}/configsyncs/vault"))["status"]
+        await self._decide("approve-deletions", status["pending"]["hash"])
+        await self.tells("vault", "InSync")
+
+    async def reported(self, directory: Path) -> dict[str, str]:
+        """What the commands of people show, who may read everything."""
+        archive, where = directory / "report.tar.gz", ["-n", self.plot.namespace, "--kubeconfig"]
+        where.append(str(self.plot.site.kubeconfig))
+        assert await asyncio.to_thread(main, ["report", "--file", str(archive), *where]) == 0
+        with tarfile.open(archive) as files:
+            read = {member.name: files.extractfile(member) for member in files}
+            return {f"the report's {name}": file.read().decode() for name, file in read.items() if file is not None}
 
     async def crashed_and_conflicted(self) -> None:
         """Both sides are edited while nobody looks."""
@@ -129,6 +175,7 @@ class Cage:
                 f"{self.plot.custom}/configsyncs",
                 f"{self.plot.custom}/zookeeperclusters",
                 f"{self.plot.core}/configmaps",
+                f"{self.plot.core}/secrets",
             )
             for plural in (path.rpartition("/")[2],)
             for item in (await kube.get(path))["items"]
@@ -139,9 +186,21 @@ class Cage:
             "the log": self.operator.log.read_text(),
             "an Event": json.dumps(events),
             **{name: json.dumps(item) for name, item in objects.items()},
+            **{f"the base of {name}": text for name, item in objects.items() if (text := _base(item))},
             **{f"the ledger {path}": data.decode(errors="replace") for path, data in ledgers.items()},
             **served,
         }
+
+    async def _decide(self, annotation: str, decision: str) -> None:
+        await self.plot.edit_sync({"metadata": {"annotations": {f"zkoperator.dev/{annotation}": decision}}}, "vault")
+
+    async def _edit_vault(self, **values: str | None) -> None:
+        data = {key: base64.b64encode(text.encode()).decode() if text else None for key, text in values.items()}
+        await self.plot.site.kube.merge(f"{self.plot.core}/secrets/vault", {"data": data})
+
+    async def _in_vault(self, key: str, value: str) -> bool:
+        found = await self.plot.site.kube.find(f"{self.plot.core}/secrets/vault") or {}
+        return base64.b64decode((found.get("data") or {}).get(key, "")).decode() == value
 
     async def _create(self, plural: str, manifest: dict[str, Any]) -> None:
         await self.plot.site.kube.create(f"{self.plot.core}/{plural}", manifest)
@@ -156,6 +215,12 @@ class Cage:
         return (await self.plot.tree(f"{self.plot.root}/{path}")).get(f"{self.plot.root}/{path}") == data
 
 
+def _base(item: dict[str, Any]) -> str:
+    """The digests of a merge base, which is compressed."""
+    found = decode_base((item["metadata"].get("annotations") or {}).get(BASE_ANNOTATION, ""))
+    return " ".join(digest.hex() for digest in found.digests.values()) if found is not None else ""
+
+
 REFUSALS = {
     422: 'ConfigMap "shop" is invalid: data[pulled]: Invalid value: "%s": must be something else',
     409: 'Operation cannot be fulfilled on configmaps "shop": the object has been modified%.0s',
@@ -164,14 +229,16 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-async def test_no_value_and_no_credential_is_shown_anywhere(site: Site, log_format: str) -> None:
+async def test_no_value_and_no_credential_is_shown_anywhere(site: Site, log_format: str, tmp_path: Path) -> None:
     async with site.plot() as plot:
-        with site.operator(plot.settings | {"ZKOPERATOR_LOG_FORMAT": log_format}) as operator:
+        own = {"ZKOPERATOR_NAMESPACE": plot.namespace, "ZKOPERATOR_SYNC_SECRETS": "true"}
+        with site.operator(plot.settings | own | {"ZKOPERATOR_LOG_FORMAT": log_format}) as operator:
             cage = Cage(plot, operator)
             await cage.prepare()
             steps: tuple[Callable[[], Awaitable[None]], ...] = (
                 cage.pulled,
                 cage.pushed,
+                cage.kept_in_a_secret,
                 cage.crashed_and_conflicted,
                 cage.too_large,
                 cage.key_invalid,
@@ -186,4 +253,7 @@ async def test_no_value_and_no_credential_is_shown_anywhere(site: Site, log_form
             assert "ConfigSync" in shown["the log"] and "Conflict" in shown["an Event"]
             assert any(name.startswith("the ledger /zkoperator/") for name in shown)
             assert all(shown[path] for path in ("/metrics", "/readyz", "/livez"))
-            assert cage.canaries.leaks(shown) == []
+            assert shown["the base of secrets/vault"] and shown["the base of configmaps/shop"]
+            for moment in (*cage.moments, shown, await cage.reported(tmp_path)):
+                assert cage.canaries.leaks(moment) == []
+                assert cage.canaries.guesses(moment, "secret ") == []

@@ -134,6 +134,22 @@ def test_placement_and_identity_are_values(rendered: Callable[..., Objects]) -> 
     assert variables["ZKOPERATOR_CLUSTER_DOMAIN"] == "corp.local"
 
 
+def test_secrets_for_config_syncs_are_granted_as_by_the_component(
+    rendered: Callable[..., Objects], tmp_path: Path
+) -> None:
+    where = os.path.relpath(ROOT / "manifests", tmp_path)
+    kustomization = {"resources": [where], "components": [f"{where}/secrets"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    kubectl = [str(kubernetes() / "kubectl"), "kustomize", "--load-restrictor=LoadRestrictionsNone", str(tmp_path)]
+    component, chart = by_name(subprocess.check_output(kubectl, text=True)), rendered("secrets.enabled=true")
+    for name in (("ClusterRole", "zkoperator"), ("Role", "zkoperator-lease")):
+        assert chart[name] == component[name] != rendered()[name]
+    assert operator_of(chart)[2] == operator_of(component)[2]
+    assert operator_of(chart)[2]["ZKOPERATOR_SYNC_SECRETS"] == "true"
+    named = rendered("secrets.enabled=true", release="one")["Role", "one-zkoperator-lease"]
+    assert ["one-zkoperator-hash-key"] in [rule.get("resourceNames") for rule in named["rules"]]
+
+
 def test_monitoring_is_what_the_manifests_have(rendered: Callable[..., Objects]) -> None:
     on = rendered("monitoring.rules=true", "monitoring.podMonitors=true", "monitoring.dashboard=true")
     rules = yaml.safe_load((ROOT / "manifests" / "monitoring" / "rules.yaml").read_text())

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.fakes.kube_secrets import KubeWithSecrets
 from tests.support.models.mirror_episode import episode
 from tests.support.models.mirror_walk import Model
+from tests.support.worlds import mirror
 from zkoperator.errors import ZkOperatorError
-from zkoperator.kube.port import CONFIG_MAPS
 from zkoperator.mirror.apply import applier as apply
 from zkoperator.mirror.apply import claims as ledgers
 from zkoperator.mirror.model.config_map import Content
@@ -33,6 +34,10 @@ STEPS = 100
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
+def _where(sync: Any) -> tuple[Any, str, str]:
+    return sync.target.end.resource, sync.namespace, sync.target.name
+
+
 def no_znode_version(patch: pytest.MonkeyPatch) -> None:
     """Push over any version of the znode."""
     original = push._Builder._set
@@ -49,9 +54,10 @@ def no_resource_version(patch: pytest.MonkeyPatch) -> None:
 
     async def send(self: Any, step: Any, values: Any, sync: Any, sides: Any) -> Any:
         if isinstance(step, pull.CreateConfigMap):
-            return await self._api.create(CONFIG_MAPS, sync.namespace, pull.manifest(step, values, sync.name))
-        patch_ = pull.merge_patch(step, values, sides.config_map.binary_keys())
-        return await self._api.patch(CONFIG_MAPS, sync.namespace, sync.config_map, patch_)
+            whole = pull.manifest(step, values, sync.target.end, sync.name)
+            return await self._api.create(sync.target.end.resource, sync.namespace, whole)
+        patch_ = pull.merge_patch(step, values, sync.target.end, sides.config_map.binary_keys())
+        return await self._api.patch(*_where(sync), patch_)
 
     patch.setattr(apply.Applier, "_send", send)
 
@@ -111,9 +117,9 @@ def base_after_the_data(patch: pytest.MonkeyPatch) -> None:
     async def send(self: Any, step: Any, values: Any, sync: Any, sides: Any) -> Any:
         if isinstance(step, pull.CreateConfigMap):
             return await original(self, step, values, sync, sides)
-        whole = pull.merge_patch(step, values, sides.config_map.binary_keys())
+        whole = pull.merge_patch(step, values, sync.target.end, sides.config_map.binary_keys())
         data = {key: value for key, value in whole.items() if key != "metadata"}
-        where = (CONFIG_MAPS, sync.namespace, sync.config_map)
+        where = _where(sync)
         written = await self._api.patch(*where, data, resource_version=step.resource_version)
         version = written["metadata"]["resourceVersion"]
         return await self._api.patch(*where, {"metadata": whole["metadata"]}, resource_version=version)
@@ -128,8 +134,8 @@ def base_before_the_data(patch: pytest.MonkeyPatch) -> None:
     async def send(self: Any, step: Any, values: Any, sync: Any, sides: Any) -> Any:
         if isinstance(step, pull.CreateConfigMap):
             return await original(self, step, values, sync, sides)
-        whole = pull.merge_patch(step, values, sides.config_map.binary_keys())
-        where = (CONFIG_MAPS, sync.namespace, sync.config_map)
+        whole = pull.merge_patch(step, values, sync.target.end, sides.config_map.binary_keys())
+        where = _where(sync)
         written = await self._api.patch(*where, {"metadata": whole["metadata"]}, resource_version=step.resource_version)
         data = {key: value for key, value in whole.items() if key != "metadata"}
         return await self._api.patch(*where, data, resource_version=written["metadata"]["resourceVersion"])
@@ -232,7 +238,7 @@ async def _stored(self: Any, sync: Any, cache: Any, stored: Any) -> Any:
     cache.must_read = False
     if stored is not None:
         return stored
-    return await self._api.get(CONFIG_MAPS, sync.namespace, sync.config_map)
+    return await self._api.get(*_where(sync))
 
 
 def unknown_outcome_taken_for_success(patch: pytest.MonkeyPatch) -> None:
@@ -317,8 +323,25 @@ BUGS: tuple[Patch, ...] = (
 )
 
 
+SAMPLE: tuple[Patch, ...] = (
+    no_resource_version,
+    base_after_the_data,
+    base_before_the_data,
+    ledger_ignored,
+    two_way_without_base,
+    stale_config_map,
+)
+"""Bugs of what an object in Kubernetes is read and written by."""
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: str(bug.__name__))
 def test_the_model_notices(bug: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
     bug(monkeypatch)
     monkeypatch.setattr(Model, "DIRECTIONS", ("TwoWay",))
     assert any(episode(seed, STEPS).violations for seed in range(EPISODES)), "nothing was noticed"
+
+
+@pytest.mark.parametrize("bug", SAMPLE, ids=lambda bug: str(bug.__name__))
+def test_the_model_notices_over_secrets(bug: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "FakeKube", KubeWithSecrets)
+    test_the_model_notices(bug, monkeypatch)

@@ -1,8 +1,8 @@
 """The installed roles against what the API server's audit log says of all end-to-end tests that ran before.
 
-Two kinds of installation were at work: the cluster-wide one, with the rights for TLS, backups and nodes, and the one of
-a namespace, with the rules that every installation has. What may never be granted, whether used or not, is in
-tests/unit/docs/test_manifests.py.
+Two kinds of installation were at work: the cluster-wide one, with the rights for TLS, backups, nodes and Secrets, and
+the one of a namespace, with the rules that every installation has. What may never be granted, whether used or not, is
+in tests/unit/docs/test_manifests.py.
 """
 
 import json
@@ -30,6 +30,7 @@ FOR_BACKUPS = {
     ("", "persistentvolumeclaims", "create"),
 }
 FOR_NODES = {("", resource, "get") for resource in ("nodes", "persistentvolumes")}
+FOR_SECRETS = {("", "secrets", verb) for verb in ("list", "watch", "patch", "delete")}
 AGGREGATED = "rbac.authorization.k8s.io/aggregate-to-edit"
 OURS = f"app.kubernetes.io/name=zkoperator,!{AGGREGATED}"
 """The roles of the operator, without those for people."""
@@ -93,8 +94,8 @@ def test_every_right_that_is_granted_was_used(entries: list[Manifest]) -> None:
     assert not unused, f"granted and never used: {sorted(unused)}"
 
 
-def test_the_rights_for_tls_backups_and_nodes_are_the_only_ones_that_an_installation_can_add() -> None:
-    added = FOR_TLS | FOR_BACKUPS | FOR_NODES
+def test_the_rights_of_the_components_are_the_only_ones_that_an_installation_can_add() -> None:
+    added = FOR_TLS | FOR_BACKUPS | FOR_NODES | FOR_SECRETS
     for directory in ("manifests", "manifests/namespaced"):
         assert rights() - shipped(directory) == added, directory
         assert not shipped(directory) & added, directory
@@ -108,7 +109,9 @@ def test_nothing_that_an_operator_asked_for_was_refused(entries: list[Manifest])
     assert not lacking, {(entry["user"]["username"], *right_of(entry)) for entry in lacking}
 
 
-@pytest.mark.parametrize("added", [FOR_TLS, FOR_BACKUPS, FOR_NODES], ids=["tls", "backups", "nodes"])
+@pytest.mark.parametrize(
+    "added", [FOR_TLS, FOR_BACKUPS, FOR_NODES, FOR_SECRETS], ids=["tls", "backups", "nodes", "secrets"]
+)
 def test_rights_that_are_added_were_used_where_they_are_granted_and_nowhere_else(
     entries: list[Manifest], added: set[Right]
 ) -> None:

@@ -62,6 +62,7 @@ def test_the_chart_grants_what_the_components_grant_and_only_where_its_values_sa
         ("tls", "certManager", "cert-manager"),
         ("backup", "enabled", "backup"),
         ("nodes", "enabled", "nodes"),
+        ("secrets", "enabled", "secrets"),
     )
     for part, value, component in switches:
         switch = rf"^{{{{- if .Values.{part}.{value} }}}}\n((?:  .*\n)+){{{{- end }}}}"
