@@ -17,7 +17,7 @@ from zkoperator.mirror.model import seal as seals
 from zkoperator.mirror.model.config_map import content_of
 from zkoperator.mirror.model.ends.secret import SecretEnd
 from zkoperator.mirror.model.merge_base import Base, decode_base, short
-from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL, ledger_path
+from zkoperator.mirror.model.names import BASE_ANNOTATION, INPUTS_ANNOTATION, SYNC_LABEL, ledger_path
 from zkoperator.mirror.model.rollout import content_hash
 from zkoperator.mirror.observe import targets
 from zkoperator.mirror.plan import plan
@@ -185,6 +185,18 @@ async def test_no_digest_tells_whether_a_value_was_guessed(world: SecretWorld) -
     digests = shown_digests(world)
     assert len(digests) > 1
     assert not digests & {short(digest_of(value)) for value in (b"hunter2", b"letmein")}
+
+
+async def test_files_that_are_rendered_into_a_secret_and_their_inputs_have_keyed_digests(world: SecretWorld) -> None:
+    world.tree(user="admin", password="hunter2")
+    follow(world, direction=PULL, template={"data": {"login": "{{ getv('/user') }}:{{ getv('/password') }}"}})
+    await world.until_in_sync()
+    secret = world.secret()
+    assert base64.b64decode(secret["data"]["login"]) == b"admin:hunter2"
+    inputs = decode_base(secret["metadata"]["annotations"][INPUTS_ANNOTATION])
+    assert inputs is not None and set(inputs.digests) == {"user", "password"}
+    shown = {*inputs.digests.values(), *base_of(world).digests.values()}
+    assert not shown & {short(digest_of(value)) for value in (b"admin", b"hunter2", b"admin:hunter2")}
 
 
 async def test_equal_values_of_two_config_syncs_have_different_digests(world: SecretWorld) -> None:
