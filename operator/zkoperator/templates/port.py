@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
+
+LONGEST_MESSAGE: Final = 300
+"""Longest message of a failure, in characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from zkoperator.templates import frames
 from zkoperator.templates.frames import BadFrameError
-from zkoperator.templates.port import Answer, Cause, Failure, Job, Limits, Rendered
+from zkoperator.templates.port import LONGEST_MESSAGE, Answer, Cause, Failure, Job, Limits, Rendered
 
 _SOURCES: Final = Path(__file__).parents[2]
 _BOOT: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); from zkoperator.templates.worker import main; main(int(sys.argv[2]))"
 )
+_ENVIRONMENT: Final = {"PYTHONHASHSEED": "0"}
+"""Sets have the same order in every process, so that the same job gives the same files."""
 _PLACE: Final = re.compile(rb'File "<template>", line ([0-9]+)')
 _GRACE_S: Final = 30.0
 _KEPT_BYTES: Final = 65_536
@@ -50,11 +52,13 @@ class WorkerProcess:
     async def start(self) -> None:
         """Start the process. It gets nothing of the operator: no environment, no files, and a session of its own."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-B", "-X", "utf8", "-c", _BOOT, str(_SOURCES), str(self._limits.memory_bytes)),
+            # Isolated as by -I, which would not heed the seed.
+            *(sys.executable, "-P", "-s", "-B", "-X", "utf8"),
+            *("-c", _BOOT, str(_SOURCES), str(self._limits.memory_bytes)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={},
+            env=_ENVIRONMENT,
             cwd="/",
             start_new_session=True,
         )
@@ -104,10 +108,10 @@ class WorkerProcess:
         while True:
             head, body = await self._read(process.stdout)
             if "lines" in head:
-                self._file, self._lines = str(head["file"]), head["lines"]
+                self._file, self._lines = _place(job, head)
             else:
                 self._is_spent = bool(head.get("last"))
-                return _answer(head, body)
+                return _answer(job, head, body)
 
     async def _read(self, stream: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
         opening = await stream.readexactly(frames.LENGTHS_BYTES)
@@ -165,11 +169,25 @@ def _packed(job: Job, cpu_s: float, limits: Limits) -> bytes:
     return frames.pack(head, job.values.values())
 
 
-def _answer(head: dict[str, Any], body: bytes) -> Answer:
+def _place(job: Job, head: dict[str, Any]) -> tuple[str, list[list[int]]]:
+    """Return the file that is next, and which line of its code is which of its template."""
+    try:
+        file = head["file"] if head["file"] in job.files else ""
+        return file, [[int(template), int(code)] for template, code in head["lines"]]
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        raise BadFrameError("no lines") from error
+
+
+def _answer(job: Job, head: dict[str, Any], body: bytes) -> Answer:
+    """Return the answer, which is about the files of the job and no others."""
     try:
         if "failure" in head:
             cause, message, file, line = head["failure"]
-            return Failure(Cause(cause), str(message), str(file), int(line))
-        return Rendered(frames.cut(body, head["files"]))
-    except (KeyError, TypeError, ValueError) as error:
+            named = file if file in job.files else ""
+            return Failure(Cause(cause), str(message)[:LONGEST_MESSAGE], named, int(line))
+        files = frames.cut(body, head["files"])
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise BadFrameError("no answer") from error
+    if files.keys() != job.files.keys():
+        raise BadFrameError("other files")
+    return Rendered(files)

@@ -1,9 +1,10 @@
 """The program that renders: one job after another from its standard input, within limits that it cannot raise. I/O.
 
-It is started with no environment and no files but three pipes. Before the first job it gives up what it does not need:
-it can open no file and no socket, start no process, and write nothing but its answers. The time of each job is measured
-in seconds of a processor, so that a busy machine fails nobody's template. When the time is over the kernel's signal
-ends the process, whatever it is doing; on the way `faulthandler` writes the lines at which it was, without Python.
+It is started with no environment but a fixed seed, and no files but three pipes. Before the first job it gives up what
+it does not need: it can open no file and no socket, start no process, and write nothing but its answers. The time of
+each job is measured in seconds of a processor, so that a busy machine fails nobody's template. When the time is over
+the kernel's signal ends the process, whatever it is doing; on the way `faulthandler` writes the lines at which it was,
+without Python.
 """
 
 import faulthandler
@@ -73,8 +74,8 @@ def _give_up_rights(memory_bytes: int) -> None:
         has = int(statm.read_text().split()[0]) * resource.getpagesize()
         _limit(resource.RLIMIT_AS, has + memory_bytes)
     _limit(resource.RLIMIT_CPU, _LIFE_CPU_S)
-    _limit(resource.RLIMIT_NOFILE, 3)
-    for kind in (resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+    # No file at all: with room for the three pipes, one that is closed would leave its number to a file.
+    for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         _limit(kind, 0)
 
 

@@ -94,6 +94,7 @@ async def test_a_process_is_used_again_after_what_it_has_survived() -> None:
     [
         "{{ probe('open', '/etc/hostname') }}",
         "{{ probe('open', '/tmp/made', 'w') }}",
+        "{{ probe('open in place of a pipe') }}",
         "{{ probe('socket') }}",
         "{{ probe('fork') }}",
         "{{ probe('run') }}",
@@ -107,8 +108,17 @@ async def test_a_template_that_has_left_the_sandbox_finds_a_process_that_can_do_
     await _escaped(text, monkeypatch, tmp_path, "refused")
 
 
-async def _escaped(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, expected: str) -> None:
-    (tmp_path / "hole.py").write_text(_HOLE)
+async def test_a_process_with_room_for_its_three_pipes_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The seeded bug: whoever closes a pipe opens a file in its place."""
+    bug = "limit = worker._limit\n"
+    bug += "worker._limit = lambda kind, most: limit(kind, 3 if kind == resource.RLIMIT_NOFILE else most)\n"
+    await _escaped("{{ probe('open in place of a pipe') }}", monkeypatch, tmp_path, "did /etc/hostname", bug)
+
+
+async def _escaped(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, expected: str, bug: str = "") -> None:
+    (tmp_path / "hole.py").write_text(_HOLE + bug)
     hole = f"sys.path.insert(0, {str(tmp_path)!r}); import hole; "
     boot = process_module._BOOT.replace("main(int", hole + "main(int")
     monkeypatch.setattr(process_module, "_BOOT", boot)
@@ -136,16 +146,21 @@ def as_in_the_image(memory_bytes):
 
 worker._give_up_rights = as_in_the_image
 
+def _in_place_of_a_pipe():
+    os.close(0)
+    return open("/etc/hostname").name
+
 def _limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
 DO = {
     "open": open,
+    "open in place of a pipe": _in_place_of_a_pipe,
     "socket": socket.socket,
     "fork": os.fork,
     "run": lambda: subprocess.run(["/bin/true"]),
     "raise the limit": _limit,
-    "environment": lambda: sorted(os.environ.items()),
+    "environment": lambda: sorted(os.environ.keys() - {"LC_CTYPE"}),
     "files": lambda: [fd for fd in range(3, 256) if _is_open(fd)],
 }
 
@@ -175,7 +190,7 @@ async def test_the_process_has_no_environment_and_no_file_of_the_operator(
     try:
         await _escaped("{{ probe('files') }}", monkeypatch, tmp_path, "did []")
         monkeypatch.undo()
-        await _escaped("{{ probe('environment') }}", monkeypatch, tmp_path, "did [('LC_CTYPE', 'C.UTF-8')]")
+        await _escaped("{{ probe('environment') }}", monkeypatch, tmp_path, "did ['PYTHONHASHSEED']")
     finally:
         os.close(read)
         os.close(write)
@@ -240,6 +255,12 @@ async def test_a_process_that_gives_no_answer_is_ended(monkeypatch: pytest.Monke
     [
         ("sys.stdout.buffer.write(b'\\\\xff' * 10 ** 7); sys.stdout.flush()", Cause.OUTPUT),
         ("sys.stdout.buffer.write(b'\\\\0\\\\0\\\\0\\\\2\\\\0\\\\0\\\\0\\\\0[]'); sys.stdout.flush()", Cause.OUTPUT),
+        ("say({'files': [['/etc/passwd', 0]]})", Cause.OUTPUT),
+        ("say({'files': [['f.conf', 'x']]})", Cause.OUTPUT),
+        ("say({'failure': ['harm', '', '', 0]})", Cause.OUTPUT),
+        ("say({'failure': ['time', '', '', float('inf')]})", Cause.OUTPUT),
+        ("say({'file': 'f.conf', 'lines': [1]})", Cause.OUTPUT),
+        ("say({'file': [], 'lines': []})", Cause.OUTPUT),
         ("sys.exit(3)", Cause.LOST),
         ("import os; os.kill(os.getpid(), 11)", Cause.LOST),
         ("import os; os.kill(os.getpid(), 9)", Cause.MEMORY),
@@ -248,7 +269,10 @@ async def test_a_process_that_gives_no_answer_is_ended(monkeypatch: pytest.Monke
 async def test_a_process_in_the_hands_of_a_template_can_say_nothing_that_harms(
     worker: str, cause: Cause, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process_module, "_BOOT", f"import sys; {worker.encode().decode('unicode_escape')}")
+    # It takes its job first: one that is gone before it is asked is lost, whatever it has said.
+    boot = "import sys; sys.path.insert(0, sys.argv[1]); from zkoperator.templates import worker; "
+    boot += "say = lambda head: worker._send(sys.stdout.buffer, head); sys.stdin.buffer.read(1); "
+    monkeypatch.setattr(process_module, "_BOOT", boot + worker.encode().decode("unicode_escape"))
     pool = WorkerPool()
     try:
         found = await answer_of(pool, "fine")
