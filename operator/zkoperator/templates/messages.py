@@ -10,10 +10,9 @@ from typing import Final
 from jinja2 import TemplateRuntimeError, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
 
-from zkoperator.templates.port import Cause, Failure
+from zkoperator.templates.port import LONGEST_MESSAGE, Cause, Failure
 from zkoperator.templates.tree import AbsentError, TemplateError
 
-_LONGEST: Final = 300
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _TOLD: Final = (UndefinedError, SecurityError, TemplateRuntimeError, OverflowError)
 _TYPES: Final = ("str", "dict", "list", "int", "float", "tuple", "zkoperator.templates.tree.KeyValue")
@@ -33,7 +32,7 @@ _ADVICE: Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 def failure_of(error: BaseException, file: str, source: str, line: int) -> Failure:
     """Return what a template has raised as a failure at this line."""
-    return Failure(Cause.TEMPLATE, _message(error, source)[:_LONGEST], file, line)
+    return Failure(Cause.TEMPLATE, _message(error, source)[:LONGEST_MESSAGE], file, line)
 
 
 def _message(error: BaseException, source: str) -> str:
@@ -60,6 +59,8 @@ def _is_ours(error: TemplateError) -> bool:
 
 
 def _is_of(message: str, source: str) -> bool:
-    """Whether all that the message quotes stands in the template."""
+    """Whether all that the message quotes stands in the template. Where quotes stand in quotes nobody can tell."""
     quoted = ("".join(parts) for parts in _QUOTED.findall(message))
-    return all(text in source or text in _OWN_WORDS for text in quoted)
+    around = _QUOTED.sub("", message)
+    is_plain = not any(sign in around for sign in "'\"\\")
+    return is_plain and all(text in source or text in _OWN_WORDS for text in quoted)

@@ -7,6 +7,7 @@ give the same files.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -24,10 +25,24 @@ _WITHOUT: Final = ("random", "urlize", "xmlattr", "forceescape", "pprint", "file
 """Filters that draw by lot, or are for web pages or for looking at objects."""
 _OTHER_FILES: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 _PRINTED: Final = (str, int, float, StrictUndefined)
+_ADDRESS: Final = re.compile(rb"<[^<>\n]{0,200}\b(?:object|function)(?: [\w.]+)? at 0x[0-9a-f]{6,16}>")
+"""How Python prints an object that has no text: by its address, which is another one in each process."""
 
 
 class OutputError(Exception):
+    """What is written at this line cannot be: `line` of the template, 0 where it is not known."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+class TooLongError(OutputError):
     """The files are larger together than they may be."""
+
+
+class AddressError(OutputError):
+    """An object is printed by its address."""
 
 
 Begun = Callable[[str, Template | None], None]
@@ -89,8 +104,10 @@ def _render_file(environment: Environment, name: str, text: str, left: int, on_b
         template = _compiled(environment, text)
         on_begun(name, template)
         return b"".join(_limited(template, left))
-    except OutputError as error:
-        return Failure(Cause.OUTPUT, _TOO_LONG, name, line_of(error, template))
+    except TooLongError as error:
+        return Failure(Cause.OUTPUT, _TOO_LONG, name, error.line)
+    except AddressError as error:
+        return Failure(Cause.TEMPLATE, _AN_OBJECT, name, error.line)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a template raises is its own failure
@@ -116,11 +133,21 @@ def _limited(template: Template, left: int) -> Iterator[bytes]:
         data = bytes_of(piece)
         left -= len(data)
         if left < 0:
-            frame = getattr(pieces, "gi_frame", None)
-            raise OutputError(template.get_corresponding_lineno(frame.f_lineno) if frame is not None else 0)
+            raise TooLongError(_line_now(template, pieces))
+        if _ADDRESS.search(data) is not None:
+            raise AddressError(_line_now(template, pieces))
         yield data
 
 
+def _line_now(template: Template, pieces: Iterator[str]) -> int:
+    frame = getattr(pieces, "gi_frame", None)
+    return template.get_corresponding_lineno(frame.f_lineno) if frame is not None else 0
+
+
+_AN_OBJECT: Final = (
+    "an object is printed by its address, which differs from one rendering to the next: call it with (), or use list "
+    "and join"
+)
 _TOO_LONG: Final = (
     "all files together would be larger than a ConfigMap may be (1 MiB); write less, or several ConfigSyncs"
 )
@@ -128,8 +155,6 @@ _TOO_LONG: Final = (
 
 def line_of(error: BaseException, template: Template | None) -> int:
     """Return the line of the template at which it was, 0 where that is not known."""
-    if isinstance(error, OutputError):
-        return int(error.args[0])
     if isinstance(error, TemplateSyntaxError):
         return error.lineno
     line, trace = 0, error.__traceback__

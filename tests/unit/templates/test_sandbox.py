@@ -11,6 +11,7 @@ from zkoperator.templates.port import Cause, Failure, Job, Rendered
 from zkoperator.templates.sandbox import render, syntax_failure
 
 SECRET = b"hunter2"
+ADDRESS = re.compile(rb"0x[0-9a-f]{6}")
 ESCAPES = [
     "{{ ''.__class__.__mro__[1].__subclasses__() | length }}",
     "{{ '' | attr('__cl' ~ 'ass__') | string }}",
@@ -35,11 +36,32 @@ ESCAPES = [
     "{% extends 'x' %}",
     "{{ [1, 2] | random }}",
     "{{ lipsum() }}",
+    "{{ ('{0.__class__}' | attr('format'))('') }}",
+    "{% set f = '{0.__class__}'.format %}{{ f('') }}",
+    "{{ ['{0.__class__}'.format] | map('string') | join }}{{ [''] | map('{0.__class__}'.format) | list }}",
+    "{{ ('{0.__class__}' | safe).format('') }}",
+    "{{ ('{0.__class__}' | e).format_map({'0': 1}) }}",
+    "{{ [''] | map(attribute='__class__') | map('string') | join }}",
+    "{{ [''] | sort(attribute='__class__.__name__') | join }}",
+    "{{ ([''] | groupby('__class__'))[0].grouper | string }}",
+    "{{ [''] | sum(attribute='__class__') | string }}",
+    "{{ ([1] | map('upper')).gi_frame.f_globals | length }}",
+    "{{ dict.mro() | length }}",
+    "{% macro m() %}{% endmacro %}{{ m._func.__globals__ | length }}",
+    "{{ self._TemplateReference__context | string }}",
+    "{% for i in [1] %}{{ loop._iterable | string }}{% endfor %}",
+    "{% set n = namespace() %}{{ n._Namespace__attrs | string }}",
+    "{{ nope._undefined_exception | string }}",
+    "{{ get('/secret')._asdict() | to_json }}",
+    "{{ (nope | default([])).append.__self__ | string }}",
+    "{{ caller.__globals__ }}",
+    "{% do [].append(1) %}",
+    "{% debug %}",
 ]
 
 
 def answer_of(text: str, **values: bytes) -> Any:
-    return render(Job({"f": f"\n{text}"}, {"secret": SECRET, **values}), 1_000_000)
+    return render(Job({"f": f"\n{text}"}, {"secret": SECRET, "quotes": b"' \"" + SECRET, **values}), 1_000_000)
 
 
 @pytest.mark.parametrize("text", ESCAPES)
@@ -75,6 +97,8 @@ LEAKS = [
     "{{ {'a': getv('/secret')}.b }}",
     "{{ getv('/secret')() }}",
     "{{ getv('/secret') | round }}",
+    "{{ {}[getv('/quotes')] }}",
+    "{{ namespace()[getv('/quotes')] ~ '\\\\' }}",
     "{{ getv('/secret').format_map(5) }}{{ getv('/secret') | float + getv('/secret') }}",
 ]
 
@@ -126,8 +150,33 @@ def test_a_failure_of_one_file_is_one_of_all() -> None:
     assert isinstance(answer, Failure) and answer.file == "b"
 
 
+OBJECTS = [
+    "{{ [1] | map('upper') | string }}",
+    "{{ 'a' ~ 'x'.upper }}",
+    "{{ [cycler('a')] | join }}",
+    "{{ '%s' % {}.keys }}",
+    "{{ '{}'.format('a' | batch(2)) }}",
+]
+
+
 def test_nothing_that_is_printed_differs_from_process_to_process() -> None:
     """An address in a file would make it another one each time."""
     for text in ("{{ getv | string }}", "{{ 'a' ~ ls }}", "{{ [json] | join }}", "{{ '%s' % tree }}"):
         answer = answer_of(text)
-        assert isinstance(answer, Rendered) and re.search(rb"0x[0-9a-f]{6}", answer.files["f"]) is None, text
+        assert isinstance(answer, Rendered) and ADDRESS.search(answer.files["f"]) is None, text
+    for text in OBJECTS:
+        answer = answer_of(text)
+        assert isinstance(answer, Failure) and answer.line == 2 and "printed by its address" in answer.message, text
+
+
+def test_a_renderer_that_prints_addresses_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seeded bug: objects are printed in the words of Python."""
+    monkeypatch.setattr(sandbox, "_ADDRESS", re.compile(rb"(?!)"))
+    for text in OBJECTS:
+        answer = answer_of(text)
+        assert isinstance(answer, Rendered) and ADDRESS.search(answer.files["f"]) is not None, text
+
+
+def test_a_text_that_has_an_address_of_its_own_is_written() -> None:
+    text = "<reg at 0x7f001122> 0x7f0011223344 {{ '<uart object>' }} at 0x7f0011"
+    assert isinstance(answer_of(text), Rendered)
