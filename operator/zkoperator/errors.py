@@ -38,6 +38,10 @@ class ForbiddenError(ZkOperatorError):
     """A permission is missing; the message names what was refused (verb and resource, or znode path)."""
 
 
+class UngrantedError(ForbiddenError):
+    """No role of this user has the permission. An administrator can give it."""
+
+
 class UnsafeError(ZkOperatorError):
     """An action was refused because it could lose quorum or data; the message gives the number that blocks it."""
 

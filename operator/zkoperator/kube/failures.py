@@ -13,6 +13,7 @@ from zkoperator.errors import (
     InvalidError,
     TooLargeError,
     TransientError,
+    UngrantedError,
     UnknownOutcomeError,
     ZkOperatorError,
     with_brief,
@@ -92,7 +93,7 @@ def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkO
     """Return the error of a request that changed nothing and will fail again unchanged; None for other failures."""
     match code:
         case 403:
-            return ForbiddenError(f"may not {request}: {message}{_advice(message)}")
+            return _forbidden(request, message)
         case 404 if _is_unknown_kind(status):
             crd = f"{request.resource.plural}.{request.resource.api_version}"
             return NoSuchKindError(f"the API server does not serve {crd}: {_INSTALL}")
@@ -111,9 +112,10 @@ def _refused(request: Request, code: int, status: Manifest, message: str) -> ZkO
     return None
 
 
-def _advice(message: str) -> str:
-    """Return what to do about a missing permission; other refusals (quota, Pod Security) say it themselves."""
-    return _GRANT if _BY_ROLE.search(message) else ""
+def _forbidden(request: Request, message: str) -> ForbiddenError:
+    """Say what to do about a missing permission; other refusals (quota, Pod Security) say it themselves."""
+    told = f"may not {request}: {message}"
+    return UngrantedError(told + _GRANT) if _BY_ROLE.search(message) else ForbiddenError(told)
 
 
 def _failed(request: Request, code: int, retry_after_s: float | None) -> TransientError:

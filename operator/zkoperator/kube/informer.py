@@ -43,7 +43,8 @@ class Informer:
         resource: the kind.
         namespaces: to follow, each by a watch of its own; empty: all namespaces by one watch.
         labels: selector that the server evaluates. An object that stops matching is a deleted one.
-        on_change: called with the key of every object that appeared, changed or vanished, after the store has it.
+        on_change: called with the key of every object that appeared, changed or vanished, after the store has it, and
+            of every one that may not be followed any more.
         reduce: keeps of an object what `get` must return; whatever it drops needs no memory.
         clock: monotonic time.
         backoff: between attempts to reach the API server.
@@ -113,6 +114,11 @@ class Informer:
             raise ForbiddenError(f"{self._resource.plural} in {where} were never listed: {stream.problem}")
         return found
 
+    def refusal(self, namespace: str) -> str | None:
+        """Return why this namespace may not be listed or watched, None while it may or while nothing is known."""
+        stream = self._streams.get(namespace) or self._streams.get("")
+        return stream.refusal if stream is not None else None
+
     def keys(self) -> tuple[Key, ...]:
         """Return the keys of all objects."""
         return tuple(key for stream in self._streams.values() for key in stream.known())
@@ -148,6 +154,7 @@ class _Stream:
     ) -> None:
         self.listed = False
         self.is_refused = False
+        self.refusal: str | None = None
         self.problem: str | None = None
         self._api = api
         self._resource = resource
@@ -248,15 +255,23 @@ class _Stream:
         slow = isinstance(error, (ForbiddenError, InvalidError, NoSuchKindError))
         if slow or self._failures >= _FAILURES_BEFORE_WARNING:
             self._report_problem(str(error))
-        if isinstance(error, ForbiddenError) and not self.listed:
-            self.is_refused = True
-            self._on_settled()
+        if isinstance(error, ForbiddenError):
+            self._refused(str(error))
         retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
         delay_s = (self._slow_backoff if slow else self._backoff).delay_s(self._failures)
         return max(delay_s, retry_after_s or 0.0)
 
+    def _refused(self, refusal: str) -> None:
+        was, self.refusal = self.refusal, refusal
+        if not self.listed:
+            self.is_refused = True
+            self._on_settled()
+        elif was is None:
+            for key in self.known():
+                self._on_change(key)
+
     def _recovered(self) -> None:
-        self._failures = 0
+        self._failures, self.refusal = 0, None
         self._report_problem(None)
 
     def _report_problem(self, problem: str | None) -> None:

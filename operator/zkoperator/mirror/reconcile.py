@@ -29,7 +29,7 @@ from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.observer import Observer
 from zkoperator.mirror.observe.resource import ResourceState
 from zkoperator.mirror.observe.subtree import Sessions
-from zkoperator.mirror.observe.targets import GrantedSecrets, Store, Targets
+from zkoperator.mirror.observe.targets import GrantedSecrets, Store, Targets, reason_of
 from zkoperator.mirror.plan.plan import Plan, make_plan
 from zkoperator.mirror.plan.pull import CreateConfigMap, WriteConfigMap
 from zkoperator.mirror.plan.push import PushMulti
@@ -133,7 +133,7 @@ class MirrorReconciler:
             return await self._pass(sync, state)
         except ForbiddenError as error:
             state.sides.subscription.is_refused = True
-            return await self._report_refusal(SyncReason.FORBIDDEN, str(error), sync, state)
+            return await self._report_refusal(reason_of(error), str(error), sync, state)
 
     async def close(self) -> None:
         """Stop following every subtree."""

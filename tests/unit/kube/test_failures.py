@@ -11,6 +11,7 @@ from zkoperator.errors import (
     InvalidError,
     TooLargeError,
     TransientError,
+    UngrantedError,
     UnknownOutcomeError,
     ZkOperatorError,
     brief_of,
@@ -114,6 +115,14 @@ def test_a_missing_permission_names_verb_kind_name_and_namespace() -> None:
     request = Request("patch", STATEFUL_SETS, "demo", "main-zk", "status")
     error = translate(request, 403, status(403), {})
     assert str(error) == "may not patch statefulsets/status.apps main-zk in namespace demo: told"
+
+
+def test_only_a_permission_that_no_role_has_can_be_granted() -> None:
+    message = 'secrets "shop" is forbidden: User "operator" cannot patch resource "secrets" in API group ""'
+    error = translate(WRITE, 403, status(403, message=message), {})
+    assert type(error) is UngrantedError and "add it to a Role" in str(error)
+    error = translate(WRITE, 403, status(403, message='secrets "shop" is forbidden: exceeded quota: few'), {})
+    assert type(error) is ForbiddenError and str(error).endswith("exceeded quota: few")
 
 
 def test_another_uid_is_a_conflict_though_the_server_calls_it_invalid() -> None:

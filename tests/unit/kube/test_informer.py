@@ -134,6 +134,29 @@ async def test_a_forbidden_kind_is_a_problem_at_once_and_asked_for_slowly(world:
     assert world.informer.problem is None
 
 
+async def test_objects_that_may_not_be_followed_any_more_are_told_once(world: World) -> None:
+    def forbid(_: Operation) -> None:
+        raise ForbiddenError("may not watch configmaps")
+
+    world.api.before = forbid
+    world.api.cut_watches()
+    await world.clock.advance(450)
+    assert await world.woken() == [A]
+    assert world.informer.refusal("demo") == "may not watch configmaps"
+
+
+async def test_a_refusal_is_over_once_the_watch_holds(world: World) -> None:
+    def forbid(_: Operation) -> None:
+        raise ForbiddenError("may not watch configmaps")
+
+    world.api.before = forbid
+    world.api.cut_watches()
+    await world.clock.advance(5)
+    world.api.before = lambda _: None
+    await world.clock.advance(130)
+    assert world.informer.refusal("demo") is None
+
+
 async def test_the_servers_retry_after_is_the_least_delay(world: World) -> None:
     def busy(_: Operation) -> None:
         raise TransientError("429", retry_after_s=20)

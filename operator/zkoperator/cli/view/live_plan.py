@@ -162,6 +162,9 @@ class _NoStore:
     def get(self, key: Key) -> Manifest | None:
         """Return None."""
 
+    def refusal(self, namespace: str) -> str | None:
+        """Return None."""
+
 
 def reachable(sync: ValidatedSync, hosts: str | None) -> ValidatedSync:
     """Return the sync in mode Active, at the given hosts if there are any."""

@@ -11,6 +11,7 @@ from zkoperator.errors import (
     ForbiddenError,
     InvalidError,
     TooLargeError,
+    UngrantedError,
     UnknownOutcomeError,
     ZkOperatorError,
 )
@@ -25,6 +26,7 @@ from zkoperator.mirror.observe.both_sides import BothSides
 from zkoperator.mirror.observe.claimants import Claimants
 from zkoperator.mirror.observe.observed import Observed
 from zkoperator.mirror.observe.subtree import Subtree
+from zkoperator.mirror.observe.targets import SecretsNotGrantedError
 from zkoperator.mirror.plan.pull import (
     VALUES_LIMIT,
     CreateConfigMap,
@@ -155,6 +157,11 @@ class Applier:
             raise
         except UnknownOutcomeError:
             sides.config_map.doubt()
+            raise
+        except UngrantedError as error:
+            sides.config_map.not_written(carried)
+            if sync.target.end.is_secret:
+                raise SecretsNotGrantedError(error) from error
             raise
         if written is None:
             sides.config_map.not_written(carried)

@@ -39,7 +39,7 @@ class Meter(StatusMeter):
         """A pass found nothing to write."""
 
     def requested(self, what: str) -> None:
-        """One write to the Kubernetes API: of a `configmap`, `status`, `event` or `workload`."""
+        """One write to the Kubernetes API: of a `configmap`, `secret`, `status`, `event` or `workload`."""
 
 
 UNMETERED: Final = Meter()

@@ -20,6 +20,18 @@ _HOW = (
 )
 
 
+class SecretsNotGrantedError(ForbiddenError):
+    """A right that only the component for Secrets has is missing; the message names the component."""
+
+    def __init__(self, error: ForbiddenError) -> None:
+        super().__init__(f"the operator may not keep Secrets ({error}); {_HOW}")
+
+
+def reason_of(error: ForbiddenError) -> SyncReason:
+    """Return the reason of Ready for a refusal."""
+    return SyncReason.SECRETS_NOT_GRANTED if isinstance(error, SecretsNotGrantedError) else SyncReason.FORBIDDEN
+
+
 class Store(Protocol):
     """The objects of one kind with our label, as the informer has them."""
 
@@ -28,11 +40,10 @@ class Store(Protocol):
         """Whether they have been listed."""
 
     def get(self, key: Key) -> dict[str, Any] | None:
-        """Return the manifest, None when there is none.
+        """Return the manifest, None when there is none."""
 
-        Raises:
-            ForbiddenError: they may not be listed.
-        """
+    def refusal(self, namespace: str) -> str | None:
+        """Return why those of this namespace may not be followed, or not any more; None while they may."""
 
 
 class KeySource(Protocol):
@@ -76,15 +87,18 @@ class Targets:
         if not sync.target.end.is_secret:
             return PLAIN_SEAL
         if self._secrets is None:
-            return self._not_granted("this installation does not grant Secrets to ConfigSyncs")
+            return self._not_granted(f"this installation does not grant Secrets to ConfigSyncs; {_HOW}")
+        store = self._secrets.store
         try:
-            self.stored(sync)
+            if (refusal := store.refusal(sync.namespace)) is not None:
+                # Those that were listed before are not looked at: nobody would notice an edit.
+                raise ForbiddenError(refusal)
             key = await self._secrets.hash_key.read()
         except ForbiddenError as error:
-            return self._not_granted(f"the operator may not keep Secrets ({error})")
+            return self._not_granted(str(SecretsNotGrantedError(error)))
         except InvalidError as error:
-            return Waiting(SyncReason.SECRETS_NOT_GRANTED, f"values of Secrets cannot be hashed: {error}", self._again)
-        return seal_of(key, sync.uid) if self._secrets.store.synced else _LISTING
+            return self._not_granted(f"values of Secrets cannot be hashed: {error}")
+        return seal_of(key, sync.uid) if store.synced else _LISTING
 
     def _not_granted(self, why: str) -> Waiting:
-        return Waiting(SyncReason.SECRETS_NOT_GRANTED, f"{why}; {_HOW}", self._again)
+        return Waiting(SyncReason.SECRETS_NOT_GRANTED, why, self._again)

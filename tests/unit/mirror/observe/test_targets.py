@@ -11,7 +11,8 @@ from tests.support.fakes.kube import Operation
 from tests.support.models.mirror_seeds import in_secret_world
 from tests.support.models.seeds import Seed, replaced, rewritten
 from tests.support.worlds.mirror import HASH_KEY, SecretWorld, running
-from zkoperator.errors import ForbiddenError
+from zkoperator.errors import ForbiddenError, UngrantedError
+from zkoperator.kube import informer
 from zkoperator.kube.port import SECRETS
 from zkoperator.mirror.model.merge_base import Base, decode_base
 from zkoperator.mirror.model.names import BASE_ANNOTATION
@@ -69,6 +70,41 @@ async def test_a_right_that_is_missing_is_named_and_comes_later(world: SecretWor
     world.kube.before = lambda _: None
     await world.until_in_sync()
     assert world.data() == {"a": b"1"}
+
+
+@pytest.mark.parametrize("verb", ["watch", "patch"])
+async def test_a_right_that_is_taken_away_is_named_and_comes_back(world: SecretWorld, verb: str) -> None:
+    world.tree(a="1")
+    world.sync(secret={})
+    await world.until_in_sync()
+
+    def refuse(operation: Operation) -> None:
+        if operation.resource is SECRETS and operation.verb == verb:
+            raise UngrantedError(f"may not {verb} secrets")
+
+    world.kube.before = refuse
+    world.kube.cut_watches(SECRETS)
+    if verb == "patch":
+        world.node("a", "2")
+    await world.until_reason("SecretsNotGranted")
+    assert f"may not {verb} secrets" in world.message() and "component manifests/secrets" in world.message()
+    world.edit(b="mine")
+    world.kube.before = lambda _: None
+    await world.until(lambda: world.at("b") == b"mine")
+    await world.until_in_sync()
+    assert world.data() == {"a": b"2" if verb == "patch" else b"1", "b": b"mine"}
+
+
+async def test_a_refusal_that_no_role_ends_does_not_name_the_component(world: SecretWorld) -> None:
+    def refuse(operation: Operation) -> None:
+        if operation.resource is SECRETS and operation.name == "shop" and operation.verb == "create":
+            raise ForbiddenError("exceeded quota")
+
+    world.kube.before = refuse
+    world.tree(a="1")
+    world.sync(secret={})
+    await world.until_reason("Forbidden")
+    assert world.message() == "exceeded quota"
 
 
 # The key of the installation.
@@ -131,6 +167,11 @@ def _of_any_key(sync: Any, observed: Any, selected: Any) -> Base | None:
 
 
 SEEDS = (
+    Seed(
+        "Secrets that may not be followed any more are not kept",
+        replaced(informer.Informer, "refusal", lambda *_: None),
+        (in_secret_world(test_a_right_that_is_taken_away_is_named_and_comes_back, verb="watch"),),
+    ),
     Seed(
         "digests of a lost key count as lost",
         replaced(base_of_pass, "base_in_effect", _of_any_key),
