@@ -66,7 +66,7 @@ BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "a znode that was deleted since had a value": replaced(recall, "recalled_base", mirror_bugs.without_deleted_znodes),
     "what was pushed since is known": replaced(recall, "_pushed", _none_pushed),
     "what was pushed and written since is unknown": rewritten(
-        recall, "_pushed", "znode.mzxid == ledger.zxid_of(item)", "True"
+        recall, "_pushed", "digests[key] = UNKNOWN", "digests[key] = item.digest"
     ),
     "a key that waited had a value": replaced(plan, "common_of", mirror_bugs.common_where_equal),
     "the znode of a conflict is no common value": rewritten(recall, "_recalled", "mark == UNKNOWN or ", ""),

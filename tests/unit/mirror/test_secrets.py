@@ -9,7 +9,7 @@ import pytest
 from tests.support.fakes.kube import Operation
 from tests.support.models.mirror_seeds import in_secret_world
 from tests.support.models.seeds import Seed, replaced
-from tests.support.worlds.mirror import NAMESPACE, SecretWorld, running
+from tests.support.worlds.mirror import HASH_KEY, NAMESPACE, SecretWorld, running
 from tests.support.worlds.workload_rollouts import WEB, entry_of, found_workload, put_workload
 from zkoperator.errors import ForbiddenError
 from zkoperator.kube.port import CONFIG_SYNCS, EVENTS, SECRETS
@@ -239,6 +239,24 @@ async def test_a_workload_is_restarted_for_a_new_value_and_shows_a_keyed_hash(wo
     await world.until(lambda: entry_of(world)["hash"] not in ("", before))
     (shown,) = found_workload(world)["spec"]["template"]["metadata"]["annotations"].values()
     assert shown == entry_of(world)["hash"] == world.status()["content"]["hash"]
+
+
+async def test_a_lost_key_restarts_the_workloads_once(world: SecretWorld) -> None:
+    put_workload(world)
+    world.tree(a="1")
+    follow(world, rollout=WEB)
+    await world.until(lambda: entry_of(world).get("reason") == "RolledOut")
+    before = entry_of(world)["hash"]
+    await world.stop()
+    world.kube.remove(SECRETS, *HASH_KEY)
+    await world.start()
+    await world.until(lambda: entry_of(world)["hash"] not in ("", before))
+    await world.until_in_sync()
+    after = entry_of(world)["hash"]
+    await world.restart()
+    await world.quiet()
+    (shown,) = found_workload(world)["spec"]["template"]["metadata"]["annotations"].values()
+    assert shown == entry_of(world)["hash"] == after
 
 
 async def test_the_end_deletes_the_secret(world: SecretWorld) -> None:

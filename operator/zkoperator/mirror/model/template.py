@@ -91,14 +91,15 @@ class Rendering:
             dict.fromkeys(self.files, ""),
         )
 
-    def inputs_text(self, sync_uid: str) -> str:
-        """Return what is remembered of the inputs beside the base, as the text of an annotation."""
+    def inputs_text(self, sync_uid: str, seal: str) -> str:
+        """Return what is remembered of the inputs beside the base, as the text of an annotation. `seal`: its id."""
         return encode_base(
             Base(
                 sync_uid,
                 self.snapshot.zxid,
                 digests={path: short(znode.digest) for path, znode in self.inputs.items()},
                 ephemeral=frozenset(path for path, znode in self.inputs.items() if is_session_owned(znode)),
+                seal=seal,
             )
         )
 

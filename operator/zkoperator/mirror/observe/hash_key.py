@@ -11,6 +11,7 @@ from typing import Final
 
 from zkoperator.errors import ConflictError, FieldError, InvalidError
 from zkoperator.kube.port import SECRETS, KubeApi, Manifest
+from zkoperator.mirror.model.names import SYNC_LABEL
 
 _FIELD: Final = "key"
 _BYTES: Final = 32
@@ -41,7 +42,7 @@ class HashKey:
 
         Raises:
             ForbiddenError: the Secret may not be read or created.
-            InvalidError: the Secret has no key.
+            InvalidError: the Secret has no key, or one that a ConfigSync keeps.
         """
         if not self._key:
             found = await self.find()
@@ -68,11 +69,17 @@ class HashKey:
         return key
 
     def _in(self, secret: Manifest) -> bytes:
+        if SYNC_LABEL in (secret["metadata"].get("labels") or {}):
+            # Whoever writes its znodes would know the key.
+            raise self._useless("is kept by a ConfigSync, by its label")
         try:
             key = b64decode((secret.get("data") or {}).get(_FIELD, ""), validate=True)
         except binascii.Error:
             key = b""
         if len(key) < _BYTES:
-            message = f"has no {_FIELD} of {_BYTES} bytes; delete it, and the operator makes another one"
-            raise InvalidError((FieldError(f"Secret {self._namespace}/{self._name}", message),))
+            raise self._useless(f"has no {_FIELD} of {_BYTES} bytes")
         return key
+
+    def _useless(self, why: str) -> InvalidError:
+        message = f"{why}; delete it, and the operator makes another one"
+        return InvalidError((FieldError(f"Secret {self._namespace}/{self._name}", message),))

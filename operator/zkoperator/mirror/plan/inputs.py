@@ -66,9 +66,12 @@ def must_hold_rendering(gone: Sequence[Decision], sync: ValidatedSync, observed:
 
 
 def is_older_tree(sync: ValidatedSync, observed: Observed) -> bool:
-    """Whether an input has a value, or is absent, as it was before what was rendered last: a restored backup."""
+    """Whether an input has a value, or is absent, as it was before what was rendered last: a restored backup.
+
+    Digests that were made with another key tell nothing about values.
+    """
     before, rendering = inputs_before(sync, observed), observed.rendering
-    if before is None or rendering is None or sync.template is None:
+    if before is None or rendering is None or sync.template is None or before.seal != observed.seal.id:
         return False
     takes = sync.template.selection.takes
     items = (

@@ -94,12 +94,19 @@ def _recalled(mark: bytes, znode: Znode | None, zxid: int) -> bytes:
 
 
 def _pushed(since: Mapping[str, Pushed], ledger: Ledger | None, znodes: Mapping[str, Znode]) -> dict[str, bytes]:
-    """Return the base of every key that was pushed and not deleted; `UNKNOWN` if its znode was written since."""
+    """Return the base of every key that was pushed and not deleted; `UNKNOWN` if its znode was written since.
+
+    That of a znode as it was pushed is its own digest: the ledger's may have been made with a key that was lost.
+    """
     digests: dict[str, bytes] = {}
     for key, item in since.items():
         if item.digest is None or ledger is None:
             continue
         znode = znodes.get(key)
-        is_as_pushed = item.digest == EMPTY_PARENT or (znode is not None and znode.mzxid == ledger.zxid_of(item))
-        digests[key] = item.digest if is_as_pushed else UNKNOWN
+        if item.digest == EMPTY_PARENT:
+            digests[key] = EMPTY_PARENT
+        elif znode is None or znode.mzxid != ledger.zxid_of(item):
+            digests[key] = UNKNOWN
+        else:
+            digests[key] = EMPTY_PUSHED if item.digest == EMPTY_PUSHED else short(znode.digest)
     return digests

@@ -280,7 +280,7 @@ def _other_annotations(context: StepContext) -> int:
 def _inputs_text(context: StepContext) -> str:
     """Return what is remembered of the znodes that files are rendered from, "" where there are no templates."""
     rendering = context.observed.rendering
-    return rendering.inputs_text(context.sync.uid) if rendering is not None else ""
+    return rendering.inputs_text(context.sync.uid, context.observed.seal.id) if rendering is not None else ""
 
 
 def _base_must_move(context: StepContext, sorted_: Sorted, decisions: Decisions, base: Base) -> bool:

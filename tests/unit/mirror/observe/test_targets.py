@@ -10,14 +10,15 @@ import pytest
 from tests.support.fakes.kube import Operation
 from tests.support.models.mirror_seeds import in_secret_world
 from tests.support.models.seeds import Seed, replaced, rewritten
-from tests.support.worlds.mirror import HASH_KEY, SecretWorld, running
+from tests.support.worlds.mirror import HASH_KEY, NAMESPACE, SecretWorld, running
 from zkoperator.errors import ForbiddenError, UngrantedError
 from zkoperator.kube import informer
-from zkoperator.kube.port import SECRETS
+from zkoperator.kube.port import CONFIG_SYNCS, SECRETS
 from zkoperator.mirror.model.merge_base import Base, decode_base
-from zkoperator.mirror.model.names import BASE_ANNOTATION
+from zkoperator.mirror.model.names import BASE_ANNOTATION, SYNC_LABEL
+from zkoperator.mirror.model.seal import seal_of
 from zkoperator.mirror.observe import hash_key as _hash_key
-from zkoperator.mirror.plan import base_of_pass, recall
+from zkoperator.mirror.plan import base_of_pass, inputs, plan, recall
 
 
 @pytest.fixture
@@ -149,14 +150,73 @@ async def test_a_key_that_was_lost_costs_no_value_and_no_decision(world: SecretW
     await world.until_in_sync()
 
 
-async def test_a_key_that_is_none_is_named(world: SecretWorld) -> None:
+async def test_a_push_whose_key_was_lost_before_it_was_folded_is_still_what_was_common(world: SecretWorld) -> None:
+    """The ledger has a digest that was made with the lost key; the znode is as it was pushed."""
+    await _pushed_and_not_folded(world)
+    world.kube.remove(SECRETS, *HASH_KEY)
+    world.edit(pushed="2")
+    await world.start()
+    await world.until(lambda: world.at("pushed") == b"2")
+    await world.until_in_sync()
+
+
+async def test_the_key_of_another_installation_costs_no_decision_either(world: SecretWorld) -> None:
+    await _pushed_and_not_folded(world)
+    world.kube.remove(SECRETS, *HASH_KEY)
+    put_hash_key(world, bytes(range(32)))
+    world.edit(pushed=None)
+    await world.start()
+    await world.until(lambda: world.at("pushed") is None)
+    await world.until_in_sync()
+    await world.until(lambda: base_of(world).seal == seal_of(bytes(range(32)), "").id)
+
+
+async def _pushed_and_not_folded(world: SecretWorld) -> None:
+    """The annotation and the status know nothing of the last push."""
+    world.tree(a="1")
+    world.sync(secret={})
+    await world.until_in_sync()
+    await world.until(lambda: world.status().get("common", "") != "")
+    status, base = world.status(), world.secret()["metadata"]["annotations"][BASE_ANNOTATION]
+    world.edit(pushed="1")
+    await world.until(lambda: world.at("pushed") == b"1")
+    await world.stop()
+    assert world.secret()["metadata"]["annotations"][BASE_ANNOTATION] == base
+    world.kube.edit(CONFIG_SYNCS, NAMESPACE, "shop", {"status": status}, subresource="status")
+
+
+async def test_files_in_a_secret_are_rendered_on_after_their_key_was_lost(world: SecretWorld) -> None:
+    """What is remembered of their inputs cannot be compared, and is not taken for a restored ensemble."""
+    world.tree(user="admin", host="db")
+    template = {"data": {"login": "{{ getv('/user') }}@{{ getv('/host') }}"}}
+    world.sync(secret={}, direction="ZooKeeperToConfigMap", template=template)
+    await world.until_in_sync()
+    await world.stop()
+    world.kube.remove(SECRETS, *HASH_KEY)
+    world.node("user", "root")
+    await world.start()
+    await world.until(lambda: world.data() == {"login": b"root@db"})
+    await world.until_in_sync()
+
+
+def put_hash_key(world: SecretWorld, key: bytes, **labels: str) -> None:
     namespace, name = HASH_KEY
-    meta = {"name": name, "namespace": namespace}
-    world.kube.put(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": {"key": "c2hvcnQ="}})
+    meta = {"name": name, "namespace": namespace, "labels": labels}
+    data = {"key": base64.b64encode(key).decode()}
+    world.kube.put(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
+
+
+@pytest.mark.parametrize(
+    ("key", "labels", "says"),
+    [(b"short", {}, "has no key of 32 bytes"), (bytes(32), {SYNC_LABEL: "mine"}, "is kept by a ConfigSync")],
+)
+async def test_a_key_that_is_none_is_named(world: SecretWorld, key: bytes, labels: dict[str, str], says: str) -> None:
+    namespace, name = HASH_KEY
+    put_hash_key(world, key, **labels)
     world.tree(a="1")
     world.sync(secret={})
     await world.until_reason("SecretsNotGranted")
-    assert f"Secret {namespace}/{name}: has no key of 32 bytes; delete it" in world.message()
+    assert f"Secret {namespace}/{name}: {says}" in world.message() and "; delete it" in world.message()
     world.kube.remove(SECRETS, namespace, name)
     await world.until_in_sync()
 
@@ -166,11 +226,36 @@ def _of_any_key(sync: Any, observed: Any, selected: Any) -> Base | None:
     return recall.base_in_effect(sync, replace(observed, seal=replace(observed.seal, id=found)), selected)
 
 
+def _of_any_inputs(sync: Any, observed: Any) -> bool:
+    before = inputs.inputs_before(sync, observed)
+    seal = before.seal if before is not None else ""
+    return inputs.is_older_tree(sync, replace(observed, seal=replace(observed.seal, id=seal)))
+
+
 SEEDS = (
+    Seed(
+        "digests of the ledger that a lost key made are not compared",
+        rewritten(recall, "_pushed", "short(znode.digest)", "item.digest"),
+        (in_secret_world(test_a_push_whose_key_was_lost_before_it_was_folded_is_still_what_was_common),),
+    ),
+    Seed(
+        "digests of inputs that a lost key made are not compared",
+        replaced(plan, "is_older_tree", _of_any_inputs),
+        (in_secret_world(test_files_in_a_secret_are_rendered_on_after_their_key_was_lost),),
+    ),
     Seed(
         "Secrets that may not be followed any more are not kept",
         replaced(informer.Informer, "refusal", lambda *_: None),
         (in_secret_world(test_a_right_that_is_taken_away_is_named_and_comes_back, verb="watch"),),
+    ),
+    Seed(
+        "a key that a ConfigSync could write is not used",
+        rewritten(_hash_key, "HashKey._in", "SYNC_LABEL in", "None in"),
+        (
+            in_secret_world(
+                test_a_key_that_is_none_is_named, key=bytes(32), labels={SYNC_LABEL: "x"}, says="is kept by"
+            ),
+        ),
     ),
     Seed(
         "digests of a lost key count as lost",
