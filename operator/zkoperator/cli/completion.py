@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from zkoperator.cli import COMMANDS, Command
-from zkoperator.cli.commands.resolve import SIDE_NAMES
+from zkoperator.cli.commands.resolve import SIDES
 from zkoperator.cli.view.connection import add_connection, connect, namespace_of
 from zkoperator.cli.view.suggestions import Suggestions, suggestions
 from zkoperator.cli.view.summary import cluster_summary, sync_summary
@@ -60,7 +60,7 @@ async def _values(api: KubeClient, namespace: str, found: Suggestions) -> list[s
             return [member.name for summary in summaries for member in summary.members]
         case "choice", (sync, *_):
             shown = (sync_summary(raw) for raw in syncs if raw["metadata"]["name"] == sync)
-            return [f"{item.key}={side}" for one in shown for item in one.conflicts for side in SIDE_NAMES]
+            return [f"{item.key}={side}" for one in shown for item in one.conflicts for side in SIDES]
         case _:
             return [raw["metadata"]["name"] for raw in (*clusters, *syncs)]
 

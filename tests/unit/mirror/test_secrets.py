@@ -101,6 +101,23 @@ async def test_a_type_that_needs_keys_is_created_once_all_of_them_are_there(worl
     assert (world.secret()["type"], world.data()) == (TLS, {"tls.crt": b"certificate", "tls.key": b"key"})
 
 
+@pytest.mark.parametrize(
+    ("more", "way_out"),
+    [
+        ({"format": {"type": "Json", "key": "settings"}}, "spec.format.key is this key"),
+        ({"template": {"data": {"tls.crt": "x"}}}, "a template of spec.template.data has this name"),
+    ],
+)
+async def test_a_type_that_needs_other_keys_than_the_spec_writes_names_the_field(
+    world: SecretWorld, more: dict[str, Any], way_out: str
+) -> None:
+    world.tree(a="1")
+    follow(world, secret={"type": TLS}, direction=PULL, **more)
+    await world.until_reason("TargetInvalid")
+    assert "tls.key" in world.message() and way_out in world.message()
+    assert world.secret() == {}
+
+
 async def test_a_key_that_the_type_needs_is_not_taken_away(world: SecretWorld) -> None:
     world.tree(**{"tls.crt": "certificate", "tls.key": "key"})
     follow(world, secret={"type": TLS})

@@ -19,7 +19,7 @@ NAME = "resolve"
 HELP = "settle conflicts of a ConfigSync: KEY=zookeeper keeps the znode's value, KEY=configmap the ConfigMap's"
 
 _LIMIT_S = 60
-SIDE_NAMES = {"zookeeper": "the znode", "configmap": "the ConfigMap"}
+SIDES = ("zookeeper", "configmap")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,13 +50,16 @@ async def _run(arguments: argparse.Namespace, choices: Mapping[str, str]) -> int
         print_json({"sync": arguments.sync, "resolve": dict(choices), "done": arguments.wait})
     else:
         for key, side in choices.items():
-            asked = f"has the value of {SIDE_NAMES[side]}" if arguments.wait else _asked(side)
-            print(f"{key}: {asked}")
+            asked = "has the value of" if arguments.wait else "the operator was asked to keep the value of"
+            print(f"{key}: {asked} the {_shown(side, summary)}")
     return 0
 
 
-def _asked(side: str) -> str:
-    return f"the operator was asked to keep the value of {SIDE_NAMES[side]}"
+def _shown(side: str, summary: SyncSummary) -> str:
+    """Return the side as people call it."""
+    if side == "zookeeper":
+        return "znode"
+    return "Secret" if summary.secret else "ConfigMap"
 
 
 async def _look(api: KubeClient, raw: Manifest, choices: Collection[str]) -> Progress:
@@ -82,7 +85,7 @@ def parse_choices(words: Sequence[str]) -> dict[str, str]:
     errors: list[FieldError] = []
     for word in words:
         key, _, side = word.rpartition("=")
-        if not key or side.lower() not in SIDE_NAMES:
+        if not key or side.lower() not in SIDES:
             errors.append(FieldError(word, "write KEY=zookeeper or KEY=configmap"))
         elif choices.setdefault(key, side.lower()) != side.lower():
             errors.append(FieldError(key, "choose one side"))

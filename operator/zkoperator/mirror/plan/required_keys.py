@@ -15,8 +15,14 @@ def lacking_keys(sync: ValidatedSync, observed: Observed, steps: Iterable[Step])
         keys = _keys_after(step, sync, observed)
         type_ = observed.content.type if observed.content is not None else None
         if keys is not None and (lacks := sync.target.end.lacking(type_, keys)):
-            return f"{sync.target} would have no {lacks}; nothing is written on either side until its znode is there"
+            return f"{sync.target} would have no {lacks}; nothing is written on either side until {_way_out(sync)}"
     return ""
+
+
+def _way_out(sync: ValidatedSync) -> str:
+    if sync.format is not None:
+        return "spec.format.key is this key, or spec.secret.type is another"
+    return "its znode is there" if sync.template is None else "a template of spec.template.data has this name"
 
 
 def _keys_after(step: Step, sync: ValidatedSync, observed: Observed) -> AbstractSet[str] | None:

@@ -51,6 +51,16 @@ def act_at_read(kube: KubeWithTexts, number: int, annotations: Mapping[str, str 
     kube.before = count
 
 
+@pytest.mark.parametrize(("secret", "kind"), [({}, "ConfigMap"), ({"secret": "shop"}, "Secret")])
+def test_resolve_names_the_side_as_it_is(
+    kube: KubeWithTexts, capsys: pytest.CaptureFixture[str], secret: dict[str, str], kind: str
+) -> None:
+    put(kube, conflictCount=1, conflicts=[{"key": "a"}], **secret)
+    kube.edit(CONFIG_SYNCS, NAMESPACE, "shop", {"spec": {"secret": {}} if secret else {}})
+    assert main(["resolve", "shop", "a=configmap", *PLACE]) == 0
+    assert capsys.readouterr().out == f"a: the operator was asked to keep the value of the {kind}\n"
+
+
 def test_resolve_waits_until_its_own_choices_were_taken(
     kube: KubeWithTexts, capsys: pytest.CaptureFixture[str]
 ) -> None:
