@@ -100,11 +100,11 @@ class FileView(NamedTuple):
 
 def view_of(config_map: Mapping[str, Any], end: End, given: FileFormat) -> FileView:
     """Return what the ConfigMap or Secret has in the file. Other keys are not the operator's."""
-    entries = {entry.key: entry for entry in end.entries(config_map)}
-    file = entries.pop(given.key, None)
-    beside, is_binary = sum(len(entry.value) for entry in entries.values()), file is not None and file.is_binary
+    entries = {key: (value, is_binary) for key, value, is_binary in end.entries(config_map)}
+    file, is_binary = entries.pop(given.key, (b"", False))
+    beside = sum(len(value) for value, _ in entries.values())
     try:
-        values = given.parse(_text(file.value) if file is not None else "")
+        values = given.parse(_text(file))
     except BadTextError as error:
         return FileView({}, str(error)[:_LONGEST_FLAW], is_binary, beside)
     return FileView({key: value.encode() for key, value in values.items()}, "", is_binary, beside)

@@ -17,9 +17,9 @@ class ConfigMapEnd:
     def entries(self, manifest: Mapping[str, Any]) -> Iterator[Entry]:
         """Yield every value."""
         for key, text in (manifest.get("data") or {}).items():
-            yield Entry(key, decode_text(text), is_binary=False)
+            yield key, decode_text(text), False
         for key, text in (manifest.get("binaryData") or {}).items():
-            yield Entry(key, decode_binary(text), is_binary=True)
+            yield key, decode_binary(text), True
 
     def value_of(self, manifest: Mapping[str, Any], key: str) -> bytes:
         """Return one value."""

@@ -6,17 +6,12 @@ says where the values stand in an object, and what else the API server asks of i
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from zkoperator.kube.port import Resource
 
-
-class Entry(NamedTuple):
-    """One value of an object. `is_binary`: whether it stands in the field for what is no text."""
-
-    key: str
-    value: bytes
-    is_binary: bool
+Entry = tuple[str, bytes, bool]
+"""One value of an object: key, value, and whether it stands in the field for what is no text."""
 
 
 class End(Protocol):

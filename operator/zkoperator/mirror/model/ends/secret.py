@@ -37,7 +37,7 @@ class SecretEnd:
     def entries(self, manifest: Mapping[str, Any]) -> Iterator[Entry]:
         """Yield every value."""
         for key, text in (manifest.get("data") or {}).items():
-            yield Entry(key, decode_binary(text), is_binary=False)
+            yield key, decode_binary(text), False
 
     def value_of(self, manifest: Mapping[str, Any], key: str) -> bytes:
         """Return one value."""
