@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.fakes.kube_files import kube_with
 from tests.support.fakes.kube_secrets import KubeWithSecrets
 from tests.support.models.mirror_crash_points import differences
 from tests.support.models.mirror_episode import episode
 from tests.support.models.mirror_stories import STORIES
 from tests.support.worlds import mirror
+from zkoperator.api.sync_format import FormatType
 
 STEPS = 120
 FIRST, EPISODES = 9_000, 60
@@ -19,6 +21,17 @@ SAMPLE = ("replaced", "created-again", "approved", "renamed")
 @pytest.fixture(autouse=True)
 def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "FakeKube", KubeWithSecrets)
+
+
+@pytest.mark.parametrize("kind", [FormatType.JSON, FormatType.DOTENV])
+def test_random_histories_over_files_in_secrets_lose_nothing_double_nothing_and_invent_no_conflict(
+    kind: FormatType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both at once: who acts key by key edits a file, and the file is in a Secret."""
+    monkeypatch.setattr(mirror, "FakeKube", type("KubeWithBoth", (kube_with(kind), KubeWithSecrets), {}))
+    for seed in range(FIRST + 500, FIRST + 515):
+        outcome = episode(seed, STEPS)
+        assert outcome.violations == [], f"seed {seed}, {outcome.direction}"
 
 
 def test_random_histories_over_secrets_lose_nothing_double_nothing_and_invent_no_conflict() -> None:
