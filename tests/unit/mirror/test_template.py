@@ -67,7 +67,8 @@ async def test_a_template_that_fails_is_told_with_its_line_and_the_last_good_fil
     good = file(world)
     world.spec(template={"data": {"nginx.conf": f"# new\n{broken}"}})
     await world.until_reason("TemplateFailed")
-    assert "spec.template.data[nginx.conf] line 2: " in world.message() and "what was rendered last stays" in world.message()
+    assert "spec.template.data[nginx.conf] line 2: " in world.message()
+    assert "what was rendered last stays" in world.message()
     world.node("upstreams/b", "2")
     await world.quiet()
     assert file(world) == good
