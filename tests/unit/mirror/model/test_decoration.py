@@ -11,7 +11,7 @@ from tests.support.worlds.mirror import FAST, NAMESPACE, World, running
 from zkoperator.kube.port import CONFIG_MAPS, EVENTS
 from zkoperator.mirror.model.decoration import Decoration
 from zkoperator.mirror.model.flapping import FlapLog
-from zkoperator.mirror.plan import steps
+from zkoperator.mirror.plan import marks, steps
 
 WANTED = {"labels": {"team": "shop"}, "annotations": {"example.com/reload": "true"}}
 
@@ -167,11 +167,16 @@ async def test_a_base_that_is_held_for_a_rival_is_written_with_the_next_value(wo
     await world.until_in_sync()
 
 
+def _without_contested(patch: pytest.MonkeyPatch) -> None:
+    rewritten(marks, "lost_marks", " - observed.contested", "")(patch)
+    patch.setattr(steps, "lost_marks", marks.lost_marks)
+
+
 _CLAIM = in_world(test_they_are_set_again_when_somebody_changes_them_and_cost_nothing_else)
 SEEDS = (
     Seed(
         "labels and annotations are looked for after the creation too",
-        replaced(steps, "_missing_decoration", lambda _: Decoration()),
+        replaced(steps, "missing_decoration", lambda *_: Decoration()),
         (_CLAIM,),
     ),
     Seed(
@@ -186,7 +191,7 @@ SEEDS = (
     ),
     Seed(
         "a base that a rival strips is held",
-        rewritten(steps, "_lost_marks", " - context.observed.contested", ""),
+        _without_contested,
         (
             in_world(
                 test_a_rival_that_takes_them_back_each_time_is_paced_held_and_named,
@@ -200,7 +205,7 @@ SEEDS = (
     ),
     Seed(
         "a zxid that somebody strips or edits is put back",
-        rewritten(steps, "_lost_own_marks", "zxid_of(observed.content.zxid_text) == observed.base.zxid", "True"),
+        rewritten(marks, "_lost_own_marks", "zxid_of(observed.content.zxid_text) == observed.base.zxid", "True"),
         (in_world(test_the_zxid_is_put_back_when_somebody_strips_or_edits_it, text=None),),
     ),
 )

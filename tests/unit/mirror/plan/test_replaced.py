@@ -328,7 +328,7 @@ SEEDS = (
     ),
     Seed(
         "a source is not created by the operator",
-        replaced(plan._Planner, "_missing_source", lambda _: None),
+        replaced(plan, "missing_source", lambda *_: None),
         (in_world(test_a_source_that_is_gone_is_never_created_by_the_operator),),
     ),
     Seed(
