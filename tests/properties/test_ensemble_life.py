@@ -29,6 +29,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("tls"), TLS),
 )
 LIVES = st.lists(st.tuples(EVENTS, st.integers(0, 6)), max_size=8)
+pytestmark = pytest.mark.timeout(1500)
 LONG = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -55,7 +56,6 @@ def happen(world: Simulation, what: str, value: Any) -> None:
             world.edit(storage={"retention": {"whenScaled": value}})
 
 
-@pytest.mark.timeout(1500)
 @LONG
 @given(st.integers(1, 5), LIVES)
 def test_any_life_comes_to_rest_without_losing_a_write(first: int, life: list[tuple[tuple[str, Any], int]]) -> None:
