@@ -2,13 +2,19 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.support.fakes.zk_session import Fault
+from tests.support.models.mirror_crash_points import Story, differences
+from tests.support.models.mirror_templates import TEMPLATES
+from tests.support.models.seeds import replaced
 from tests.support.worlds.mirror import NAMESPACE, ROOT, World, running
 from zkoperator.kube.port import CONFIG_MAPS
+from zkoperator.mirror.model.deletions import DeletionLog
+from zkoperator.mirror.plan import plan
 from zkoperator.zk.port import Set
 
 NAMES = "abcdef"
@@ -92,3 +98,26 @@ async def test_a_rendered_file_is_a_state_of_the_tree_that_existed(seed: int) ->
             walk.check()
         await world.until(lambda: (shown(world) or (0, ""))[1] == rendered(world), within_s=30)
         walk.check()
+
+
+@pytest.mark.parametrize("story", TEMPLATES, ids=lambda story: story.name)
+def test_nobody_can_tell_from_rendered_files_at_which_write_the_operator_was_killed(story: Story) -> None:
+    assert list(differences(story, story.directions[0])) == []
+
+
+BUGS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
+    "deletions of znodes count": ("rendering-approved", replaced(plan, "gone_inputs", lambda *_: ())),
+    "an approval is needed": ("rendering-approved", replaced(plan, "must_hold_rendering", lambda *_: False)),
+    "a restarted operator goes on counting deletions": (
+        "rendered-one-by-one",
+        replaced(DeletionLog, "restore", lambda *_, **__: None),
+    ),
+}
+
+
+@pytest.mark.parametrize("guard", BUGS)
+def test_an_operator_without_this_guard_is_noticed(guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, bug = BUGS[guard]
+    bug(monkeypatch)
+    story = next(story for story in TEMPLATES if story.name == name)
+    assert any(True for _ in differences(story, story.directions[0])), "nothing was noticed"
